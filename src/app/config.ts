@@ -1,0 +1,181 @@
+// The configuration of the server: every option once, with its default and one sentence. The reference page
+// docs/reference/configuration.md is made from this file.
+
+import { z } from 'zod'
+import { address, hostName, mac, port, prefix, samplingRate, size, text, vlanId, whole } from './config-values.ts'
+
+const Http = z
+  .strictObject({
+    host: hostName().default('127.0.0.1').describe('Address that the console and the API listen on; 0.0.0.0 or :: for every one.'),
+    port: port().default(8080).describe('TCP port of the console and the API; 0 lets the system choose.'),
+  })
+  .prefault({})
+  .describe('Console and API.')
+
+const Listener = z.strictObject({
+  address: address().default('::').describe('Address to receive on; `::` takes IPv4 as well.'),
+  ports: z
+    .array(port(), { error: 'a list of port numbers' })
+    .min(1, { error: 'at least one port number' })
+    .max(64, { error: 'at most 64 port numbers' })
+    .describe('UDP ports. Each takes every protocol: sFlow v5, NetFlow v5, v7 and v9, IPFIX.'),
+})
+
+const Receive = z
+  .strictObject({
+    method: z
+      .enum(['auto', 'recvmmsg', 'dgram'])
+      .default('auto')
+      .describe('How datagrams are read: many with one system call (`recvmmsg`), or by the portable `dgram`. `auto` takes the first where it works.'),
+    threads: whole(0, 64, 'a number of threads from 0 to 64')
+      .default(0)
+      .describe('Receiving threads, which share each port; 0 chooses by the number of processors.'),
+    buffer: size(64 * 1024, 2 ** 31 - 1)
+      .prefault('32MiB')
+      .describe('Receive buffer asked of the kernel for each socket. Without CAP_NET_ADMIN the kernel gives at most net.core.rmem_max.'),
+  })
+  .prefault({})
+  .describe('How datagrams are received.')
+
+const Spool = z
+  .strictObject({
+    maxBytes: size(16 * 2 ** 20)
+      .prefault('4GiB')
+      .describe('Most that may wait on disk for the store. What comes when it is full is refused, and counted.'),
+  })
+  .prefault({})
+  .describe('Where flows wait until the store has them.')
+
+const Storage = z
+  .strictObject({
+    retentionDays: whole(1, 36_500, 'a number of days from 1 to 36500')
+      .nullable()
+      .default(null)
+      .describe('Flows and counters older than this are deleted; `null` keeps them until maxBytes is reached.'),
+    maxBytes: size(64 * 2 ** 20)
+      .nullable()
+      .default(null)
+      .describe('When the store is larger than this, its oldest days go; `null` sets no bound.'),
+    memory: size(512 * 2 ** 20)
+      .prefault('2GiB')
+      .describe('Most memory that the store takes, queries and merges together.'),
+  })
+  .prefault({})
+  .describe('The embedded store.')
+
+const Query = z
+  .strictObject({
+    timeoutSeconds: whole(1, 3600, 'seconds from 1 to 3600').default(30).describe('A question that takes longer is ended.'),
+    maxMemory: size(64 * 2 ** 20)
+      .prefault('1GiB')
+      .describe('Most memory that one question may take; sorting and grouping go to disk before that.'),
+    concurrency: whole(1, 64, 'a number from 1 to 64').default(3).describe('Questions answered at a time; more wait their turn.'),
+  })
+  .prefault({})
+  .describe('Bounds of the questions that the API answers.')
+
+const Machine = z.strictObject({
+  name: text('a name').describe('Name shown everywhere.'),
+  kind: z.enum(['vm', 'host', 'physical']).default('vm').describe('A virtual machine, a host of them, or a physical machine.'),
+  host: text('the name of a host').nullable().default(null).describe('Host that the virtual machine runs on.'),
+  macs: z.array(mac(), { error: 'a list of MAC addresses' }).default([]).describe('MAC addresses of its adapters.'),
+  addresses: z.array(address(), { error: 'a list of IP addresses' }).default([]).describe('Its IP addresses.'),
+  uuid: z
+    .guid({ error: 'a UUID' })
+    .meta({ kind: 'a UUID' })
+    .nullable()
+    .default(null)
+    .describe('UUID, as the hypervisor tells it; joins this entry with what sFlow says of the machine.'),
+  slice: text('the name of a slice').nullable().default(null).describe('Slice to which it belongs.'),
+})
+
+const Vlan = z.strictObject({
+  id: vlanId().describe('VLAN ID.'),
+  name: text('a name').describe('Name shown everywhere.'),
+})
+
+const Slice = z.strictObject({
+  name: text('a name').describe('Name of the slice.'),
+  vlans: z.array(vlanId(), { error: 'a list of VLAN IDs' }).default([]).describe('VLANs lent to it.'),
+  machines: z.array(text('the name of a machine'), { error: 'a list of names of machines' }).default([]).describe('Machines lent to it.'),
+})
+
+const Network = z.strictObject({
+  prefix: prefix().describe('Network.'),
+  name: text('a name').describe('Name shown everywhere.'),
+  kind: z.enum(['internal', 'external']).default('internal').describe('Whether its addresses are our own or others’.'),
+})
+
+const Inventory = z
+  .strictObject({
+    machines: z.array(Machine, { error: 'a list of machines' }).default([]).describe('Machines by name, beside those learnt from sFlow.'),
+    vlans: z.array(Vlan, { error: 'a list of VLANs' }).default([]).describe('Names of VLANs.'),
+    slices: z.array(Slice, { error: 'a list of slices' }).default([]).describe('Named sets of VLANs and machines, each lent to a project or a tenant.'),
+    networks: z.array(Network, { error: 'a list of networks' }).default([]).describe('Networks by name; the longest prefix wins.'),
+  })
+  .prefault({})
+  .describe('What is known of the network, beside what it says of itself.')
+
+const Exporter = z.strictObject({
+  address: address().describe('sFlow agent address, or source address of NetFlow and IPFIX.'),
+  name: text('a name').nullable().default(null).describe('Name shown everywhere.'),
+  samplingRate: samplingRate().nullable().default(null).describe('Sampling rate to use whatever the exporter says.'),
+  defaultSamplingRate: samplingRate().nullable().default(null).describe('Sampling rate to use when the exporter tells none.'),
+  host: text('the name of a host').nullable().default(null).describe('Host whose virtual switch it is.'),
+})
+
+const Log = z
+  .strictObject({
+    level: z.enum(['debug', 'info', 'warn', 'error']).default('info').describe('Least urgent messages that are written.'),
+  })
+  .prefault({})
+  .describe('What the server writes of itself, on standard error.')
+
+export const ConfigSchema = z
+  .strictObject({
+    http: Http,
+    data: text('a directory').default('./data').describe('Directory of the store, the spool and the state; made if it is missing.'),
+    listeners: z
+      .array(Listener, { error: 'a list of listeners' })
+      .max(64, { error: 'at most 64 listeners' })
+      .default([{ address: '::', ports: [2055, 4739, 6343] }])
+      .describe('Where flows and counters are received.'),
+    receive: Receive,
+    spool: Spool,
+    storage: Storage,
+    query: Query,
+    inventory: Inventory,
+    exporters: z.array(Exporter, { error: 'a list of exporters' }).default([]).describe('What is known of exporters, beside what they say of themselves.'),
+    log: Log,
+  })
+  .superRefine((config, context) => {
+    const once = (what: string, seen: Map<string, string>, value: string, path: (string | number)[]): void => {
+      const first = seen.get(value)
+      if (first === undefined) seen.set(value, path.join('.'))
+      else context.addIssue({ code: 'custom', path, message: `${what} that no other entry has (also at ${first})` })
+    }
+    const names = new Map<string, string>()
+    const macs = new Map<string, string>()
+    const addresses = new Map<string, string>()
+    for (const [i, machine] of config.inventory.machines.entries()) {
+      const at = ['inventory', 'machines', i]
+      once('a name', names, machine.name, [...at, 'name'])
+      for (const [j, value] of machine.macs.entries()) once('a MAC address', macs, value, [...at, 'macs', j])
+      for (const [j, value] of machine.addresses.entries()) once('an address', addresses, value, [...at, 'addresses', j])
+    }
+    const vlans = new Map<string, string>()
+    for (const [i, vlan] of config.inventory.vlans.entries()) once('a VLAN ID', vlans, String(vlan.id), ['inventory', 'vlans', i, 'id'])
+    const slices = new Map<string, string>()
+    for (const [i, slice] of config.inventory.slices.entries()) once('a name', slices, slice.name, ['inventory', 'slices', i, 'name'])
+    const networks = new Map<string, string>()
+    for (const [i, network] of config.inventory.networks.entries()) once('a network', networks, network.prefix, ['inventory', 'networks', i, 'prefix'])
+    const exporters = new Map<string, string>()
+    for (const [i, exporter] of config.exporters.entries()) once('an address', exporters, exporter.address, ['exporters', i, 'address'])
+  })
+
+export type Config = z.output<typeof ConfigSchema>
+
+/** The configuration of an empty file. */
+export function defaultConfig(): Config {
+  return ConfigSchema.parse({})
+}
