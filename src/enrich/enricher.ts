@@ -4,14 +4,15 @@ import type { FlowBatch } from '../flow/flow-batch.ts'
 import type { Inventory } from '../inventory/inventory.ts'
 import { KeyTable } from '../inventory/key-table.ts'
 import type { InventoryConfig, MachineRecord } from '../inventory/machine.ts'
-import { createNetworks, type Realm } from './networks.ts'
+import { createNetworks, EXTERNAL, GROUP, INTERNAL, NOWHERE } from './networks.ts'
 
+// Values of the `locality` column
 const UNKNOWN = 0
 const INTRA_HOST = 1
 const INTER_HOST = 2
 const VM_PHYSICAL = 3
 const VM_EXTERNAL = 4
-const EXTERNAL = 5
+const ALL_EXTERNAL = 5
 
 /** New addresses taken from one batch at most: a flood of spoofed sources must not slow the pipeline. */
 const MOST_LEARNT_A_BATCH = 1000
@@ -34,42 +35,43 @@ export function createEnricher(config: InventoryConfig, deps: { inventory: Inven
   for (const [vlan, name] of inventory.sliceOfVlan) if (vlan < 4096) sliceNames[vlan] = inventory.nameId(name)
 
   /** The machine behind a MAC address; behind an IP address, where the MAC is unknown or only a router's. */
-  function machineOf(mac: Uint32Array, address: Uint32Array, bytes: Uint8Array, row: number): MachineRecord | undefined {
+  function machineOf(mac: Uint32Array, address: Uint32Array, row: number): MachineRecord | undefined {
     const byMac = inventory.byMac.size === 0 ? -1 : inventory.byMac.find(mac, row * 2)
     const link = byMac < 0 ? undefined : inventory.machines[byMac]
     if (link?.kind === 'vm' && !link.routes) return link
     const byAddress = inventory.byAddress.size === 0 ? -1 : inventory.byAddress.find(address, row * 4)
-    if (byAddress >= 0) return inventory.machines[byAddress]
+    const owner = byAddress < 0 ? undefined : inventory.machines[byAddress]
+    // What a router sends on are others' addresses, even those that were learnt before it was known as one.
+    if (owner && (!owner.routes || owner.from.has('config'))) return owner
     // An outside address behind the MAC of a machine that we know: that machine is the gateway, not the end.
-    return link !== undefined && realmOf(bytes, row * 16) === 'external' ? undefined : link
+    return link !== undefined && realmOf(address, row * 4) === EXTERNAL ? undefined : link
   }
 
   function localityOf(
     source: MachineRecord | undefined,
     target: MachineRecord | undefined,
-    addresses: { src: Uint8Array; dst: Uint8Array },
+    batch: FlowBatch,
     row: number,
   ): number {
     if (source?.host !== undefined && target?.host !== undefined && source.kind !== 'physical' && target.kind !== 'physical') {
       return source.host === target.host ? INTRA_HOST : INTER_HOST
     }
-    const from: Realm = source ? 'internal' : realmOf(addresses.src, row * 16)
-    const to: Realm = target ? 'internal' : realmOf(addresses.dst, row * 16)
+    const from = source ? INTERNAL : realmOf(batch.src_addr, row * 4)
+    const to = target ? INTERNAL : realmOf(batch.dst_addr, row * 4)
     if (source?.kind === 'vm' || target?.kind === 'vm') {
       const other = source?.kind === 'vm' ? target : source
       const realm = source?.kind === 'vm' ? to : from
       if (other?.kind === 'physical' || other?.kind === 'host') return VM_PHYSICAL
       if (other) return UNKNOWN
-      return realm === 'external' ? VM_EXTERNAL : realm === 'internal' ? VM_PHYSICAL : UNKNOWN
+      return realm === EXTERNAL ? VM_EXTERNAL : realm === INTERNAL ? VM_PHYSICAL : UNKNOWN
     }
-    return from === 'external' || to === 'external' ? EXTERNAL : UNKNOWN
+    return from === EXTERNAL || to === EXTERNAL ? ALL_EXTERNAL : UNKNOWN
   }
 
   return {
     /** Fills the columns of the batch; answers the names that its `name` columns refer to. */
     apply(batch: FlowBatch): readonly string[] {
       const now = clock.now()
-      const addresses = { src: bytesOf(batch.src_addr), dst: bytesOf(batch.dst_addr) }
       const known = inventory.machines.length > 0
       let learnt = 0
       for (let row = 0; row < batch.n; row++) {
@@ -83,13 +85,13 @@ export function createEnricher(config: InventoryConfig, deps: { inventory: Inven
         }
         let slice = sliceNames[vlanIn] || (sliceNames[vlanOut] as number)
         if (known) {
-          const source = machineOf(batch.src_mac, batch.src_addr, addresses.src, row)
-          const target = machineOf(batch.dst_mac, batch.dst_addr, addresses.dst, row)
+          const source = machineOf(batch.src_mac, batch.src_addr, row)
+          const target = machineOf(batch.dst_mac, batch.dst_addr, row)
           if (source) {
             if (source.kind === 'vm') {
               batch.src_vm[row] = source.nameId
               if (vlanIn !== 0 && !source.vlans.has(vlanIn)) source.vlans.add(vlanIn)
-              if (learnt < MOST_LEARNT_A_BATCH && isNewAddress(batch, row, source, addresses.src)) {
+              if (learnt < MOST_LEARNT_A_BATCH && isNewAddress(batch, row, source)) {
                 inventory.learnAddress(source, batch.src_addr, row * 4)
                 learnt++
               }
@@ -102,7 +104,7 @@ export function createEnricher(config: InventoryConfig, deps: { inventory: Inven
             batch.dst_host[row] = target.hostId
             slice ||= target.sliceId
           }
-          batch.locality[row] = localityOf(source, target, addresses, row)
+          batch.locality[row] = localityOf(source, target, batch, row)
         }
         batch.slice[row] = slice
       }
@@ -111,14 +113,10 @@ export function createEnricher(config: InventoryConfig, deps: { inventory: Inven
   }
 
   /** True if the sender was told by its MAC and sends with an address that nobody has yet. */
-  function isNewAddress(batch: FlowBatch, row: number, source: MachineRecord, bytes: Uint8Array): boolean {
+  function isNewAddress(batch: FlowBatch, row: number, source: MachineRecord): boolean {
     if (source.routes || inventory.byAddress.find(batch.src_addr, row * 4) >= 0) return false
-    const realm = realmOf(bytes, row * 16)
-    if (realm === 'none' || realm === 'group') return false
+    const realm = realmOf(batch.src_addr, row * 4)
+    if (realm === NOWHERE || realm === GROUP) return false
     return inventory.byMac.find(batch.src_mac, row * 2) === source.id
   }
-}
-
-function bytesOf(words: Uint32Array): Uint8Array {
-  return new Uint8Array(words.buffer, words.byteOffset, words.byteLength)
 }

@@ -47,8 +47,12 @@ export class KeyTable {
     let hash = 0x9e3779b9
     for (let i = 0; i < words; i++) {
       hash = Math.imul(hash ^ (source[at + i] as number), 0x85ebca6b)
-      hash ^= hash >>> 15
+      hash ^= hash >>> 13
     }
+    // Addresses differ in their last byte, which is the top one of a raw word: only this brings it down to the mask.
+    hash ^= hash >>> 16
+    hash = Math.imul(hash, 0xc2b2ae35)
+    hash ^= hash >>> 16
     let slot = hash & this.#mask
     while (this.#ids[slot] !== EMPTY) {
       let same = true
