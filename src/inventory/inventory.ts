@@ -1,6 +1,7 @@
 import { ipText, macText, parseIp, parseMac } from '../base/address.ts'
 import type { Clock, Millis } from '../base/clock.ts'
 import type { Sighting } from '../flow/sighting.ts'
+import { createInterfaces, type InterfaceRecord } from './interfaces.ts'
 import { KeyTable } from './key-table.ts'
 import type { InventoryConfig, MachineKind, MachineRecord } from './machine.ts'
 
@@ -8,7 +9,6 @@ import type { InventoryConfig, MachineKind, MachineRecord } from './machine.ts'
 // (addresses only) from traffic. Everything that comes from the network is bounded.
 
 const MOST_MACHINES = 100_000
-const MOST_INTERFACES = 200_000
 const MOST_MACS = 64
 /** A machine that sends with more addresses than this is a router, not the owner of them. */
 const MOST_LEARNT_ADDRESSES = 16
@@ -16,15 +16,6 @@ const NIL_UUID = /^[0-]*$/
 /** sFlow logical entities from here on are applications and Java machines, not virtual machines (sFlow data source numbers). */
 const FIRST_APPLICATION = 150_000
 const LAST_APPLICATION = 265_535
-
-/** An interface of an exporter, as its counters and port names tell. */
-export interface InterfaceRecord {
-  readonly agent: string
-  readonly ifIndex: number
-  name: string | undefined
-  speed: number | undefined
-  status: number | undefined
-}
 
 /** What outlives a restart. */
 export interface SavedInventory {
@@ -39,13 +30,7 @@ export interface SavedInventory {
     readonly lastSeen: Millis | null
   }[]
   readonly agents: Readonly<Record<string, string>>
-  readonly interfaces: readonly {
-    readonly agent: string
-    readonly ifIndex: number
-    readonly name: string | null
-    readonly speed: number | null
-    readonly status: number | null
-  }[]
+  readonly interfaces: readonly InterfaceRecord[]
 }
 
 type MachineSighting = Extract<Sighting, { kind: 'machine' }>
@@ -56,8 +41,7 @@ export function createInventory(config: InventoryConfig, deps: { clock: Clock })
   const machines: MachineRecord[] = []
   const byKey = new Map<string, MachineRecord>()
   const byName = new Map<string, MachineRecord>()
-  const interfaces = new Map<string, InterfaceRecord>()
-  const interfaceCounts = new Map<string, number>()
+  const interfaces = createInterfaces()
   /** `agent` → name of the host that it speaks for. */
   const hostOfAgent = new Map<string, string>()
   /** Virtual machines that were seen before the host they run on had told its name. */
@@ -267,20 +251,6 @@ export function createInventory(config: InventoryConfig, deps: { clock: Clock })
     }
   }
 
-  function sightInterface(sighting: Extract<Sighting, { kind: 'interface' }>): void {
-    const key = `${sighting.agent}/${sighting.ifIndex}`
-    let record = interfaces.get(key)
-    if (!record) {
-      if (interfaces.size >= MOST_INTERFACES) return
-      record = { agent: sighting.agent, ifIndex: sighting.ifIndex, name: undefined, speed: undefined, status: undefined }
-      interfaces.set(key, record)
-      interfaceCounts.set(sighting.agent, (interfaceCounts.get(sighting.agent) ?? 0) + 1)
-    }
-    record.name = sighting.name ?? record.name
-    record.speed = sighting.speed ?? record.speed
-    record.status = sighting.status ?? record.status
-  }
-
   return {
     machines: machines as readonly MachineRecord[],
     byMac: byMac as Pick<KeyTable, 'find' | 'size'>,
@@ -297,7 +267,7 @@ export function createInventory(config: InventoryConfig, deps: { clock: Clock })
 
     sight(sighting: Sighting): void {
       if (sighting.kind === 'machine') sightMachine(sighting)
-      else sightInterface(sighting)
+      else interfaces.sight(sighting)
     },
 
     /** Takes a machine's own source address from a frame that it sent; `words` are the four raw words at `at`. */
@@ -333,13 +303,7 @@ export function createInventory(config: InventoryConfig, deps: { clock: Clock })
             lastSeen: machine.lastSeen ?? null,
           })),
         agents: Object.fromEntries(hostOfAgent),
-        interfaces: [...interfaces.values()].map(({ agent, ifIndex, name, speed, status }) => ({
-          agent,
-          ifIndex,
-          name: name ?? null,
-          speed: speed ?? null,
-          status: status ?? null,
-        })),
+        interfaces: interfaces.save(),
       }
     },
 
@@ -348,30 +312,15 @@ export function createInventory(config: InventoryConfig, deps: { clock: Clock })
       const saved = state as Partial<SavedInventory> | undefined
       for (const [agent, host] of Object.entries(saved?.agents ?? {})) if (!hostOfAgent.has(agent)) hostOfAgent.set(agent, host)
       for (const entry of saved?.machines ?? []) restoreMachine(entry)
-      for (const entry of saved?.interfaces ?? []) {
-        sightInterface({
-          kind: 'interface',
-          agent: entry.agent,
-          ifIndex: entry.ifIndex,
-          ...(entry.name === null ? {} : { name: entry.name }),
-          ...(entry.speed === null ? {} : { speed: entry.speed }),
-          ...(entry.status === null ? {} : { status: entry.status }),
-        })
-      }
+      interfaces.restore(saved?.interfaces ?? [])
     },
 
     exporterName(address: string): string | undefined {
       return exporterNames.get(address) ?? hostOfAgent.get(address)
     },
-    interfaceCount(agent: string): number {
-      return interfaceCounts.get(agent) ?? 0
-    },
-    interfaces(): Iterable<InterfaceRecord> {
-      return interfaces.values()
-    },
-    hostsOfAgents(): ReadonlyMap<string, string> {
-      return hostOfAgent
-    },
+    interfaceCount: (agent: string): number => interfaces.count(agent),
+    /** Address of each sFlow agent → name of the host that it speaks for. */
+    hostsOfAgents: (): ReadonlyMap<string, string> => hostOfAgent,
     vlans(): { id: number; name: string | null; lastSeen: Millis | null }[] {
       const list: { id: number; name: string | null; lastSeen: Millis | null }[] = []
       for (let id = 1; id < 4096; id++) {
