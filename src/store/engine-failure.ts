@@ -1,0 +1,39 @@
+import { OperatorError } from '../base/errors.ts'
+import type { EngineFailure } from './engine-protocol.ts'
+
+// ClickHouse error numbers (ErrorCodes.cpp) → errors with a stable code of ours.
+
+const MEMORY = new Set([241])
+const TIMEOUT = new Set([159, 160])
+const CANCELLED = new Set([394])
+const DISK = new Set([243, 75, 74, 76])
+
+/** Bytes of a file that are no block of the table: reading them again would end the same way. */
+const UNREADABLE = new Set([
+  6, 8, 10, 16, 23, 25, 26, 27, 32, 33, 34, 36, 38, 41, 47, 49, 50, 53, 70, 72, 117, 128, 131, 246, 271, 349, 432, 691,
+])
+
+export function queryError(failure: EngineFailure): OperatorError {
+  if (MEMORY.has(failure.code)) {
+    return new OperatorError('query_memory', 'the query needs more memory than it may have', {
+      hint: 'ask for a shorter time or fewer columns, or raise storage.queryMemory', cause: failure,
+    })
+  }
+  if (TIMEOUT.has(failure.code)) return new OperatorError('query_timeout', 'the query took longer than it may', { cause: failure })
+  if (CANCELLED.has(failure.code)) return new OperatorError('query_cancelled', 'the query was cancelled', { cause: failure })
+  return new OperatorError('query_failed', firstLine(failure.message), { cause: failure })
+}
+
+export function writeError(failure: EngineFailure): OperatorError {
+  if (UNREADABLE.has(failure.code)) return new OperatorError('insert_rejected', firstLine(failure.message), { cause: failure })
+  if (DISK.has(failure.code)) {
+    return new OperatorError('store_disk', `the store cannot write: ${firstLine(failure.message)}`, {
+      retryable: true, hint: 'free space on the disk of the data directory', cause: failure,
+    })
+  }
+  return new OperatorError('store_failed', firstLine(failure.message), { retryable: true, cause: failure })
+}
+
+function firstLine(message: string): string {
+  return message.split('\n', 1)[0]?.slice(0, 500) ?? ''
+}

@@ -1,0 +1,29 @@
+import { dirname, basename } from 'node:path'
+import { BugError, OperatorError } from '../base/errors.ts'
+import { quoted } from './literal.ts'
+import { structureOf, TABLES } from './schema.ts'
+
+// A group of files becomes one block: nothing is stored unless all of it could be read, and the engine knows the block
+// again by token and partition, whatever the order of its rows.
+
+const ONE_BLOCK = 'min_insert_block_size_rows = 1000000000, min_insert_block_size_bytes = 0'
+const ONE_THREAD = 'max_threads = 1, max_insert_threads = 1'
+
+/** The statement that inserts Native files of a table under a token. All files lie in one directory. */
+export function insertStatement(table: string, files: readonly string[], token: string): string {
+  const definition = TABLES.find((t) => t.name === table)
+  if (!definition) throw new BugError(`there is no table ${table}`)
+  const columns = definition.columns.map((c) => c.name).join(', ')
+  return `INSERT INTO ${table} (${columns}) SETTINGS insert_deduplication_token = ${quoted(token)}, ${ONE_BLOCK}, ${ONE_THREAD}, max_execution_time = 0
+SELECT ${columns} FROM file(${quoted(filePattern(files))}, 'Native', ${quoted(structureOf(definition))})`
+}
+
+function filePattern(files: readonly string[]): string {
+  const first = files[0]
+  if (first === undefined) throw new BugError('an insert without files')
+  const dir = dirname(first)
+  if (/[*?{}]/.test(dir)) {
+    throw new OperatorError('store_directory', `the spool directory ${dir} has a character in its name that the engine takes for a pattern: * ? { }`)
+  }
+  return files.length === 1 ? first : `${dir}/{${files.map((file) => basename(file)).join(',')}}`
+}

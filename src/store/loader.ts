@@ -1,0 +1,276 @@
+import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Clock } from '../base/clock.ts'
+import type { OperatorError } from '../base/errors.ts'
+import type { StoreLog } from './embedded.ts'
+import { parseSpoolFile, type SpoolFile } from './spool-files.ts'
+import type { Store } from './store.ts'
+
+// Takes files from the spool to the store, each row once. Files are merged into groups; a group is fixed on disk before
+// its insert, so that after a crash the same files go under the same token:
+//
+//   list → <token>.group → insert → rename to <token>.done → delete its files → delete <token>.done
+
+export interface LoaderConfig {
+  /** The spool directory. */
+  readonly dir: string
+  /** Longest time that a file waits for others, ms. Default 2 s. */
+  readonly waitMs?: number
+  /** Rows that are inserted without waiting for more, and about the most in one insert. Default 1 M. */
+  readonly maxRows?: number
+}
+
+export interface LoaderDeps {
+  readonly store: Pick<Store, 'insertFiles'>
+  readonly clock: Clock
+  readonly log?: StoreLog
+}
+
+export interface LoaderStatus {
+  readonly rowsWaiting: number
+  readonly filesWaiting: number
+  readonly rowsStored: number
+  readonly rowsRejected: number
+  readonly inserts: number
+  /** When the file that waits longest was first seen. */
+  readonly waitingSince?: number
+  /** Why the last insert failed, until one succeeds. */
+  readonly problem?: string
+}
+
+export interface Loader {
+  start(): Promise<void>
+  /** Lets an insert under way end; what is not stored stays in the spool. */
+  stop(): Promise<void>
+  /** A file has become visible. Saves the wait for the next look into the directory. */
+  notify(file: string): void
+  /** Resolves when nothing that the spool holds now waits any more; for tests and for a tidy end. */
+  drained(): Promise<void>
+  status(): LoaderStatus
+}
+
+interface Group {
+  readonly token: string
+  readonly table: string
+  readonly files: readonly string[]
+}
+
+interface Pending extends SpoolFile {
+  readonly seen: number
+  /** Was in a group that could not be read, so it goes by itself. */
+  readonly alone: boolean
+}
+
+const MAX_FILES = 200
+const LOOK_EVERY_MS = 1000
+const BACKOFF_MS = [50, 100, 200, 500, 1000, 2000, 5000]
+
+export function createLoader(config: LoaderConfig, deps: LoaderDeps): Loader {
+  const waitMs = config.waitMs ?? 2000
+  const maxRows = config.maxRows ?? 1_000_000
+  const pending = new Map<string, Pending>()
+  const grouped = new Set<string>()
+  let replay: Group[] = []
+  let rowsStored = 0
+  let rowsRejected = 0
+  let inserts = 0
+  let problem: string | undefined
+  let stopping = false
+  let draining = 0
+  let running: Promise<void> = Promise.resolve()
+  let wake: () => void = () => undefined
+
+  const at = (file: string): string => join(config.dir, file)
+
+  function add(file: string, alone = false): void {
+    if (grouped.has(file) || (pending.has(file) && !alone)) return
+    const parsed = parseSpoolFile(file)
+    if (parsed) pending.set(file, { ...parsed, seen: deps.clock.now(), alone })
+  }
+
+  async function look(): Promise<void> {
+    for (const file of await readdir(config.dir)) add(file)
+  }
+
+  /** Groups that an earlier life left behind: those stored are tidied away, the others come first. */
+  async function recover(): Promise<void> {
+    await mkdir(at('rejected'), { recursive: true })
+    const names = (await readdir(config.dir)).sort()
+    for (const name of names) if (name.endsWith('.group.tmp')) await rm(at(name), { force: true })
+    for (const name of names) if (name.endsWith('.done')) await discard(await readGroup(name))
+    for (const name of names) {
+      if (!name.endsWith('.group')) continue
+      const group = await readGroup(name)
+      for (const file of group.files) grouped.add(file)
+      replay.push(group)
+    }
+  }
+
+  async function readGroup(name: string): Promise<Group> {
+    const { table, files } = JSON.parse(await readFile(at(name), 'utf8')) as { table: string; files: string[] }
+    return { token: name.slice(0, name.lastIndexOf('.')), table, files }
+  }
+
+  /** The next files of one table that are many enough or have waited long enough. */
+  function nextGroup(): Group | undefined {
+    for (const table of new Set([...pending.values()].map((file) => file.table))) {
+      const files = [...pending.values()].filter((file) => file.table === table).sort((a, b) => (a.id < b.id ? -1 : 1))
+      const oldest = files.reduce((least, file) => Math.min(least, file.seen), Infinity)
+      const rows = files.reduce((sum, file) => sum + file.rows, 0)
+      if (rows < maxRows && draining === 0 && files.length < MAX_FILES && deps.clock.now() - oldest < waitMs) continue
+      const chosen = choose(files, maxRows)
+      return { token: `${table}-${chosen[0]?.id}-${chosen.length}`, table, files: chosen.map((file) => file.file) }
+    }
+    return undefined
+  }
+
+  async function fix(group: Group): Promise<void> {
+    const temporary = at(`${group.token}.group.tmp`)
+    const handle = await open(temporary, 'w')
+    try {
+      await handle.writeFile(JSON.stringify({ table: group.table, files: group.files }))
+      await handle.datasync()
+    } finally {
+      await handle.close()
+    }
+    await rename(temporary, at(`${group.token}.group`))
+    for (const file of group.files) {
+      pending.delete(file)
+      grouped.add(file)
+    }
+  }
+
+  async function insert(group: Group): Promise<void> {
+    for (let attempt = 0; !stopping; attempt++) {
+      try {
+        await deps.store.insertFiles(group.table, group.files.map(at), group.token)
+        problem = undefined
+        inserts++
+        rowsStored += rowsOf(group)
+        await rename(at(`${group.token}.group`), at(`${group.token}.done`))
+        await discard(group)
+        return
+      } catch (error) {
+        problem = (error as Error).message
+        if ((error as OperatorError).code === 'insert_rejected') return await setApart(group)
+        if (attempt === 0) deps.log?.warn(`loader: insert failed, trying again: ${problem}`)
+        await pause(BACKOFF_MS[Math.min(attempt, BACKOFF_MS.length - 1)] as number)
+      }
+    }
+  }
+
+  /** A group is one block, so nothing of it was stored: its files go one by one, and the one that cannot be read leaves. */
+  async function setApart(group: Group): Promise<void> {
+    await rm(at(`${group.token}.group`), { force: true })
+    const only = group.files.length === 1 ? group.files[0] : undefined
+    for (const file of group.files) {
+      grouped.delete(file)
+      if (only === undefined) add(file, true)
+    }
+    if (only === undefined) return
+    const rows = parseSpoolFile(only)?.rows ?? 0
+    rowsRejected += rows
+    await rename(at(only), join(at('rejected'), only))
+    deps.log?.warn(`loader: ${only} cannot be read, ${rows} rows set aside in ${at('rejected')}: ${problem}`)
+  }
+
+  async function discard(group: Group): Promise<void> {
+    for (const file of group.files) await rm(at(file), { force: true })
+    await rm(at(`${group.token}.done`), { force: true })
+    for (const file of group.files) grouped.delete(file)
+  }
+
+  /** Until woken or so long. A file that has just come still has others to wait for. */
+  function pause(ms: number): Promise<void> {
+    if (stopping) return Promise.resolve()
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, ms)
+      wake = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
+  }
+
+  async function step(): Promise<void> {
+    const replayed = replay.shift()
+    if (replayed) return await insert(replayed)
+    const group = nextGroup()
+    if (!group) {
+      await pause(Math.min(LOOK_EVERY_MS, waitMs))
+      if (!stopping) await look()
+      return
+    }
+    await fix(group)
+    await insert(group)
+  }
+
+  async function run(): Promise<void> {
+    while (!stopping) {
+      try {
+        await step()
+      } catch (error) {
+        problem = (error as Error).message
+        deps.log?.warn(`loader: ${problem}`)
+        await pause(LOOK_EVERY_MS)
+      }
+    }
+  }
+
+  return {
+    async start() {
+      stopping = false
+      await recover()
+      await look()
+      running = run()
+    },
+    async stop() {
+      stopping = true
+      wake()
+      await running
+    },
+    notify(file) {
+      add(file)
+    },
+    async drained() {
+      draining++
+      wake()
+      try {
+        await look()
+        while (!stopping && (pending.size > 0 || grouped.size > 0)) await new Promise((resolve) => setTimeout(resolve, 10))
+      } finally {
+        draining--
+      }
+    },
+    status() {
+      let rowsWaiting = 0
+      let waitingSince: number | undefined
+      for (const file of pending.values()) {
+        rowsWaiting += file.rows
+        waitingSince = Math.min(waitingSince ?? Infinity, file.seen)
+      }
+      for (const file of grouped) rowsWaiting += parseSpoolFile(file)?.rows ?? 0
+      return {
+        rowsWaiting, filesWaiting: pending.size + grouped.size, rowsStored, rowsRejected, inserts,
+        ...(waitingSince === undefined ? {} : { waitingSince }), ...(problem === undefined ? {} : { problem }),
+      }
+    },
+  }
+}
+
+function choose(files: readonly Pending[], maxRows: number): Pending[] {
+  const first = files[0]
+  if (first?.alone) return [first]
+  const chosen: Pending[] = []
+  let rows = 0
+  for (const file of files) {
+    if (file.alone || chosen.length >= MAX_FILES || (chosen.length > 0 && rows + file.rows > maxRows)) break
+    chosen.push(file)
+    rows += file.rows
+  }
+  return chosen
+}
+
+function rowsOf(group: Group): number {
+  return group.files.reduce((sum, file) => sum + (parseSpoolFile(file)?.rows ?? 0), 0)
+}

@@ -1,0 +1,26 @@
+import type { QueryAnswer } from './store.ts'
+import { schemaStatements, TABLES, timeToLive, type SchemaOptions } from './schema.ts'
+
+interface Statements {
+  execute(sql: string): Promise<void>
+  query(sql: string): Promise<QueryAnswer>
+}
+
+/** Brings the tables to what this version expects: makes the missing, adds new columns, follows the configured age. */
+export async function migrate(store: Statements, options: SchemaOptions): Promise<void> {
+  for (const statement of schemaStatements(options)) await store.execute(statement)
+  const there = await store.query(`SELECT table, name FROM system.columns WHERE database = currentDatabase()`)
+  const known = new Set(there.rows.map(([table, name]) => `${table as string}.${name as string}`))
+  const made = await store.query(`SELECT name, create_table_query FROM system.tables WHERE database = currentDatabase()`)
+  const ddl = new Map(made.rows.map(([name, sql]) => [name as string, sql as string]))
+  for (const table of TABLES) {
+    for (const column of table.columns) {
+      if (known.has(`${table.name}.${column.name}`)) continue
+      await store.execute(`ALTER TABLE ${table.name} ADD COLUMN ${column.name} ${column.type} ${column.codec}`)
+    }
+    const age = timeToLive(table, options.keepDays)
+    if (!ddl.get(table.name)?.includes(age)) await store.execute(`ALTER TABLE ${table.name} MODIFY TTL ${age} SETTINGS materialize_ttl_after_modify = 0`)
+    const part = `max_bytes_to_merge_at_max_space_in_pool = ${options.maxPartBytes}`
+    if (!ddl.get(table.name)?.includes(part)) await store.execute(`ALTER TABLE ${table.name} MODIFY SETTING ${part}`)
+  }
+}

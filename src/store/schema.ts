@@ -1,0 +1,73 @@
+import { COLUMNS } from '../flow/columns.ts'
+import { METRIC_COLUMNS } from './native.ts'
+
+// The tables, from the registry of columns. One row of `schema_version` a migration: migrations to come run where the
+// greatest stored version is below their own.
+
+export const SCHEMA_VERSION = 1
+
+export interface TableDefinition {
+  readonly name: string
+  readonly columns: readonly { readonly name: string; readonly type: string; readonly codec: string }[]
+  /** Column by whose day the table is partitioned and by which it ages. */
+  readonly time: string
+  readonly orderBy: string
+}
+
+/**
+ * Order within a part: five minutes first, so that a time range skips the rest; then what makes neighbours alike,
+ * which is what the size on disk depends on.
+ */
+export const FLOWS: TableDefinition = {
+  name: 'flows',
+  columns: COLUMNS,
+  time: 'time_received',
+  orderBy: 'toStartOfFiveMinutes(time_received), exporter, source_if, in_if, out_if',
+}
+
+export const METRICS: TableDefinition = {
+  name: 'metrics',
+  columns: METRIC_COLUMNS,
+  time: 'time',
+  orderBy: 'metric, source, entity, observation, time',
+}
+
+export const TABLES: readonly TableDefinition[] = [FLOWS, METRICS]
+
+/** Blocks whose insert tokens a table remembers. A replay repeats at most the group that was under way. */
+const DEDUPLICATION_WINDOW = 1000
+
+export interface SchemaOptions {
+  /** Days for which rows are kept. */
+  readonly keepDays: number
+  /** Greatest size of a merged part: retention by size drops whole parts. */
+  readonly maxPartBytes: number
+}
+
+export function timeToLive(table: TableDefinition, keepDays: number): string {
+  return `toDateTime(${table.time}) + toIntervalDay(${keepDays})`
+}
+
+function createTable(table: TableDefinition, options: SchemaOptions): string {
+  const columns = table.columns.map((c) => `  ${c.name} ${c.type} ${c.codec}`).join(',\n')
+  return `CREATE TABLE IF NOT EXISTS ${table.name} (\n${columns}\n) ENGINE = MergeTree
+PARTITION BY toYYYYMMDD(${table.time})
+ORDER BY (${table.orderBy})
+TTL ${timeToLive(table, options.keepDays)}
+SETTINGS non_replicated_deduplication_window = ${DEDUPLICATION_WINDOW}, ttl_only_drop_parts = 1,
+  max_bytes_to_merge_at_max_space_in_pool = ${options.maxPartBytes}`
+}
+
+/** Statements that make the tables where they are missing. */
+export function schemaStatements(options: SchemaOptions): string[] {
+  return [
+    `CREATE TABLE IF NOT EXISTS schema_version (version UInt32, applied DateTime64(3, 'UTC')) ENGINE = MergeTree ORDER BY version`,
+    ...TABLES.map((table) => createTable(table, options)),
+    `INSERT INTO schema_version SELECT ${SCHEMA_VERSION}, now64(3) WHERE (SELECT count() FROM schema_version WHERE version >= ${SCHEMA_VERSION}) = 0`,
+  ]
+}
+
+/** Structure argument of `file()` for files of a table. */
+export function structureOf(table: TableDefinition): string {
+  return table.columns.map((c) => `${c.name} ${c.type}`).join(', ')
+}
