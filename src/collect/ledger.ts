@@ -1,0 +1,67 @@
+import type { ReceiverStatus } from './receiver-messages.ts'
+
+// Where every datagram and every flow went, so that nothing is lost without being told:
+//
+//   sent to us = received + kernelDropped
+//   received   = rejected + understood
+//   decoded    = queueDropped + spoolRefused + spooled + in flight
+//   spooled    = stored + waiting        (the store's half: see the loader)
+
+/** The pipeline's half of the ledger in src/api/contract/system.ts. */
+export interface PipelineLedger {
+  readonly datagrams: { readonly received: number; readonly kernelDropped: number; readonly rejected: number }
+  readonly flows: {
+    readonly decoded: number
+    readonly queueDropped: number
+    readonly spoolRefused: number
+    readonly spooled: number
+    /** Decoded, and at this moment between the receiver and the spool. */
+    readonly inFlight: number
+  }
+  readonly metrics: { readonly decoded: number; readonly dropped: number; readonly spooled: number }
+}
+
+/** What came of the flows and metrics that left the receivers. */
+export interface Outcome {
+  spoolRefused: number
+  spooled: number
+  metricsDropped: number
+  metricsSpooled: number
+}
+
+/** Adds up the receivers, those that have ended included, and what became of their rows. */
+export function ledgerOf(receivers: readonly ReceiverStatus[], outcome: Outcome): PipelineLedger {
+  let received = 0
+  let kernelDropped = 0
+  let rejected = 0
+  let decoded = 0
+  let queueDropped = 0
+  let metricsDecoded = 0
+  let metricsDropped = outcome.metricsDropped
+  for (const receiver of receivers) {
+    for (const listener of receiver.listeners) {
+      received += listener.datagrams
+      kernelDropped += listener.kernelDropped
+    }
+    rejected += receiver.rejected
+    decoded += receiver.flowsDecoded
+    queueDropped += receiver.flowsDropped
+    metricsDecoded += receiver.metricsDecoded
+    metricsDropped += receiver.metricsDropped
+  }
+  // Receivers tell their counters once a second, the spool answers at once: between two reports more may be spooled than
+  // the last report knows. What is spooled was decoded.
+  const settled = queueDropped + outcome.spoolRefused + outcome.spooled
+  decoded = Math.max(decoded, settled)
+  return {
+    datagrams: { received, kernelDropped, rejected },
+    flows: {
+      decoded,
+      queueDropped,
+      spoolRefused: outcome.spoolRefused,
+      spooled: outcome.spooled,
+      inFlight: decoded - settled,
+    },
+    metrics: { decoded: metricsDecoded, dropped: metricsDropped, spooled: outcome.metricsSpooled },
+  }
+}

@@ -1,0 +1,367 @@
+import type { Clock } from '../base/clock.ts'
+import type { FlowBatch } from '../flow/flow-batch.ts'
+import type { MetricBatch } from '../flow/metric-batch.ts'
+import type { Sighting } from '../flow/sighting.ts'
+import { createExporters, type ExportersHeard } from './exporters.ts'
+import type { ProblemCode } from './ingest.ts'
+import { ledgerOf, type Outcome, type PipelineLedger } from './ledger.ts'
+import { RECEIVE_BUFFER_BYTES, type Listener, type ListenerConfig } from './receive.ts'
+import { createReceiver, type Receiver } from './receiver.ts'
+import type { IngestState, ReceiverConfig, ReceiverKind, ReceiverStatus } from './receiver-messages.ts'
+import { readStates, writeStates } from './receiver-state.ts'
+
+// The life of a flow, from the wire to the spool:
+//
+//   receiver thread (receiver-worker.ts)                        this thread
+//   poll, recvmmsg ─ dispatch ─ ingest ─ batch of columns ──▶ enrich ─ spool.write ─┐
+//        (receive-*)  (dispatch) (netflow, sflow)  ▲                                │
+//                                                  └──── emptied buffer ◀───────────┘
+//
+// A receiver fills one batch while others wait here or are being written; all are SharedArrayBuffers, so that nothing is
+// copied between threads. When every batch waits, the receiver drops rows and counts them: receiving never waits for
+// the disk. Each flow ends in exactly one column of the ledger (ledger.ts).
+//
+// The pipeline runs on the thread that creates it and starts the receiver threads itself. Enriching and writing take
+// CPU time: create it in a worker of its own, not beside the API.
+
+export interface PipelineConfig {
+  readonly listeners: readonly ListenerConfig[]
+  readonly receiver?: 'auto' | ReceiverKind
+  /** Receiver threads; 0 or nothing: one for every four processors. Several share each port by SO_REUSEPORT. */
+  readonly receivers?: number
+  readonly receiveBufferBytes?: number
+  readonly batchRows?: number
+  /** Batches over all receivers that may wait for the spool. */
+  readonly batches?: number
+  readonly flushMs?: number
+  /** Where templates and sampling are kept over a restart; nowhere if it is missing. */
+  readonly stateFile?: string
+  readonly saveMs?: number
+  /** Options of the two ingests. */
+  readonly netflow?: object
+  readonly sflow?: object
+  /** Streams kept for the list of exporters. */
+  readonly streams?: number
+}
+
+/** What the pipeline says when something is out of order; pino's logger is one. */
+export interface PipelineLog {
+  info(details: object, message: string): void
+  warn(details: object, message: string): void
+}
+
+export interface PipelineDeps {
+  /** Fills the columns that say who it is; answers the table of names into which the `name` columns point. */
+  readonly enrich: (batch: FlowBatch) => readonly string[]
+  readonly spool: {
+    write(batch: FlowBatch, names: readonly string[]): Promise<{ accepted: number; refused: number }>
+    writeMetrics(batch: MetricBatch): Promise<unknown>
+  }
+  readonly onSighting: (sighting: Sighting) => void
+  /** Name of an exporter by its address. */
+  readonly nameOf: (address: string) => string | null
+  readonly log: PipelineLog
+  readonly clock: Clock
+}
+
+/** Plain data: it can be posted to another thread. */
+export interface PipelineStatus {
+  readonly startedAt: number
+  readonly kind: ReceiverKind
+  readonly receivers: number
+  readonly listeners: readonly (Listener & { readonly receiver: ReceiverKind })[]
+  readonly ledger: PipelineLedger
+  readonly problems: Readonly<Partial<Record<ProblemCode, number>>>
+  readonly decodeFailures: number
+  readonly streams: { readonly kept: number; readonly evicted: number; readonly templates: number; readonly pending: number }
+  readonly queue: { readonly batches: number; readonly rows: number; readonly batchesAllocated: number; readonly batchesFree: number }
+  /** Plain sentences on what is not as it should be; empty if all is well. */
+  readonly reasons: readonly string[]
+}
+
+export interface Pipeline {
+  /** Listens. Rejects with an OperatorError (`port_in_use`, `listen_failed`, …). */
+  start(): Promise<void>
+  /** Ends receiving, hands on what was received, waits until the spool has it. */
+  stop(): Promise<void>
+  status(): PipelineStatus
+  exporters(): ExportersHeard
+}
+
+const BATCH_ROWS = 131_072
+const BATCHES = 8
+const SAVE_MS = 10_000
+const STREAMS = 10_000
+/** A receiver that was lost comes back after this pause. */
+const RESTART_MS = 1_000
+
+interface Place {
+  receiver: Receiver
+  status: ReceiverStatus | undefined
+  state: IngestState | undefined
+}
+
+export function createPipeline(config: PipelineConfig, deps: PipelineDeps): Pipeline {
+  const { log, clock } = deps
+  const count = config.receivers || Math.max(1, Math.floor(navigator.hardwareConcurrency / 4))
+  const exporters = createExporters({ limit: config.streams ?? STREAMS }, { nameOf: deps.nameOf })
+  const outcome: Outcome = { spoolRefused: 0, spooled: 0, metricsDropped: 0, metricsSpooled: 0 }
+  const places: Place[] = []
+  /** Last words of receivers that ended. */
+  const past: ReceiverStatus[] = []
+  const restarts = new Set<NodeJS.Timeout>()
+  let kind: ReceiverKind = 'recvmmsg'
+  let startedAt = 0
+  let stopping = false
+  let states: readonly IngestState[] = []
+
+  // Batches and metrics are taken in the order in which they come. The next batch is enriched while the one before
+  // is being written; two are never written at once.
+  const queue: { batch: FlowBatch; done: () => void }[] = []
+  let queuedRows = 0
+  let working: Promise<void> | undefined
+  let metricsWriting: Promise<void> = Promise.resolve()
+  let stateWriting: Promise<void> = Promise.resolve()
+  let stateWaiting = false
+
+  function onBatch(batch: FlowBatch, done: () => void): void {
+    queue.push({ batch, done })
+    queuedRows += batch.n
+    working ??= work().finally(() => (working = undefined))
+  }
+
+  async function work(): Promise<void> {
+    let writing: Promise<void> = Promise.resolve()
+    for (let job = queue.shift(); job; job = queue.shift()) {
+      const { batch, done } = job
+      const names = enrich(batch)
+      await writing
+      writing = write(batch, names).finally(done)
+      if (queue.length === 0) await writing
+    }
+  }
+
+  function enrich(batch: FlowBatch): readonly string[] {
+    try {
+      return deps.enrich(batch)
+    } catch (error) {
+      // Flows without names are worth more than no flows.
+      log.warn({ err: error }, 'a batch could not be enriched; its flows are kept without names')
+      for (const column of ['src_vm', 'dst_vm', 'src_host', 'dst_host', 'slice'] as const) batch[column].fill(0, 0, batch.n)
+      return ['']
+    }
+  }
+
+  async function write(batch: FlowBatch, names: readonly string[]): Promise<void> {
+    const rows = batch.n
+    try {
+      const { accepted, refused } = await deps.spool.write(batch, names)
+      outcome.spooled += accepted
+      outcome.spoolRefused += refused
+    } catch (error) {
+      outcome.spoolRefused += rows
+      log.warn({ err: error, rows }, 'a batch could not be spooled; its flows are lost')
+    }
+    queuedRows -= rows
+  }
+
+  function onMetrics(batch: MetricBatch, done: () => void): void {
+    const rows = batch.n
+    metricsWriting = metricsWriting
+      .then(() => deps.spool.writeMetrics(batch))
+      .then(
+        () => {
+          outcome.metricsSpooled += rows
+        },
+        (error: unknown) => {
+          outcome.metricsDropped += rows
+          log.warn({ err: error, rows }, 'counters could not be spooled and are lost')
+        },
+      )
+      .finally(done)
+  }
+
+  function onSightings(sightings: readonly Sighting[]): void {
+    for (const sighting of sightings) {
+      exporters.sighted(sighting)
+      deps.onSighting(sighting)
+    }
+  }
+
+  /** Writes what the receivers want kept, one write at a time, the newest state each time. */
+  function saveState(): void {
+    const file = config.stateFile
+    if (file === undefined || stateWaiting) return
+    stateWaiting = true
+    stateWriting = stateWriting.then(async () => {
+      stateWaiting = false
+      const newest = places.flatMap(({ state }) => (state ? [state] : []))
+      try {
+        await writeStates(file, newest, clock.now())
+      } catch (error) {
+        log.warn({ err: error, file }, 'templates could not be saved; after a restart, data waits for new ones')
+      }
+    })
+  }
+
+  function receiverConfig(listeners: readonly ListenerConfig[], reusePort: boolean): ReceiverConfig {
+    return {
+      listeners,
+      receiver: config.receiver ?? 'auto',
+      receiveBufferBytes: config.receiveBufferBytes ?? RECEIVE_BUFFER_BYTES,
+      reusePort,
+      batchRows: config.batchRows ?? BATCH_ROWS,
+      batches: Math.max(2, Math.ceil((config.batches ?? BATCHES) / count)),
+      flushMs: config.flushMs ?? 1_000,
+      saveMs: config.saveMs ?? SAVE_MS,
+      netflow: config.netflow ?? {},
+      sflow: config.sflow ?? {},
+    }
+  }
+
+  async function open(index: number, listeners: readonly ListenerConfig[], reusePort: boolean): Promise<readonly Listener[]> {
+    const place: Place = {
+      status: undefined,
+      state: undefined,
+      receiver: createReceiver(receiverConfig(listeners, reusePort), {
+        states: places[index]?.state ? [places[index].state] : states,
+        onBatch,
+        onMetrics,
+        onSightings,
+        onStreams: (streams, at) => exporters.heard(index, streams, at),
+        onStatus: (status) => (place.status = status),
+        onState: (state) => {
+          place.state = state
+          saveState()
+        },
+        onLost: (error) => {
+          log.warn({ err: error, receiver: index }, 'a receiver ended; it is started again')
+          reopen(index, place, listeners, reusePort)
+        },
+      }),
+    }
+    const started = await place.receiver.start()
+    kind = started.kind
+    if (started.fallback !== null) log.warn({ reason: started.fallback }, 'receiving by dgram, which takes a quarter of the rate of recvmmsg')
+    places[index] = place
+    return started.listeners
+  }
+
+  function reopen(index: number, place: Place, listeners: readonly ListenerConfig[], reusePort: boolean): void {
+    if (stopping) return
+    if (place.status) past.push(place.status)
+    place.status = undefined
+    const timer = setTimeout(() => {
+      restarts.delete(timer)
+      open(index, listeners, reusePort).catch((error: unknown) => {
+        log.warn({ err: error, receiver: index }, 'a receiver could not be started again')
+        reopen(index, place, listeners, reusePort)
+      })
+    }, RESTART_MS)
+    restarts.add(timer)
+  }
+
+  const statuses = (): ReceiverStatus[] => [...past, ...places.flatMap(({ status }) => (status ? [status] : []))]
+
+  return {
+    async start() {
+      startedAt = clock.now()
+      if (config.stateFile !== undefined) {
+        const read = await readStates(config.stateFile)
+        states = read.states
+        if (read.error !== undefined) log.warn({ err: read.error, file: config.stateFile }, 'saved templates could not be read')
+      }
+      try {
+        // SO_REUSEPORT lets another program of the same user take half of the datagrams without a word. So the ports are
+        // first opened without it, by a receiver that only finds out whether they are free, and which they are.
+        let listeners = config.listeners
+        if (count > 1) {
+          const found = await open(0, listeners, false)
+          await places[0]?.receiver.stop()
+          places.length = 0
+          listeners = listeners.map(({ host }, i) => ({ host, port: found[i]?.port ?? 0 }))
+        }
+        // The kernel spreads datagrams over the sockets of a port by the hash of both addresses and ports, so that an
+        // exporter stays with one receiver, where its templates are.
+        for (let index = 0; index < count; index++) await open(index, listeners, count > 1)
+      } catch (error) {
+        stopping = true
+        await Promise.all(places.map(({ receiver }) => receiver.stop()))
+        throw error
+      }
+      const { listeners } = status()
+      log.info({ listeners: listeners.map(({ address, port }) => `${address} port ${port}`), receiver: kind, threads: count }, 'receiving')
+    },
+    async stop() {
+      stopping = true
+      for (const timer of restarts) clearTimeout(timer)
+      await Promise.all(places.map(({ receiver }) => receiver.stop()))
+      while (working) await working
+      await metricsWriting
+      await stateWriting
+    },
+    status,
+    exporters() {
+      const all = statuses()
+      return exporters.answer(clock.now(), {
+        streams: all.reduce((sum, { streams }) => sum + streams, 0),
+        evicted: all.reduce((sum, { streamsEvicted }) => sum + streamsEvicted, 0),
+        refused: all.flatMap(({ refused }) => refused).sort((a, b) => b.count - a.count),
+      })
+    },
+  }
+
+  function status(): PipelineStatus {
+    const all = statuses()
+    const live = places.flatMap((place) => (place.status ? [place.status] : []))
+    const total = (value: (one: ReceiverStatus) => number, over = all): number => over.reduce((sum, one) => sum + value(one), 0)
+    const problems: Partial<Record<ProblemCode, number>> = {}
+    for (const one of all) {
+      for (const [code, n] of Object.entries(one.problems) as [ProblemCode, number][]) {
+        if (n > 0) problems[code] = (problems[code] ?? 0) + n
+      }
+    }
+    const failure = all.find(({ lastDecodeFailure }) => lastDecodeFailure !== null)?.lastDecodeFailure
+    return {
+      startedAt,
+      kind,
+      receivers: count,
+      listeners: mergeListeners(all, kind),
+      ledger: ledgerOf(all, outcome),
+      problems,
+      decodeFailures: total(({ decodeFailures }) => decodeFailures),
+      streams: {
+        kept: total(({ streams }) => streams, live),
+        evicted: total(({ streamsEvicted }) => streamsEvicted),
+        templates: total(({ templates }) => templates, live),
+        pending: total(({ pending }) => pending, live),
+      },
+      queue: {
+        batches: queue.length,
+        rows: queuedRows,
+        batchesAllocated: total(({ batchesAllocated }) => batchesAllocated, live),
+        batchesFree: total(({ batchesFree }) => batchesFree, live),
+      },
+      reasons: failure ? [`A decoder failed on a datagram and went on with the next: ${failure.split('\n')[0]}`] : [],
+    }
+  }
+}
+
+/** One line a listener, whatever number of receivers share it. */
+function mergeListeners(statuses: readonly ReceiverStatus[], receiver: ReceiverKind): (Listener & { receiver: ReceiverKind })[] {
+  const merged = new Map<string, Listener & { receiver: ReceiverKind }>()
+  for (const { listeners } of statuses) {
+    for (const one of listeners) {
+      const key = `${one.address} ${one.port}`
+      const same = merged.get(key)
+      if (!same) {
+        merged.set(key, { ...one, receiver })
+        continue
+      }
+      same.datagrams += one.datagrams
+      same.bytes += one.bytes
+      same.kernelDropped += one.kernelDropped
+    }
+  }
+  return [...merged.values()]
+}

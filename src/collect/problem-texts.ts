@@ -1,0 +1,17 @@
+import type { ProblemCode } from './ingest.ts'
+
+/** What each problem means and what can be done, in words for the Exporters page. */
+export const PROBLEM_TEXTS: Readonly<Record<ProblemCode, string>> = {
+  truncated: 'The datagram ends before what it announces; what came before the cut was used. Look for a full or fragmenting path to the collector.',
+  bad_version: 'Not a version of sFlow (5), NetFlow (5, 7, 9) or IPFIX (10). Choose one of these at the exporter.',
+  bad_length: 'A length inside the datagram contradicts the bytes that are there; the part was skipped.',
+  bad_template: 'A template that can describe no record (no fields, or lengths that cannot be); it was not taken.',
+  template_limit: 'More templates than are kept for one exporter; the new one was not taken. The exporter may be invalid or hostile.',
+  no_template: 'Data whose template has not come yet. It is held for a while and read once the template arrives; exporters repeat templates every few minutes.',
+  pending_dropped: 'Data was let go because its template did not come in time. Let the exporter send templates more often.',
+  session_limit: 'More exporters or observation domains than are kept; this one was not taken in.',
+  bad_sample: 'An sFlow sample contradicts its own length; it was skipped.',
+  bad_record: 'A record contradicts its own length; it was skipped.',
+  empty: 'A datagram without content.',
+  unsupported: 'Valid, but of a kind that is not read: it was skipped by its length.',
+}

@@ -1,0 +1,284 @@
+import type { Clock } from '../base/clock.ts'
+import { MetricBatch } from '../flow/metric-batch.ts'
+import type { FlowBatch } from '../flow/flow-batch.ts'
+import type { Sighting } from '../flow/sighting.ts'
+import { BatchPool, type PooledBatch } from './batch-pool.ts'
+import { familyOf, RefusedSources } from './dispatch.ts'
+import type { Datagram, Ingest, IngestSink, ProblemCode } from './ingest.ts'
+import type { Listener } from './receive.ts'
+import type { FromReceiver, IngestState, ReceiverConfig, ReceiverStatus, ToReceiver } from './receiver-messages.ts'
+
+// What a receiver does between its sockets and the pipeline: dispatch, the batch being filled, the counters. It knows
+// no threads: messages come from `mail` and go to `post`.
+
+export interface ReceiverCoreDeps {
+  readonly netflow: Ingest
+  readonly sflow: Ingest
+  readonly clock: Clock
+  readonly post: (message: FromReceiver) => void
+  /** The next message of the pipeline, undefined if there is none. */
+  readonly mail: () => ToReceiver | undefined
+  /** The open listeners, their kernel drops read just now. */
+  readonly listeners: () => readonly Listener[]
+}
+
+const METRICS_PER_MESSAGE = 8_192
+const METRICS_IN_FLIGHT = 8
+const SIGHTINGS_PER_MESSAGE = 2_000
+/** Sightings are repeated by their senders, so that one left out comes again. */
+const SIGHTINGS_PER_SECOND = 20_000
+const STREAMS_PER_SECOND = 512
+const REFUSED_SHOWN = 100
+const SHRINK_MS = 30_000
+/** Housekeeping that took t ms comes again at the earliest after this many times t: receiving goes first. */
+const HOUSEKEEPING_SHARE = 50
+
+/** Problems after which, if nothing else came of it, a datagram counts as rejected. */
+const REJECTING: ReadonlySet<ProblemCode> = new Set([
+  'truncated', 'bad_version', 'bad_length', 'bad_template', 'bad_sample', 'bad_record', 'empty', 'unsupported', 'session_limit',
+])
+
+class Sink implements IngestSink {
+  readonly metrics = new MetricBatch()
+  readonly problems: Record<ProblemCode, number> = {
+    truncated: 0, bad_version: 0, bad_length: 0, bad_template: 0, template_limit: 0, no_template: 0, pending_dropped: 0,
+    session_limit: 0, bad_sample: 0, bad_record: 0, empty: 0, unsupported: 0,
+  }
+  /** The first problem of the datagram at hand. */
+  firstProblem: ProblemCode | undefined
+  handedOn = 0
+  dropped = 0
+  /** When the first row of the current batch was noticed; 0 while it is empty. */
+  filledSince = 0
+  metricsInFlight = 0
+  sightings: Sighting[] = []
+  sightingsThisSecond = 0
+  sightingsDropped = 0
+  readonly pool: BatchPool
+  readonly #deps: ReceiverCoreDeps
+  #current: PooledBatch
+  flows: FlowBatch
+
+  constructor(pool: BatchPool, deps: ReceiverCoreDeps) {
+    this.pool = pool
+    this.#deps = deps
+    this.#current = pool.take() as PooledBatch
+    this.flows = this.#current.batch
+  }
+
+  room(rows: number): boolean {
+    if (this.flows.n + rows <= this.flows.capacity) return true
+    if (rows <= this.flows.capacity && this.handOn()) return true
+    this.dropped += rows
+    return false
+  }
+
+  /** Gives the current batch to the pipeline and takes an empty one; false, and nothing done, if there is none. */
+  handOn(): boolean {
+    let next = this.pool.take()
+    if (!next) {
+      this.readMail()
+      next = this.pool.take()
+      if (!next) return false
+    }
+    this.giveAway()
+    this.#current = next
+    this.flows = next.batch
+    return true
+  }
+
+  giveAway(): void {
+    const { id, batch, known } = this.#current
+    this.#current.known = true
+    this.handedOn += batch.n
+    this.filledSince = 0
+    this.#deps.post({ type: 'batch', id, rows: batch.n, buffer: known ? undefined : batch.buffer })
+  }
+
+  readMail(): void {
+    for (let message = this.#deps.mail(); message; message = this.#deps.mail()) {
+      if (message.type === 'batchDone') this.pool.giveBack(message.id)
+      else this.metricsInFlight--
+    }
+  }
+
+  sighting(sighting: Sighting): void {
+    if (this.sightingsThisSecond >= SIGHTINGS_PER_SECOND) {
+      this.sightingsDropped++
+      return
+    }
+    this.sightingsThisSecond++
+    this.sightings.push(sighting)
+  }
+
+  problem(code: ProblemCode, _offset: number): void {
+    this.problems[code]++
+    this.firstProblem ??= code
+  }
+}
+
+export interface ReceiverCore {
+  datagram(datagram: Datagram): void
+  /** Housekeeping between datagrams, at least every 100 ms: batches by age, and what is due each second. */
+  turn(): void
+  /** Reads what the pipeline sent. */
+  readMail(): void
+  restore(states: readonly IngestState[]): void
+  /** Tells the counters now. */
+  report(): void
+  /** Hands on all that is left, templates included, and says that it is done. */
+  finish(): void
+}
+
+export function createReceiverCore(config: ReceiverConfig, deps: ReceiverCoreDeps): ReceiverCore {
+  const { netflow, sflow, clock, post } = deps
+  const sink = new Sink(new BatchPool(config.batchRows, config.batches), deps)
+  const refused = new RefusedSources()
+  let rejected = 0
+  let metricsDecoded = 0
+  let metricsDropped = 0
+  let decodeFailures = 0
+  let lastDecodeFailure: string | null = null
+  let secondAt = clock.now() + 1000
+  let shrinkAt = clock.now() + SHRINK_MS
+  let streamsAt = 0
+  let saveAt = clock.now() + config.saveMs
+  let savedMark = ''
+
+  function decode(ingest: Ingest, datagram: Datagram): void {
+    const metricsBefore = sink.metrics.n
+    sink.firstProblem = undefined
+    let rows = 0
+    try {
+      rows = ingest.datagram(datagram, sink)
+    } catch (error) {
+      // No decoder should throw. If one does, one hostile datagram must not end receiving for everybody.
+      decodeFailures++
+      lastDecodeFailure = error instanceof Error ? (error.stack ?? error.message) : String(error)
+      rejected++
+    }
+    if (sink.firstProblem !== undefined && rows === 0 && sink.metrics.n === metricsBefore && REJECTING.has(sink.firstProblem)) {
+      rejected++
+      refused.add(datagram, sink.firstProblem)
+    }
+    if (sink.metrics.n >= METRICS_PER_MESSAGE) flushMetrics()
+    if (sink.sightings.length >= SIGHTINGS_PER_MESSAGE) flushSightings()
+  }
+
+  function flushMetrics(): void {
+    const n = sink.metrics.n
+    if (n === 0) return
+    metricsDecoded += n
+    if (sink.metricsInFlight < METRICS_IN_FLIGHT) {
+      sink.metricsInFlight++
+      post({ type: 'metrics', batch: sink.metrics })
+    } else metricsDropped += n
+    sink.metrics.clear()
+  }
+
+  function flushSightings(): void {
+    if (sink.sightings.length === 0) return
+    post({ type: 'sightings', sightings: sink.sightings })
+    sink.sightings = []
+  }
+
+  function status(): ReceiverStatus {
+    const n = netflow.counts()
+    const s = sflow.counts()
+    return {
+      listeners: deps.listeners().map(({ address, port, receiveBufferBytes, datagrams, bytes, kernelDropped }) => ({
+        address, port, receiveBufferBytes, datagrams, bytes, kernelDropped,
+      })),
+      rejected,
+      flowsDecoded: sink.handedOn + sink.flows.n + sink.dropped,
+      flowsDropped: sink.dropped,
+      metricsDecoded: metricsDecoded + sink.metrics.n,
+      metricsDropped,
+      sightingsDropped: sink.sightingsDropped,
+      problems: { ...sink.problems },
+      decodeFailures,
+      lastDecodeFailure,
+      streams: n.streams + s.streams,
+      streamsEvicted: n.evicted + s.evicted,
+      templates: n.templates + s.templates,
+      pending: n.pending + s.pending,
+      batchesAllocated: sink.pool.allocated,
+      batchesFree: sink.pool.free,
+      refused: refused.list(REFUSED_SHOWN),
+    }
+  }
+
+  function postStreams(now: number): void {
+    const started = performance.now()
+    const streams = [...netflow.streams(STREAMS_PER_SECOND), ...sflow.streams(STREAMS_PER_SECOND)]
+    if (streams.length > 0) post({ type: 'streams', at: now, streams })
+    streamsAt = now + (performance.now() - started) * HOUSEKEEPING_SHARE
+  }
+
+  function postState(now: number): void {
+    // Templates are sent again and again, so counting them tells well enough whether there is something new.
+    const { streams, templates } = netflow.counts()
+    const mark = `${streams}/${templates}/${sflow.counts().streams}`
+    saveAt = now + config.saveMs
+    if (mark === savedMark) return
+    savedMark = mark
+    const started = performance.now()
+    post({ type: 'state', state: { netflow: netflow.save(), sflow: sflow.save() } })
+    saveAt += (performance.now() - started) * HOUSEKEEPING_SHARE * 10
+  }
+
+  function second(now: number): void {
+    secondAt = now + 1000
+    netflow.tick(now, sink)
+    sflow.tick(now, sink)
+    flushMetrics()
+    flushSightings()
+    sink.sightingsThisSecond = 0
+    post({ type: 'status', status: status() })
+    if (now >= streamsAt) postStreams(now)
+    if (now >= saveAt) postState(now)
+    if (now >= shrinkAt) {
+      shrinkAt = now + SHRINK_MS
+      for (const id of sink.pool.shrink()) post({ type: 'batchForgotten', id })
+    }
+  }
+
+  return {
+    datagram(datagram) {
+      const family = familyOf(datagram)
+      if (family === 'netflow') decode(netflow, datagram)
+      else if (family === 'sflow') decode(sflow, datagram)
+      else {
+        sink.problems[family]++
+        rejected++
+        refused.add(datagram, family)
+      }
+    },
+    turn() {
+      const now = clock.now()
+      if (sink.flows.n === 0) sink.filledSince = 0
+      else if (sink.filledSince === 0 || now < sink.filledSince) sink.filledSince = now
+      else if (now - sink.filledSince >= config.flushMs) sink.handOn()
+      // A clock that was set back must not stop what is due.
+      if (now >= secondAt || secondAt - now > 2000) second(now)
+    },
+    readMail: () => sink.readMail(),
+    restore(states) {
+      for (const state of states) {
+        netflow.restore(state.netflow)
+        sflow.restore(state.sflow)
+      }
+    },
+    report: () => post({ type: 'status', status: status() }),
+    finish() {
+      const now = clock.now()
+      if (sink.flows.n > 0) sink.giveAway()
+      flushMetrics()
+      flushSightings()
+      postStreams(now)
+      post({ type: 'state', state: { netflow: netflow.save(), sflow: sflow.save() } })
+      post({ type: 'status', status: { ...status(), flowsDecoded: sink.handedOn + sink.dropped } })
+      post({ type: 'stopped' })
+    },
+  }
+}

@@ -1,0 +1,111 @@
+import { parentPort, receiveMessageOnPort, workerData, type MessagePort } from 'node:worker_threads'
+import { systemClock } from '../base/clock.ts'
+import { OperatorError } from '../base/errors.ts'
+import type { Datagram } from './ingest.ts'
+import { createNetflowIngest } from './netflow.ts'
+import { createSflowIngest } from './sflow.ts'
+import type { Listener } from './receive.ts'
+import { openDgram, type DgramSockets } from './receive-dgram.ts'
+import { openRecvmmsg, type RecvmmsgSockets } from './receive-recvmmsg.ts'
+import { createReceiverCore, type ReceiverCore } from './receiver-core.ts'
+import { CONTROL, type FromReceiver, type IngestState, type ReceiverConfig, type ToReceiver } from './receiver-messages.ts'
+
+// The receiving thread. With recvmmsg it never goes back to its event loop: it waits in poll(2) for at most 100 ms, so
+// that a set stop flag ends it soon, and fetches its messages itself.
+
+const WAIT_MS = 100
+/** At the end, what the kernel has already taken is still read, but for no longer than this. */
+const LAST_READ_MS = 100
+
+export interface ReceiverWorkerData {
+  readonly config: ReceiverConfig
+  readonly control: Int32Array
+  readonly states: readonly IngestState[]
+}
+
+type Sockets = Pick<RecvmmsgSockets | DgramSockets, 'listeners' | 'readDrops' | 'close'>
+
+async function run(port: MessagePort, { config, control, states }: ReceiverWorkerData): Promise<void> {
+  const post = (message: FromReceiver): void => port.postMessage(message)
+  const ingestDeps = { clock: systemClock }
+  let sockets: Sockets | undefined
+  const core = createReceiverCore(config, {
+    netflow: createNetflowIngest(config.netflow, ingestDeps),
+    sflow: createSflowIngest(config.sflow, ingestDeps),
+    clock: systemClock,
+    post,
+    mail: () => receiveMessageOnPort(port)?.message as ToReceiver | undefined,
+    listeners: () => {
+      sockets?.readDrops()
+      return sockets?.listeners ?? []
+    },
+  })
+  const handle = (datagram: Datagram): void => core.datagram(datagram)
+  const ready = (kind: 'recvmmsg' | 'dgram', listeners: readonly Listener[], fallback: string | null): void => {
+    core.restore(states)
+    core.report()
+    post({ type: 'ready', kind, listeners: listeners.map(plain), fallback })
+  }
+
+  let fallback: string | null = null
+  if (config.receiver !== 'dgram') {
+    try {
+      const opened = openRecvmmsg(config.listeners, config, systemClock)
+      sockets = opened
+      ready('recvmmsg', opened.listeners, null)
+      loop(opened, core, control, handle)
+    } catch (error) {
+      if (config.receiver === 'recvmmsg' || !(error instanceof OperatorError) || error.code !== 'recvmmsg_unavailable') throw error
+      fallback = error.message
+    }
+  }
+  if (!sockets) {
+    sockets = await openDgram(config.listeners, config, systemClock, handle)
+    ready('dgram', sockets.listeners, fallback)
+    await stopFlag(core, control)
+  }
+  core.finish()
+  sockets.close()
+}
+
+function loop(sockets: RecvmmsgSockets, core: ReceiverCore, control: Int32Array, handle: (datagram: Datagram) => void): void {
+  let mail = 0
+  while (Atomics.load(control, CONTROL.stop) === 0) {
+    sockets.receive(WAIT_MS, handle)
+    const now = Atomics.load(control, CONTROL.mail)
+    if (now !== mail) {
+      mail = now
+      core.readMail()
+    }
+    core.turn()
+  }
+  const until = performance.now() + LAST_READ_MS
+  while (performance.now() < until && sockets.receive(0, handle) > 0) core.readMail()
+}
+
+function stopFlag(core: ReceiverCore, control: Int32Array): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setInterval(() => {
+      core.readMail()
+      core.turn()
+      if (Atomics.load(control, CONTROL.stop) === 0) return
+      clearInterval(timer)
+      resolve()
+    }, WAIT_MS)
+  })
+}
+
+function plain({ address, port, receiveBufferBytes, datagrams, bytes, kernelDropped }: Listener): Listener {
+  return { address, port, receiveBufferBytes, datagrams, bytes, kernelDropped }
+}
+
+if (parentPort) {
+  const port = parentPort
+  try {
+    await run(port, workerData as ReceiverWorkerData)
+  } catch (error) {
+    if (!(error instanceof OperatorError)) throw error
+    const { code, message, hint } = error
+    port.postMessage({ type: 'failed', code, message, hint } satisfies FromReceiver)
+  }
+}
