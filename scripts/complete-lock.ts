@@ -35,7 +35,10 @@ export function missingFrom(lock: Lock): Missing[] {
     for (const [name, version] of Object.entries(owner.optionalDependencies ?? {})) {
       if (isResolved(lock, path, name)) continue
       const dev = owner.dev === true || owner.devOptional === true
-      missing.push({ path: `node_modules/${name}`, entry: { version, ...platform(name), ...(dev ? { dev } : {}), optional: true } })
+      missing.push({
+        path: `node_modules/${name}`,
+        entry: { version, ...platform(name), ...(dev ? { dev } : {}), optional: true },
+      })
     }
   }
   return missing
@@ -54,7 +57,15 @@ function isResolved(lock: Lock, from: string, name: string): boolean {
 
 const SYSTEMS = ['android', 'darwin', 'freebsd', 'linux', 'openharmony', 'win32']
 const PROCESSORS: Readonly<Record<string, string>> = {
-  arm: 'arm', arm64: 'arm64', ia32: 'ia32', loong64: 'loong64', ppc64: 'ppc64', riscv64: 'riscv64', s390x: 's390x', x64: 'x64', wasm32: 'wasm32',
+  arm: 'arm',
+  arm64: 'arm64',
+  ia32: 'ia32',
+  loong64: 'loong64',
+  ppc64: 'ppc64',
+  riscv64: 'riscv64',
+  s390x: 's390x',
+  x64: 'x64',
+  wasm32: 'wasm32',
 }
 
 /** What the name of a prebuilt package says of its platform: `binding-linux-arm64-musl`. */
@@ -62,7 +73,11 @@ export function platform(name: string): Pick<LockEntry, 'os' | 'cpu' | 'libc'> {
   const words = name.split(/[-/]/)
   const os = words.find((word) => SYSTEMS.includes(word))
   const cpu = words.map((word) => PROCESSORS[word]).find((word) => word !== undefined)
-  const libc = words.some((word) => word.startsWith('musl')) ? 'musl' : words.some((word) => word.startsWith('gnu')) ? 'glibc' : undefined
+  const libc = words.some((word) => word.startsWith('musl'))
+    ? 'musl'
+    : words.some((word) => word.startsWith('gnu'))
+      ? 'glibc'
+      : undefined
   return { ...(cpu ? { cpu: [cpu] } : {}), ...(libc ? { libc: [libc] } : {}), ...(os ? { os: [os] } : {}) }
 }
 

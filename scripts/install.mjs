@@ -44,7 +44,11 @@ export function ensureInstalled() {
 /** The environment without npm's own additions: the Node that installs must not be the one that is being replaced. */
 function withoutPinnedNode() {
   const env = { ...process.env }
-  env.PATH = (env.PATH ?? '').split(':').filter((part) => !part.includes('node_modules')).join(':')
-  for (const name of Object.keys(env)) if (/^npm_(lifecycle|package|command|execpath|node_execpath)/.test(name)) delete env[name]
+  env.PATH = (env.PATH ?? '')
+    .split(':')
+    .filter((part) => !part.includes('node_modules'))
+    .join(':')
+  for (const name of Object.keys(env))
+    if (/^npm_(lifecycle|package|command|execpath|node_execpath)/.test(name)) delete env[name]
   return env
 }

@@ -5,7 +5,7 @@ import { LineCounter, isMap, isNode, isPair, isScalar, parseDocument } from 'yam
 import type { Document, Node, Pair } from 'yaml'
 import type { z } from 'zod'
 import { OperatorError, UserError } from '../base/errors.ts'
-import { ConfigSchema, defaultConfig } from './config.ts'
+import { ConfigSchema, defaultConfig, pathText } from './config.ts'
 import type { Config } from './config.ts'
 
 export interface ConfigProblem {
@@ -33,14 +33,20 @@ export function parseConfig(source: string): ParsedConfig {
     return { line: Math.max(line, 1), column: Math.max(col, 1) }
   }
   if (document.errors.length > 0) {
-    return { config: undefined, problems: document.errors.map((error) => ({ ...at(error.pos[0]), path: '', message: yamlMessage(error) })) }
+    return {
+      config: undefined,
+      problems: document.errors.map((error) => ({ ...at(error.pos[0]), path: '', message: yamlMessage(error) })),
+    }
   }
   if (document.contents === null) return { config: defaultConfig(), problems: [] }
   let value: unknown
   try {
     value = document.toJS({ maxAliasCount: 100 })
   } catch (error) {
-    return { config: undefined, problems: [{ line: 1, column: 1, path: '', message: `not YAML: ${(error as Error).message}` }] }
+    return {
+      config: undefined,
+      problems: [{ line: 1, column: 1, path: '', message: `not YAML: ${(error as Error).message}` }],
+    }
   }
   if (value === null) return { config: defaultConfig(), problems: [] }
   const result = ConfigSchema.safeParse(value)
@@ -84,7 +90,10 @@ function yamlMessage(error: { code: string; message: string }): string {
 }
 
 function problemsOf(
-  issue: z.core.$ZodIssue, document: Document, root: unknown, at: (offset: number) => { line: number; column: number },
+  issue: z.core.$ZodIssue,
+  document: Document,
+  root: unknown,
+  at: (offset: number) => { line: number; column: number },
 ): ConfigProblem[] {
   const path = pathText(issue.path)
   if (issue.code === 'unrecognized_keys') {
@@ -97,7 +106,13 @@ function problemsOf(
   }
   const found = valueAt(root, issue.path)
   const place = at(nodeOffset(document, issue.path))
-  return [{ ...place, path, message: `expected ${expectation(issue)}, found ${found === undefined ? 'nothing' : foundText(found)}` }]
+  return [
+    {
+      ...place,
+      path,
+      message: `expected ${expectation(issue)}, found ${found === undefined ? 'nothing' : foundText(found)}`,
+    },
+  ]
 }
 
 function expectation(issue: z.core.$ZodIssue): string {
@@ -114,10 +129,6 @@ function foundText(value: unknown): string {
   return text.length > 80 ? `${text.slice(0, 77)}…` : text
 }
 
-function pathText(path: Path): string {
-  return path.reduce<string>((text, part) => (typeof part === 'number' ? `${text}[${part}]` : text === '' ? String(part) : `${text}.${String(part)}`), '')
-}
-
 function valueAt(root: unknown, path: Path): unknown {
   let value = root
   for (const part of path) {
@@ -131,7 +142,8 @@ function valueAt(root: unknown, path: Path): unknown {
 function nodeOffset(document: Document, path: Path): number {
   for (let length = path.length; length >= 0; length--) {
     const node = length === 0 ? document.contents : document.getIn(path.slice(0, length), true)
-    if (isNode(node) && node.range) return isEmptyScalar(node) ? keyOffset(document, path.slice(0, length - 1), path[length - 1]) : node.range[0]
+    if (isNode(node) && node.range)
+      return isEmptyScalar(node) ? keyOffset(document, path.slice(0, length - 1), path[length - 1]) : node.range[0]
   }
   return 0
 }
@@ -143,7 +155,9 @@ function isEmptyScalar(node: Node): boolean {
 function keyOffset(document: Document, path: Path, key: PropertyKey | undefined): number {
   const node = path.length === 0 ? document.contents : document.getIn(path, true)
   if (isMap(node)) {
-    const pair = node.items.find((item): item is Pair<Node> => isPair(item) && isScalar(item.key) && String(item.key.value) === String(key))
+    const pair = node.items.find(
+      (item): item is Pair<Node> => isPair(item) && isScalar(item.key) && String(item.key.value) === String(key),
+    )
     if (pair?.key.range) return pair.key.range[0]
   }
   return isNode(node) && node.range ? node.range[0] : 0

@@ -58,7 +58,9 @@ const HOST = 'a host name or an IP address'
 export const hostName = () =>
   z
     .string({ error: HOST })
-    .refine((value) => parseIp(value) !== undefined || /^[a-z\d]([a-z\d.-]{0,252}[a-z\d])?$/i.test(value), { error: HOST })
+    .refine((value) => parseIp(value) !== undefined || /^[a-z\d]([a-z\d.-]{0,252}[a-z\d])?$/i.test(value), {
+      error: HOST,
+    })
     .meta({ kind: HOST })
 
 const MAC = 'a MAC address like 52:54:00:12:34:56'
@@ -75,7 +77,8 @@ export const prefix = () => z.string({ error: PREFIX }).refine(isPrefix, { error
 
 /** Bytes, given as a number or with a unit; answers a number. */
 export const size = (min: number, max = Number.MAX_SAFE_INTEGER) => {
-  const bounds = max === Number.MAX_SAFE_INTEGER ? `at least ${bytesText(min)}` : `${bytesText(min)} to ${bytesText(max)}`
+  const bounds =
+    max === Number.MAX_SAFE_INTEGER ? `at least ${bytesText(min)}` : `${bytesText(min)} to ${bytesText(max)}`
   const error = `a size in bytes, or with a unit like 512MiB or 10GB; ${bounds}`
   return z
     .union([z.number(), z.string()], { error })

@@ -6,7 +6,9 @@ import { address, hostName, mac, port, prefix, samplingRate, size, text, vlanId,
 
 const Http = z
   .strictObject({
-    host: hostName().default('127.0.0.1').describe('Address that the console and the API listen on; 0.0.0.0 or :: for every one.'),
+    host: hostName()
+      .default('127.0.0.1')
+      .describe('Address that the console and the API listen on; 0.0.0.0 or :: for every one.'),
     port: port().default(8080).describe('TCP port of the console and the API; 0 lets the system choose.'),
   })
   .prefault({})
@@ -26,13 +28,17 @@ const Receive = z
     method: z
       .enum(['auto', 'recvmmsg', 'dgram'])
       .default('auto')
-      .describe('How datagrams are read: many with one system call (`recvmmsg`), or by the portable `dgram`. `auto` takes the first where it works.'),
+      .describe(
+        'How datagrams are read: many with one system call (`recvmmsg`), or by the portable `dgram`. `auto` takes the first where it works.',
+      ),
     threads: whole(0, 64, 'a number of threads from 0 to 64')
       .default(0)
       .describe('Receiving threads, which share each port; 0 chooses by the number of processors.'),
-    buffer: size(64 * 1024, 2 ** 31 - 1)
+    buffer: size(64 * 1024, 2 ** 30)
       .prefault('32MiB')
-      .describe('Receive buffer asked of the kernel for each socket. Without CAP_NET_ADMIN the kernel gives at most net.core.rmem_max.'),
+      .describe(
+        'Receive buffer asked of the kernel for each socket. Without CAP_NET_ADMIN the kernel gives at most net.core.rmem_max.',
+      ),
   })
   .prefault({})
   .describe('How datagrams are received.')
@@ -54,7 +60,7 @@ const Storage = z
       .describe('Flows and counters older than this are deleted; `null` keeps them until maxBytes is reached.'),
     maxBytes: size(64 * 2 ** 20)
       .nullable()
-      .default(null)
+      .prefault(null)
       .describe('When the store is larger than this, its oldest days go; `null` sets no bound.'),
     memory: size(512 * 2 ** 20)
       .prefault('2GiB')
@@ -65,20 +71,27 @@ const Storage = z
 
 const Query = z
   .strictObject({
-    timeoutSeconds: whole(1, 3600, 'seconds from 1 to 3600').default(30).describe('A question that takes longer is ended.'),
+    timeoutSeconds: whole(1, 3600, 'seconds from 1 to 3600')
+      .default(30)
+      .describe('A question that takes longer is ended.'),
     maxMemory: size(64 * 2 ** 20)
       .prefault('1GiB')
       .describe('Most memory that one question may take; sorting and grouping go to disk before that.'),
-    concurrency: whole(1, 64, 'a number from 1 to 64').default(3).describe('Questions answered at a time; more wait their turn.'),
+    concurrency: whole(1, 64, 'a number from 1 to 64')
+      .default(3)
+      .describe('Questions answered at a time; more wait their turn.'),
   })
   .prefault({})
   .describe('Bounds of the questions that the API answers.')
 
 const Machine = z.strictObject({
   name: text('a name').describe('Name shown everywhere.'),
-  kind: z.enum(['vm', 'host', 'physical']).default('vm').describe('A virtual machine, a host of them, or a physical machine.'),
+  kind: z
+    .enum(['vm', 'host', 'physical'])
+    .default('vm')
+    .describe('A virtual machine, a host of them, or a physical machine.'),
   host: text('the name of a host').nullable().default(null).describe('Host that the virtual machine runs on.'),
-  macs: z.array(mac(), { error: 'a list of MAC addresses' }).default([]).describe('MAC addresses of its adapters.'),
+  macs: z.array(mac(), { error: 'a list of MAC addresses' }).prefault([]).describe('MAC addresses of its adapters.'),
   addresses: z.array(address(), { error: 'a list of IP addresses' }).default([]).describe('Its IP addresses.'),
   uuid: z
     .guid({ error: 'a UUID' })
@@ -97,7 +110,10 @@ const Vlan = z.strictObject({
 const Slice = z.strictObject({
   name: text('a name').describe('Name of the slice.'),
   vlans: z.array(vlanId(), { error: 'a list of VLAN IDs' }).default([]).describe('VLANs lent to it.'),
-  machines: z.array(text('the name of a machine'), { error: 'a list of names of machines' }).default([]).describe('Machines lent to it.'),
+  machines: z
+    .array(text('the name of a machine'), { error: 'a list of names of machines' })
+    .default([])
+    .describe('Machines lent to it.'),
 })
 
 const Network = z.strictObject({
@@ -108,10 +124,19 @@ const Network = z.strictObject({
 
 const Inventory = z
   .strictObject({
-    machines: z.array(Machine, { error: 'a list of machines' }).default([]).describe('Machines by name, beside those learnt from sFlow.'),
+    machines: z
+      .array(Machine, { error: 'a list of machines' })
+      .default([])
+      .describe('Machines by name, beside those learnt from sFlow.'),
     vlans: z.array(Vlan, { error: 'a list of VLANs' }).default([]).describe('Names of VLANs.'),
-    slices: z.array(Slice, { error: 'a list of slices' }).default([]).describe('Named sets of VLANs and machines, each lent to a project or a tenant.'),
-    networks: z.array(Network, { error: 'a list of networks' }).default([]).describe('Networks by name; the longest prefix wins.'),
+    slices: z
+      .array(Slice, { error: 'a list of slices' })
+      .default([])
+      .describe('Named sets of VLANs and machines, each lent to a project or a tenant.'),
+    networks: z
+      .array(Network, { error: 'a list of networks' })
+      .default([])
+      .describe('Networks by name; the longest prefix wins.'),
   })
   .prefault({})
   .describe('What is known of the network, beside what it says of itself.')
@@ -120,13 +145,19 @@ const Exporter = z.strictObject({
   address: address().describe('sFlow agent address, or source address of NetFlow and IPFIX.'),
   name: text('a name').nullable().default(null).describe('Name shown everywhere.'),
   samplingRate: samplingRate().nullable().default(null).describe('Sampling rate to use whatever the exporter says.'),
-  defaultSamplingRate: samplingRate().nullable().default(null).describe('Sampling rate to use when the exporter tells none.'),
+  defaultSamplingRate: samplingRate()
+    .nullable()
+    .default(null)
+    .describe('Sampling rate to use when the exporter tells none.'),
   host: text('the name of a host').nullable().default(null).describe('Host whose virtual switch it is.'),
 })
 
 const Log = z
   .strictObject({
-    level: z.enum(['debug', 'info', 'warn', 'error']).default('info').describe('Least urgent messages that are written.'),
+    level: z
+      .enum(['debug', 'info', 'warn', 'error'])
+      .default('info')
+      .describe('Least urgent messages that are written.'),
   })
   .prefault({})
   .describe('What the server writes of itself, on standard error.')
@@ -134,7 +165,9 @@ const Log = z
 export const ConfigSchema = z
   .strictObject({
     http: Http,
-    data: text('a directory').default('./data').describe('Directory of the store, the spool and the state; made if it is missing.'),
+    data: text('a directory')
+      .default('./data')
+      .describe('Directory of the store, the spool and the state; made if it is missing.'),
     listeners: z
       .array(Listener, { error: 'a list of listeners' })
       .max(64, { error: 'at most 64 listeners' })
@@ -145,13 +178,16 @@ export const ConfigSchema = z
     storage: Storage,
     query: Query,
     inventory: Inventory,
-    exporters: z.array(Exporter, { error: 'a list of exporters' }).default([]).describe('What is known of exporters, beside what they say of themselves.'),
+    exporters: z
+      .array(Exporter, { error: 'a list of exporters' })
+      .default([])
+      .describe('What is known of exporters, beside what they say of themselves.'),
     log: Log,
   })
   .superRefine((config, context) => {
     const once = (what: string, seen: Map<string, string>, value: string, path: (string | number)[]): void => {
       const first = seen.get(value)
-      if (first === undefined) seen.set(value, path.join('.'))
+      if (first === undefined) seen.set(value, pathText(path))
       else context.addIssue({ code: 'custom', path, message: `${what} that no other entry has (also at ${first})` })
     }
     const names = new Map<string, string>()
@@ -161,17 +197,32 @@ export const ConfigSchema = z
       const at = ['inventory', 'machines', i]
       once('a name', names, machine.name, [...at, 'name'])
       for (const [j, value] of machine.macs.entries()) once('a MAC address', macs, value, [...at, 'macs', j])
-      for (const [j, value] of machine.addresses.entries()) once('an address', addresses, value, [...at, 'addresses', j])
+      for (const [j, value] of machine.addresses.entries())
+        once('an address', addresses, value, [...at, 'addresses', j])
     }
     const vlans = new Map<string, string>()
-    for (const [i, vlan] of config.inventory.vlans.entries()) once('a VLAN ID', vlans, String(vlan.id), ['inventory', 'vlans', i, 'id'])
+    for (const [i, vlan] of config.inventory.vlans.entries())
+      once('a VLAN ID', vlans, String(vlan.id), ['inventory', 'vlans', i, 'id'])
     const slices = new Map<string, string>()
-    for (const [i, slice] of config.inventory.slices.entries()) once('a name', slices, slice.name, ['inventory', 'slices', i, 'name'])
+    for (const [i, slice] of config.inventory.slices.entries())
+      once('a name', slices, slice.name, ['inventory', 'slices', i, 'name'])
     const networks = new Map<string, string>()
-    for (const [i, network] of config.inventory.networks.entries()) once('a network', networks, network.prefix, ['inventory', 'networks', i, 'prefix'])
+    for (const [i, network] of config.inventory.networks.entries())
+      once('a network', networks, network.prefix, ['inventory', 'networks', i, 'prefix'])
     const exporters = new Map<string, string>()
-    for (const [i, exporter] of config.exporters.entries()) once('an address', exporters, exporter.address, ['exporters', i, 'address'])
+    for (const [i, exporter] of config.exporters.entries())
+      once('an address', exporters, exporter.address, ['exporters', i, 'address'])
   })
+
+/** `http.port`, `listeners[0].ports[1]`. */
+export function pathText(path: readonly PropertyKey[]): string {
+  let text = ''
+  for (const part of path) {
+    if (typeof part === 'number') text += `[${part}]`
+    else text += text === '' ? String(part) : `.${String(part)}`
+  }
+  return text
+}
 
 export type Config = z.output<typeof ConfigSchema>
 

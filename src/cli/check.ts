@@ -4,7 +4,9 @@ import { parseConfig, problemText, readConfigText } from '../app/config-file.ts'
 export function addCheck(program: Command): void {
   program
     .command('check')
-    .description('Says whether a configuration file is right; each problem with its line, its column and what was expected.')
+    .description(
+      'Says whether a configuration file is right; each problem with its line, its column and what was expected.',
+    )
     .argument('<file>', 'configuration file (YAML)')
     .action((file: string) => {
       const { problems } = parseConfig(readConfigText(file))
