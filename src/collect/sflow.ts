@@ -1,0 +1,113 @@
+// sFlow v5 datagrams → flow rows, metrics and sightings.
+import type { Clock } from '../base/clock.ts'
+import { isCounterSample, isFlowSample, SflowReader } from '../wire/sflow/reader.ts'
+import type { Datagram, Ingest, IngestSink } from './ingest.ts'
+import { createCounterReader } from './sflow-counters.ts'
+import { fillSflowRow } from './sflow-row.ts'
+import { type SflowStream, SflowStreams } from './sflow-streams.ts'
+
+const MAPPED = 0xffff0000
+const TWO_32 = 4_294_967_296
+
+export interface SflowIngestOptions {
+  /** Streams, that is pairs of agent and sub-agent, kept at most; 10,000 if not given. */
+  readonly maxStreams?: number
+  /** Mixed into the hash of streams; random if not given. */
+  readonly seed?: number
+}
+
+/** Reads sFlow v5. A stream is an (agent, sub-agent); an agent that gives no address is known by the datagram's source. */
+export function createSflowIngest(options: SflowIngestOptions, _deps: { clock: Clock }): Ingest {
+  const reader = new SflowReader()
+  const counters = createCounterReader(reader)
+  const streams = new SflowStreams(options.maxStreams ?? 10_000, options.seed ?? Math.floor(Math.random() * TWO_32))
+
+  function problem(datagram: Datagram, sink: IngestSink, stream: SflowStream | undefined): void {
+    if (reader.problem === '') return
+    sink.problem(reader.problem, reader.problemAt - datagram.offset)
+    stream?.problem(reader.problem)
+    reader.problem = ''
+  }
+
+  function streamOf(datagram: Datagram): SflowStream {
+    const { view, receivedAt } = datagram
+    const at = reader.agentAt
+    if (reader.agentType === 1 && view.getUint32(at) !== 0) {
+      return streams.heard(0, 0, MAPPED, view.getUint32(at, true), reader.subAgent, receivedAt)
+    }
+    if (reader.agentType === 2) {
+      const word0 = view.getUint32(at, true)
+      const word1 = view.getUint32(at + 4, true)
+      const word2 = view.getUint32(at + 8, true)
+      const word3 = view.getUint32(at + 12, true)
+      if (word0 !== 0 || word1 !== 0 || word2 !== 0 || word3 !== 0) {
+        return streams.heard(word0, word1, word2, word3, reader.subAgent, receivedAt)
+      }
+    }
+    return streams.heard(datagram.source0, datagram.source1, datagram.source2, datagram.source3, reader.subAgent, receivedAt)
+  }
+
+  function flowRow(datagram: Datagram, sink: IngestSink, stream: SflowStream): number {
+    if (!sink.room(1)) return 0
+    const batch = sink.flows
+    const row = batch.n
+    if (fillSflowRow(reader, batch, row) === 0) {
+      stream.others++
+      return 0
+    }
+    const now = datagram.receivedAt
+    const high = Math.floor(now / TWO_32)
+    const low = now - high * TWO_32
+    batch.time_received[2 * row] = low
+    batch.time_received[2 * row + 1] = high
+    batch.time_start[2 * row] = low
+    batch.time_start[2 * row + 1] = high
+    batch.time_end[2 * row] = low
+    batch.time_end[2 * row + 1] = high
+    batch.exporter[4 * row] = stream.word0
+    batch.exporter[4 * row + 1] = stream.word1
+    batch.exporter[4 * row + 2] = stream.word2
+    batch.exporter[4 * row + 3] = stream.word3
+    batch.observation[row] = stream.subAgent
+    batch.n = row + 1
+    if (reader.sampleType !== 5) stream.sampled(reader.sourceClass, reader.sourceIndex, reader.samplingRate)
+    return 1
+  }
+
+  return {
+    datagram(datagram, sink) {
+      if (!reader.start(datagram.view, datagram.offset, datagram.length)) {
+        problem(datagram, sink, undefined)
+        return 0
+      }
+      const stream = streamOf(datagram)
+      stream.datagrams++
+      stream.sourcePort = datagram.sourcePort
+      stream.follow(reader.datagramSequence, reader.uptime)
+      let rows = 0
+      while (reader.nextSample()) {
+        if (reader.problem !== '') {
+          problem(datagram, sink, stream)
+        } else if (isFlowSample(reader.sampleType)) {
+          rows += flowRow(datagram, sink, stream)
+        } else if (isCounterSample(reader.sampleType)) {
+          stream.others++
+          counters.read(datagram, stream, sink)
+        } else {
+          stream.others++
+          stream.problem('unsupported')
+          sink.problem('unsupported', reader.sampleAt - datagram.offset)
+        }
+        if (reader.problem !== '') problem(datagram, sink, stream)
+      }
+      problem(datagram, sink, stream)
+      stream.flows += rows
+      return rows
+    },
+    tick() {},
+    streams: (limit) => streams.list(limit).map((stream) => stream.status()),
+    counts: () => ({ streams: streams.size, evicted: streams.evicted, templates: 0, pending: 0 }),
+    save: () => ({}),
+    restore: () => ({ restored: 0, refused: 0 }),
+  }
+}
