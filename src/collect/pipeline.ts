@@ -278,7 +278,7 @@ export function createPipeline(config: PipelineConfig, deps: PipelineDeps): Pipe
         if (count > 1) {
           const found = await open(0, listeners, false)
           await places[0]?.receiver.stop()
-          places.length = 0
+          past.push(...places.splice(0).flatMap((place) => (place.status ? [place.status] : [])))
           listeners = listeners.map(({ host }, i) => ({ host, port: found[i]?.port ?? 0 }))
         }
         // The kernel spreads datagrams over the sockets of a port by the hash of both addresses and ports, so that an
