@@ -1,0 +1,214 @@
+import { compileDecoder, type Binding, type Conversion, type RecordDecoder } from '../wire/ipfix/compile.ts'
+import { VARIABLE, type Template } from '../wire/ipfix/template.ts'
+
+// Which element goes to which column of a flow row, and how. What can't be moved as it is (times from several elements,
+// sampler lookups, the other direction of a biflow) goes to notes first; netflow-rows.ts works it out.
+
+const VMWARE = 6876
+const CERT = 6871
+const REVERSE = 29305
+
+type Source = readonly [element: number, conversion: Conversion, enterprise?: number]
+
+interface Rule {
+  readonly column: string
+  readonly into: 'row' | 'note'
+  /** `first`: the first that the template has; `merge`: each that it has, a later one only where the earlier are zero; `or`: all, bits added. */
+  readonly choose: 'first' | 'merge' | 'or'
+  /** Leave the column alone when the value is zero. */
+  readonly skipZero?: boolean
+  readonly from: readonly Source[]
+}
+
+const row = (column: string, choose: Rule['choose'], ...from: Source[]): Rule => ({ column, into: 'row', choose, from })
+const note = (column: string, choose: Rule['choose'], ...from: Source[]): Rule => ({ column, into: 'note', choose, from })
+
+const RULES: readonly Rule[] = [
+  row('in_if', 'merge', [10, 'uint'], [252, 'uint']),
+  row('out_if', 'merge', [14, 'uint'], [253, 'uint']),
+  row('direction', 'first', [61, 'direction']),
+  row('forwarding_status', 'first', [89, 'byte0']),
+  // Link. Post-values stand in where an exporter has only those (softflowd sends 57 for the destination).
+  row('src_mac', 'merge', [56, 'mac'], [81, 'mac']),
+  row('dst_mac', 'merge', [80, 'mac'], [57, 'mac']),
+  row('vlan_in', 'merge', [245, 'vlan'], [243, 'vlan'], [58, 'vlan']),
+  row('vlan_out', 'merge', [255, 'vlan'], [254, 'vlan'], [59, 'vlan']),
+  row('ethertype', 'first', [256, 'uint']),
+  row('vni', 'merge', [351, 'low24'], [892, 'uint', VMWARE]),
+  // Network
+  row('tos', 'merge', [5, 'uint'], [195, 'dscp']),
+  row('ttl', 'merge', [192, 'uint'], [52, 'uint']),
+  row('icmp_type', 'merge', [32, 'byte1'], [139, 'byte1'], [176, 'uint'], [178, 'uint']),
+  row('icmp_code', 'merge', [32, 'byte0'], [139, 'byte0'], [177, 'uint'], [179, 'uint']),
+  row('tcp_flags', 'or', [6, 'uint'], [14, 'uint', CERT], [15, 'uint', CERT]),
+  { column: 'next_hop', into: 'row', choose: 'merge', skipZero: true, from: [[62, 'ipv6'], [15, 'ipv4'], [63, 'ipv6'], [18, 'ipv4']] },
+  row('src_as', 'first', [16, 'uint']),
+  row('dst_as', 'first', [17, 'uint']),
+  row('src_mask', 'merge', [29, 'uint'], [9, 'uint']),
+  row('dst_mask', 'merge', [30, 'uint'], [13, 'uint']),
+  row('mpls_label', 'first', [70, 'label']),
+  // How much: a difference before a total, IP before layer 2, and never two added up or one for the other record by record.
+  row('bytes', 'first', [1, 'u64'], [231, 'u64'], [23, 'u64'], [352, 'u64'], [85, 'u64'], [171, 'u64'], [353, 'u64']),
+  row('packets', 'first', [2, 'u64'], [298, 'u64'], [24, 'u64'], [86, 'u64'], [172, 'u64']),
+]
+
+const PLAIN: readonly Rule[] = [
+  row('src_addr', 'merge', [27, 'ipv6'], [8, 'ipv4'], [170, 'ipv6'], [44, 'ipv4']),
+  row('dst_addr', 'merge', [28, 'ipv6'], [12, 'ipv4'], [169, 'ipv6'], [45, 'ipv4']),
+  row('tunnel_src', 'first', [893, 'ipv4', VMWARE]),
+  row('tunnel_dst', 'first', [894, 'ipv4', VMWARE]),
+  row('proto', 'first', [4, 'uint']),
+  row('src_port', 'merge', [7, 'uint'], [180, 'uint'], [182, 'uint']),
+  row('dst_port', 'merge', [11, 'uint'], [181, 'uint'], [183, 'uint']),
+]
+
+// A virtual distributed switch tells of the outer packet in the usual elements and of the tenant's in its own.
+const TENANT: readonly Rule[] = [
+  row('src_addr', 'merge', [883, 'ipv6', VMWARE], [881, 'ipv4', VMWARE]),
+  row('dst_addr', 'merge', [884, 'ipv6', VMWARE], [882, 'ipv4', VMWARE]),
+  row('tunnel_src', 'merge', [27, 'ipv6'], [8, 'ipv4']),
+  row('tunnel_dst', 'merge', [28, 'ipv6'], [12, 'ipv4']),
+  row('proto', 'first', [880, 'uint', VMWARE]),
+  row('src_port', 'first', [886, 'uint', VMWARE]),
+  row('dst_port', 'first', [887, 'uint', VMWARE]),
+]
+
+const NOTES: readonly Rule[] = [
+  note('sampler', 'merge', [48, 'uint'], [302, 'uint']),
+  note('interval', 'merge', [50, 'uint'], [34, 'uint'], [305, 'uint']),
+  note('space', 'first', [306, 'uint']),
+  note('size', 'first', [309, 'uint']),
+  note('population', 'first', [310, 'uint']),
+  note('probability', 'first', [311, 'float']),
+  note('customer_vlan', 'first', [245, 'vlan']),
+  note('segment_type', 'first', [351, 'top']),
+  note('tunnel_type', 'first', [891, 'uint', VMWARE]),
+  note('boot', 'first', [160, 'millis']),
+  note('reverse_bytes', 'first', [1, 'u64', REVERSE], [232, 'u64'], [23, 'u64', REVERSE], [352, 'u64', REVERSE], [85, 'u64', REVERSE]),
+  note('reverse_packets', 'first', [2, 'u64', REVERSE], [299, 'u64'], [24, 'u64', REVERSE], [86, 'u64', REVERSE]),
+  note('reverse_flags', 'or', [6, 'uint', REVERSE], [14 | 0x4000, 'uint', CERT], [15 | 0x4000, 'uint', CERT]),
+  note('reverse_tos', 'first', [5, 'uint', REVERSE]),
+  note('reverse_vlan', 'merge', [243, 'vlan', REVERSE], [58, 'vlan', REVERSE]),
+]
+
+const QINQ: Rule = row('s_vlan', 'first', [243, 'vlan'], [58, 'vlan'])
+
+/** Elements that tell when a flow started and ended, best first, and how they do. */
+const START: readonly TimeSource[] = [
+  [152, 'millis'], [154, 'ntpMicros'], [156, 'ntpNanos'], [150, 'seconds'], [22, 'uptime'], [158, 'delta'],
+  [323, 'millis'], [324, 'ntpMicros'], [325, 'ntpNanos'], [322, 'seconds'],
+]
+const END: readonly TimeSource[] = [
+  [153, 'millis'], [155, 'ntpMicros'], [157, 'ntpNanos'], [151, 'seconds'], [21, 'uptime'], [159, 'delta'],
+  [323, 'millis'], [324, 'ntpMicros'], [325, 'ntpNanos'], [322, 'seconds'],
+]
+
+type TimeSource = readonly [element: number, how: 'seconds' | 'millis' | 'ntpMicros' | 'ntpNanos' | 'uptime' | 'delta']
+
+/** How a time gets into its column: written by the decoder itself; from a note in milliseconds since 1970, of uptime, or of microseconds before export. */
+export type TimeKind = 'none' | 'direct' | 'absolute' | 'uptime' | 'delta'
+
+/** Everything that turns the records of one template into rows. */
+export interface FlowPlan {
+  readonly decode: RecordDecoder
+  readonly start: TimeKind
+  readonly end: TimeKind
+  readonly duration: 'none' | 'millis' | 'micros'
+  /** `boot` notes (systemInitTimeMilliseconds) stand in the record itself. */
+  readonly boot: boolean
+  readonly sampler: boolean
+  /** The record carries its own sampling: interval (and space), size of population, probability. */
+  readonly rate: 'none' | 'interval' | 'space' | 'population' | 'probability'
+  readonly biflow: boolean
+  readonly reverseVlan: boolean
+  readonly tenant: boolean
+  readonly qinq: boolean
+  readonly segment: boolean
+  readonly tunnelType: boolean
+  readonly tunnelKey: boolean
+  /** ICMP type and code, where no element has them, are in the destination port as routers put them. */
+  readonly icmpInPort: boolean
+  readonly proto: boolean
+  /** The protocol if no element says it, but the elements are of one protocol: ICMP, ICMPv6; else 0. */
+  readonly impliedProto: number
+  /** EtherType if no element says it: of the addresses that the template has; 1 for both families. */
+  readonly impliedEthertype: number
+}
+
+/** Works out how the records of a template become rows, and compiles their decoder. */
+export function planFlow(template: Template): FlowPlan {
+  const fields = new Map<number, number>()
+  for (let i = template.elements.length - 1; i >= 0; i--) {
+    // Of an element that stands twice in a template, the first is the one observed first (RFC 7011 §8).
+    if (template.lengths[i] !== 0) fields.set(key(template.elements[i] as number, template.enterprises[i] as number), i)
+  }
+  const has = (element: number, enterprise = 0): boolean => fields.has(key(element, enterprise))
+  const tenant = (has(881, VMWARE) || has(883, VMWARE)) && (has(882, VMWARE) || has(884, VMWARE))
+  const qinq = has(245)
+  const bindings: Binding[] = []
+  for (const rule of [...RULES, ...(tenant ? TENANT : PLAIN), ...NOTES, ...(qinq ? [QINQ] : [])]) bind(rule, fields, bindings)
+  const start = bindTime('start', START, template, fields, bindings)
+  const end = bindTime('end', END, template, fields, bindings)
+  const duration = has(161) ? 'millis' : has(162) ? 'micros' : 'none'
+  if (duration !== 'none') bind(note('duration', 'first', [161, 'uint'], [162, 'uint']), fields, bindings)
+  const v4 = tenant ? has(881, VMWARE) : has(8) || has(44)
+  const v6 = tenant ? has(883, VMWARE) : has(27) || has(170)
+  const icmp4 = has(32) || has(176)
+  const icmp6 = has(139) || has(178)
+  const proto = tenant ? has(880, VMWARE) : has(4)
+  return {
+    decode: compileDecoder(template, bindings),
+    start, end, duration,
+    boot: has(160),
+    sampler: has(48) || has(302),
+    rate: has(311) ? 'probability' : has(309) && has(310) ? 'population' : has(305) && has(306) ? 'space' : has(34) || has(50) || has(305) ? 'interval' : 'none',
+    biflow: bindings.some((b) => b.column === 'reverse_bytes' || b.column === 'reverse_packets'),
+    reverseVlan: bindings.some((b) => b.column === 'reverse_vlan'),
+    tenant, qinq,
+    segment: bindings.some((b) => b.column === 'segment_type'),
+    tunnelType: has(891, VMWARE),
+    tunnelKey: has(351) || has(892, VMWARE),
+    icmpInPort: proto && has(11) && !icmp4 && !icmp6 && !tenant,
+    proto,
+    impliedProto: proto ? 0 : icmp4 && !icmp6 ? 1 : icmp6 && !icmp4 ? 58 : 0,
+    impliedEthertype: has(256) ? 0 : v4 && v6 ? 1 : v4 ? 0x0800 : v6 ? 0x86dd : 0,
+  }
+}
+
+function key(element: number, enterprise: number): number {
+  return enterprise * 65536 + element
+}
+
+function bind(rule: Rule, fields: ReadonlyMap<number, number>, bindings: Binding[]): void {
+  const present = rule.from.filter(([element, , enterprise]) => fields.has(key(element, enterprise ?? 0)))
+  const chosen = rule.choose === 'first' ? present.slice(0, 1) : present.toReversed()
+  for (const [n, [element, conversion, enterprise]] of chosen.entries()) {
+    const first = n === 0 && rule.skipZero !== true
+    bindings.push({
+      field: fields.get(key(element, enterprise ?? 0)) as number,
+      into: rule.into, column: rule.column, conversion,
+      mode: first ? 'set' : rule.choose === 'or' ? 'or' : 'nonzero',
+    })
+  }
+}
+
+function bindTime(
+  which: 'start' | 'end', sources: readonly TimeSource[], template: Template, fields: ReadonlyMap<number, number>, bindings: Binding[],
+): TimeKind {
+  for (const [element, how] of sources) {
+    const field = fields.get(key(element, 0))
+    if (field === undefined) continue
+    const to = { field, mode: 'set' as const }
+    if (how === 'millis' && template.lengths[field] !== VARIABLE) {
+      bindings.push({ ...to, into: 'row', column: `time_${which}`, conversion: 'u64' })
+      return 'direct'
+    }
+    if (how === 'uptime' || how === 'delta') {
+      bindings.push({ ...to, into: 'note', column: `${which}_ticks`, conversion: 'uint' })
+      return how
+    }
+    bindings.push({ ...to, into: 'note', column: which, conversion: how })
+    return 'absolute'
+  }
+  return 'none'
+}

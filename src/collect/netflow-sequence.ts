@@ -1,0 +1,114 @@
+// Sequence numbers: what of an exporter's datagrams is missing, what came late, and when the exporter started anew.
+
+/** Steps that are taken for late or lost; beyond them only a second datagram that goes on from there makes a new start. */
+const WINDOW = 1 << 20
+
+/**
+ * How an exporter counts. By the standards v9 counts datagrams, v5 flows, IPFIX data records before the message; some count otherwise:
+ * `before` adds what the last datagram held, `including` what this one holds, `datagrams` one each.
+ */
+type Counting = 'before' | 'including' | 'datagrams'
+
+export class Sequence {
+  #known = false
+  #last = 0
+  /** Units of the last datagram, -1 if they could not be counted (records of an unknown template). */
+  #units = 0
+  #counting: Counting
+  #otherFits = 0
+  #other: Counting = 'datagrams'
+  #suspect = -1
+  #suspectUnits = 0
+  /** Units missing, late and new starts since the last `take`. */
+  lost = 0
+  reordered = 0
+  restarts = 0
+
+  constructor(counting: 'before' | 'datagrams') {
+    this.#counting = counting
+  }
+
+  /** True if `sequence` could go on from what was heard before: to tell an exporter that changed its port from another exporter. */
+  continues(sequence: number): boolean {
+    if (!this.#known) return false
+    const ahead = (sequence - this.#last) >>> 0
+    return ahead > 0 && ahead <= Math.max(1, this.#units) + 64
+  }
+
+  /**
+   * Takes note of a datagram's sequence number.
+   * @param units the records it holds, -1 if they can't be counted.
+   * @param restarted the exporter's uptime has gone back.
+   */
+  observe(sequence: number, units: number, restarted: boolean): void {
+    if (!this.#known) return this.#resume(sequence, units)
+    if (restarted) {
+      this.restarts++
+      return this.#resume(sequence, units)
+    }
+    if (this.#counting !== 'datagrams' && (this.#units < 0 || units < 0)) {
+      // Uncounted records: no way to say what is missing between the two.
+      if (((sequence - this.#last) | 0) > 0) this.#resume(sequence, units)
+      return
+    }
+    const gap = (sequence - this.#expected(this.#counting, units)) | 0
+    if (gap === 0) {
+      this.#otherFits = 0
+      return this.#resume(sequence, units)
+    }
+    if (this.#fitsOther(sequence, units)) return this.#resume(sequence, units)
+    if (gap > 0 && gap < WINDOW) {
+      this.lost += gap
+      return this.#resume(sequence, units)
+    }
+    if (gap < 0 && gap > -WINDOW && !this.#startsAnew(sequence, units)) {
+      this.reordered++
+      this.lost -= this.#counting === 'datagrams' ? 1 : Math.max(0, units)
+      return
+    }
+    if (gap < 0 && gap > -WINDOW) {
+      this.restarts++
+      return this.#resume(sequence, units)
+    }
+    // Far off: one stray datagram must not count as millions lost. If the next goes on from here, it was a new start.
+    if (this.#suspect >= 0 && ((sequence - this.#suspect) >>> 0) <= Math.max(1, this.#suspectUnits, units) + 64) {
+      this.restarts++
+      return this.#resume(sequence, units)
+    }
+    this.#suspect = sequence
+    this.#suspectUnits = Math.max(0, units)
+  }
+
+  /** Forgets where the numbers were: after a message whose records could not be counted. */
+  #resume(sequence: number, units: number): void {
+    this.#known = true
+    this.#last = sequence
+    this.#units = units
+    this.#suspect = -1
+  }
+
+  #expected(counting: Counting, units: number): number {
+    if (counting === 'datagrams') return this.#last + 1
+    return this.#last + (counting === 'before' ? this.#units : units)
+  }
+
+  // Exporters that count in another way than the standard are told by several datagrams in a row that fit the other way and not this one.
+  #fitsOther(sequence: number, units: number): boolean {
+    for (const other of ['before', 'including', 'datagrams'] as const) {
+      if (other === this.#counting || sequence !== (this.#expected(other, units) >>> 0)) continue
+      this.#otherFits = other === this.#other ? this.#otherFits + 1 : 1
+      this.#other = other
+      if (this.#otherFits >= 3) {
+        this.#counting = other
+        this.#otherFits = 0
+      }
+      return true
+    }
+    return false
+  }
+
+  // Going back to the start of the numbers is a new start, going back a little is a late datagram.
+  #startsAnew(sequence: number, units: number): boolean {
+    return sequence <= Math.max(1, units) && this.#last > 64
+  }
+}

@@ -1,0 +1,46 @@
+import { ipText } from '../base/address.ts'
+import { VARIABLE, NETFLOW9_SCOPE, type Template } from '../wire/ipfix/template.ts'
+import type { StreamStatus } from './ingest.ts'
+import type { Stream } from './netflow-streams.ts'
+
+/** The address of a stream's exporter as text. */
+export function addressText(stream: Stream): string {
+  return ipText(new Uint8Array(Uint32Array.of(stream.address0, stream.address1, stream.address2, stream.address3).buffer))
+}
+
+/** A stream as the Exporters page shows it. */
+export function streamStatus(stream: Stream): StreamStatus {
+  const transport = stream.transports[0]
+  const templates = stream.transports.flatMap((one) =>
+    [...one.templates].map(([id, { template }]) => ({ id, kind: template.kind, fields: template.elements.length, text: templateText(template) })))
+  const sampling = stream.transports.flatMap((one) => one.sampling?.list() ?? [])
+  if (stream.headerRate > 1) sampling.push({ rate: stream.headerRate, from: 'header' })
+  return {
+    exporter: addressText(stream),
+    sourcePort: transport?.port ?? 0,
+    protocol: stream.protocol,
+    observation: stream.domain,
+    firstHeard: stream.firstHeard,
+    lastHeard: stream.lastHeard,
+    datagrams: stream.datagrams,
+    flows: stream.flows,
+    others: stream.others,
+    templates,
+    sampling,
+    lost: stream.lost,
+    reordered: stream.reordered,
+    restarts: stream.restarts,
+    pending: stream.waiting.length,
+    problems: { ...stream.problems },
+  }
+}
+
+/** `8(4) 12(4) 6876:880(1) …`: element numbers with their lengths; scopes first, in brackets. */
+function templateText(template: Template): string {
+  return Array.from(template.elements, (element, i) => {
+    const enterprise = template.enterprises[i] as number
+    const length = template.lengths[i] === VARIABLE ? 'variable' : template.lengths[i]
+    const text = enterprise === 0 || enterprise === NETFLOW9_SCOPE ? `${element}(${length})` : `${enterprise}:${element}(${length})`
+    return i < template.scopes ? `[${text}]` : text
+  }).join(' ')
+}

@@ -1,0 +1,342 @@
+import type { ProblemCode } from './ingest.ts'
+import type { FlowPlan } from './netflow-plan.ts'
+import type { Template } from '../wire/ipfix/template.ts'
+import { Sampling } from './netflow-sampling.ts'
+import { Sequence } from './netflow-sequence.ts'
+
+// Who exports: one stream an (address, protocol, observation domain), and in it one transport a source port that is alive.
+//
+// RFC 7011 §10.3.7 and RFC 3954 keep templates apart by transport session, that is by source port too. But exporters change their port
+// (after each restart, some with each datagram), and then would be lost until they repeat their templates; and two exporters
+// behind one address (NAT, two processes of one host) may give one id two meanings. So templates are kept by port, and a port without a
+// template of its own may borrow that of another port of the stream, unless two ports have been seen to disagree about an id.
+
+export type Protocol = 'netflow5' | 'netflow7' | 'netflow9' | 'ipfix'
+
+/** Ports of one stream that are told apart at a time. */
+const MAX_TRANSPORTS = 8
+
+/** A template and, once it has been needed, how its records become rows; shared by all who announce the same. */
+export interface Layout {
+  readonly template: Template
+  plan: FlowPlan | undefined
+}
+
+/** A template as one transport announced it. */
+export interface Known {
+  readonly layout: Layout
+  readonly template: Template
+  announcedAt: number
+  usedAt: number
+}
+
+/** One source port of a stream. */
+export class Transport {
+  port: number
+  readonly firstHeard: number
+  lastHeard = 0
+  readonly templates = new Map<number, Known>()
+  optionsTemplates = 0
+  readonly sequence: Sequence
+  sampling: Sampling | undefined = undefined
+  /** systemInitTimeMilliseconds, 0 if not told. */
+  bootedAt = 0
+  /** Uptime of the last datagram in order, -1 before the first. */
+  uptime = -1
+
+  constructor(port: number, protocol: Protocol, now: number) {
+    this.port = port
+    this.firstHeard = now
+    this.sequence = new Sequence(protocol === 'netflow9' ? 'datagrams' : 'before')
+  }
+}
+
+/** A data set that waits for its template, with what of its datagram is needed to decode it. */
+export interface Waiting {
+  readonly id: number
+  readonly port: number
+  readonly bytes: Uint8Array<ArrayBuffer>
+  readonly receivedAt: number
+  readonly exportedAt: number
+  readonly uptime: number
+}
+
+export class Stream {
+  readonly protocol: Protocol
+  readonly domain: number
+  readonly address0: number
+  readonly address1: number
+  readonly address2: number
+  readonly address3: number
+  readonly hash: number
+  readonly transports: Transport[] = []
+  /** Two ports have announced different layouts for one id while both were alive: no borrowing. */
+  portsDisagree = false
+  firstHeard = 0
+  lastHeard = 0
+  datagrams = 0
+  flows = 0
+  others = 0
+  lost = 0
+  reordered = 0
+  restarts = 0
+  readonly problems: Partial<Record<ProblemCode, number>> = {}
+  readonly waiting: Waiting[] = []
+  waitingBytes = 0
+  templateBytes = 0
+  /** A rate from the header of v5, 0 if none. */
+  headerRate = 0
+  /** Has delivered rows over some time: strangers do not push it out. */
+  proven = false
+  // Links of the table: the chain of the hash, and the order of use.
+  chained: Stream | undefined = undefined
+  older: Stream | undefined = undefined
+  newer: Stream | undefined = undefined
+
+  constructor(protocol: Protocol, domain: number, address0: number, address1: number, address2: number, address3: number, hash: number) {
+    this.protocol = protocol
+    this.domain = domain
+    this.address0 = address0
+    this.address1 = address1
+    this.address2 = address2
+    this.address3 = address3
+    this.hash = hash
+  }
+
+  count(code: ProblemCode): void {
+    this.problems[code] = (this.problems[code] ?? 0) + 1
+  }
+
+  get templates(): number {
+    let count = 0
+    for (const transport of this.transports) count += transport.templates.size
+    return count
+  }
+
+  /** The transport of a port; a port never heard continues a transport whose sequence it goes on from, or is a new one. */
+  transport(port: number, sequence: number, now: number): Transport {
+    const first = this.transports[0]
+    if (first !== undefined && first.port === port) {
+      first.lastHeard = now
+      return first
+    }
+    let found = this.transports.find((transport) => transport.port === port)
+    if (found === undefined && !this.portsDisagree) {
+      found = this.transports.find((transport) => transport.sequence.continues(sequence))
+      if (found) found.port = port
+    }
+    if (found === undefined) {
+      found = new Transport(port, this.protocol, now)
+      if (this.transports.length >= MAX_TRANSPORTS) this.#forgetTransport()
+      this.transports.push(found)
+    }
+    found.lastHeard = now
+    // The one in use first: exporters mostly have one port.
+    const at = this.transports.indexOf(found)
+    if (at > 0) {
+      this.transports.splice(at, 1)
+      this.transports.unshift(found)
+    }
+    return found
+  }
+
+  // What a silent port had announced goes to the newest other port that has nothing of its own under that id.
+  #forgetTransport(): void {
+    let oldest = this.transports[this.transports.length - 1] as Transport
+    for (const transport of this.transports) if (transport.lastHeard < oldest.lastHeard) oldest = transport
+    this.transports.splice(this.transports.indexOf(oldest), 1)
+    const heir = this.transports[0]
+    if (heir === undefined) return
+    for (const [id, known] of oldest.templates) {
+      if (this.transports.some((transport) => transport.templates.has(id))) this.templateBytes -= templateCost(known.template)
+      else {
+        heir.templates.set(id, known)
+        if (known.template.kind === 'options') heir.optionsTemplates++
+      }
+    }
+    heir.sampling ??= oldest.sampling
+    if (heir.bootedAt === 0) heir.bootedAt = oldest.bootedAt
+  }
+
+  /** The template that data of `transport` with this set id is laid out by, if it is known. */
+  known(transport: Transport, id: number): Known | undefined {
+    const own = transport.templates.get(id)
+    if (own !== undefined || this.transports.length === 1 || this.portsDisagree) return own
+    let newest: Known | undefined
+    for (const other of this.transports) {
+      const known = other.templates.get(id)
+      if (known !== undefined && (newest === undefined || known.announcedAt > newest.announcedAt)) newest = known
+    }
+    return newest
+  }
+
+  /** Sampling by what the transport told, or another port of the stream. */
+  samplingOf(transport: Transport): Sampling | undefined {
+    if (transport.sampling !== undefined || this.transports.length === 1) return transport.sampling
+    for (const other of this.transports) if (other.sampling !== undefined) return other.sampling
+    return undefined
+  }
+
+  /** The transport's own table of rates, made on first need. */
+  learnSampling(transport: Transport): Sampling {
+    transport.sampling ??= new Sampling()
+    return transport.sampling
+  }
+}
+
+/** Bytes that a template takes in memory, about. */
+export function templateCost(template: Template): number {
+  return 400 + template.wire.length + 8 * template.elements.length
+}
+
+/**
+ * All streams, bounded. When there are too many, the one that was silent longest gives way: first among those that have not proven
+ * themselves, so that a flood of made-up sources pushes out its like and not the exporters that deliver.
+ */
+export class StreamTable {
+  readonly #buckets = new Map<number, Stream>()
+  readonly #maxStreams: number
+  // Two orders of use, silent longest first: strangers and proven streams.
+  readonly #strangers = new Order()
+  readonly #proven = new Order()
+  readonly #onEvict: (stream: Stream) => void
+  size = 0
+  evicted = 0
+
+  constructor(maxStreams: number, onEvict: (stream: Stream) => void) {
+    this.#maxStreams = maxStreams
+    this.#onEvict = onEvict
+  }
+
+  /** The stream, marked as the last used; undefined if it is not there. */
+  find(protocol: Protocol, domain: number, a0: number, a1: number, a2: number, a3: number): Stream | undefined {
+    let stream = this.#buckets.get(hashOf(protocol, domain, a0, a1, a2, a3))
+    while (stream !== undefined) {
+      if (stream.domain === domain && stream.address3 === a3 && stream.address2 === a2 && stream.address1 === a1 && stream.address0 === a0 && stream.protocol === protocol) {
+        this.#orderOf(stream).touch(stream)
+        return stream
+      }
+      stream = stream.chained
+    }
+    return undefined
+  }
+
+  add(protocol: Protocol, domain: number, a0: number, a1: number, a2: number, a3: number): Stream {
+    if (this.size >= this.#maxStreams) this.evictOne(undefined)
+    const hash = hashOf(protocol, domain, a0, a1, a2, a3)
+    const stream = new Stream(protocol, domain, a0, a1, a2, a3, hash)
+    stream.chained = this.#buckets.get(hash)
+    this.#buckets.set(hash, stream)
+    this.#strangers.append(stream)
+    this.size++
+    return stream
+  }
+
+  /** Counts a stream among those that deliver. At most four fifths are: strangers must have room to become proven. */
+  prove(stream: Stream): void {
+    if (stream.proven) return
+    this.#strangers.remove(stream)
+    stream.proven = true
+    this.#proven.append(stream)
+    if (this.#proven.size > this.#maxStreams * 0.8) {
+      const silent = this.#proven.oldest as Stream
+      this.#proven.remove(silent)
+      silent.proven = false
+      this.#strangers.append(silent)
+    }
+  }
+
+  /** Forgets the stranger that was silent longest, or if there is none the proven stream; never `spare`. */
+  evictOne(spare: Stream | undefined): boolean {
+    for (const order of [this.#strangers, this.#proven]) {
+      let stream = order.oldest
+      if (stream === spare) stream = stream?.newer
+      if (stream === undefined) continue
+      this.#remove(stream)
+      this.evicted++
+      this.#onEvict(stream)
+      return true
+    }
+    return false
+  }
+
+  /** Forgets a stranger so, but no proven stream. */
+  evictStranger(spare: Stream): boolean {
+    const oldest = this.#strangers.oldest === spare ? spare.newer : this.#strangers.oldest
+    return oldest === undefined ? false : this.evictOne(spare)
+  }
+
+  /** Most recently used first. */
+  *recent(): Generator<Stream> {
+    let a = this.#proven.newest
+    let b = this.#strangers.newest
+    while (a !== undefined || b !== undefined) {
+      if (b === undefined || (a !== undefined && a.lastHeard >= b.lastHeard)) {
+        yield a as Stream
+        a = (a as Stream).older
+      } else {
+        yield b
+        b = b.older
+      }
+    }
+  }
+
+  #orderOf(stream: Stream): Order {
+    return stream.proven ? this.#proven : this.#strangers
+  }
+
+  #remove(stream: Stream): void {
+    this.#orderOf(stream).remove(stream)
+    this.size--
+    const head = this.#buckets.get(stream.hash)
+    if (head === stream) {
+      if (stream.chained) this.#buckets.set(stream.hash, stream.chained)
+      else this.#buckets.delete(stream.hash)
+      return
+    }
+    let before = head
+    while (before !== undefined && before.chained !== stream) before = before.chained
+    if (before) before.chained = stream.chained
+  }
+}
+
+/** A doubly linked list through the streams, in order of use. */
+class Order {
+  oldest: Stream | undefined = undefined
+  newest: Stream | undefined = undefined
+  size = 0
+
+  append(stream: Stream): void {
+    stream.older = this.newest
+    stream.newer = undefined
+    if (this.newest) this.newest.newer = stream
+    else this.oldest = stream
+    this.newest = stream
+    this.size++
+  }
+
+  remove(stream: Stream): void {
+    if (stream.older) stream.older.newer = stream.newer
+    else this.oldest = stream.newer
+    if (stream.newer) stream.newer.older = stream.older
+    else this.newest = stream.older
+    stream.older = undefined
+    stream.newer = undefined
+    this.size--
+  }
+
+  touch(stream: Stream): void {
+    if (this.newest === stream) return
+    this.remove(stream)
+    this.append(stream)
+  }
+}
+
+const PROTOCOL_SALT: Readonly<Record<Protocol, number>> = { netflow5: 5, netflow7: 7, netflow9: 9, ipfix: 10 }
+
+function hashOf(protocol: Protocol, domain: number, a0: number, a1: number, a2: number, a3: number): number {
+  let h = Math.imul(a3 ^ (PROTOCOL_SALT[protocol] * 0x9e37), 0x85ebca6b) ^ Math.imul(domain, 0xc2b2ae35)
+  h = Math.imul(h ^ (h >>> 15), 0x2c1b3c6d) ^ Math.imul(a0 ^ Math.imul(a1, 31), 0x297a2d39) ^ Math.imul(a2, 0x165667b1)
+  h ^= h >>> 13
+  return (Math.imul(h, 0x5bd1e995) ^ (h >>> 16)) >>> 0
+}

@@ -1,0 +1,25 @@
+// Integers of any length, big-endian, as two 32-bit words; and the NTP time stamps of RFC 7011 §6.1.
+
+/** Low 32 bits of the big-endian integer of `length` bytes at `at`. */
+export function uintLow(view: DataView, at: number, length: number): number {
+  let value = 0
+  for (let i = Math.max(0, length - 4); i < length; i++) value = (value << 8) | view.getUint8(at + i)
+  return value >>> 0
+}
+
+/** Bits 32–63 of the big-endian integer of `length` bytes at `at`. */
+export function uintHigh(view: DataView, at: number, length: number): number {
+  return length <= 4 ? 0 : uintLow(view, at, length - 4)
+}
+
+const NTP_TO_UNIX = 2_208_988_800
+
+/**
+ * dateTimeMicroseconds and dateTimeNanoseconds → milliseconds since 1970. They are NTP time stamps (seconds since 1900 and a 32-bit fraction),
+ * but some exporters count microseconds or nanoseconds since 1970 instead: then the upper word is far too small for an NTP time of this era.
+ * @param perMilli how many of the unit a millisecond has, for those.
+ */
+export function ntpMillis(high: number, low: number, perMilli: number): number {
+  if (high < 0x8000_0000) return Math.floor((high * 0x1_0000_0000 + low) / perMilli)
+  return (high - NTP_TO_UNIX) * 1000 + Math.floor((low * 1000) / 0x1_0000_0000)
+}
