@@ -318,6 +318,7 @@ export function createInventory(config: InventoryConfig, deps: { clock: Clock })
     exporterName(address: string): string | undefined {
       return exporterNames.get(address) ?? hostOfAgent.get(address)
     },
+    exporterNames: (): [address: string, name: string][] => [...hostOfAgent, ...exporterNames],
     interfaceCount: (agent: string): number => interfaces.count(agent),
     /** Address of each sFlow agent → name of the host that it speaks for. */
     hostsOfAgents: (): ReadonlyMap<string, string> => hostOfAgent,

@@ -1,0 +1,42 @@
+import type { ExportersHeard } from '../collect/exporters.ts'
+import type { PipelineConfig, PipelineStatus } from '../collect/pipeline.ts'
+import type { InventoryConfig } from '../inventory/machine.ts'
+import type { SpoolStatus } from '../store/spool.ts'
+import type { InventoryAnswer } from '../api/contract/system.ts'
+
+// What the main thread and the pipeline's thread say to each other.
+
+/** Structured-cloneable: it travels to the worker as workerData. */
+export interface PipelineThreadConfig {
+  readonly pipeline: PipelineConfig
+  readonly inventory: InventoryConfig
+  readonly spool: { readonly dir: string; readonly maxBytes: number }
+  readonly inventoryFile: string
+  readonly logLevel: 'debug' | 'info' | 'warn' | 'error'
+}
+
+export interface PipelineReport {
+  readonly pipeline: PipelineStatus
+  readonly spool: SpoolStatus
+  readonly inventoryRefused: number
+}
+
+/** What can be asked of the pipeline's thread, and what it answers. */
+export interface PipelineQuestions {
+  report: PipelineReport
+  exporters: ExportersHeard
+  inventory: InventoryAnswer
+  /** Addresses of exporters and their names. */
+  names: readonly (readonly [address: string, name: string])[]
+}
+
+export type ToPipeline =
+  | { readonly type: 'ask'; readonly id: number; readonly what: keyof PipelineQuestions }
+  | { readonly type: 'stop' }
+
+export type FromPipeline =
+  | { readonly type: 'ready' }
+  | { readonly type: 'failed'; readonly code: string | undefined; readonly message: string; readonly hint: string | undefined }
+  | { readonly type: 'written'; readonly file: string }
+  | { readonly type: 'answer'; readonly id: number; readonly value: PipelineQuestions[keyof PipelineQuestions] }
+  | { readonly type: 'stopped' }

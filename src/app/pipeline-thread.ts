@@ -1,0 +1,80 @@
+import { once } from 'node:events'
+import { extname } from 'node:path'
+import { Worker } from 'node:worker_threads'
+import { BugError, OperatorError } from '../base/errors.ts'
+import type { FromPipeline, PipelineQuestions, PipelineThreadConfig, ToPipeline } from './pipeline-messages.ts'
+
+export interface PipelineThreadDeps {
+  /** A spool file has become visible. */
+  readonly written: (file: string) => void
+  /** The thread ended by itself. */
+  readonly lost: (error: Error) => void
+}
+
+export type PipelineThread = ReturnType<typeof createPipelineThread>
+
+/** The pipeline's thread as the main thread sees it. */
+export function createPipelineThread(config: PipelineThreadConfig, deps: PipelineThreadDeps) {
+  let worker: Worker | undefined
+  let stopping = false
+  let nextId = 1
+  const waiting = new Map<number, (value: never) => void>()
+
+  const post = (message: ToPipeline): void => worker?.postMessage(message)
+
+  return {
+    /** Listens. Rejects with an OperatorError, such as `port_in_use`. */
+    async start(): Promise<void> {
+      const file = new URL(`./pipeline-worker${extname(import.meta.filename)}`, import.meta.url)
+      const started = new Worker(file, { workerData: config, name: 'pipeline' })
+      worker = started
+      await new Promise<void>((resolve, reject) => {
+        let ready = false
+        const lost = (error: Error): void => {
+          if (!ready) reject(error)
+          else if (!stopping) deps.lost(error)
+        }
+        started.on('message', (message: FromPipeline) => {
+          if (message.type === 'ready') {
+            ready = true
+            resolve()
+          } else if (message.type === 'failed') {
+            lost(new OperatorError(message.code ?? 'listen_failed', message.message, message.hint === undefined ? {} : { hint: message.hint }))
+          } else if (message.type === 'written') {
+            deps.written(message.file)
+          } else if (message.type === 'answer') {
+            waiting.get(message.id)?.(message.value as never)
+            waiting.delete(message.id)
+          }
+        })
+        started.on('error', lost)
+        started.on('exit', (code) => {
+          worker = undefined
+          lost(new BugError(`the pipeline's thread ended by itself (status ${code})`))
+        })
+      })
+    },
+
+    /** Ends receiving; resolves when all that was received is in the spool. */
+    async stop(): Promise<void> {
+      stopping = true
+      const ending = worker
+      if (!ending) return
+      const exited = once(ending, 'exit')
+      post({ type: 'stop' })
+      await exited
+    },
+
+    ask<What extends keyof PipelineQuestions>(what: What): Promise<PipelineQuestions[What]> {
+      const id = nextId++
+      return new Promise((resolve, reject) => {
+        if (!worker) {
+          reject(new OperatorError('pipeline_away', 'the pipeline is not running', { retryable: true }))
+          return
+        }
+        waiting.set(id, resolve as (value: never) => void)
+        post({ type: 'ask', id, what })
+      })
+    },
+  }
+}

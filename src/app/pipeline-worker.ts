@@ -1,0 +1,84 @@
+import { parentPort, workerData } from 'node:worker_threads'
+import { systemClock } from '../base/clock.ts'
+import { OperatorError } from '../base/errors.ts'
+import { readJsonFile, writeJsonFile } from '../base/json-file.ts'
+import { createPipeline } from '../collect/pipeline.ts'
+import { createEnricher } from '../enrich/enricher.ts'
+import { createInventory } from '../inventory/inventory.ts'
+import { inventoryAnswer } from '../inventory/answer.ts'
+import { createSpool } from '../store/spool.ts'
+import { createLog, rateLimited } from '../telemetry/log.ts'
+import type { FromPipeline, PipelineQuestions, PipelineThreadConfig, ToPipeline } from './pipeline-messages.ts'
+
+// The thread on which flows are told by name and written to the spool; the receivers are its children. The API and the
+// store live elsewhere, so that no question delays it.
+
+const SAVE_INVENTORY_MS = 30_000
+
+const config = workerData as PipelineThreadConfig
+const port = parentPort as NonNullable<typeof parentPort>
+const clock = systemClock
+const log = rateLimited(createLog({ level: config.logLevel, name: 'collect' }), clock)
+
+const post = (message: FromPipeline): void => port.postMessage(message)
+
+const inventory = createInventory(config.inventory, { clock })
+inventory.restore(readJsonFile(config.inventoryFile))
+const enricher = createEnricher(config.inventory, { inventory, clock })
+const spool = createSpool(config.spool, { clock, written: (file) => post({ type: 'written', file }) })
+const pipeline = createPipeline(config.pipeline, {
+  enrich: (batch) => enricher.apply(batch),
+  spool,
+  onSighting: (sighting) => inventory.sight(sighting),
+  nameOf: (address) => inventory.exporterName(address) ?? null,
+  log,
+  clock,
+})
+
+const answers: { [What in keyof PipelineQuestions]: () => PipelineQuestions[What] } = {
+  report: () => ({ pipeline: pipeline.status(), spool: spool.status(), inventoryRefused: inventory.refused() }),
+  exporters: () => {
+    const heard = pipeline.exporters()
+    for (const exporter of heard.exporters) exporter.interfaces = Math.max(exporter.interfaces, inventory.interfaceCount(exporter.address))
+    return heard
+  },
+  inventory: () => inventoryAnswer(inventory),
+  names: () => inventory.exporterNames(),
+}
+
+let savedVersion = inventory.version()
+async function saveInventory(): Promise<void> {
+  if (inventory.version() === savedVersion) return
+  savedVersion = inventory.version()
+  try {
+    await writeJsonFile(config.inventoryFile, inventory.save())
+  } catch (error) {
+    log.warn({ err: error, file: config.inventoryFile }, 'the inventory could not be saved; after a restart it is learnt anew')
+  }
+}
+const saving = setInterval(() => void saveInventory(), SAVE_INVENTORY_MS)
+
+async function stop(): Promise<void> {
+  clearInterval(saving)
+  await pipeline.stop()
+  await spool.stop()
+  await saveInventory()
+  post({ type: 'stopped' })
+  port.close()
+}
+
+port.on('message', (message: ToPipeline) => {
+  if (message.type === 'stop') void stop()
+  else post({ type: 'answer', id: message.id, value: answers[message.what]() })
+})
+
+try {
+  await spool.start()
+  await pipeline.start()
+  post({ type: 'ready' })
+} catch (error) {
+  const known = error instanceof OperatorError ? error : undefined
+  post({ type: 'failed', code: known?.code, message: (error as Error).message, hint: known?.hint })
+  clearInterval(saving)
+  port.close()
+}

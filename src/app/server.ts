@@ -1,0 +1,204 @@
+import { existsSync, mkdirSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { createApi } from '../api/api.ts'
+import type { Clock } from '../base/clock.ts'
+import { OperatorError } from '../base/errors.ts'
+import { pipelineMetrics } from '../collect/pipeline-metrics.ts'
+import { createAsk } from '../query/ask.ts'
+import { createEmbeddedStore } from '../store/embedded.ts'
+import { createLoader } from '../store/loader.ts'
+import { createLog, rateLimited } from '../telemetry/log.ts'
+import { createRegistry, registerMetrics } from '../telemetry/metrics.ts'
+import type { Config } from './config.ts'
+import { createExporterNames } from './exporter-names.ts'
+import { createStoreContent, healthOf } from './health.ts'
+import { inventoryConfigOf } from './inventory-config.ts'
+import type { PipelineReport } from './pipeline-messages.ts'
+import { createPipelineThread } from './pipeline-thread.ts'
+import { storeMetrics } from './store-metrics.ts'
+
+// Everything that a server is, and how it is wired:
+//
+//   pipeline thread ── spool files ──▶ loader ──▶ store (a process of its own)
+//        ▲ report, exporters, inventory            ▲ questions
+//        └────────────── API and console ──────────┘
+
+export interface ServerDeps {
+  readonly clock: Clock
+  readonly version: string
+}
+
+export type Server = ReturnType<typeof createServer>
+
+/** How long the loader may go on storing at the end: what is left waits in the spool for the next start. */
+const LAST_INSERT_MS = 1_500
+const REPORT_FRESH_MS = 500
+
+export function createServer(config: Config, deps: ServerDeps) {
+  const { clock } = deps
+  const data = resolve(config.data)
+  const log = createLog({ level: config.log.level, name: 'serve' })
+  const limited = rateLimited(log, clock)
+  const storeLog = { info: (message: string) => log.info(message), warn: (message: string) => limited.warn({}, message) }
+  const startedAt = clock.now()
+
+  const store = createEmbeddedStore(
+    {
+      dir: join(data, 'store'),
+      // Without an age, only the size bounds what is kept.
+      keepDays: config.storage.retentionDays ?? 36_500,
+      ...(config.storage.maxBytes === null ? {} : { maxBytes: config.storage.maxBytes }),
+      memoryBytes: config.storage.memory,
+      queryMemoryBytes: Math.min(config.query.maxMemory, config.storage.memory),
+      queryTimeoutMs: config.query.timeoutSeconds * 1000,
+      readers: config.query.concurrency,
+    },
+    { clock, log: storeLog },
+  )
+  const spoolDir = join(data, 'spool')
+  const loader = createLoader({ dir: spoolDir }, { store, clock, log: storeLog })
+  const pipeline = createPipelineThread(
+    {
+      pipeline: {
+        listeners: config.listeners.flatMap(({ address, ports }) => ports.map((port) => ({ host: address, port }))),
+        receiver: config.receive.method,
+        receivers: config.receive.threads,
+        receiveBufferBytes: config.receive.buffer,
+        stateFile: join(data, 'state', 'templates.json'),
+      },
+      inventory: inventoryConfigOf(config),
+      spool: { dir: spoolDir, maxBytes: config.spool.maxBytes },
+      inventoryFile: join(data, 'state', 'inventory.json'),
+      logLevel: config.log.level,
+    },
+    {
+      written: (file) => loader.notify(file),
+      lost: (error) => {
+        log.fatal({ err: error }, 'the pipeline ended; the server ends with it, what was accepted is in the spool')
+        process.exitCode = 1
+        void stop()
+      },
+    },
+  )
+
+  const ask = createAsk(
+    { atOnce: config.query.concurrency, timeoutMs: config.query.timeoutSeconds * 1000, maxMemoryBytes: config.query.maxMemory },
+    { store, clock, exporterAddresses: (pattern) => exporterNames.addresses(pattern) },
+  )
+  const exporterNames = createExporterNames(() => pipeline.ask('names'))
+  const contentOfStore = createStoreContent({ store, clock })
+  let lastReport: { at: number; report: Promise<PipelineReport> } | undefined
+  let latest: PipelineReport | undefined
+
+  /** The pipeline's own counters, asked for at most twice a second whoever wants them. */
+  function report(): Promise<PipelineReport> {
+    const now = clock.now()
+    if (!lastReport || Math.abs(now - lastReport.at) > REPORT_FRESH_MS) {
+      lastReport = { at: now, report: pipeline.ask('report') }
+      lastReport.report.then((value) => (latest = value)).catch(() => (lastReport = undefined))
+    }
+    return lastReport.report
+  }
+
+  const registry = createRegistry()
+
+  async function metricsText(): Promise<string> {
+    await report()
+    return registry.metrics()
+  }
+
+  async function health() {
+    const [current, content] = await Promise.all([report(), contentOfStore()])
+    return healthOf({
+      version: deps.version,
+      startedAt,
+      now: clock.now(),
+      report: current,
+      store: store.status(),
+      content,
+      loader: loader.status(),
+      spoolLimitBytes: config.spool.maxBytes,
+    })
+  }
+
+  const webRoot = fileURLToPath(new URL('../../web/dist', import.meta.url))
+  let api: Awaited<ReturnType<typeof createApi>> | undefined
+  let stopping: Promise<void> | undefined
+
+  async function start(): Promise<{ url: string; listeners: readonly { address: string; port: number }[] }> {
+    prepareData(data)
+    await store.start()
+    await loader.start()
+    await pipeline.start()
+    exporterNames.start()
+    latest = await report()
+    registerMetrics(registry, [
+      ...pipelineMetrics(() => (latest as PipelineReport).pipeline),
+      ...storeMetrics({ store: () => store.status(), loader: () => loader.status(), spool: () => (latest as PipelineReport).spool }),
+    ])
+    api = await createApi(
+      { host: config.http.host, version: deps.version },
+      {
+        ask,
+        store,
+        health,
+        exporters: () => pipeline.ask('exporters'),
+        inventory: () => pipeline.ask('inventory'),
+        metricsText,
+        ...(existsSync(join(webRoot, 'index.html')) ? { webRoot } : {}),
+      },
+    )
+    const url = await listen(api, config.http)
+    return { url, listeners: latest.pipeline.listeners }
+  }
+
+  /** Drains and closes: what was received is in the spool or in the store when this resolves. Can be called again. */
+  function stop(): Promise<void> {
+    stopping ??= (async () => {
+      await api?.close()
+      exporterNames.stop()
+      await pipeline.stop()
+      await Promise.race([
+        loader.drained().catch(() => undefined),
+        new Promise((resolve) => setTimeout(resolve, LAST_INSERT_MS, undefined).unref()),
+      ])
+      await loader.stop()
+      await store.stop()
+    })()
+    return stopping
+  }
+
+  return { start, stop, health }
+}
+
+function prepareData(data: string): void {
+  try {
+    mkdirSync(data, { recursive: true })
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code ?? 'unknown error'
+    throw new OperatorError('data_directory', `the data directory ${data} cannot be made (${code})`, {
+      cause,
+      hint: 'name a directory that this user may write to, with --data or in the configuration',
+    })
+  }
+}
+
+async function listen(api: { listen(options: { host: string; port: number }): Promise<string> }, http: { host: string; port: number }) {
+  try {
+    return await api.listen(http)
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code
+    const where = `${http.host} port ${http.port}`
+    if (code === 'EADDRINUSE') {
+      throw new OperatorError('port_in_use', `${where} (TCP) is taken by another program`, {
+        cause,
+        hint: 'stop that program, or choose another address with --http HOST:PORT',
+      })
+    }
+    throw new OperatorError('listen_failed', `the console cannot listen on ${where} (${code ?? 'unknown error'})`, {
+      cause,
+      hint: 'choose an address of this machine and a port that this user may open, with --http HOST:PORT',
+    })
+  }
+}

@@ -1,0 +1,64 @@
+import type { Command } from 'commander'
+import { systemClock } from '../base/clock.ts'
+import { UserError } from '../base/errors.ts'
+import { loadConfig } from '../app/config-file.ts'
+import type { Config } from '../app/config.ts'
+import { version } from './main.ts'
+
+interface ServeFlags {
+  config?: string
+  data?: string
+  http?: string
+  demo?: boolean
+}
+
+export function addServe(program: Command): void {
+  program
+    .command('serve')
+    .description('Collector, store, API and console in one. Prints one line with the URL when it is ready.')
+    .option('--config <file>', 'configuration (YAML); see `vnetscope check`')
+    .option('--data <dir>', 'directory of the store, the spool and the state (default: ./data)')
+    .option('--http <host:port>', 'address of the console and the API (default: 127.0.0.1:8080)')
+    .option('--demo', 'add a simulated data center as a live source')
+    .action(serve)
+}
+
+async function serve(flags: ServeFlags): Promise<void> {
+  const config = withFlags(loadConfig(flags.config), flags)
+  const { createServer } = await import('../app/server.ts')
+  const server = createServer(config, { clock: systemClock, version: version(), demo: flags.demo === true })
+  const ended = new Promise<void>((resolve, reject) => {
+    const end = (): void => {
+      server.stop().then(resolve, reject)
+    }
+    process.on('SIGTERM', end)
+    process.on('SIGINT', end)
+  })
+  try {
+    const { url, listeners } = await server.start()
+    const ports = [...new Set(listeners.map(({ port }) => port))].join(', ')
+    process.stdout.write(`vnetscope is ready: ${url} (sFlow, NetFlow and IPFIX on UDP ${ports})\n`)
+  } catch (error) {
+    await server.stop()
+    throw error
+  }
+  await ended
+}
+
+function withFlags(config: Config, flags: ServeFlags): Config {
+  return {
+    ...config,
+    data: flags.data ?? config.data,
+    http: flags.http === undefined ? config.http : parseHostPort(flags.http),
+  }
+}
+
+/** `127.0.0.1:8080`, `[::1]:8080`, `:8080` or `8080`. */
+function parseHostPort(text: string): { host: string; port: number } {
+  const match = /^(?:(?:\[([^\]]+)\]|([^:[\]]*)):)?(\d{1,5})$/.exec(text)
+  const port = Number(match?.[3])
+  if (!match || port > 65_535) {
+    throw new UserError(`--http ${text} is no address and port`, { hint: 'expected HOST:PORT, such as 127.0.0.1:8080 or [::1]:8080' })
+  }
+  return { host: match[1] ?? (match[2] || '127.0.0.1'), port }
+}
