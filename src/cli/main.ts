@@ -1,11 +1,13 @@
 // The command line: which commands there are. A command's module is loaded only when it is called (or its help
 // is asked for), so that `--help` and wrong usage answer at once.
 
-import { readFileSync } from 'node:fs'
 import { enableCompileCache } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { Command, CommanderError } from 'commander'
 import { exitStatus, report } from './report-error.ts'
+import { version } from './version.ts'
+
+export { version }
 
 interface CommandEntry {
   readonly name: string
@@ -71,11 +73,6 @@ export async function createProgram(args: readonly string[]): Promise<Command> {
     command.exitOverride().helpOption('-h, --help', 'print this help').showHelpAfterError('(see --help)')
   }
   return program
-}
-
-export function version(): string {
-  const file = new URL('../../package.json', import.meta.url)
-  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version
 }
 
 async function run(args: readonly string[]): Promise<void> {

@@ -1,0 +1,109 @@
+// Other collectors, and a relay that gives them the very datagrams that the server gets.
+
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
+import { mkdirSync, mkdtempSync } from 'node:fs'
+import { join } from 'node:path'
+import { freePort, run, start, udpBound, until } from './processes.ts'
+import type { Totals } from './server.ts'
+
+export interface Relay {
+  readonly port: number
+  /** Datagrams that went through it. */
+  count(): number
+  /** Waits until nothing has come for `milliseconds`, after at least one datagram. */
+  quiet(milliseconds: number): Promise<number>
+  stop(): Promise<void>
+}
+
+/** Sends each datagram on to every port, in order. */
+export async function startRelay(ports: readonly number[]): Promise<Relay> {
+  const socket = createSocket({ type: 'udp4', recvBufferSize: 8 * 2 ** 20 })
+  let count = 0
+  let last = Date.now()
+  socket.on('message', (message) => {
+    count++
+    last = Date.now()
+    for (const port of ports) socket.send(message, port, '127.0.0.1')
+  })
+  // A collector that has ended answers with ICMP; what matters is what it had counted by then.
+  socket.on('error', () => undefined)
+  socket.bind(0, '127.0.0.1')
+  await once(socket, 'listening')
+  return {
+    port: socket.address().port,
+    count: () => count,
+    quiet: (milliseconds) => until('the exporter to fall silent', () => (count > 0 && Date.now() - last > milliseconds ? count : undefined)),
+    stop: async () => {
+      socket.close()
+      await once(socket, 'close')
+    },
+  }
+}
+
+export interface Nfcapd {
+  readonly port: number
+  /** Ends it, so that it writes its file, and answers every flow of it. */
+  flows(): Promise<NfdumpFlow[]>
+}
+
+export interface NfdumpFlow {
+  readonly src: string
+  readonly dst: string
+  readonly proto: string
+  readonly srcPort: string
+  readonly dstPort: string
+  readonly vlan: string
+  readonly packets: number
+  readonly bytes: number
+}
+
+/** nfcapd for NetFlow and IPFIX, sfcapd for sFlow. */
+export async function startNfcapd(folder: string, program: 'nfcapd' | 'sfcapd' = 'nfcapd'): Promise<Nfcapd> {
+  mkdirSync(folder, { recursive: true })
+  const directory = mkdtempSync(join(folder, `${program}-`))
+  const port = await freePort()
+  const daemon = start(program, ['-b', '127.0.0.1', '-p', String(port), '-w', directory, '-t', '3600', '-B', String(8 * 2 ** 20)])
+  await udpBound(port)
+  return {
+    port,
+    flows: async () => {
+      await daemon.stop()
+      return parseNfdump(run('nfdump', ['-N', '-6', '-R', directory, '-o', 'csv'], { env: { TZ: 'UTC' } }))
+    },
+  }
+}
+
+function parseNfdump(text: string): NfdumpFlow[] {
+  const [head, ...lines] = text.trim().split('\n')
+  const names = (head as string).split(',')
+  const flows: NfdumpFlow[] = []
+  for (const line of lines) {
+    const cells = line.split(',').map((cell) => cell.trim())
+    if (cells.length < names.length) break
+    const cell = (name: string): string => cells[names.indexOf(name)] as string
+    flows.push({
+      src: cell('sa'),
+      dst: cell('da'),
+      proto: cell('pr').toLowerCase(),
+      srcPort: cell('sp'),
+      dstPort: cell('dp'),
+      vlan: cell('svln'),
+      packets: Number(cell('ipkt')),
+      bytes: Number(cell('ibyt')),
+    })
+  }
+  return flows
+}
+
+/** Totals by key of any list of flows. */
+export function totalsBy<T extends { bytes: number; packets: number }>(flows: readonly T[], key: (flow: T) => string): Totals {
+  const totals: Record<string, { bytes: number; packets: number; flows: number }> = {}
+  for (const flow of flows) {
+    const total = (totals[key(flow)] ??= { bytes: 0, packets: 0, flows: 0 })
+    total.bytes += flow.bytes
+    total.packets += flow.packets
+    total.flows++
+  }
+  return Object.fromEntries(Object.entries(totals).sort(([a], [b]) => (a < b ? -1 : 1)))
+}

@@ -1,0 +1,81 @@
+// Programs that a test starts, waits for and ends.
+
+import { spawn, spawnSync } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+
+export interface Program {
+  readonly child: ChildProcess
+  /** What it has said so far, on both streams. */
+  output(): string
+  /** Ends it and answers its exit status. */
+  stop(signal?: NodeJS.Signals): Promise<number | null>
+  /** Resolves with its exit status when it ends by itself. */
+  readonly ended: Promise<number | null>
+}
+
+export function start(command: string, args: readonly string[], options: { env?: NodeJS.ProcessEnv } = {}): Program {
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...options.env } })
+  let output = ''
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text))
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (output += text))
+  const ended = new Promise<number | null>((done, fail) => {
+    child.on('error', fail)
+    child.on('close', (status) => done(status))
+  })
+  // Reported where it is awaited, not as unhandled where nobody does.
+  ended.catch(() => undefined)
+  const stop = async (signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> => {
+    if (child.exitCode === null && child.signalCode === null) child.kill(signal)
+    return await ended
+  }
+  return { child, output: () => output, stop, ended }
+}
+
+/** Runs a program to its end and answers what it printed; its failure is the test's. */
+export function run(command: string, args: readonly string[], options: { env?: NodeJS.ProcessEnv } = {}): string {
+  const { status, stdout, stderr, error } = spawnSync(command, args, {
+    encoding: 'utf8',
+    maxBuffer: 2 ** 28,
+    timeout: 60_000,
+    env: { ...process.env, ...options.env },
+  })
+  if (error) throw error
+  if (status !== 0) throw new Error(`${command} ${args.join(' ')} ended with ${status}: ${stderr}${stdout}`)
+  return stdout
+}
+
+/** Asks again and again until the answer is one; a minute at most. */
+export async function until<T>(what: string, ask: () => T | undefined | Promise<T | undefined>, seconds = 60): Promise<T> {
+  const end = Date.now() + seconds * 1000
+  for (;;) {
+    const answer = await ask()
+    if (answer !== undefined) return answer
+    if (Date.now() > end) throw new Error(`waited ${seconds} s for ${what}`)
+    await new Promise((done) => setTimeout(done, 50))
+  }
+}
+
+/** A UDP port that nothing uses now. */
+export async function freePort(): Promise<number> {
+  const socket = createSocket('udp4')
+  socket.bind(0, '127.0.0.1')
+  await once(socket, 'listening')
+  const { port } = socket.address()
+  socket.close()
+  await once(socket, 'close')
+  return port
+}
+
+/** Waits until some process has the UDP port open, as /proc/net shows it. */
+export async function udpBound(port: number): Promise<void> {
+  const needle = `:${port.toString(16).toUpperCase().padStart(4, '0')} `
+  await until(`UDP port ${port} to be open`, () => {
+    for (const table of ['/proc/net/udp', '/proc/net/udp6']) {
+      for (const line of readFileSync(table, 'utf8').split('\n').slice(1)) if (line.slice(0, 55).includes(needle)) return true
+    }
+    return undefined
+  })
+}
