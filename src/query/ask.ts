@@ -1,0 +1,101 @@
+import type { Clock } from '../base/clock.ts'
+import type { Store } from '../store/store.ts'
+import { dimensionNamed } from './dimensions.ts'
+import { flows, type FlowsAnswer } from './flows.ts'
+import { matrix, type MatrixAnswer } from './matrix.ts'
+import { prepare, type Asked, type Prepared } from './question.ts'
+import { createTurns, limitOf, startRun, type Run } from './run.ts'
+import { series, type SeriesAnswer } from './series.ts'
+import { top, type TopAnswer } from './top.ts'
+import { valuesOf } from './values.ts'
+
+export interface AskConfig {
+  /** Time of a question in ms, unless it asks for another. Default 30 s. */
+  readonly timeoutMs?: number
+  /** Memory of one statement, bytes. Default: what the store allows. */
+  readonly maxMemoryBytes?: number
+  /** Questions that run at the same time; the others wait. Default 2. */
+  readonly atOnce?: number
+}
+
+export interface AskDeps {
+  readonly store: Store
+  readonly clock: Clock
+  /** Addresses of the exporters of this name (`*` stands for any characters). */
+  readonly exporterAddresses?: (name: string) => readonly string[]
+}
+
+export interface AskOptions {
+  readonly signal?: AbortSignal
+}
+
+/** What the table of flows answers. Rejects with UserError for what is asked wrongly, OperatorError for what fails. */
+export interface Ask {
+  top(asked: Asked, options?: AskOptions): Promise<TopAnswer>
+  series(asked: Asked, options?: AskOptions): Promise<SeriesAnswer>
+  flows(asked: Asked, options?: AskOptions): Promise<FlowsAnswer>
+  matrix(asked: Asked, options?: AskOptions): Promise<MatrixAnswer>
+  /** Values of a dimension that begin with the prefix, the most frequent of the last hours first. */
+  values(column: string, prefix: string, limit: number, options?: AskOptions): Promise<(string | number | boolean | null)[]>
+  /** Ends the question of this id. Answers false if there is none. */
+  cancel(id: string): boolean
+}
+
+const TIMEOUT_MS = 30_000
+const LONGEST_QUEUE = 200
+const VALUES_TIMEOUT_MS = 5000
+const LIMITS = { top: [20, 10_000], series: [8, 100], flows: [100, 10_000], matrix: [50, 10_000] } as const
+
+export function createAsk(config: AskConfig, deps: AskDeps): Ask {
+  const inTurn = createTurns(config.atOnce ?? 2, LONGEST_QUEUE)
+  const underWay = new Map<string, AbortController>()
+  const filterOptions = deps.exporterAddresses ? { exporterAddresses: deps.exporterAddresses } : {}
+
+  async function asking<T>(asked: Asked, options: AskOptions, work: (prepared: Prepared, run: Run) => Promise<T>): Promise<T> {
+    const prepared = prepare(asked, filterOptions)
+    const controller = new AbortController()
+    const { id } = asked
+    if (id !== undefined) {
+      // A question asked again takes the place of the one that runs under its id.
+      underWay.get(id)?.abort()
+      underWay.set(id, controller)
+    }
+    const signal = options.signal ? AbortSignal.any([options.signal, controller.signal]) : controller.signal
+    const limits = {
+      timeoutMs: asked.timeoutMs ?? config.timeoutMs ?? TIMEOUT_MS,
+      ...(config.maxMemoryBytes === undefined ? {} : { maxMemoryBytes: config.maxMemoryBytes }),
+    }
+    try {
+      return await inTurn(signal, () => work(prepared, startRun(deps.store, prepared.params, limits, signal)))
+    } catch (error) {
+      // One statement failed: the others of the same question need not end.
+      controller.abort()
+      throw error
+    } finally {
+      if (id !== undefined && underWay.get(id) === controller) underWay.delete(id)
+    }
+  }
+
+  const limit = (of: keyof typeof LIMITS, asked: Asked): number => limitOf(asked.limit, LIMITS[of][0], LIMITS[of][1])
+
+  return {
+    top: (asked, options = {}) => asking(asked, options, (prepared, run) => top(prepared, limit('top', asked), run)),
+    matrix: (asked, options = {}) => asking(asked, options, (prepared, run) => matrix(prepared, limit('matrix', asked), run)),
+    series: (asked, options = {}) =>
+      asking(asked, options, (prepared, run) => series(prepared, limit('series', asked), asked.step, deps.clock.now(), run)),
+    // A list shows rows as they were recorded, so also those that another observation point counts.
+    flows: (asked, options = {}) =>
+      asking({ ...asked, by: [], uncounted: true }, options, (prepared, run) => flows(prepared, asked.by ?? [], limit('flows', asked), run)),
+    values: async (column, prefix, most, options = {}) => {
+      dimensionNamed(column)
+      const to = deps.clock.now() + 60_000
+      const asked = { from: to - 6 * 3_600_000, to, by: [column], timeoutMs: VALUES_TIMEOUT_MS, uncounted: true }
+      return asking(asked, options, (prepared, run) => valuesOf(prepared, prefix, limitOf(most, 20, 200), run))
+    },
+    cancel: (id) => {
+      const controller = underWay.get(id)
+      controller?.abort()
+      return controller !== undefined
+    },
+  }
+}

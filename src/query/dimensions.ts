@@ -1,0 +1,109 @@
+import { ipText, macText, parseIp } from '../base/address.ts'
+import { UserError } from '../base/errors.ts'
+import type { Cell } from '../store/store.ts'
+import { COLUMNS, type ColumnDefinition, type ColumnFormat } from '../flow/columns.ts'
+import { ethertypeText, flagText, protocolText } from './filter/names.ts'
+import { nearest } from './filter/problem.ts'
+import { SERVICE_PORT } from './filter/sql.ts'
+
+// What an answer can be grouped by. The store groups by raw values; text is made only for the rows that are answered.
+
+export type KeyValue = string | number | boolean | null
+
+export interface Dimension {
+  readonly name: string
+  readonly label: string
+  readonly describe: string
+  readonly format: ColumnFormat
+  /** True if made of columns. */
+  readonly derived: boolean
+  /** Expression of the raw value; of each side, where either counts. */
+  readonly sides: readonly [string] | readonly [string, string]
+  readonly values?: Readonly<Record<number, string>>
+  decode(cell: Cell): KeyValue
+}
+
+function address(cell: Cell): string {
+  const bytes = parseIp(String(cell))
+  return bytes ? ipText(bytes) : String(cell)
+}
+
+/** How a raw value of each format is answered. */
+export const DECODERS: Readonly<Record<ColumnFormat, (cell: Cell) => KeyValue>> = {
+  time: (cell) => Number(cell),
+  ip: address,
+  mac: (cell) => macText(Number(cell)),
+  number: Number,
+  bytes: Number,
+  packets: Number,
+  port: Number,
+  proto: (cell) => protocolText(Number(cell)),
+  interface: Number,
+  vlan: Number,
+  as: Number,
+  flags: (cell) => flagText(Number(cell)),
+  enum: String,
+  name: String,
+  boolean: (cell) => cell === true || cell === 1 || cell === 'true',
+  ethertype: (cell) => ethertypeText(Number(cell)),
+}
+
+function ofColumn(column: ColumnDefinition): Dimension {
+  const { name, label, describe, format, values } = column
+  return { name, label, describe, format, derived: false, sides: [name], ...(values ? { values } : {}), decode: DECODERS[format] }
+}
+
+function either(name: string, label: string, format: ColumnFormat, source: string, destination: string): Dimension {
+  const describe = `${label} on either side: a flow counts for both of its ends, a total counts it once.`
+  return { name, label, describe, format, derived: true, sides: [source, destination], decode: DECODERS[format] }
+}
+
+/** Network of an address: /24 of IPv4, /48 of IPv6. */
+function net(name: string, label: string, column: string): Dimension {
+  const mapped = `(${column} >= toIPv6('::ffff:0.0.0.0') AND ${column} <= toIPv6('::ffff:255.255.255.255'))`
+  return {
+    name, label, describe: `${label}: /24 of IPv4, /48 of IPv6.`, format: 'ip', derived: true,
+    sides: [`tupleElement(IPv6CIDRToRange(${column}, if(${mapped}, 120, 48)), 1)`],
+    decode: (cell) => {
+      const text = address(cell)
+      return text.includes(':') ? `${text}/48` : `${text}/24`
+    },
+  }
+}
+
+const SERVICE: Dimension = {
+  name: 'service', label: 'service', describe: 'Lower port with its protocol, such as 443/tcp; the protocol alone where there are no ports.',
+  format: 'name', derived: true,
+  sides: [`toUInt32(${SERVICE_PORT}) * 256 + proto`],
+  decode: (cell) => {
+    const code = Number(cell)
+    const port = Math.floor(code / 256)
+    return port === 0 ? protocolText(code % 256) : `${port}/${protocolText(code % 256)}`
+  },
+}
+
+export const DIMENSIONS: readonly Dimension[] = [
+  { name: 'vlan', label: 'VLAN', describe: 'VLAN in, or else VLAN out; 0 if untagged or unknown.', format: 'vlan', derived: true, sides: ['if(vlan_in != 0, vlan_in, vlan_out)'], decode: Number },
+  either('vm', 'VM', 'name', 'src_vm', 'dst_vm'),
+  either('host', 'host', 'name', 'src_host', 'dst_host'),
+  either('ip', 'address', 'ip', 'src_addr', 'dst_addr'),
+  either('port', 'port', 'port', 'src_port', 'dst_port'),
+  either('as', 'AS', 'as', 'src_as', 'dst_as'),
+  either('mac', 'MAC', 'mac', 'src_mac', 'dst_mac'),
+  either('if', 'interface', 'interface', 'in_if', 'out_if'),
+  SERVICE,
+  net('src_net', 'src network', 'src_addr'),
+  net('dst_net', 'dst network', 'dst_addr'),
+  ...COLUMNS.filter((column) => column.dimension).map(ofColumn),
+]
+
+const byName = new Map(DIMENSIONS.map((dimension) => [dimension.name, dimension]))
+
+/** The dimension of this name. @throws UserError that names the nearest ones. */
+export function dimensionNamed(name: string): Dimension {
+  const found = byName.get(name)
+  if (found) return found
+  const near = nearest(name, byName.keys())
+  const all = [...byName.keys()].join(', ')
+  throw new UserError(`“${name}” is not a dimension`, { hint: near.length > 0 ? `did you mean ${near.join(' or ')}?` : `there are ${all}` })
+}

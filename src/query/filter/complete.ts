@@ -1,0 +1,98 @@
+import type { Side } from './ast.ts'
+import { quoteName } from './format.ts'
+import { wantedAfter, type Want } from './parse.ts'
+import { fixedValues, expectation } from './values.ts'
+
+// What an editor offers at a place in the text.
+
+export interface CompletionOption {
+  /** What is put in place of the characters from `from` to the position. */
+  readonly label: string
+  readonly kind: 'noun' | 'side' | 'operator' | 'logic' | 'value'
+  readonly detail?: string
+}
+
+export interface Completion {
+  /** First character of the word being typed. */
+  readonly from: number
+  readonly options: readonly CompletionOption[]
+  /** Live values would fit too: ask GET /api/v1/values for the column, and quote a name by `quoteName(noun, name)`. */
+  readonly values?: { readonly column: string; readonly noun: string; readonly prefix: string }
+  /** What is expected, in words; empty if the text is wrong before this place. */
+  readonly expected: string
+}
+
+const SIDES = new Set(['src', 'dst', 'in', 'out'])
+const LOGIC = new Set(['and', 'or', 'not', 'any', '(', ')', '!'])
+const SIDE_DETAIL: Readonly<Record<string, string>> = { src: 'source side', dst: 'destination side', in: 'input side', out: 'output side' }
+const LOGIC_DETAIL: Readonly<Record<string, string>> = { and: 'both', or: 'one of them', not: 'the opposite', any: 'everything' }
+
+/** What can stand at `position` of a filter, best first. */
+export function completeFilter(text: string, position: number): Completion {
+  const before = text.slice(0, position)
+  const typed = /(?:"[^"]*|'[^']*|[^\s()[\],=<>!#"'&|]*)$/.exec(insideQuotes(before) ? before.slice(openQuote(before)) : before)?.[0] ?? ''
+  const from = position - typed.length
+  const prefix = typed.replace(/^["']/, '')
+  const wants = wantedAfter(before.slice(0, from))
+  const options: CompletionOption[] = []
+  const seen = new Set<string>()
+  for (const want of wants) {
+    for (const option of optionsOf(want)) {
+      if (seen.has(option.label) || !matches(option.label, prefix)) continue
+      seen.add(option.label)
+      options.push(option)
+    }
+  }
+  const value = wants.find((want) => want.type === 'value')
+  const column = value?.type === 'value' ? valueColumn(value.noun.complete, value.side) : undefined
+  return {
+    from,
+    options,
+    ...(column !== undefined && value?.type === 'value' ? { values: { column, noun: value.noun.name, prefix } } : {}),
+    expected: value?.type === 'value' ? expectation(value.noun) : wants.length === 0 ? '' : 'a word of the filter language',
+  }
+}
+
+/** A live value as it must be written behind its noun. */
+export function completedValue(noun: string, value: string): string {
+  return quoteName(noun, value)
+}
+
+function optionsOf(want: Want): CompletionOption[] {
+  if (want.type === 'noun') return [{ label: want.phrase, kind: 'noun', detail: want.noun.describe }]
+  if (want.type === 'value') return fixedValues(want.noun).map((label) => ({ label, kind: 'value' }))
+  const { text } = want
+  if (SIDES.has(text)) {
+    const detail = SIDE_DETAIL[text] as string
+    return [{ label: text, kind: 'side', detail }]
+  }
+  if (!LOGIC.has(text)) return [{ label: text, kind: 'operator' }]
+  const detail = LOGIC_DETAIL[text]
+  return [{ label: text, kind: 'logic', ...(detail ? { detail } : {}) }]
+}
+
+function matches(label: string, prefix: string): boolean {
+  return label.toLowerCase().startsWith(prefix.toLowerCase())
+}
+
+/** `src vm` → src_vm; `vm` → vm: the derived dimension of both sides. */
+function valueColumn(complete: string | undefined, side: Side | undefined): string | undefined {
+  if (complete === undefined || side === undefined) return complete
+  return complete === 'vlan' ? (side === 'src' ? 'vlan_in' : 'vlan_out') : `${side}_${complete}`
+}
+
+function openQuote(text: string): number {
+  let open = -1
+  for (let i = 0; i < text.length; i++) {
+    const sign = text[i]
+    if (open >= 0) {
+      if (sign === '\\') i++
+      else if (sign === text[open]) open = -1
+    } else if (sign === '"' || sign === "'") open = i
+  }
+  return open
+}
+
+function insideQuotes(text: string): boolean {
+  return openQuote(text) >= 0
+}

@@ -1,0 +1,53 @@
+import { COLUMNS, columnNamed } from '../flow/columns.ts'
+import { UserError } from '../base/errors.ts'
+import type { Cell } from '../store/store.ts'
+import { DECODERS, type KeyValue } from './dimensions.ts'
+import { nearest } from './filter/problem.ts'
+import { where, type Prepared } from './question.ts'
+import type { Run } from './run.ts'
+import { ratesMet } from './top.ts'
+
+// The rows themselves, newest first, as they were observed.
+
+export interface FlowsAnswer {
+  columns: { name: string; label: string; format: string }[]
+  rows: KeyValue[][]
+  more: boolean
+  source: string
+  rowsRead: number
+  tookMs: number
+  samplingRates: number[]
+}
+
+/** Columns of a list for which none were asked. */
+const USUAL = [
+  'time_received', 'time_start', 'time_end', 'exporter', 'in_if', 'out_if', 'vlan_in', 'vlan_out', 'proto', 'src_addr', 'src_port', 'dst_addr', 'dst_port',
+  'tcp_flags', 'bytes', 'packets', 'sampling_rate', 'src_vm', 'dst_vm', 'src_host', 'dst_host', 'slice', 'locality', 'counted',
+]
+const FIRST_WINDOW = 5 * 60_000
+
+/** @param names columns, of all that a row has; the usual ones if empty */
+export async function flows(prepared: Prepared, names: readonly string[], limit: number, run: Run): Promise<FlowsAnswer> {
+  const columns = (names.length > 0 ? names : USUAL).map((name) => {
+    const column = columnNamed(name)
+    if (column) return column
+    const near = nearest(name, COLUMNS.map((c) => c.name))
+    throw new UserError(`“${name}” is not a column of a flow`, near.length > 0 ? { hint: `did you mean ${near.join(' or ')}?` } : {})
+  })
+  const select = columns.map((c) => (c.format === 'time' ? `toUnixTimestamp64Milli(${c.name})` : c.name)).join(', ')
+  const found: (readonly Cell[])[] = []
+  // The newest rows lie at the end: look there first, then ever further back.
+  let to = prepared.to
+  for (let span = FIRST_WINDOW; to > prepared.from && found.length <= limit; span *= 8) {
+    const from = Math.max(prepared.from, to - span)
+    const answer = await run.query(`SELECT ${select} FROM flows WHERE ${where(prepared, from, to)} ORDER BY time_received DESC LIMIT ${limit + 1 - found.length}`)
+    found.push(...answer.rows)
+    to = from
+  }
+  const rows = found.slice(0, limit).map((cells) => columns.map((column, i) => DECODERS[column.format](cells[i] as Cell)))
+  const samplingRates = await ratesMet(prepared, run)
+  return {
+    columns: columns.map(({ name, label, format }) => ({ name, label, format })),
+    rows, more: found.length > limit, samplingRates, ...run.provenance(),
+  }
+}

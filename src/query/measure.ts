@@ -1,0 +1,87 @@
+import type { Cell } from '../store/store.ts'
+import type { KeyValue } from './dimensions.ts'
+import { interval, typicalWeight } from './interval.ts'
+import type { Metric } from './question.ts'
+
+// The five sums that every answer is made of, and what they say: estimates of bytes and packets (each row scaled once by
+// its rate), records, and for the metric the variance and the part that was sampled. All five add up over cells.
+
+export interface Sums {
+  bytes: number
+  packets: number
+  flows: number
+  variance: number
+  sampled: number
+}
+
+export interface Row {
+  key: Record<string, KeyValue>
+  bytes: number
+  packets: number
+  flows: number
+  low: number
+  high: number
+}
+
+const RATE = 'toFloat64(sampling_rate)'
+
+/** The SELECT list of the sums, in the order of `sumsOf`, named b p f v y. */
+export function sumsSql(metric: Metric): string {
+  const variance = {
+    bytes: `sum(${RATE} * (${RATE} - 1) * toFloat64(bytes) * toFloat64(bytes) / greatest(packets, 1))`,
+    packets: `sum(${RATE} * (${RATE} - 1) * packets)`,
+    flows: 'toFloat64(0)',
+  }[metric]
+  const sampled = metric === 'flows' ? 'toFloat64(0)' : `sumIf(${metric} * sampling_rate, sampling_rate > 1)`
+  return `sum(bytes * sampling_rate) AS b, sum(packets * sampling_rate) AS p, count() AS f, ${variance} AS v, ${sampled} AS y`
+}
+
+/** Which of the sums is the metric. */
+export function metricSum(metric: Metric): 'b' | 'p' | 'f' {
+  return metric === 'bytes' ? 'b' : metric === 'packets' ? 'p' : 'f'
+}
+
+/** Five cells of an answer, from `at` on. */
+export function sumsOf(cells: readonly Cell[], at: number): Sums {
+  return {
+    bytes: Number(cells[at]), packets: Number(cells[at + 1]), flows: Number(cells[at + 2]),
+    variance: Number(cells[at + 3]), sampled: Number(cells[at + 4]),
+  }
+}
+
+export function noSums(): Sums {
+  return { bytes: 0, packets: 0, flows: 0, variance: 0, sampled: 0 }
+}
+
+export function addSums(to: Sums, more: Sums): void {
+  to.bytes += more.bytes
+  to.packets += more.packets
+  to.flows += more.flows
+  to.variance += more.variance
+  to.sampled += more.sampled
+}
+
+/** `whole − parts`, not below 0 where rounding would have it so. */
+export function withoutSums(whole: Sums, parts: readonly Sums[]): Sums {
+  const sum = noSums()
+  for (const part of parts) addSums(sum, part)
+  return {
+    bytes: Math.max(0, whole.bytes - sum.bytes), packets: Math.max(0, whole.packets - sum.packets), flows: Math.max(0, whole.flows - sum.flows),
+    variance: Math.max(0, whole.variance - sum.variance), sampled: Math.max(0, whole.sampled - sum.sampled),
+  }
+}
+
+/** Weight of one missed packet in a cell of sampled traffic; 0 where nothing is sampled. */
+export function weightOf(sums: Sums): number {
+  return typicalWeight({ estimate: 0, sampled: sums.sampled, variance: sums.variance })
+}
+
+/** The sums as a row of an answer. */
+export function rowOf(key: Record<string, KeyValue>, sums: Sums, metric: Metric, weight = weightOf(sums)): Row {
+  const { low, high } = intervalOf(sums, metric, weight)
+  return { key, bytes: sums.bytes, packets: sums.packets, flows: sums.flows, low, high }
+}
+
+export function intervalOf(sums: Sums, metric: Metric, weight: number): { low: number; high: number } {
+  return interval({ estimate: sums[metric], sampled: sums.sampled, variance: sums.variance }, weight)
+}

@@ -1,0 +1,69 @@
+import { UserError } from '../base/errors.ts'
+import { dimensionNamed, type Dimension } from './dimensions.ts'
+import { mentions } from './filter/ast.ts'
+import { parsedFilter } from './filter/parse.ts'
+import { Params, filterSql, type FilterSqlOptions } from './filter/sql.ts'
+
+// A question as it is asked → what all statements of its answer share.
+
+export type Metric = 'bytes' | 'packets' | 'flows'
+
+export interface Asked {
+  readonly from: string | number
+  readonly to: string | number
+  readonly filter?: string | undefined
+  readonly by?: readonly string[] | undefined
+  readonly metric?: Metric | undefined
+  readonly limit?: number | undefined
+  readonly step?: number | undefined
+  readonly timeoutMs?: number | undefined
+  readonly id?: string | undefined
+  readonly uncounted?: boolean | undefined
+}
+
+export interface Prepared {
+  readonly from: number
+  readonly to: number
+  readonly metric: Metric
+  readonly dimensions: readonly Dimension[]
+  /** Condition without the time range. */
+  readonly condition: string
+  readonly params: Params
+}
+
+const YEAR = 366 * 86_400_000
+const LONGEST = 20 * YEAR
+
+/** ISO 8601 (UTC unless it says otherwise) or milliseconds → milliseconds. @throws UserError */
+export function moment(value: string | number, name: string): number {
+  const text = String(value).trim()
+  const number = /^\d{1,16}(\.\d+)?$/.test(text) ? Number(text) : Number.NaN
+  const iso = /^\d{4}-\d{2}-\d{2}/.test(text)
+  const zoned = /(Z|[+-]\d{2}:?\d{2})$/i.test(text) || !text.includes(':')
+  const millis = Number.isNaN(number) ? (iso ? Date.parse(zoned ? text : `${text.replace(' ', 'T')}Z`) : Number.NaN) : number
+  if (!Number.isFinite(millis) || millis < 0 || millis > 8.64e15) {
+    throw new UserError(`“${text.slice(0, 60)}” is not a time for “${name}”`, { hint: 'give ISO 8601, such as 2026-03-01T14:00:00Z, or milliseconds since 1970' })
+  }
+  return Math.floor(millis)
+}
+
+/** Reads the question. @throws UserError, FilterError */
+export function prepare(asked: Asked, options: FilterSqlOptions): Prepared {
+  const from = moment(asked.from, 'from')
+  const to = moment(asked.to, 'to')
+  if (to <= from) throw new UserError('the range ends before it begins: “to” must be later than “from”')
+  if (to - from > LONGEST) throw new UserError('the range is longer than 20 years', { hint: 'ask for less at once' })
+  const params = new Params()
+  const tree = parsedFilter(asked.filter ?? '')
+  const filter = filterSql(tree, params, options)
+  const counted = asked.uncounted || mentions(tree, 'counted') ? [] : ['counted']
+  const condition = [...counted, ...(filter === '1' ? [] : [`(${filter})`])].join(' AND ')
+  const by = [...new Set(asked.by ?? [])]
+  return { from, to, metric: asked.metric ?? 'bytes', dimensions: by.map(dimensionNamed), condition, params }
+}
+
+/** The WHERE of a statement over the range, by receipt time: the order in which the table lies. */
+export function where(prepared: Prepared, from = prepared.from, to = prepared.to, more = ''): string {
+  const time = `time_received >= fromUnixTimestamp64Milli(${from}, 'UTC') AND time_received < fromUnixTimestamp64Milli(${to}, 'UTC')`
+  return [time, prepared.condition, more].filter((part) => part !== '').join(' AND ')
+}
