@@ -5,7 +5,7 @@ import { BugError, OperatorError } from '../base/errors.ts'
 import { readAnswer } from './answer.ts'
 import { queryError, writeError } from './engine-failure.ts'
 import { EngineFailed, startEngineProcess, storeAway, type EngineProcess } from './engine-process.ts'
-import { insertStatement } from './insert.ts'
+import { checkStatement, insertStatement } from './insert.ts'
 import { bindParams } from './literal.ts'
 import { createRetention, type Retention } from './retention.ts'
 import { migrate } from './migrate.ts'
@@ -41,13 +41,15 @@ export interface StoreLog {
 }
 
 export interface EmbeddedStore extends Store {
+  /** Reads a Native file without storing it; rejects if it cannot be read. */
+  checkFile(table: string, file: string): Promise<void>
   /** Drops what is older or larger than may be kept; runs by itself every minute. */
   retain(): Promise<void>
 }
 
 const GIB = 2 ** 30
 const STOP_GRACE_MS = 2000
-const LOCK_WAIT_MS = 5000
+const LOCK_WAIT_MS = 3000
 const BACKOFF_MS = [100, 200, 500, 1000, 2000, 5000, 10_000]
 const STEADY_AFTER_MS = 60_000
 
@@ -185,6 +187,7 @@ export function createEmbeddedStore(config: EmbeddedStoreConfig, deps: EmbeddedS
     queryBytes: async (sql, format, options = {}) => ask(ready(), sql, format, options),
     execute: async (sql) => writeOn(ready(), sql),
     insertFiles: async (table, files, token) => writeOn(ready(), insertStatement(table, files, token)),
+    checkFile: async (table, file) => writeOn(ready(), checkStatement(table, file)),
     retain: () => retention.run(),
     status: () => ({ state, since, restarts, ...(error === undefined ? {} : { error }), ...(engine?.pid === undefined ? {} : { pid: engine.pid }) }),
   }

@@ -1,7 +1,7 @@
 import { dirname, basename } from 'node:path'
 import { BugError, OperatorError } from '../base/errors.ts'
 import { quoted } from './literal.ts'
-import { structureOf, TABLES } from './schema.ts'
+import { structureOf, TABLES, type TableDefinition } from './schema.ts'
 
 // A group of files becomes one block: nothing is stored unless all of it could be read, and the engine knows the block
 // again by token and partition, whatever the order of its rows.
@@ -11,11 +11,30 @@ const ONE_THREAD = 'max_threads = 1, max_insert_threads = 1'
 
 /** The statement that inserts Native files of a table under a token. All files lie in one directory. */
 export function insertStatement(table: string, files: readonly string[], token: string): string {
+  const definition = tableNamed(table)
+  const columns = definition.columns.map((c) => c.name).join(', ')
+  return `INSERT INTO ${table} (${columns}) SETTINGS insert_deduplication_token = ${quoted(token)}, ${ONE_BLOCK}, ${ONE_THREAD}, max_execution_time = 0, max_memory_usage = 0
+SELECT ${columns} FROM ${source(definition, files)}`
+}
+
+/** Memory that one file may take to be read: a damaged one may ask for any. */
+const CHECK_MEMORY = 512 * 2 ** 20
+
+/** The statement that reads a Native file to its end and keeps nothing. */
+export function checkStatement(table: string, file: string): string {
+  const definition = tableNamed(table)
+  const columns = definition.columns.map((c) => c.name).join(', ')
+  return `SELECT ${columns} FROM ${source(definition, [file])} SETTINGS ${ONE_THREAD}, max_execution_time = 0, max_memory_usage = ${CHECK_MEMORY}`
+}
+
+function tableNamed(table: string): TableDefinition {
   const definition = TABLES.find((t) => t.name === table)
   if (!definition) throw new BugError(`there is no table ${table}`)
-  const columns = definition.columns.map((c) => c.name).join(', ')
-  return `INSERT INTO ${table} (${columns}) SETTINGS insert_deduplication_token = ${quoted(token)}, ${ONE_BLOCK}, ${ONE_THREAD}, max_execution_time = 0
-SELECT ${columns} FROM file(${quoted(filePattern(files))}, 'Native', ${quoted(structureOf(definition))})`
+  return definition
+}
+
+function source(definition: TableDefinition, files: readonly string[]): string {
+  return `file(${quoted(filePattern(files))}, 'Native', ${quoted(structureOf(definition))})`
 }
 
 function filePattern(files: readonly string[]): string {

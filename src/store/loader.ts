@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { Clock } from '../base/clock.ts'
 import type { OperatorError } from '../base/errors.ts'
 import type { StoreLog } from './embedded.ts'
+import { headerProblem } from './native-header.ts'
 import { parseSpoolFile, type SpoolFile } from './spool-files.ts'
 import type { Store } from './store.ts'
 
@@ -21,7 +22,7 @@ export interface LoaderConfig {
 }
 
 export interface LoaderDeps {
-  readonly store: Pick<Store, 'insertFiles'>
+  readonly store: Pick<Store, 'insertFiles'> & { checkFile(table: string, file: string): Promise<void> }
   readonly clock: Clock
   readonly log?: StoreLog
 }
@@ -57,12 +58,11 @@ interface Group {
 
 interface Pending extends SpoolFile {
   readonly seen: number
-  /** Was in a group that could not be read, so it goes by itself. */
-  readonly alone: boolean
 }
 
 const MAX_FILES = 200
 const LOOK_EVERY_MS = 1000
+const SUSPECT_EVERY = 5
 const BACKOFF_MS = [50, 100, 200, 500, 1000, 2000, 5000]
 
 export function createLoader(config: LoaderConfig, deps: LoaderDeps): Loader {
@@ -70,7 +70,7 @@ export function createLoader(config: LoaderConfig, deps: LoaderDeps): Loader {
   const maxRows = config.maxRows ?? 1_000_000
   const pending = new Map<string, Pending>()
   const grouped = new Set<string>()
-  let replay: Group[] = []
+  const replay: Group[] = []
   let rowsStored = 0
   let rowsRejected = 0
   let inserts = 0
@@ -82,10 +82,10 @@ export function createLoader(config: LoaderConfig, deps: LoaderDeps): Loader {
 
   const at = (file: string): string => join(config.dir, file)
 
-  function add(file: string, alone = false): void {
-    if (grouped.has(file) || (pending.has(file) && !alone)) return
+  function add(file: string): void {
+    if (grouped.has(file) || pending.has(file)) return
     const parsed = parseSpoolFile(file)
-    if (parsed) pending.set(file, { ...parsed, seen: deps.clock.now(), alone })
+    if (parsed) pending.set(file, { ...parsed, seen: deps.clock.now() })
   }
 
   async function look(): Promise<void> {
@@ -101,14 +101,30 @@ export function createLoader(config: LoaderConfig, deps: LoaderDeps): Loader {
     for (const name of names) {
       if (!name.endsWith('.group')) continue
       const group = await readGroup(name)
-      for (const file of group.files) grouped.add(file)
-      replay.push(group)
+      const files = group.files.filter((file) => names.includes(file))
+      for (const file of files) grouped.add(file)
+      if (files.length > 0) replay.push({ ...group, files })
+      else await rm(at(name), { force: true })
     }
   }
 
   async function readGroup(name: string): Promise<Group> {
     const { table, files } = JSON.parse(await readFile(at(name), 'utf8')) as { table: string; files: string[] }
     return { token: name.slice(0, name.lastIndexOf('.')), table, files }
+  }
+
+  /** True if the file is there and begins as it should. */
+  async function isSound(file: string): Promise<boolean> {
+    try {
+      const why = await headerProblem(at(file), parseSpoolFile(file)?.rows ?? 0)
+      if (why !== undefined) await reject(file, why)
+      return why === undefined
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+      deps.log?.warn(`loader: ${file} has gone from the spool`)
+      pending.delete(file)
+      return false
+    }
   }
 
   /** The next files of one table that are many enough or have waited long enough. */
@@ -152,26 +168,46 @@ export function createLoader(config: LoaderConfig, deps: LoaderDeps): Loader {
         return
       } catch (error) {
         problem = (error as Error).message
-        if ((error as OperatorError).code === 'insert_rejected') return await setApart(group)
+        if (isSuspect(error, attempt)) {
+          const bad = await unreadable(group)
+          if (bad.size > 0) return await dissolve(group, bad)
+        }
         if (attempt === 0) deps.log?.warn(`loader: insert failed, trying again: ${problem}`)
         await pause(BACKOFF_MS[Math.min(attempt, BACKOFF_MS.length - 1)] as number)
       }
     }
   }
 
-  /** A group is one block, so nothing of it was stored: its files go one by one, and the one that cannot be read leaves. */
-  async function setApart(group: Group): Promise<void> {
+  async function unreadable(group: Group): Promise<Map<string, string>> {
+    const bad = new Map<string, string>()
+    for (const file of group.files) {
+      try {
+        await deps.store.checkFile(group.table, at(file))
+      } catch (error) {
+        if (isAway(error)) throw error
+        bad.set(file, (error as Error).message)
+      }
+    }
+    return bad
+  }
+
+  /** A group is one block, so nothing of it was stored if a file could not be read: the others may go in another group. */
+  async function dissolve(group: Group, bad: ReadonlyMap<string, string>): Promise<void> {
     await rm(at(`${group.token}.group`), { force: true })
-    const only = group.files.length === 1 ? group.files[0] : undefined
     for (const file of group.files) {
       grouped.delete(file)
-      if (only === undefined) add(file, true)
+      const why = bad.get(file)
+      if (why === undefined) add(file)
+      else await reject(file, why)
     }
-    if (only === undefined) return
-    const rows = parseSpoolFile(only)?.rows ?? 0
+  }
+
+  async function reject(file: string, why: string): Promise<void> {
+    const rows = parseSpoolFile(file)?.rows ?? 0
     rowsRejected += rows
-    await rename(at(only), join(at('rejected'), only))
-    deps.log?.warn(`loader: ${only} cannot be read, ${rows} rows set aside in ${at('rejected')}: ${problem}`)
+    pending.delete(file)
+    await rename(at(file), join(at('rejected'), file))
+    deps.log?.warn(`loader: ${file} cannot be read, ${rows} rows are set aside in ${at('rejected')}: ${why}`)
   }
 
   async function discard(group: Group): Promise<void> {
@@ -201,6 +237,7 @@ export function createLoader(config: LoaderConfig, deps: LoaderDeps): Loader {
       if (!stopping) await look()
       return
     }
+    for (const file of group.files) if (!(await isSound(file))) return
     await fix(group)
     await insert(group)
   }
@@ -259,16 +296,24 @@ export function createLoader(config: LoaderConfig, deps: LoaderDeps): Loader {
 }
 
 function choose(files: readonly Pending[], maxRows: number): Pending[] {
-  const first = files[0]
-  if (first?.alone) return [first]
   const chosen: Pending[] = []
   let rows = 0
   for (const file of files) {
-    if (file.alone || chosen.length >= MAX_FILES || (chosen.length > 0 && rows + file.rows > maxRows)) break
+    if (chosen.length >= MAX_FILES || (chosen.length > 0 && rows + file.rows > maxRows)) break
     chosen.push(file)
     rows += file.rows
   }
   return chosen
+}
+
+/** Failures that a file's bytes may have caused: those that say so, and the unexplained ones that do not pass. */
+function isSuspect(error: unknown, attempt: number): boolean {
+  return (error as OperatorError).code === 'insert_rejected' || (!isAway(error) && attempt % SUSPECT_EVERY === SUSPECT_EVERY - 1)
+}
+
+function isAway(error: unknown): boolean {
+  const { code } = error as OperatorError
+  return code === 'store_away' || code === 'store_disk'
 }
 
 function rowsOf(group: Group): number {
