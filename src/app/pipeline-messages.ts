@@ -1,3 +1,4 @@
+import type { MessagePort } from 'node:worker_threads'
 import type { ExportersHeard } from '../collect/exporters.ts'
 import type { PipelineConfig, PipelineStatus } from '../collect/pipeline.ts'
 import type { InventoryConfig } from '../inventory/machine.ts'
@@ -32,6 +33,8 @@ export interface PipelineQuestions {
 
 export type ToPipeline =
   | { readonly type: 'ask'; readonly id: number; readonly what: keyof PipelineQuestions }
+  /** Takes batches from the port; see batch-door.ts. */
+  | { readonly type: 'door'; readonly port: MessagePort }
   | { readonly type: 'stop' }
 
 export type FromPipeline =

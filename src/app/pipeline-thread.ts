@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { extname } from 'node:path'
-import { Worker } from 'node:worker_threads'
+import { Worker, type MessagePort } from 'node:worker_threads'
 import { BugError, OperatorError } from '../base/errors.ts'
 import type { FromPipeline, PipelineQuestions, PipelineThreadConfig, ToPipeline } from './pipeline-messages.ts'
 
@@ -63,6 +63,11 @@ export function createPipelineThread(config: PipelineThreadConfig, deps: Pipelin
       const exited = once(ending, 'exit')
       post({ type: 'stop' })
       await exited
+    },
+
+    /** Lets another thread hand batches in; see batch-door.ts. */
+    openDoor(door: MessagePort): void {
+      worker?.postMessage({ type: 'door', port: door } satisfies ToPipeline, [door])
     },
 
     ask<What extends keyof PipelineQuestions>(what: What): Promise<PipelineQuestions[What]> {

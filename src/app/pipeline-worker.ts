@@ -8,6 +8,7 @@ import { createInventory } from '../inventory/inventory.ts'
 import { inventoryAnswer } from '../inventory/answer.ts'
 import { createSpool } from '../store/spool.ts'
 import { createLog, rateLimited } from '../telemetry/log.ts'
+import { openBatchDoor } from './batch-door.ts'
 import type { FromPipeline, PipelineQuestions, PipelineThreadConfig, ToPipeline } from './pipeline-messages.ts'
 
 // The thread on which flows are told by name and written to the spool; the receivers are its children. The API and the
@@ -69,6 +70,7 @@ async function stop(): Promise<void> {
 
 port.on('message', (message: ToPipeline) => {
   if (message.type === 'stop') void stop()
+  else if (message.type === 'door') openBatchDoor(message.port, { enrich: (batch) => enricher.apply(batch), spool, onSighting: (sighting) => inventory.sight(sighting) })
   else post({ type: 'answer', id: message.id, value: answers[message.what]() })
 })
 

@@ -11,6 +11,8 @@ import { createLoader } from '../store/loader.ts'
 import { createLog, rateLimited } from '../telemetry/log.ts'
 import { createRegistry, registerMetrics } from '../telemetry/metrics.ts'
 import type { Config } from './config.ts'
+import { createDemo, DEMO_PAST_MS } from './demo.ts'
+import { withDemoInventory } from './demo-config.ts'
 import { createExporterNames } from './exporter-names.ts'
 import { createStoreContent, healthOf } from './health.ts'
 import { inventoryConfigOf } from './inventory-config.ts'
@@ -27,6 +29,8 @@ import { storeMetrics } from './store-metrics.ts'
 export interface ServerDeps {
   readonly clock: Clock
   readonly version: string
+  /** Adds the simulated data center as a live source. */
+  readonly demo: boolean
 }
 
 export type Server = ReturnType<typeof createServer>
@@ -35,7 +39,8 @@ export type Server = ReturnType<typeof createServer>
 const LAST_INSERT_MS = 1_500
 const REPORT_FRESH_MS = 500
 
-export function createServer(config: Config, deps: ServerDeps) {
+export function createServer(given: Config, deps: ServerDeps) {
+  const config = deps.demo ? withDemoInventory(given) : given
   const { clock } = deps
   const data = resolve(config.data)
   const log = createLog({ level: config.log.level, name: 'serve' })
@@ -124,6 +129,7 @@ export function createServer(config: Config, deps: ServerDeps) {
 
   const webRoot = fileURLToPath(new URL('../../web/dist', import.meta.url))
   let api: Awaited<ReturnType<typeof createApi>> | undefined
+  let demo: ReturnType<typeof createDemo> | undefined
   let stopping: Promise<void> | undefined
 
   async function start(): Promise<{ url: string; listeners: readonly { address: string; port: number }[] }> {
@@ -150,13 +156,28 @@ export function createServer(config: Config, deps: ServerDeps) {
       },
     )
     const url = await listen(api, config.http)
+    if (deps.demo) startDemo(latest.pipeline.listeners, (await contentOfStore()).newest)
     return { url, listeners: latest.pipeline.listeners }
+  }
+
+  function startDemo(listeners: readonly { address: string; port: number }[], newest: number | null): void {
+    const listener = listeners[0] as { address: string; port: number }
+    const any = listener.address === '::' || listener.address === '0.0.0.0'
+    demo = createDemo(
+      {
+        target: { host: any ? '127.0.0.1' : listener.address, port: listener.port },
+        pastFrom: Math.max(clock.now() - DEMO_PAST_MS, newest ?? 0),
+      },
+      { openDoor: (port) => pipeline.openDoor(port), failed: (error) => log.error({ err: error }, 'the simulated data center ended') },
+    )
+    demo.start()
   }
 
   /** Drains and closes: what was received is in the spool or in the store when this resolves. Can be called again. */
   function stop(): Promise<void> {
     stopping ??= (async () => {
       await api?.close()
+      await demo?.stop()
       exporterNames.stop()
       await pipeline.stop()
       await Promise.race([

@@ -3,7 +3,7 @@ import { systemClock } from '../base/clock.ts'
 import { UserError } from '../base/errors.ts'
 import { loadConfig } from '../app/config-file.ts'
 import type { Config } from '../app/config.ts'
-import { version } from './main.ts'
+import { version } from './version.ts'
 
 interface ServeFlags {
   config?: string

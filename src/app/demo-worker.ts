@@ -1,0 +1,87 @@
+import { once } from 'node:events'
+import { workerData, type MessagePort } from 'node:worker_threads'
+import { parseIp } from '../base/address.ts'
+import { systemClock } from '../base/clock.ts'
+import type { Datagram, Ingest, IngestSink } from '../collect/ingest.ts'
+import { createNetflowIngest } from '../collect/netflow.ts'
+import { createSflowIngest } from '../collect/sflow.ts'
+import { FlowBatch } from '../flow/flow-batch.ts'
+import { MetricBatch } from '../flow/metric-batch.ts'
+import type { Sighting } from '../flow/sighting.ts'
+import { createSimulator } from '../simulate/simulator.ts'
+import { createUdpSender } from '../simulate/udp.ts'
+import type { ForeignBatch } from './batch-door.ts'
+import { DEMO } from './demo-config.ts'
+
+// The demo's data center on a thread of its own: first its last hours, decoded here and handed to the pipeline with the
+// times at which they happened, then live over UDP, like any exporter.
+
+export interface DemoThreadConfig {
+  readonly target: { readonly host: string; readonly port: number }
+  /** From when on there is a past to be made, milliseconds. */
+  readonly pastFrom: number
+  /** To the pipeline's thread. */
+  readonly door: MessagePort
+}
+
+const BATCH_ROWS = 65_536
+
+const { target, pastFrom, door } = workerData as DemoThreadConfig
+const simulator = createSimulator(DEMO, { clock: systemClock, send: (bytes, exporter) => sender.send(bytes, exporter) }, { startAt: pastFrom })
+const sender = createUdpSender(target, simulator.exporters)
+
+const batch = new FlowBatch(BATCH_ROWS)
+const sightings: Sighting[] = []
+/** Rows are handed on well before the batch is full: a datagram never makes more than this. */
+const SPARE_ROWS = 4096
+
+const sink: IngestSink = {
+  flows: batch,
+  room: (rows) => batch.n + rows <= batch.capacity,
+  metrics: new MetricBatch(),
+  sighting: (sighting) => sightings.push(sighting),
+  problem: () => undefined,
+}
+
+async function handOn(): Promise<void> {
+  sink.metrics.clear()
+  if (batch.n === 0 && sightings.length === 0) return
+  const message: ForeignBatch = { buffer: batch.buffer, capacity: batch.capacity, rows: batch.n, sightings: sightings.splice(0) }
+  door.postMessage(message)
+  await once(door, 'message')
+  batch.clear()
+}
+
+async function makePast(): Promise<void> {
+  const ingests: Record<string, Ingest> = {
+    sflow: createSflowIngest({}, { clock: systemClock }),
+    netflow: createNetflowIngest({}, { clock: systemClock }),
+  }
+  const datagram: Datagram = {
+    bytes: new Uint8Array(0), view: new DataView(new ArrayBuffer(0)), offset: 0, length: 0, receivedAt: 0,
+    source0: 0, source1: 0, source2: 0, source3: 0, sourcePort: 0,
+  }
+  await simulator.backfill(
+    { pause: () => (batch.n > BATCH_ROWS / 2 ? handOn() : new Promise((resolve) => setImmediate(resolve))) },
+    (bytes, sentAt, exporter) => {
+      if (batch.n > BATCH_ROWS - SPARE_ROWS) return
+      const source = new Uint32Array((parseIp(exporter.loopback) as Uint8Array).buffer)
+      datagram.bytes = bytes
+      datagram.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+      datagram.length = bytes.byteLength
+      datagram.receivedAt = sentAt
+      datagram.source0 = source[0] as number
+      datagram.source1 = source[1] as number
+      datagram.source2 = source[2] as number
+      datagram.source3 = source[3] as number
+      datagram.sourcePort = 40_000 + exporter.index
+      ingests[exporter.protocol === 'sflow' ? 'sflow' : 'netflow']?.datagram(datagram, sink)
+    },
+  )
+  await handOn()
+}
+
+await sender.start()
+await makePast()
+door.close()
+simulator.start()
