@@ -1,15 +1,20 @@
-import type { ProblemCode } from './ingest.ts'
-import type { RowJson } from '../flow/row-json.ts'
+import { parseIp } from '../base/address.ts'
+import { FlowBatch } from '../flow/flow-batch.ts'
+import { MetricBatch } from '../flow/metric-batch.ts'
+import { rowAsJson, type RowJson } from '../flow/row-json.ts'
+import { elementName } from '../wire/ipfix/registry.ts'
+import { recordValues, type FieldValue } from '../wire/ipfix/values.ts'
+import type { Template } from '../wire/ipfix/template.ts'
+import type { Datagram, IngestSink, ProblemCode } from './ingest.ts'
+import { createNetflowIngest, type NetflowObserver } from './netflow.ts'
+import { addressText } from './netflow-status.ts'
+import type { Protocol, Stream } from './netflow-streams.ts'
 
-export type FieldValue = string | number | boolean | null | readonly FieldValue[] | { readonly [name: string]: FieldValue }
-
-export type NetflowProtocol = 'netflow5' | 'netflow7' | 'netflow9' | 'ipfix'
-
-/** What a reader makes of a datagram, in the order in which it stands there (data that waited for its template comes with the template). */
+/** What a reader makes of a datagram, in the order in which it is understood: templates and options of a datagram before its flows. */
 export type DecodedRecord =
   | {
       readonly kind: 'flow' | 'options'
-      readonly protocol: NetflowProtocol
+      readonly protocol: Protocol
       readonly exporter: string
       readonly observationDomain: number
       readonly templateId: number
@@ -22,7 +27,7 @@ export type DecodedRecord =
     }
   | {
       readonly kind: 'template'
-      readonly protocol: NetflowProtocol
+      readonly protocol: Protocol
       readonly exporter: string
       readonly observationDomain: number
       readonly templateId: number
@@ -38,7 +43,86 @@ export interface NetflowReader {
   end(): DecodedRecord[]
 }
 
-/** Reads NetFlow v5, v7, v9 and IPFIX datagrams one after another into plain objects. */
+/** Reads NetFlow v5, v7, v9 and IPFIX datagrams one after another into plain objects, through the same sessions as the collector. */
 export function createNetflowReader(): NetflowReader {
-  return { read: () => [], end: () => [] }
+  const flows = new FlowBatch(64)
+  let records: DecodedRecord[] = []
+  let exporterText = ''
+
+  const observer: NetflowObserver = {
+    template(stream, id, template) {
+      const elements = Array.from(template.elements, (element, i) => {
+        const enterprise = template.enterprises[i] as number
+        return { name: elementName(enterprise, element), enterprise, id: element, length: template.lengths[i] as number }
+      })
+      records.push({ kind: 'template', ...identity(stream, id), scopes: template.scopes, elements })
+    },
+    record(stream, id, template, view, at, end, rows) {
+      const templateOf = (other: number): Template | undefined => stream.known(stream.transports[0] as Stream['transports'][number], other)?.template
+      const fields = recordValues(template, view, at, end, templateOf)?.fields ?? {}
+      const base = { ...identity(stream, id), fields }
+      if (template.kind === 'options') records.push({ kind: 'options', ...base })
+      else {
+        const first = flows.n - rows
+        records.push({
+          kind: 'flow', ...base,
+          ...(rows > 0 ? { flow: rowAsJson(flows, first) } : {}),
+          ...(rows > 1 ? { reverse: rowAsJson(flows, first + 1) } : {}),
+        })
+      }
+    },
+  }
+
+  const sink: IngestSink = {
+    flows,
+    room(rows) {
+      if (flows.n + rows > flows.capacity) flows.clear()
+      return true
+    },
+    metrics: new MetricBatch(),
+    sighting() {},
+    problem(code, offset) {
+      records.push({ kind: 'problem', code, offset, exporter: exporterText })
+    },
+  }
+
+  const ingest = createNetflowIngest({ observer }, { clock: { now: () => 0 } })
+  const taken = (): DecodedRecord[] => {
+    const all = records
+    records = []
+    return all
+  }
+
+  return {
+    read(payload, exporter, sourcePort = 0, receivedAt = 0) {
+      exporterText = exporter
+      ingest.datagram(datagramOf(payload, exporter, sourcePort, receivedAt), sink)
+      return taken()
+    },
+    end() {
+      exporterText = ''
+      ingest.tick(Number.MAX_SAFE_INTEGER, sink)
+      return taken()
+    },
+  }
+}
+
+function identity(stream: Stream, templateId: number): { protocol: Protocol; exporter: string; observationDomain: number; templateId: number } {
+  return { protocol: stream.protocol, exporter: addressText(stream), observationDomain: stream.domain, templateId }
+}
+
+function datagramOf(payload: Uint8Array, exporter: string, sourcePort: number, receivedAt: number): Datagram {
+  const words = new Uint32Array((parseIp(exporter) ?? new Uint8Array(16)).slice().buffer)
+  return {
+    bytes: payload,
+    view: new DataView(payload.buffer, payload.byteOffset, payload.byteLength),
+    offset: 0,
+    length: payload.length,
+    receivedAt,
+    source0: words[0] as number,
+    source1: words[1] as number,
+    source2: words[2] as number,
+    source3: words[3] as number,
+    sourcePort,
+  }
 }

@@ -1,7 +1,7 @@
 import type { ProblemCode } from './ingest.ts'
 import type { FlowPlan } from './netflow-plan.ts'
 import type { Template } from '../wire/ipfix/template.ts'
-import { Sampling } from './netflow-sampling.ts'
+import { Sampling, type SavedSampling } from './netflow-sampling.ts'
 import { Sequence } from './netflow-sequence.ts'
 
 // Who exports: one stream an (address, protocol, observation domain), and in it one transport a source port that is alive.
@@ -36,7 +36,6 @@ export class Transport {
   readonly firstHeard: number
   lastHeard = 0
   readonly templates = new Map<number, Known>()
-  optionsTemplates = 0
   readonly sequence: Sequence
   sampling: Sampling | undefined = undefined
   /** systemInitTimeMilliseconds, 0 if not told. */
@@ -140,6 +139,16 @@ export class Stream {
     return found
   }
 
+  /** A transport as it was saved. */
+  restoreTransport(port: number, lastHeard: number, bootedAt: number, sampling: SavedSampling | null): Transport {
+    const transport = new Transport(port, this.protocol, lastHeard)
+    transport.lastHeard = lastHeard
+    transport.bootedAt = bootedAt
+    if (sampling) transport.sampling = Sampling.restore(sampling)
+    if (this.transports.length < MAX_TRANSPORTS) this.transports.push(transport)
+    return transport
+  }
+
   // What a silent port had announced goes to the newest other port that has nothing of its own under that id.
   #forgetTransport(): void {
     let oldest = this.transports[this.transports.length - 1] as Transport
@@ -149,10 +158,7 @@ export class Stream {
     if (heir === undefined) return
     for (const [id, known] of oldest.templates) {
       if (this.transports.some((transport) => transport.templates.has(id))) this.templateBytes -= templateCost(known.template)
-      else {
-        heir.templates.set(id, known)
-        if (known.template.kind === 'options') heir.optionsTemplates++
-      }
+      else heir.templates.set(id, known)
     }
     heir.sampling ??= oldest.sampling
     if (heir.bootedAt === 0) heir.bootedAt = oldest.bootedAt

@@ -8,7 +8,7 @@ import { RowMaker, SetContext } from './netflow-rows.ts'
 import { OptionsReader } from './netflow-sampling.ts'
 import { templateCost, StreamTable, type Known, type Layout, type Protocol, type Stream, type Transport, type Waiting } from './netflow-streams.ts'
 import { streamStatus, addressText } from './netflow-status.ts'
-import { restoreStreams, saveStreams } from './netflow-state.ts'
+import { readStreams, saveStreams, templateOfSaved } from './netflow-state.ts'
 
 // NetFlow v5, v7, v9 and IPFIX: from a datagram to rows.
 //
@@ -307,18 +307,22 @@ class NetflowIngest implements Ingest {
       this.#observer?.template(stream, id, before.template)
       return
     }
-    const layout = this.#share(d.view, flavour)
+    const layout = this.#sharedLayout(cursor.build(d.view, flavour), flavour)
     const { template } = layout
     if (before !== undefined) this.#drop(stream, transport, id, before)
     else if (this.#disagrees(stream, transport, id, layout, d.receivedAt)) stream.portsDisagree = true
     this.#makeRoom(stream, transport, template, sink)
-    transport.templates.set(id, { layout, template, announcedAt: d.receivedAt, usedAt: 0 })
-    if (template.kind === 'options') transport.optionsTemplates++
+    this.#keep(stream, transport, id, layout, d.receivedAt, 0)
+    this.#observer?.template(stream, id, template)
+    if (stream.waiting.length > 0) this.#release(stream, transport, id, sink)
+  }
+
+  #keep(stream: Stream, transport: Transport, id: number, layout: Layout, announcedAt: number, usedAt: number): void {
+    const { template } = layout
+    transport.templates.set(id, { layout, template, announcedAt, usedAt })
     this.#templates++
     this.#templateBytes += templateCost(template)
     stream.templateBytes += templateCost(template)
-    this.#observer?.template(stream, id, template)
-    if (stream.waiting.length > 0) this.#release(stream, transport, id, sink)
   }
 
   /** Two ports alive that give one id two meanings are two exporters behind one address. */
@@ -331,8 +335,7 @@ class NetflowIngest implements Ingest {
     return false
   }
 
-  #share(view: DataView, flavour: Flavour): Layout {
-    const template = this.#cursor.build(view, flavour)
+  #sharedLayout(template: Template, flavour: Flavour): Layout {
     const key = `${flavour} ${template.kind} ${Buffer.from(template.wire).toString('latin1')}`
     const same = this.#shared.get(key)
     if (same) return same
@@ -359,7 +362,6 @@ class NetflowIngest implements Ingest {
 
   #drop(stream: Stream, transport: Transport, id: number, known: Known): void {
     transport.templates.delete(id)
-    if (known.template.kind === 'options') transport.optionsTemplates--
     this.#templates--
     this.#templateBytes -= templateCost(known.template)
     stream.templateBytes -= templateCost(known.template)
@@ -539,10 +541,30 @@ class NetflowIngest implements Ingest {
   }
 
   restore(state: unknown): { restored: number; refused: number } {
-    return restoreStreams(state, this.#clock.now() - this.#options.templateLifetimeMs, (saved) => {
-      void saved
-      return false
-    })
+    const { streams, refused } = readStreams(state)
+    const notBefore = this.#clock.now() - this.#options.templateLifetimeMs
+    let restored = 0
+    let unusable = refused
+    for (const { saved, address } of streams) {
+      const [a0, a1, a2, a3] = address as unknown as [number, number, number, number]
+      if (this.#streams.find(saved.protocol, saved.domain, a0, a1, a2, a3) !== undefined) continue
+      const stream = this.#streams.add(saved.protocol, saved.domain, a0, a1, a2, a3)
+      stream.firstHeard = saved.firstHeard
+      stream.lastHeard = saved.lastHeard
+      for (const { port, lastHeard, bootedAt, sampling, templates } of saved.transports) {
+        const transport = stream.restoreTransport(port, lastHeard, bootedAt, sampling)
+        for (const one of templates) {
+          const template = templateOfSaved(one)
+          if (template === undefined) unusable++
+          else if (Math.max(one.announcedAt, one.usedAt) >= notBefore && this.#templates < this.#options.maxTemplates) {
+            this.#keep(stream, transport, one.id, this.#sharedLayout(template, saved.protocol === 'ipfix' ? 'ipfix' : 'netflow9'), one.announcedAt, one.usedAt)
+          }
+        }
+      }
+      this.#streams.prove(stream)
+      restored++
+    }
+    return { restored, refused: unusable }
   }
 }
 

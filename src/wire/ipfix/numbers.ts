@@ -12,7 +12,8 @@ export function uintHigh(view: DataView, at: number, length: number): number {
   return length <= 4 ? 0 : uintLow(view, at, length - 4)
 }
 
-const NTP_TO_UNIX = 2_208_988_800
+/** Seconds from 1900, where NTP time starts, to 1970. */
+export const NTP_TO_UNIX = 2_208_988_800
 
 /**
  * dateTimeMicroseconds and dateTimeNanoseconds → milliseconds since 1970. They are NTP time stamps (seconds since 1900 and a 32-bit fraction),
