@@ -4,6 +4,7 @@ import { dissect, TUNNEL } from '../packet/dissect.ts'
 import type { SflowReader } from '../wire/sflow/reader.ts'
 
 const MAPPED = 0xffff0000
+const TWO_32 = 4_294_967_296
 const INGRESS = 1
 const EGRESS = 2
 /** forwardingStatus 128 (IANA element 89): dropped, for a reason that `discard_reason` holds. */
@@ -123,6 +124,26 @@ export function fillSflowRow(reader: SflowReader, batch: FlowBatch, row: number)
   if (vni >= 0 && batch.vni[row] === 0) batch.vni[row] = vni
   head(reader, batch, row)
   return SAMPLE_ROW.made
+}
+
+/** Writes what a row has from its datagram: the receipt time for all three times, the agent's address, the sub-agent. */
+export function stampSflowRow(
+  batch: FlowBatch, row: number, receivedAt: number, word0: number, word1: number, word2: number, word3: number, subAgent: number,
+): void {
+  const high = Math.floor(receivedAt / TWO_32)
+  const low = Math.floor(receivedAt - high * TWO_32)
+  const at = 2 * row
+  batch.time_received[at] = low
+  batch.time_received[at + 1] = high
+  batch.time_start[at] = low
+  batch.time_start[at + 1] = high
+  batch.time_end[at] = low
+  batch.time_end[at + 1] = high
+  batch.exporter[4 * row] = word0
+  batch.exporter[4 * row + 1] = word1
+  batch.exporter[4 * row + 2] = word2
+  batch.exporter[4 * row + 3] = word3
+  batch.observation[row] = subAgent
 }
 
 function head(reader: SflowReader, batch: FlowBatch, row: number): void {

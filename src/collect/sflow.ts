@@ -3,7 +3,7 @@ import type { Clock } from '../base/clock.ts'
 import { isCounterSample, isFlowSample, SflowReader } from '../wire/sflow/reader.ts'
 import type { Datagram, Ingest, IngestSink } from './ingest.ts'
 import { createCounterReader } from './sflow-counters.ts'
-import { fillSflowRow } from './sflow-row.ts'
+import { fillSflowRow, stampSflowRow } from './sflow-row.ts'
 import { type SflowStream, SflowStreams } from './sflow-streams.ts'
 
 const MAPPED = 0xffff0000
@@ -55,20 +55,7 @@ export function createSflowIngest(options: SflowIngestOptions, _deps: { clock: C
       stream.others++
       return 0
     }
-    const now = datagram.receivedAt
-    const high = Math.floor(now / TWO_32)
-    const low = now - high * TWO_32
-    batch.time_received[2 * row] = low
-    batch.time_received[2 * row + 1] = high
-    batch.time_start[2 * row] = low
-    batch.time_start[2 * row + 1] = high
-    batch.time_end[2 * row] = low
-    batch.time_end[2 * row + 1] = high
-    batch.exporter[4 * row] = stream.word0
-    batch.exporter[4 * row + 1] = stream.word1
-    batch.exporter[4 * row + 2] = stream.word2
-    batch.exporter[4 * row + 3] = stream.word3
-    batch.observation[row] = stream.subAgent
+    stampSflowRow(batch, row, datagram.receivedAt, stream.word0, stream.word1, stream.word2, stream.word3, stream.subAgent)
     batch.n = row + 1
     if (reader.sampleType !== 5) stream.sampled(reader.sourceClass, reader.sourceIndex, reader.samplingRate)
     return 1

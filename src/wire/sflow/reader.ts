@@ -33,6 +33,8 @@ export class SflowReader {
   /** Samples announced that have not been read. */
   samplesLeft = 0
 
+  /** True if the sample's fixed part was whole; false means that the fields below must not be used. */
+  headRead = false
   sampleType = 0
   sampleAt = 0
   sampleEnd = 0
@@ -59,6 +61,7 @@ export class SflowReader {
   problemAt = 0
 
   private at = 0
+  private recordsAt = 0
 
   /**
    * Reads the datagram header; false, with `problem` set, if this is no sFlow v5 datagram.
@@ -108,6 +111,7 @@ export class SflowReader {
     this.sampleEnd = at + 8 + length
     this.at = this.sampleEnd
     this.recordsLeft = 0
+    this.headRead = false
     switch (this.sampleType) {
       case 1:
         return this.flowHead(at + 8)
@@ -123,9 +127,6 @@ export class SflowReader {
         return true
     }
   }
-
-  /** True if the sample's fixed part was whole; false means that its fields must not be used. */
-  headRead = false
 
   // struct flow_sample: sequence 4, source { class 8 bits, index 24 bits }, sampling_rate 4, sample_pool 4, drops 4, input 4, output 4, records<>
   private flowHead(at: number): boolean {
@@ -193,10 +194,16 @@ export class SflowReader {
   }
 
   private records(at: number): boolean {
-    this.recordsLeft = this.view.getUint32(at)
-    this.recordEnd = at + 4
+    this.recordsAt = at
     this.headRead = true
+    this.rewindRecords()
     return true
+  }
+
+  /** Starts the sample's records again from the first. */
+  rewindRecords(): void {
+    this.recordsLeft = this.view.getUint32(this.recordsAt)
+    this.recordEnd = this.recordsAt + 4
   }
 
   /**
@@ -226,7 +233,6 @@ export class SflowReader {
   }
 
   private badSample(at: number): boolean {
-    this.headRead = false
     this.problem = 'bad_sample'
     this.problemAt = at
     // The next sample's place is known from this one's length

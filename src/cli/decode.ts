@@ -1,0 +1,81 @@
+import type { Command } from 'commander'
+import { createNetflowReader } from '../collect/netflow-reader.ts'
+import { createSflowReader } from '../collect/sflow-reader.ts'
+import { flowProtocol } from './flow-protocol.ts'
+import { createLineWriter } from './line-writer.ts'
+import { createLeftOut, leftOutText, readPayloads } from './payloads.ts'
+
+interface DecodeOptions {
+  readonly json: boolean
+  readonly raw: boolean
+  readonly summary: boolean
+  readonly verbose: boolean
+}
+
+export function addDecode(program: Command): void {
+  program
+    .command('decode')
+    .description('Prints what captured sFlow, NetFlow and IPFIX datagrams say: one JSON object a line for each record, on standard output.')
+    .argument('<file...>', 'pcap or pcapng (gzip too), whatever its ports; - is standard input')
+    .option('--json', 'one JSON object a line; this is the only form and may be left out', true)
+    .option('--raw', 'each file holds one datagram and nothing else', false)
+    .option('--summary', 'instead of the records, print how many there are of each kind', false)
+    .option('--verbose', 'print templates too', false)
+    .addHelpText(
+      'after',
+      `
+Files are read in the order given, and templates stay known from one to the next. What is wrong in a datagram is printed
+as {"kind":"problem","code":…,"offset":…}; what is no flow export is skipped and counted on standard error.
+
+Exit status: 0 done, 1 a file could not be read, 2 wrong usage.`,
+    )
+    .action((files: string[], options: DecodeOptions) => decode(files, options))
+}
+
+type Printed = { readonly kind: string; readonly protocol?: string; readonly code?: string }
+
+async function decode(files: readonly string[], options: DecodeOptions): Promise<void> {
+  const out = createLineWriter(process.stdout)
+  const netflow = createNetflowReader()
+  const sflow = createSflowReader()
+  const left = createLeftOut()
+  const kinds = new Map<string, number>()
+  let datagrams = 0
+  let notFlow = 0
+
+  async function print(records: readonly Printed[], protocol: string): Promise<void> {
+    for (const record of records) {
+      if (record.kind === 'template' && !options.verbose) continue
+      if (options.summary) {
+        const name = record.kind === 'problem' ? `problem ${record.code}` : `${record.protocol ?? protocol} ${record.kind}`
+        kinds.set(name, (kinds.get(name) ?? 0) + 1)
+      } else await out.line(JSON.stringify(record))
+    }
+  }
+
+  for (const file of files) {
+    for await (const payload of readPayloads(file, options.raw, left)) {
+      const protocol = flowProtocol(payload.bytes)
+      if (protocol === 'sflow') await print(sflow.read(payload.bytes, payload.from, payload.at), 'sflow')
+      else if (protocol === 'netflow') await print(netflow.read(payload.bytes, payload.from, payload.fromPort, payload.at), 'netflow')
+      else if (options.raw) await print([wrong(payload.bytes, payload.from)], 'raw')
+      else {
+        notFlow++
+        continue
+      }
+      datagrams++
+    }
+  }
+  await print(netflow.end(), 'netflow')
+  if (options.summary) {
+    await out.line(JSON.stringify({ datagrams, records: Object.fromEntries([...kinds].sort()), skipped: notFlow + left.notUdp + left.incomplete }))
+  }
+  await out.end()
+  const skipped = notFlow > 0 ? [`skipped ${notFlow} UDP datagrams that are no flow export`] : []
+  for (const sentence of [...leftOutText(left), ...skipped]) process.stderr.write(`vnetscope: ${sentence}\n`)
+  if (left.damage.length > 0) process.exitCode = 1
+}
+
+function wrong(bytes: Uint8Array, exporter: string): Printed & { offset: number; exporter: string } {
+  return { kind: 'problem', code: bytes.length === 0 ? 'empty' : bytes.length < 16 ? 'truncated' : 'bad_version', offset: 0, exporter }
+}
