@@ -131,7 +131,7 @@ export function createExporters(config: ExportersConfig, deps: ExportersDeps): E
     heard(receiver, streams, at) {
       for (let i = streams.length - 1; i >= 0; i--) {
         const stream = streams[i] as StreamStatus
-        update(`${receiver} ${stream.exporter} ${stream.sourcePort} ${stream.protocol} ${stream.observation}`, stream, at)
+        update(`${receiver} ${stream.exporter} ${stream.protocol} ${stream.observation}`, stream, at)
       }
       evict()
     },
