@@ -111,6 +111,16 @@ function transportOf(flow: KnownFlow, n: number): Buffer {
 
 /** Writes all packets of the flows, round by round, 20 µs apart, from `start` (milliseconds) on. */
 export function writePcap(file: string, flows: readonly KnownFlow[], start: number): void {
+  const frames: Buffer[] = []
+  const rounds = Math.max(...flows.map((flow) => flow.packets))
+  for (let round = 0; round < rounds; round++) {
+    for (const flow of flows) if (round < flow.packets) frames.push(frameOf(flow, round))
+  }
+  writeFrames(file, frames, start)
+}
+
+/** A pcap file of Ethernet frames, 20 µs apart, from `start` (milliseconds) on. */
+export function writeFrames(file: string, frames: readonly Buffer[], start: number): void {
   const header = Buffer.alloc(24)
   header.writeUInt32LE(0xa1b2c3d4, 0)
   header.writeUInt16LE(2, 4)
@@ -118,20 +128,22 @@ export function writePcap(file: string, flows: readonly KnownFlow[], start: numb
   header.writeUInt32LE(65_535, 16)
   header.writeUInt32LE(1, 20)
   const parts: Buffer[] = [header]
-  const rounds = Math.max(...flows.map((flow) => flow.packets))
-  let micros = start * 1000
-  for (let round = 0; round < rounds; round++) {
-    for (const flow of flows) {
-      if (round >= flow.packets) continue
-      const frame = frameOf(flow, round)
-      const record = Buffer.alloc(16)
-      record.writeUInt32LE(Math.floor(micros / 1e6), 0)
-      record.writeUInt32LE(micros % 1e6, 4)
-      record.writeUInt32LE(frame.length, 8)
-      record.writeUInt32LE(frame.length, 12)
-      parts.push(record, frame)
-      micros += 20
-    }
+  for (const [i, frame] of frames.entries()) {
+    const micros = start * 1000 + i * 20
+    const record = Buffer.alloc(16)
+    record.writeUInt32LE(Math.floor(micros / 1e6), 0)
+    record.writeUInt32LE(micros % 1e6, 4)
+    record.writeUInt32LE(frame.length, 8)
+    record.writeUInt32LE(frame.length, 12)
+    parts.push(record, frame)
   }
   writeFileSync(file, Buffer.concat(parts))
+}
+
+/** A UDP datagram from one port of this machine to another, as a frame. */
+export function datagramFrame(payload: Uint8Array, srcPort: number, dstPort: number): Buffer {
+  const flow: KnownFlow = { src: '127.0.0.1', dst: '127.0.0.1', proto: 17, srcPort, dstPort, packets: 1, payload: payload.length }
+  const frame = frameOf(flow, 0)
+  frame.set(payload, frame.length - payload.length)
+  return frame
 }

@@ -4,6 +4,7 @@ import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync } from 'node:fs'
 import { join } from 'node:path'
+import { datagramFrame, writeFrames } from './frames.ts'
 import { freePort, run, start, udpBound, until } from './processes.ts'
 import type { Totals } from './server.ts'
 
@@ -11,6 +12,8 @@ export interface Relay {
   readonly port: number
   /** Datagrams that went through it. */
   count(): number
+  /** Writes them as a pcap file, in which they go to `port`. */
+  record(file: string, port: number): void
   /** Waits until nothing has come for `milliseconds`, after at least one datagram. */
   quiet(milliseconds: number): Promise<number>
   stop(): Promise<void>
@@ -19,10 +22,10 @@ export interface Relay {
 /** Sends each datagram on to every port, in order. */
 export async function startRelay(ports: readonly number[]): Promise<Relay> {
   const socket = createSocket({ type: 'udp4', recvBufferSize: 8 * 2 ** 20 })
-  let count = 0
+  const frames: ((port: number) => Buffer)[] = []
   let last = Date.now()
-  socket.on('message', (message) => {
-    count++
+  socket.on('message', (message, from) => {
+    frames.push((port) => datagramFrame(message, from.port, port))
     last = Date.now()
     for (const port of ports) socket.send(message, port, '127.0.0.1')
   })
@@ -32,8 +35,10 @@ export async function startRelay(ports: readonly number[]): Promise<Relay> {
   await once(socket, 'listening')
   return {
     port: socket.address().port,
-    count: () => count,
-    quiet: (milliseconds) => until('the exporter to fall silent', () => (count > 0 && Date.now() - last > milliseconds ? count : undefined)),
+    count: () => frames.length,
+    record: (file, port) => writeFrames(file, frames.map((frame) => frame(port)), Date.now()),
+    quiet: (milliseconds) =>
+      until('the exporter to fall silent', () => (frames.length > 0 && Date.now() - last > milliseconds ? frames.length : undefined)),
     stop: async () => {
       socket.close()
       await once(socket, 'close')

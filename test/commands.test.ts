@@ -1,0 +1,159 @@
+import assert from 'node:assert/strict'
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
+import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { someFlows, writePcap } from './interop/frames.ts'
+import { freePort, run, start } from './interop/processes.ts'
+import { executable, startServer, temporaryFolder, totalsOf } from './interop/server.ts'
+
+// The commands as a user meets them: what they say and how they end when something is wrong, and that a server can be
+// ended and started again.
+
+const folder = temporaryFolder()
+after(() => folder.remove())
+
+async function vnetscope(...args: string[]): Promise<{ status: number | null; output: string }> {
+  const program = start(executable, args)
+  const status = await program.ended
+  return { status, output: program.output() }
+}
+
+/** One clear sentence: no stack, no more than a hint below it. */
+function assertClear(output: string, said: RegExp): void {
+  assert.match(output, said)
+  assert.doesNotMatch(output, /\n\s+at /)
+  assert.doesNotMatch(output, /\bError\b/)
+}
+
+function configFile(name: string, text: string): string {
+  const file = join(folder.path, name)
+  writeFileSync(file, text)
+  return file
+}
+
+test('a flag that does not exist, or one without its value, ends with 2', async () => {
+  for (const args of [['serve', '--nope'], ['serve', '--data'], ['serve', 'extra'], ['decode'], ['replay'], ['query', '--nope'], ['simulate', '--nope']]) {
+    const { status, output } = await vnetscope(...args)
+    assert.equal(status, 2, `${args.join(' ')}: ${output}`)
+    assertClear(output, /error: /)
+  }
+})
+
+test('a broken configuration keeps the server from starting, with every problem and its place', async () => {
+  const file = configFile('broken.yaml', 'http:\n  prot: 80\nlisteners: 7\n')
+  const { status, output } = await vnetscope('serve', '--data', join(folder.path, 'broken'), '--config', file)
+  assert.equal(status, 1)
+  assertClear(output, /broken\.yaml:2:3: http\.prot: no such option; did you mean port\?/)
+  assert.match(output, /broken\.yaml:3:12: listeners: expected a list of listeners, found 7/)
+})
+
+test('an HTTP port in use is said in one sentence, with status 1', async () => {
+  const squatter = createServer()
+  squatter.listen(0, '127.0.0.1')
+  await once(squatter, 'listening')
+  const { port } = squatter.address() as AddressInfo
+  const file = configFile('http.yaml', `listeners: [{ address: 127.0.0.1, ports: [${await freePort()}] }]\n`)
+  const { status, output } = await vnetscope('serve', '--data', join(folder.path, 'http'), '--http', `127.0.0.1:${port}`, '--config', file)
+  squatter.close()
+  assert.equal(status, 1, output)
+  assertClear(output, new RegExp(`${port}.*in use`))
+})
+
+test('a UDP port in use is said in one sentence, with status 1', async () => {
+  const squatter = createSocket('udp4')
+  squatter.bind(0, '127.0.0.1')
+  await once(squatter, 'listening')
+  const { port } = squatter.address()
+  const file = configFile('udp.yaml', `listeners: [{ address: 127.0.0.1, ports: [${port}] }]\n`)
+  const { status, output } = await vnetscope('serve', '--data', join(folder.path, 'udp'), '--http', '127.0.0.1:0', '--config', file)
+  squatter.close()
+  assert.equal(status, 1, output)
+  assertClear(output, new RegExp(`${port}.*in use`))
+})
+
+test('a data directory that is a file is said in one sentence, with status 1', async () => {
+  const file = configFile('taken', 'not a directory')
+  const { status, output } = await vnetscope('serve', '--data', join(file, 'below'), '--http', '127.0.0.1:0')
+  assert.equal(status, 1, output)
+  assertClear(output, /taken/)
+})
+
+test('a data directory that may not be written is said in one sentence, with status 1', async () => {
+  // Root may write anywhere but here.
+  const readOnly = process.getuid?.() === 0 ? '/proc/vnetscope' : join(folder.path, 'read-only')
+  if (process.getuid?.() !== 0) {
+    mkdirSync(readOnly)
+    chmodSync(readOnly, 0o500)
+  }
+  const { status, output } = await vnetscope('serve', '--data', join(readOnly, 'data'), '--http', '127.0.0.1:0')
+  assert.equal(status, 1, output)
+  assertClear(output, new RegExp(readOnly))
+})
+
+test('two servers on one data directory: the second says so and ends with 1', async () => {
+  const data = join(folder.path, 'shared')
+  const first = await startServer(data)
+  const file = configFile('second.yaml', `listeners: [{ address: 127.0.0.1, ports: [${await freePort()}] }]\n`)
+  const { status, output } = await vnetscope('serve', '--data', data, '--http', '127.0.0.1:0', '--config', file)
+  assert.equal(status, 1, output)
+  assertClear(output, /shared/)
+  assert.equal((await first.health()).status, 'ok')
+  assert.equal(await first.stop(), 0)
+})
+
+for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  test(`${signal} drains and ends with 0 in under five seconds, and a second start finds everything`, async () => {
+    const data = join(folder.path, `restart-${signal}`)
+    const capture = join(folder.path, 'known.pcap')
+    const flows = someFlows(120)
+    writePcap(capture, flows, Date.now() - 60_000)
+
+    const first = await startServer(data)
+    run('softflowd', ['-r', capture, '-n', `127.0.0.1:${first.port}`, '-v', '9', '-d', '-p', join(folder.path, 'pid'), '-c', join(folder.path, 'ctl')])
+    await first.stored(flows.length)
+    const before = totalsOf(await first.top(['src_addr', 'dst_addr']), { flows: true })
+    const asked = performance.now()
+    assert.equal(await first.program.stop(signal), 0, first.program.output())
+    const seconds = (performance.now() - asked) / 1000
+    assert.ok(seconds < 5, `it took ${seconds.toFixed(1)} s`)
+    assertClear(first.program.output(), /http:\/\//)
+
+    const second = await startServer(data)
+    assert.deepEqual(totalsOf(await second.top(['src_addr', 'dst_addr']), { flows: true }), before)
+    assert.equal((await second.health()).store.flows, flows.length)
+    assert.equal(await second.stop(), 0)
+  })
+}
+
+test('flows that were received a moment before SIGTERM are there after the next start', async () => {
+  const data = join(folder.path, 'drained')
+  const capture = join(folder.path, 'drained.pcap')
+  const flows = someFlows(90)
+  writePcap(capture, flows, Date.now() - 60_000)
+  const first = await startServer(data)
+  run('softflowd', ['-r', capture, '-n', `127.0.0.1:${first.port}`, '-v', '5', '-d', '-p', join(folder.path, 'pid'), '-c', join(folder.path, 'ctl')])
+  assert.equal(await first.stop(), 0)
+  assert.ok(existsSync(data))
+  const second = await startServer(data)
+  await second.stored(flows.length)
+  const { total } = await second.top(['proto'])
+  assert.equal(total.flows, flows.length)
+  assert.equal(await second.stop(), 0)
+})
+
+test('doctor says what is free, what is in use and what to do, with a status to match', async () => {
+  const file = configFile('doctor.yaml', `http: { port: 0 }\nlisteners: [{ address: 127.0.0.1, ports: [${await freePort()}] }]\n`)
+  const well = await vnetscope('doctor', '--config', file, '--data', join(folder.path, 'doctor'))
+  assert.equal(well.status, 0, well.output)
+  assert.match(well.output, /^ok +embedded ClickHouse/m)
+  const server = await startServer(join(folder.path, 'doctored'))
+  const busy = configFile('busy.yaml', `http: { port: 0 }\nlisteners: [{ address: 127.0.0.1, ports: [${server.port}] }]\n`)
+  const ill = await vnetscope('doctor', '--config', busy, '--data', join(folder.path, 'doctor'))
+  assert.equal(await server.stop(), 0)
+  assert.equal(ill.status, 1)
+  assert.match(ill.output, new RegExp(`^FAIL +udp 127\\.0\\.0\\.1:${server.port} is in use\n +→ `, 'm'))
+})
