@@ -1,0 +1,73 @@
+// The console's one way to the server. Every failure is an ApiError that says what failed and what to do.
+import type { Problem } from '../../../src/api/contract/query.ts'
+
+export class ApiError extends Error {
+  readonly status: number
+  readonly problem: Problem
+  constructor(problem: Problem) {
+    super(problem.detail ?? problem.title)
+    this.name = 'ApiError'
+    this.status = problem.status
+    this.problem = problem
+  }
+}
+
+/** The server could not be reached at all. */
+export function unreachable(path: string): Problem {
+  return {
+    type: 'unreachable',
+    title: 'The server does not answer',
+    status: 0,
+    detail: `${path} could not be reached.`,
+    hint: 'Check that `vnetscope serve` runs and that this machine reaches it. The console tries again by itself.',
+  }
+}
+
+async function problemOf(response: Response, path: string): Promise<Problem> {
+  const fallback: Problem = {
+    type: 'about:blank',
+    title: `The server answered ${response.status}`,
+    status: response.status,
+    detail: `${path} answered ${response.status} ${response.statusText}.`,
+  }
+  if (!(response.headers.get('content-type') ?? '').includes('json')) return fallback
+  const body: unknown = await response.json().catch(() => undefined)
+  return typeof body === 'object' && body !== null && 'title' in body ? { ...fallback, ...(body as Partial<Problem>) } : fallback
+}
+
+async function send(path: string, init: RequestInit): Promise<unknown> {
+  const response = await fetch(path, init).catch((error: unknown) => {
+    if (init.signal?.aborted) throw error
+    throw new ApiError(unreachable(path))
+  })
+  if (!response.ok) throw new ApiError(await problemOf(response, path))
+  return response.json()
+}
+
+export async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
+  return (await send(path, signal ? { signal } : {})) as T
+}
+
+let asked = 0
+
+/** Asks a question; when the signal aborts, the server is told to stop working on it. */
+export async function ask<T>(kind: 'top' | 'series' | 'flows' | 'matrix', question: object, signal: AbortSignal): Promise<T> {
+  const id = `console-${Date.now().toString(36)}-${(asked++).toString(36)}`
+  const cancel = () => void fetch(`/api/v1/query/${id}`, { method: 'DELETE', keepalive: true }).catch(() => undefined)
+  signal.addEventListener('abort', cancel, { once: true })
+  try {
+    return (await send(`/api/v1/query/${kind}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ ...question, id }),
+      signal,
+    })) as T
+  } finally {
+    signal.removeEventListener('abort', cancel)
+  }
+}
+
+export function problemFrom(error: unknown): Problem {
+  if (error instanceof ApiError) return error.problem
+  return { type: 'about:blank', title: 'Something went wrong in the console', status: 0, detail: String(error) }
+}

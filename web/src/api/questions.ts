@@ -1,0 +1,57 @@
+// Questions as React hooks. The key of a question holds its span as asked ("last 1 h"), the answer the bounds it was fetched for.
+import { keepPreviousData, useQuery } from '@tanstack/react-query'
+import type { UseQueryResult } from '@tanstack/react-query'
+import type { FlowsAnswer, MatrixAnswer, Metric, SeriesAnswer, TopAnswer } from '../../../src/api/contract/query.ts'
+import { useClock } from '../time/clock.tsx'
+import { aligned, boundsOf, stepFor } from '../time/span.ts'
+import type { Bounds, Span } from '../time/span.ts'
+import { ask } from './client.ts'
+
+export interface Ask {
+  readonly by?: readonly string[]
+  readonly filter?: string
+  readonly metric?: Metric
+  readonly limit?: number
+  readonly points?: number
+  /** Asks over this span in place of the page's. */
+  readonly span?: Span
+  /** Leaves out the newest part, which is not all in yet. */
+  readonly lagMs?: number
+  readonly enabled?: boolean
+}
+
+export type Answered<T> = T & { readonly bounds: Bounds; readonly askedAt: number }
+export type Asked<T> = UseQueryResult<Answered<T>, Error>
+
+/** How often a live answer is asked anew: long spans change slowly. */
+export function refreshMs(span: Span): number | false {
+  if (span.kind === 'between') return false
+  if (span.ms <= 15 * 60_000) return 5000
+  return span.ms <= 24 * 3_600_000 ? 10_000 : 60_000
+}
+
+function useAsk<T>(kind: 'top' | 'series' | 'flows' | 'matrix', asked: Ask): Asked<T> {
+  const clock = useClock()
+  const span = asked.span ?? clock.span
+  const { enabled = true, span: _span, points, lagMs = 0, ...question } = asked
+  return useQuery<Answered<T>, Error>({
+    queryKey: ['ask', kind, span, question, points, lagMs],
+    enabled,
+    placeholderData: keepPreviousData,
+    refetchInterval: clock.live ? refreshMs(span) : false,
+    queryFn: async ({ signal }) => {
+      const now = clock.now()
+      const bounds = boundsOf(span, span.kind === 'last' ? now - lagMs : now)
+      const step = stepFor(bounds, points)
+      const { from, to } = kind === 'series' ? aligned(bounds, step) : bounds
+      const body = { ...question, from, to, ...(kind === 'series' ? { step } : {}) }
+      const answer = await ask<T>(kind, body, signal)
+      return { ...answer, bounds: { from, to }, askedAt: now }
+    },
+  })
+}
+
+export const useTop = (asked: Ask): Asked<TopAnswer> => useAsk<TopAnswer>('top', asked)
+export const useSeries = (asked: Ask): Asked<SeriesAnswer> => useAsk<SeriesAnswer>('series', asked)
+export const useFlows = (asked: Ask): Asked<FlowsAnswer> => useAsk<FlowsAnswer>('flows', asked)
+export const useMatrix = (asked: Ask): Asked<MatrixAnswer> => useAsk<MatrixAnswer>('matrix', asked)

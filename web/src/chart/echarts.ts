@@ -1,0 +1,10 @@
+// The parts of ECharts that the console draws with. Loaded when the first chart is.
+import { LineChart, SankeyChart } from 'echarts/charts'
+import { AriaComponent, GridComponent, MarkAreaComponent, TooltipComponent } from 'echarts/components'
+import { init, use } from 'echarts/core'
+import { CanvasRenderer } from 'echarts/renderers'
+
+use([LineChart, SankeyChart, AriaComponent, GridComponent, MarkAreaComponent, TooltipComponent, CanvasRenderer])
+
+export { init }
+export type { EChartsType } from 'echarts/core'

@@ -1,0 +1,70 @@
+// From a series answer to the layers of a picture: the largest first, at most seven and the rest as one.
+import type { SeriesAnswer } from '../../../src/api/contract/query.ts'
+import { keyId, keyText } from '../names/dimensions.ts'
+import type { Key } from '../names/dimensions.ts'
+
+export interface Layer {
+  readonly id: string
+  readonly name: string
+  readonly key: Key
+  readonly other: boolean
+  readonly values: readonly (number | null)[]
+  readonly low: readonly (number | null)[]
+  readonly high: readonly (number | null)[]
+}
+
+export const MOST_LAYERS = 7
+
+type Series = SeriesAnswer['series'][number]
+
+function sum(rows: readonly (readonly (number | null)[])[], at: number): number | null {
+  let total: number | null = null
+  for (const row of rows) {
+    const value = row[at]
+    if (value !== null && value !== undefined) total = (total ?? 0) + value
+  }
+  return total
+}
+
+/** Adds layers up; their intervals add as independent errors do, by the square. */
+export function addUp(layers: readonly Pick<Layer, 'values' | 'low' | 'high'>[], length: number): Pick<Layer, 'values' | 'low' | 'high'> {
+  const values = Array.from({ length }, (_, at) => sum(layers.map((layer) => layer.values), at))
+  const half = Array.from({ length }, (_, at) =>
+    Math.sqrt(layers.reduce((squares, { low, high }) => squares + (((high[at] ?? 0) - (low[at] ?? 0)) / 2) ** 2, 0)),
+  )
+  return {
+    values,
+    low: values.map((value, at) => (value === null ? null : Math.max(0, value - (half[at] ?? 0)))),
+    high: values.map((value, at) => (value === null ? null : value + (half[at] ?? 0))),
+  }
+}
+
+function size(series: Pick<Series, 'values'>): number {
+  return series.values.reduce<number>((total, value) => total + (value ?? 0), 0)
+}
+
+export function layersOf(answer: SeriesAnswer, most = MOST_LAYERS): Layer[] {
+  const named = answer.series.filter((series) => !series.other).sort((a, b) => size(b) - size(a))
+  const layers = named.slice(0, most).map((series) => ({
+    id: keyId(answer.columns, series.key),
+    name: answer.columns.length === 0 ? 'all traffic' : keyText(answer.columns, series.key),
+    key: series.key,
+    other: false,
+    values: series.values,
+    low: series.low,
+    high: series.high,
+  }))
+  const rest = [...named.slice(most), ...answer.series.filter((series) => series.other)]
+  if (rest.length === 0) return layers
+  return [...layers, { id: '\u0000other', name: 'other', key: {}, other: true, ...addUp(rest, answer.times.length) }]
+}
+
+/** How many buckets at the start are complete: those that ended before `until`. */
+export function completeBuckets(times: readonly number[], stepSeconds: number, until: number): number {
+  let count = times.length
+  while (count > 0 && (times[count - 1] ?? 0) + stepSeconds * 1000 > until) count--
+  return count
+}
+
+/** How long after its end a bucket may still grow: receipt, spool and loading. */
+export const SETTLE_MS = 4000

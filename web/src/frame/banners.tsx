@@ -1,0 +1,58 @@
+// What needs a person, whatever page is shown: the server away, the store away.
+import { useEffect, useState } from 'react'
+import { problemFrom } from '../api/client.ts'
+import { useHealth } from '../api/system.ts'
+import type { HealthHeard } from '../api/system.ts'
+import { bytesText, countText } from '../figures/units.ts'
+import { useClock } from '../time/clock.tsx'
+import { clockText, durationText } from '../time/zone.ts'
+
+export function Banners() {
+  const health = useHealth()
+  const clock = useClock()
+  const since = useSince(health.isError)
+  if (health.isError) {
+    return (
+      <div className="banner bad-banner" role="alert">
+        <span className="dot bad" aria-hidden="true" />
+        <span>
+          <strong>{problemFrom(health.error).title}</strong> since {clockText(since ?? Date.now(), clock.zone, true)}.{' '}
+          {health.data ? 'What you see is what was last heard. ' : ''}Trying again every 5 s.
+        </span>
+      </div>
+    )
+  }
+  return health.data ? <StoreBanner health={health.data} /> : null
+}
+
+function StoreBanner({ health }: { readonly health: HealthHeard }) {
+  const clock = useClock()
+  const { store, spool } = health
+  if (store.state === 'ready') {
+    // The store tells of itself in the answers; other reasons are said here, once.
+    return health.status === 'ok' || health.reasons.length === 0 ? null : (
+      <div className="banner" role="status">
+        <span className="dot warn" aria-hidden="true" />
+        <span>{health.reasons.join(' ')}</span>
+      </div>
+    )
+  }
+  const waiting = spool.oldest === null ? 0 : health.now - spool.oldest
+  return (
+    <div className="banner" role="alert">
+      <span className="dot warn" aria-hidden="true" />
+      <span>
+        <strong>{store.state === 'starting' ? 'The store is starting.' : 'Answers are delayed: the store is away'}</strong>
+        {store.state === 'starting' ? ' Answers come in a moment.' : ` since ${clockText(store.since, clock.zone, true)}${store.error === undefined ? '' : ` (${store.error})`}.`}
+        {spool.rows > 0 ? ` ${durationText(waiting)} of traffic (${countText(spool.rows)} flows, ${bytesText(spool.bytes)} of at most ${bytesText(spool.limitBytes)}) waits safely in the spool.` : ''}
+      </span>
+    </div>
+  )
+}
+
+/** When `wrong` last became true. */
+function useSince(wrong: boolean): number | undefined {
+  const [since, setSince] = useState<number>()
+  useEffect(() => setSince(wrong ? Date.now() : undefined), [wrong])
+  return since
+}

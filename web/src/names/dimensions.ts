@@ -1,0 +1,98 @@
+// How dimensions are named, where their values lead, and how a value is written as a filter.
+import type { KeyValue } from '../../../src/api/contract/query.ts'
+
+export type Key = Readonly<Record<string, KeyValue>>
+
+/** What a value of a dimension is, which decides where it leads. */
+export type Kind = 'machine' | 'host' | 'address' | 'vlan' | 'exporter' | 'plain'
+
+const KINDS: Readonly<Record<string, Kind>> = {
+  vm: 'machine', src_vm: 'machine', dst_vm: 'machine', machine: 'machine',
+  host: 'host', src_host: 'host', dst_host: 'host',
+  ip: 'address', src_addr: 'address', dst_addr: 'address', next_hop: 'address', tunnel_src: 'address', tunnel_dst: 'address',
+  vlan: 'vlan', vlan_in: 'vlan', vlan_out: 'vlan', s_vlan: 'vlan',
+  exporter: 'exporter',
+}
+
+export function kindOf(dimension: string): Kind {
+  return KINDS[dimension] ?? 'plain'
+}
+
+/** The page of a value, as a path; undefined if it has none. */
+export function pathOf(dimension: string, value: KeyValue | undefined): string | undefined {
+  if (isUnknown(dimension, value)) return undefined
+  const part = encodeURIComponent(String(value))
+  switch (kindOf(dimension)) {
+    case 'machine':
+      return `/machines/${part}`
+    case 'host':
+      return `/hosts/${part}`
+    case 'address':
+      return `/addresses/${part}`
+    case 'vlan':
+      return `/vlans/${part}`
+    case 'exporter':
+      return `/exporters/${part}`
+    case 'plain':
+      return undefined
+  }
+}
+
+/** True for what stands for "not known": no name, no VLAN, the unspecified address. */
+export function isUnknown(dimension: string, value: KeyValue | undefined): boolean {
+  if (value === null || value === undefined || value === '') return true
+  const kind = kindOf(dimension)
+  return (kind === 'vlan' && Number(value) === 0) || (kind === 'address' && value === '::')
+}
+
+export const LOCALITY: Readonly<Record<string, { readonly name: string; readonly note: string }>> = {
+  intra_host: { name: 'Inside one host', note: 'never reaches a wire' },
+  inter_host: { name: 'Between hosts', note: 'over uplinks' },
+  vm_physical: { name: 'To physical machines', note: 'storage, routers' },
+  vm_external: { name: 'Outside', note: 'Internet and other sites' },
+  external: { name: 'Passing by', note: 'neither end is a machine of ours' },
+  unknown: { name: 'Not known', note: 'no inventory entry' },
+}
+
+const IP_PROTOCOLS: Readonly<Record<string, string>> = {
+  1: 'ICMP', 2: 'IGMP', 4: 'IPIP', 6: 'TCP', 17: 'UDP', 41: '6in4', 47: 'GRE', 50: 'ESP', 51: 'AH', 58: 'ICMPv6', 89: 'OSPF', 112: 'VRRP', 132: 'SCTP',
+}
+const ETHERTYPES: Readonly<Record<string, string>> = { 2048: 'IPv4', 2054: 'ARP', 34525: 'IPv6', 34887: 'MPLS', 35020: 'LLDP' }
+const INTERFACES: Readonly<Record<string, string>> = { 1073741823: 'internal' }
+
+/** A value as it is shown. */
+export function valueText(dimension: string, value: KeyValue | undefined): string {
+  if (isUnknown(dimension, value)) return kindOf(dimension) === 'vlan' ? 'untagged' : 'not known'
+  const text = String(value)
+  if (dimension === 'locality') return LOCALITY[text]?.name ?? text
+  if (dimension === 'proto') return IP_PROTOCOLS[text] ?? (/^\d+$/.test(text) ? `protocol ${text}` : text.toUpperCase())
+  if (dimension === 'ethertype') return ETHERTYPES[text] ?? text
+  if (dimension.endsWith('_if')) return INTERFACES[text] ?? text
+  if (dimension === 'counted') return value === true ? 'counted' : 'seen elsewhere'
+  return text
+}
+
+/** A whole key in one line, for legends and tooltips. */
+export function keyText(columns: readonly string[], key: Key): string {
+  return columns.map((column) => valueText(column, key[column])).join(' · ')
+}
+
+/** What tells one key from another: the same text for the same key, on every page. */
+export function keyId(columns: readonly string[], key: Key): string {
+  return columns.map((column) => `${String(key[column] ?? '')}`).join('\u0000')
+}
+
+const LABELS: Readonly<Record<string, string>> = {
+  vlan: 'VLAN', ip: 'address', vm: 'machine', host: 'host', port: 'port', mac: 'MAC', as: 'AS',
+  src_vm: 'src machine', dst_vm: 'dst machine', src_addr: 'src address', dst_addr: 'dst address', proto: 'protocol', protocol: 'export protocol',
+}
+
+export function labelOf(dimension: string, labels?: ReadonlyMap<string, string>): string {
+  return LABELS[dimension] ?? labels?.get(dimension) ?? dimension.replace(/_/g, ' ')
+}
+
+/** What a dimension shows in the first place when the server has not said which it has. */
+export const USUAL_DIMENSIONS: readonly string[] = [
+  'vlan', 'src_vm', 'dst_vm', 'src_host', 'dst_host', 'locality', 'src_addr', 'dst_addr', 'proto', 'src_port', 'dst_port',
+  'exporter', 'in_if', 'out_if', 'ethertype', 'slice', 'src_mac', 'dst_mac', 'src_as', 'dst_as',
+]

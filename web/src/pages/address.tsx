@@ -1,0 +1,1 @@
+export function AddressPage() { return <p>AddressPage</p> }

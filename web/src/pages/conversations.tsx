@@ -1,0 +1,1 @@
+export function Conversations() { return <p>Conversations</p> }

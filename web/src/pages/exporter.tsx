@@ -1,0 +1,1 @@
+export function ExporterPage() { return <p>ExporterPage</p> }

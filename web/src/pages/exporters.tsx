@@ -1,0 +1,1 @@
+export function Exporters() { return <p>Exporters</p> }

@@ -1,0 +1,1 @@
+export function Hosts() { return <p>Hosts</p> }

@@ -1,0 +1,1 @@
+export function Machines() { return <p>Machines</p> }

@@ -1,0 +1,61 @@
+// Who talks to whom, host to host or machine to machine.
+import { useNavigate, useSearch } from '@tanstack/react-router'
+import { useMatrix } from '../../api/questions.ts'
+import { SankeyChart } from '../../chart/sankey-chart.tsx'
+import { Answer } from '../../parts/answer.tsx'
+import { Card } from '../../parts/card.tsx'
+import { Go } from '../../parts/go.tsx'
+import { Segments } from '../../parts/segments.tsx'
+import { NothingInSpan } from '../../parts/states.tsx'
+import { pathOf } from '../../names/dimensions.ts'
+
+const ENDS = [
+  { value: 'host', label: 'Hosts' },
+  { value: 'vm', label: 'Machines' },
+] as const
+type End = (typeof ENDS)[number]['value']
+const BY: Readonly<Record<End, readonly string[]>> = { host: ['src_host', 'dst_host'], vm: ['src_vm', 'dst_vm'] }
+
+export function TalkCard() {
+  const search = useSearch({ strict: false }) as Record<string, string>
+  const navigate = useNavigate()
+  const end: End = search['talk'] === 'vm' ? 'vm' : 'host'
+  const matrix = useMatrix({ by: BY[end], metric: 'bytes', limit: 60 })
+  const choose = (next: End) => void navigate({ to: '.', search: ((was: object) => ({ ...was, talk: next === 'host' ? '' : next })) as never, replace: true })
+  return (
+    <Card
+      title="Who talks to whom"
+      note="sender to receiver"
+      className="c7 stretch"
+      end={
+        <>
+          <Segments label="Between" value={end} options={ENDS} onChange={choose} tight />
+          <Go to="/explore" search={{ by: BY[end].join(','), chart: 'sankey', top: '50' }} className="link">Explore</Go>
+        </>
+      }
+    >
+      <div className="card-body">
+        <Answer of={matrix} height={270}>
+          {(data) =>
+            data.links.length === 0 ? (
+              <NothingInSpan />
+            ) : (
+              <SankeyChart
+                columns={data.columns}
+                rows={data.links}
+                metric="bytes"
+                seconds={Math.max(1, (data.bounds.to - data.bounds.from) / 1000)}
+                height={270}
+                most={end === 'host' ? 48 : 26}
+                onPick={(column, value) => {
+                  const path = pathOf(column, value)
+                  if (path !== undefined) void navigate({ to: path as never })
+                }}
+              />
+            )
+          }
+        </Answer>
+      </div>
+    </Card>
+  )
+}

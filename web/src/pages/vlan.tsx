@@ -1,0 +1,1 @@
+export function VlanPage() { return <p>VlanPage</p> }

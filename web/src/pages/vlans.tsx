@@ -1,0 +1,1 @@
+export function Vlans() { return <p>Vlans</p> }

@@ -1,0 +1,48 @@
+// Shows an answer, what is in its place while there is none, or why there is none.
+import type { ReactNode } from 'react'
+import type { Asked } from '../api/questions.ts'
+import { countText, samplingText } from '../figures/units.ts'
+import { Failure } from './states.tsx'
+
+interface Shown {
+  readonly data: unknown
+  readonly error: Error | null
+  readonly isPlaceholderData: boolean
+  readonly errorUpdatedAt: number
+  refetch(): unknown
+}
+
+export interface AnswerProps<T> {
+  readonly of: Shown & { readonly data: T | undefined }
+  readonly height?: number
+  readonly children: (data: T) => ReactNode
+}
+
+/** The old picture stays while a new one is on its way; a failure is said above it, never instead of it. */
+export function Answer<T>({ of, height, children }: AnswerProps<T>) {
+  return (
+    <>
+      {of.error ? <Failure error={of.error} since={of.errorUpdatedAt} retry={() => void of.refetch()} /> : null}
+      {of.data === undefined ? (
+        of.error ? null : <div style={{ minHeight: height ?? 80 }} aria-busy="true" />
+      ) : (
+        <div aria-busy={of.isPlaceholderData} style={of.isPlaceholderData ? { opacity: 0.7 } : undefined}>
+          {children(of.data)}
+        </div>
+      )}
+    </>
+  )
+}
+
+/** Table, rows read, milliseconds and sampling, in small. */
+export function Provenance({ of, error }: { readonly of: Asked<{ source: string; rowsRead: number; tookMs: number; samplingRates: number[] }>; readonly error?: string }) {
+  if (!of.data) return null
+  const { source, rowsRead, tookMs, samplingRates } = of.data
+  const sampling = samplingText(samplingRates)
+  return (
+    <span>
+      from {source} · {countText(rowsRead)} rows · {Math.round(tookMs)} ms · {sampling}
+      {error === undefined || error === 'exact' || error === '–' ? '' : ` → ${error}`}
+    </span>
+  )
+}

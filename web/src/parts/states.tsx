@@ -1,0 +1,60 @@
+// What stands where an answer can't: a failure, or nothing to show.
+import { useQueryClient } from '@tanstack/react-query'
+import type { ReactNode } from 'react'
+import { problemFrom } from '../api/client.ts'
+import { useHealth } from '../api/system.ts'
+import { useClock } from '../time/clock.tsx'
+import { agoText, clockText, momentText } from '../time/zone.ts'
+
+/** What failed, since when, and what to do. */
+export function Failure({ error, since, retry }: { readonly error: unknown; readonly since?: number; readonly retry?: () => void }) {
+  const clock = useClock()
+  const queries = useQueryClient()
+  const problem = problemFrom(error)
+  return (
+    <div className="state bad-state" role="alert">
+      <strong>{problem.title}</strong>
+      {problem.detail !== undefined && problem.detail !== problem.title ? <span>{problem.detail}</span> : null}
+      {problem.expected === undefined ? null : <span>Expected: {problem.expected}</span>}
+      {problem.hint === undefined ? null : <span>{problem.hint}</span>}
+      <span className="row">
+        {since === undefined || since === 0 ? null : <span className="small">since {clockText(since, clock.zone, true)}</span>}
+        <button type="button" className="button small-button" onClick={retry ?? (() => void queries.refetchQueries({ stale: true }))}>
+          Try again
+        </button>
+      </span>
+    </div>
+  )
+}
+
+export function Nothing({ children }: { readonly children: ReactNode }) {
+  return <div className="state">{children}</div>
+}
+
+/** An empty answer, and when there was something. */
+export function NothingInSpan({ filtered = false }: { readonly filtered?: boolean }) {
+  const clock = useClock()
+  const health = useHealth()
+  const { oldest, newest } = health.data?.store ?? { oldest: null, newest: null }
+  return (
+    <div className="state" role="status">
+      <strong>{filtered ? 'Nothing in this time matches the filter' : 'Nothing was seen in this time'}</strong>
+      {oldest === null || newest === null ? (
+        <span>The store holds no traffic yet.</span>
+      ) : (
+        <>
+          <span>
+            There is traffic from {momentText(oldest, clock.zone)} to {momentText(newest, clock.zone)} ({agoText(newest, clock.now())}).
+          </span>
+          <button
+            type="button"
+            className="button small-button"
+            onClick={() => clock.setSpan({ kind: 'between', from: Math.max(oldest, newest - 3_600_000), to: newest + 1000 })}
+          >
+            Show the newest of it
+          </button>
+        </>
+      )}
+    </div>
+  )
+}

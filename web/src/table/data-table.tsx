@@ -1,0 +1,120 @@
+// A sortable table; rows past 200 are virtual; up, down and Enter walk it.
+import { useVirtualizer } from '@tanstack/react-virtual'
+import { useMemo, useRef } from 'react'
+import type { KeyboardEvent, ReactNode } from 'react'
+import type { Sort } from '../url/search.ts'
+import { sortedBy } from './text.ts'
+
+export interface Column<T> {
+  readonly id: string
+  readonly head: string
+  readonly num?: boolean
+  readonly title?: string
+  /** What the column sorts by; without it the column can't be sorted. */
+  readonly value?: (row: T) => number | string | null
+  readonly cell: (row: T) => ReactNode
+}
+
+export interface DataTableProps<T> {
+  readonly label: string
+  readonly columns: readonly Column<T>[]
+  readonly rows: readonly T[]
+  readonly rowId: (row: T) => string
+  readonly sort?: Sort | undefined
+  readonly onSort?: (sort: Sort) => void
+  readonly onPick?: (row: T) => void
+  readonly faint?: (row: T) => boolean
+  /** Rows that stay at the end whatever the order, such as "other". */
+  readonly last?: readonly T[]
+  readonly tall?: boolean
+}
+
+const ROW = 29
+const VIRTUAL_FROM = 200
+
+export function DataTable<T>(props: DataTableProps<T>) {
+  const { label, columns, rows, rowId, sort, onSort, last = [], tall } = props
+  const box = useRef<HTMLDivElement>(null)
+  const shown = useMemo(() => {
+    const by = columns.find((column) => column.id === sort?.column)?.value
+    return [...(by && sort ? sortedBy(rows, by, sort.descending) : rows), ...last]
+  }, [rows, columns, sort, last])
+  const virtual = shown.length > VIRTUAL_FROM
+  const virtualizer = useVirtualizer({
+    count: shown.length,
+    getScrollElement: () => box.current,
+    estimateSize: () => ROW,
+    overscan: 20,
+    enabled: virtual,
+  })
+  const items = virtual ? virtualizer.getVirtualItems() : []
+  const before = items[0]?.start ?? 0
+  const after = virtual ? virtualizer.getTotalSize() - (items.at(-1)?.end ?? 0) : 0
+  const visible = virtual ? items.map((item) => shown[item.index]).filter((row) => row !== undefined) : shown
+
+  return (
+    <div className={`table-wrap ${tall || virtual ? 'tall' : ''}`} ref={box}>
+      <table className="grid" aria-label={label} aria-rowcount={shown.length + 1}>
+        <thead>
+          <tr>
+            {columns.map((column) => (
+              <Head key={column.id} column={column} sort={sort} onSort={onSort} />
+            ))}
+          </tr>
+        </thead>
+        <tbody onKeyDown={walk}>
+          {before > 0 ? <tr style={{ height: before }} aria-hidden="true" /> : null}
+          {visible.map((row, index) => (
+            <Line key={rowId(row)} row={row} first={index === 0} table={props} />
+          ))}
+          {after > 0 ? <tr style={{ height: after }} aria-hidden="true" /> : null}
+        </tbody>
+      </table>
+    </div>
+  )
+}
+
+function Head<T>({ column, sort, onSort }: { readonly column: Column<T>; readonly sort: Sort | undefined; readonly onSort: ((sort: Sort) => void) | undefined }) {
+  const active = sort?.column === column.id
+  const direction = active ? (sort.descending ? 'descending' : 'ascending') : undefined
+  const mark = active ? (sort.descending ? '▾' : '▴') : ''
+  return (
+    <th scope="col" className={column.num ? 'num' : ''} aria-sort={direction} title={column.title}>
+      {onSort && column.value ? (
+        <button type="button" onClick={() => onSort({ column: column.id, descending: active ? !sort.descending : column.num === true })}>
+          {column.head} <span className="sort" aria-hidden="true">{mark}</span>
+        </button>
+      ) : (
+        column.head
+      )}
+    </th>
+  )
+}
+
+function Line<T>({ row, first, table }: { readonly row: T; readonly first: boolean; readonly table: DataTableProps<T> }) {
+  const { columns, onPick, faint } = table
+  const pick = onPick && !faint?.(row) ? onPick : undefined
+  return (
+    <tr
+      className={`${pick ? 'pick' : ''} ${faint?.(row) ? 'faint' : ''}`}
+      tabIndex={pick ? (first ? 0 : -1) : undefined}
+      onClick={pick ? () => pick(row) : undefined}
+      onKeyDown={pick ? (event) => { if (event.key === 'Enter' && event.target === event.currentTarget) pick(row) } : undefined}
+    >
+      {columns.map((column) => (
+        <td key={column.id} className={column.num ? 'num' : ''}>
+          {column.cell(row)}
+        </td>
+      ))}
+    </tr>
+  )
+}
+
+function walk(event: KeyboardEvent<HTMLTableSectionElement>): void {
+  const by = event.key === 'ArrowDown' ? 'nextElementSibling' : event.key === 'ArrowUp' ? 'previousElementSibling' : undefined
+  const line = (event.target as HTMLElement).closest('tr')
+  const next = by === undefined ? undefined : line?.[by]
+  if (!(next instanceof HTMLElement) || next.tabIndex === undefined || !next.hasAttribute('tabindex')) return
+  event.preventDefault()
+  next.focus()
+}

@@ -1,0 +1,36 @@
+// Tables as text: CSV to a file, TSV to the clipboard.
+
+export type Cell = string | number | boolean | null | undefined
+
+/** RFC 4180, with a quote before what a spreadsheet would run as a formula. */
+export function csvCell(value: Cell): string {
+  if (value === null || value === undefined) return ''
+  if (typeof value !== 'string') return String(value)
+  const safe = /^[=+@\t\r]|^-(?![\d.]+$)/.test(value) ? `'${value}` : value
+  return /[",\r\n]/.test(safe) ? `"${safe.replace(/"/g, '""')}"` : safe
+}
+
+export function toCsv(rows: readonly (readonly Cell[])[]): string {
+  return rows.map((row) => row.map(csvCell).join(',')).join('\r\n') + '\r\n'
+}
+
+export function toTsv(rows: readonly (readonly Cell[])[]): string {
+  return rows.map((row) => row.map((cell) => String(cell ?? '').replace(/[\t\r\n]+/g, ' ')).join('\t')).join('\n')
+}
+
+/** A stable sort by one value of each row; what has no value comes last, whichever the direction. */
+export function sortedBy<T>(rows: readonly T[], value: (row: T) => number | string | null, descending: boolean): T[] {
+  const sign = descending ? -1 : 1
+  return rows
+    .map((row, index) => ({ row, index, value: value(row) }))
+    .sort((a, b) => {
+      if (a.value === b.value) return a.index - b.index
+      if (a.value === null || a.value === '') return 1
+      if (b.value === null || b.value === '') return -1
+      const order = typeof a.value === 'string' || typeof b.value === 'string'
+        ? String(a.value).localeCompare(String(b.value), 'en', { numeric: true })
+        : a.value - b.value
+      return order === 0 ? a.index - b.index : order * sign
+    })
+    .map((entry) => entry.row)
+}
