@@ -16,6 +16,7 @@ export const Question = z.object({
   limit: z.number().int().min(1).max(10_000).optional(),
   step: z.number().min(1).optional().describe('seconds in a time bucket; chosen for about 120 points unless given'),
   timeoutMs: z.number().int().min(100).max(600_000).optional(),
+  uncounted: z.boolean().optional().describe('also sum rows whose packets another observation point counts'),
   id: z.string().max(100).optional().describe('a name by which DELETE /api/v1/query/{id} cancels it'),
 })
 export type Question = z.infer<typeof Question>
@@ -94,8 +95,26 @@ export const Problem = z.object({
   title: z.string(),
   status: z.number(),
   detail: z.string().optional(),
+  code: z.string().optional().describe('stable name of what failed, for programs'),
   position: z.number().optional().describe('character in the filter'),
+  length: z.number().optional().describe('characters that are wrong, from the position on'),
   expected: z.string().optional(),
   hint: z.string().optional(),
 })
 export type Problem = z.infer<typeof Problem>
+
+export const FilterCheck = z.union([
+  z.object({ ok: z.literal(true), canonical: z.string().describe('the filter as it is written at its plainest') }),
+  z.object({
+    ok: z.literal(false),
+    message: z.string(),
+    position: z.number().describe('first character that is wrong'),
+    length: z.number(),
+    expected: z.array(z.string()),
+    hint: z.string().optional(),
+  }),
+])
+export type FilterCheck = z.infer<typeof FilterCheck>
+
+export const ValuesAnswer = z.object({ column: z.string(), values: z.array(KeyValue) })
+export type ValuesAnswer = z.infer<typeof ValuesAnswer>
