@@ -23,6 +23,8 @@ export interface SwitchExporter {
   tick(now: Millis, flush: boolean): void
   /** Another sampling rate is in force from now on. */
   rateChanged(rate: number): void
+  /** Exports everything that it still holds. */
+  finish(): void
 }
 
 interface Source {
@@ -95,6 +97,10 @@ export class SflowSwitch implements SwitchExporter {
 
   rateChanged(): void {
     // Each sample carries its rate.
+  }
+
+  finish(): void {
+    this.encoder.flush()
   }
 }
 

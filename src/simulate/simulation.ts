@@ -96,8 +96,9 @@ export class Simulation {
     for (const agent of this.agents) agent.setPolling(seconds, this.now)
   }
 
-  /** Tells what there is of the last, incomplete minute. */
+  /** Exports what the switches still hold, and tells what there is of the last, incomplete minute. */
   finish(): void {
+    for (const exporter of this.switches) exporter.finish()
     this.truth?.finish()
   }
 
@@ -178,5 +179,9 @@ function beside(meter: MeterSwitch, agent: SflowSwitch): SwitchExporter {
       agent.tick(now, flush)
     },
     rateChanged: (rate) => meter.rateChanged(rate),
+    finish: () => {
+      meter.finish()
+      agent.finish()
+    },
   }
 }

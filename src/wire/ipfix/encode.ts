@@ -6,6 +6,8 @@
 //   field              [enterprise bit] element ·2 length ·2 [enterprise number ·4]                                                  §3.2
 //   data set           id=template_id ·2 length ·2 records…                                                                          §3.4.3
 
+import { BugError } from '../../base/errors.ts'
+
 const VERSION = 10
 const HEADER = 16
 const TEMPLATE_SET = 2
@@ -83,7 +85,7 @@ export class IpfixEncoder {
   }
 
   endRecord(): void {
-    this.at = this.recordEnd
+    if (this.at !== this.recordEnd) throw new BugError('a record is not as long as its template says')
     this.dataRecords++
   }
 
