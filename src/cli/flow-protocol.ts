@@ -3,9 +3,10 @@
  * set identifier, so that other traffic of a capture is told apart. A wrong or cut flow export still counts as one.
  */
 export function flowProtocol(bytes: Uint8Array): 'sflow' | 'netflow' | '' {
-  if (bytes.length < 16) return ''
+  if (bytes.length < 4) return ''
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
   if (view.getUint32(0) === 5) return 'sflow'
+  if (bytes.length < 16) return ''
   switch (view.getUint16(0)) {
     case 5:
     case 7: {
