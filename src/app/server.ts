@@ -147,7 +147,6 @@ export function createServer(given: Config, deps: ServerDeps) {
       { host: config.http.host, version: deps.version },
       {
         ask,
-        store,
         health,
         exporters: () => pipeline.ask('exporters'),
         inventory: () => pipeline.ask('inventory'),
