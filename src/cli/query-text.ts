@@ -1,0 +1,82 @@
+import type { FlowsAnswer, KeyValue, Row, TopAnswer } from '../api/contract/query.ts'
+import type { Order } from './query-words.ts'
+
+// Answers as aligned lines for a terminal.
+
+const SCALE = ['', 'k', 'M', 'G', 'T', 'P', 'E']
+
+/** 1234567 → `1.23 M`: three digits, powers of 1000. Whole numbers below 1000 stay as they are. */
+export function scaled(value: number): string {
+  let power = 0
+  let rest = Math.abs(value)
+  while (rest >= 999.5 && power < SCALE.length - 1) {
+    rest /= 1000
+    power++
+  }
+  const digits = power === 0 && Number.isInteger(rest) ? 0 : rest >= 99.95 ? 0 : rest >= 9.995 ? 1 : 2
+  return `${value < 0 ? '-' : ''}${rest.toFixed(digits)}${power === 0 ? '' : ` ${SCALE[power]}`}`
+}
+
+/** `12.3 %` of the whole. */
+function share(part: number, whole: number): string {
+  return whole > 0 ? `${((100 * part) / whole).toFixed(1)} %` : ''
+}
+
+/** `exact`, `± 0.4 %`, or where the interval is wide or lopsided, its ends. */
+function between(row: Row, order: Order): string {
+  if (row.low === row.high) return 'exact'
+  const half = Math.max(row.high - row[order], row[order] - row.low) / row[order]
+  return half < 0.1 ? `± ${(100 * half).toFixed(half < 0.01 ? 2 : 1)} %` : `${scaled(row.low)} … ${scaled(row.high)}`
+}
+
+/** A table of a top, with the rest and the total below. */
+export function topText(answer: TopAnswer, order: Order, from: number, to: number): string {
+  const header = [...answer.columns, 'flows', '', 'packets', '', 'bytes', '', 'bit/s', `95 % of ${order}`]
+  const line = (labels: readonly string[], row: Row): string[] => [
+    ...labels,
+    scaled(row.flows), share(row.flows, answer.total.flows), scaled(row.packets), share(row.packets, answer.total.packets),
+    scaled(row.bytes), share(row.bytes, answer.total.bytes), scaled((row.bytes * 8000) / (to - from)), between(row, order),
+  ]
+  const label = (name: string): string[] => answer.columns.map((_, i) => (i === 0 ? name : ''))
+  const body = answer.rows.map((row) => line(answer.columns.map((name) => shown(row.key[name] ?? null)), row))
+  if (answer.other) body.push(line(label(`other (${answer.groups - answer.rows.length})`), answer.other))
+  if (answer.columns.length > 0) body.push(line(label('total'), answer.total))
+  const title = answer.columns.length === 0 ? 'Total' : `Top ${answer.rows.length} of ${answer.groups} by ${order}`
+  return `${title}, ${range(from, to)}\n${aligned(header, body, answer.columns.length)}${footer(answer)}`
+}
+
+/** The rows themselves, one a line. */
+export function flowsText(answer: FlowsAnswer, from: number, to: number): string {
+  const body = answer.rows.map((row) => row.map((cell, i) => (answer.columns[i]?.format === 'time' ? clockText(Number(cell)) : shown(cell))))
+  const left = answer.columns.findIndex((column) => column.format === 'bytes' || column.format === 'packets')
+  const more = answer.more ? 'There are more: ask for them by -n.\n' : ''
+  return `${answer.rows.length} flows, newest first, ${range(from, to)}; bytes and packets as observed\n${aligned(answer.columns.map((c) => c.name), body, left < 0 ? answer.columns.length : left)}${more}${footer(answer)}`
+}
+
+function footer(answer: { source: string; rowsRead: number; tookMs: number; samplingRates: readonly number[] }): string {
+  const rates = answer.samplingRates.filter((rate) => rate > 1)
+  const all = rates.length === answer.samplingRates.length ? '' : ', some not at all'
+  const sampling = rates.length === 0 ? 'nothing sampled' : `sampled 1 in ${rates.length > 6 ? `${rates[0]} to ${rates[rates.length - 1]}` : rates.join(', ')}${all}`
+  return `${scaled(answer.rowsRead)} rows of ${answer.source} read in ${Math.round(answer.tookMs)} ms; ${sampling}\n`
+}
+
+function shown(value: KeyValue): string {
+  // Control characters of a name could rewrite the terminal.
+  return value === '' || value === null ? '–' : String(value).replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, '?')
+}
+
+function clockText(millis: number): string {
+  return millis === 0 ? '–' : new Date(millis).toISOString().replace('T', ' ').slice(0, -1)
+}
+
+function range(from: number, to: number): string {
+  return `${clockText(from).slice(0, -4)} to ${clockText(to).slice(0, -4)} UTC`
+}
+
+/** Columns as wide as their cells: the first `left` to the left, the others to the right. */
+function aligned(header: readonly string[], body: readonly (readonly string[])[], left: number): string {
+  const widths = header.map((title, i) => Math.max(title.length, ...body.map((cells) => (cells[i] ?? '').length)))
+  const line = (cells: readonly string[]): string =>
+    cells.map((cell, i) => (i < left ? cell.padEnd(widths[i] as number) : cell.padStart(widths[i] as number))).join('  ').trimEnd()
+  return [header, ...body].map((cells) => `${line(cells)}\n`).join('')
+}
