@@ -44,8 +44,11 @@ export interface SchemaOptions {
   readonly maxPartBytes: number
 }
 
+/** A DateTime ends in 2106; an age that leads beyond it would wrap, and delete everything at once. */
+const LONGEST_DAYS = 25_000
+
 export function timeToLive(table: TableDefinition, keepDays: number): string {
-  return `toDateTime(${table.time}) + toIntervalDay(${keepDays})`
+  return `toDateTime(${table.time}) + toIntervalDay(${Math.min(keepDays, LONGEST_DAYS)})`
 }
 
 function createTable(table: TableDefinition, options: SchemaOptions): string {
