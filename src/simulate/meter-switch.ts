@@ -8,7 +8,7 @@ import { END_REASON, FlowCache, type CachedFlow } from './flow-cache.ts'
 import { hopLimit, protocolNumber } from './frame.ts'
 import type { Lane } from './lane.ts'
 import {
-  COUNT_BASED, IPFIX_IPV4, IPFIX_IPV6, IPFIX_SAMPLING, NETFLOW9_IPV4, NETFLOW9_IPV6, NETFLOW9_SAMPLING, RANDOM_SAMPLING,
+  COUNT_BASED, IPFIX_IPV4, IPFIX_IPV6, IPFIX_SAMPLING, NETFLOW9_IPV4, NETFLOW9_IPV6, NETFLOW9_SAMPLING, RANDOM_SAMPLING, SAMPLER_ID,
 } from './meter-templates.ts'
 import { Random } from './random.ts'
 import type { Sampler } from './sampler.ts'
@@ -149,8 +149,9 @@ function netflow9Writer(domain: number, config: SimulatorConfig, startedAt: Mill
       encoder.template(NETFLOW9_SAMPLING)
       encoder.beginRecord(NETFLOW9_SAMPLING)
       encoder.u32(0)
-      encoder.u32(rate)
+      encoder.u8(SAMPLER_ID)
       encoder.u8(RANDOM_SAMPLING)
+      encoder.u32(rate)
       encoder.endRecord()
     },
     setTime: (now) => {
@@ -180,6 +181,7 @@ function netflow9Writer(domain: number, config: SimulatorConfig, startedAt: Mill
       encoder.u8(0)
       encoder.u8(flow.tcpFlags)
       encoder.u8(INGRESS)
+      encoder.u8(SAMPLER_ID)
       encoder.endRecord()
     },
   }
@@ -195,7 +197,8 @@ function ipfixWriter(domain: number, config: SimulatorConfig, emit: (datagram: U
       encoder.template(IPFIX_IPV6)
       encoder.template(IPFIX_SAMPLING)
       encoder.beginRecord(IPFIX_SAMPLING)
-      encoder.u64(1)
+      encoder.u32(domain)
+      encoder.u64(SAMPLER_ID)
       encoder.u16(COUNT_BASED)
       encoder.u32(1)
       encoder.u32(rate - 1)
@@ -227,6 +230,7 @@ function ipfixWriter(domain: number, config: SimulatorConfig, emit: (datagram: U
       encoder.u8(hopLimit(lane))
       encoder.u8(INGRESS)
       encoder.u8(reason)
+      encoder.u64(SAMPLER_ID)
       encoder.endRecord()
     },
   }
