@@ -26,7 +26,10 @@ interface Step {
 }
 
 /** Identifiers, which are no quantities. */
-const NOT_METRICS = new Set(['if_index', 'if_type', 'vlan_id', 'module_id', 'datapath_id', 'port_no', 'container_type', 'container_index', 'machine_type', 'os_name'])
+const NOT_METRICS = new Set([
+  'if_index', 'if_type', 'vlan_id', 'module_id', 'datapath_id', 'port_no', 'container_type', 'container_index', 'machine_type', 'os_name',
+  'domain_id', 'network_index', 'flags',
+])
 
 export interface CounterReader {
   /** Reads the reader's current counter sample. */
@@ -90,6 +93,12 @@ export function createCounterReader(reader: SflowReader): CounterReader {
         case 'mac':
           at += 8
           break
+        case 'address': {
+          if (end - at < 4) return
+          const kind = view.getUint32(at)
+          at += kind === 1 ? 8 : kind === 2 ? 20 : 4
+          break
+        }
         case 'string':
         case 'opaque': {
           if (end - at < 4) return

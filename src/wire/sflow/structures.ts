@@ -174,6 +174,7 @@ export const COUNTER_STRUCTURES = table([
   [2205, 'vdi_counters', 'sessions_current sessions_total sessions_duration rx_bytes tx_bytes rx_packets tx_packets rx_packets_lost tx_packets_lost rtt_min_ms rtt_max_ms rtt_avg_ms audio_rx_bytes audio_tx_bytes audio_tx_limit img_rx_bytes img_tx_bytes img_frames img_qual_min img_qual_max img_qual_avg usb_rx_bytes usb_tx_bytes'],
   [2206, 'app_workers', 'workers_active workers_idle workers_max req_delayed req_dropped'],
   [2207, 'ovs_dp_stats', 'hits misses lost mask_hits flows masks'],
+  [tagOf(4300, 2), 'xen_vif', 'address:address domain_id network_index flags'],
   [tagOf(4413, 1), 'bst_device_buffers', 'uc_pc mc_pc'],
   [tagOf(4413, 2), 'bst_port_buffers', 'ingress_uc_pc ingress_mc_pc egress_uc_pc egress_mc_pc egress_queue_uc:words'],
   [tagOf(4413, 3), 'hw_tables', withMaxima('host_entries ipv4_entries ipv6_entries ipv4_ipv6_entries long_ipv6_entries total_routes ecmp_nexthops mac_entries'), 'ipv4_neighbors ipv6_neighbors ipv4_routes ipv6_routes', withMaxima('acl_ingress_entries acl_ingress_counters acl_ingress_meters acl_ingress_slices acl_egress_entries acl_egress_counters acl_egress_meters acl_egress_slices')],
