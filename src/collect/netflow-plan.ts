@@ -91,6 +91,13 @@ const NOTES: readonly Rule[] = [
   note('reverse_vlan', 'merge', [243, 'vlan', REVERSE], [58, 'vlan', REVERSE]),
 ]
 
+// Routers that tell of a tunnelled packet repeat the elements: first those of the outer headers, then of the inner (RFC 7011 §8: in the order observed).
+const NESTED_SOURCES: readonly Source[] = [[8, 'ipv4'], [27, 'ipv6']]
+const NESTED_DESTINATIONS: readonly Source[] = [[12, 'ipv4'], [28, 'ipv6']]
+const NESTED: readonly (readonly [column: string, element: number])[] = [
+  ['proto', 4], ['src_port', 7], ['dst_port', 11], ['tcp_flags', 6], ['tos', 5], ['ttl', 192],
+]
+
 const QINQ: Rule = row('s_vlan', 'first', [243, 'vlan'], [58, 'vlan'])
 
 /** Elements that tell when a flow started and ended, best first, and how they do. */
@@ -123,6 +130,8 @@ export interface FlowPlan {
   readonly reverseVlan: boolean
   readonly tenant: boolean
   readonly qinq: boolean
+  /** Fields of outer and inner headers both; the protocol of the outer is a note. */
+  readonly nested: boolean
   readonly segment: boolean
   readonly tunnelType: boolean
   readonly tunnelKey: boolean
@@ -147,6 +156,7 @@ export function planFlow(template: Template): FlowPlan {
   const qinq = has(245)
   const bindings: Binding[] = []
   for (const rule of [...RULES, ...(tenant ? TENANT : PLAIN), ...NOTES, ...(qinq ? [QINQ] : [])]) bind(rule, fields, bindings)
+  const nested = !tenant && bindNested(template, bindings)
   const start = bindTime('start', START, template, fields, bindings)
   const end = bindTime('end', END, template, fields, bindings)
   const duration = has(161) ? 'millis' : has(162) ? 'micros' : 'none'
@@ -164,14 +174,14 @@ export function planFlow(template: Template): FlowPlan {
     rate: has(311) ? 'probability' : has(309) && has(310) ? 'population' : has(305) && has(306) ? 'space' : has(34) || has(50) || has(305) ? 'interval' : 'none',
     biflow: bindings.some((b) => b.column === 'reverse_bytes' || b.column === 'reverse_packets'),
     reverseVlan: bindings.some((b) => b.column === 'reverse_vlan'),
-    tenant, qinq,
+    tenant, qinq, nested,
     segment: bindings.some((b) => b.column === 'segment_type'),
     tunnelType: has(891, VMWARE),
     tunnelKey: has(351) || has(892, VMWARE),
     icmpInPort: proto && has(11) && !icmp4 && !icmp6 && !tenant,
     proto,
     impliedProto: proto ? 0 : icmp4 && !icmp6 ? 1 : icmp6 && !icmp4 ? 58 : 0,
-    impliedEthertype: has(256) ? 0 : v4 && v6 ? 1 : v4 ? 0x0800 : v6 ? 0x86dd : 0,
+    impliedEthertype: has(256) ? 0 : (v4 && v6) || nested ? 1 : v4 ? 0x0800 : v6 ? 0x86dd : 0,
   }
 }
 
@@ -190,6 +200,37 @@ function bind(rule: Rule, fields: ReadonlyMap<number, number>, bindings: Binding
       mode: first ? 'set' : rule.choose === 'or' ? 'or' : 'nonzero',
     })
   }
+}
+
+/** Binds the inner headers of a template that has two of each; where they are zero, the outer ones that are bound already stay. */
+function bindNested(template: Template, bindings: Binding[]): boolean {
+  const places = (element: number): number[] => {
+    const found: number[] = []
+    for (const [i, other] of template.elements.entries()) if (other === element && template.enterprises[i] === 0 && i >= template.scopes) found.push(i)
+    return found
+  }
+  const protocols = places(4)
+  const ends = [NESTED_SOURCES, NESTED_DESTINATIONS].map((sources) =>
+    sources.flatMap(([element, conversion]) => places(element).map((field) => ({ field, conversion }))).toSorted((a, b) => a.field - b.field))
+  const [sources, destinations] = ends as [typeof ends[number], typeof ends[number]]
+  if (protocols.length < 2 || sources.length < 2 || destinations.length < 2) return false
+  for (const [which, list] of [['src', sources], ['dst', destinations]] as const) {
+    const outer = list[0] as typeof list[number]
+    const inner = list.at(-1) as typeof list[number]
+    const plain = bindings.findIndex((binding) => binding.column === `${which}_addr`)
+    while (bindings[plain]?.column === `${which}_addr`) bindings.splice(plain, 1)
+    bindings.push(
+      { ...outer, into: 'row', column: `tunnel_${which}`, mode: 'set' },
+      { ...outer, into: 'row', column: `${which}_addr`, mode: 'set' },
+      { ...inner, into: 'row', column: `${which}_addr`, mode: 'nonzero' },
+    )
+  }
+  bindings.push({ field: protocols[0] as number, into: 'note', column: 'outer_proto', conversion: 'uint', mode: 'set' })
+  for (const [column, element] of NESTED) {
+    const inner = places(element)
+    if (inner.length > 1) bindings.push({ field: inner.at(-1) as number, into: 'row', column, conversion: 'uint', mode: 'nonzero' })
+  }
+  return true
 }
 
 function bindTime(
