@@ -1,3 +1,5 @@
+import type { ProblemCode } from './ingest.ts'
+import type { Listener } from './receive.ts'
 import type { ReceiverStatus } from './receiver-messages.ts'
 
 // Where every datagram and every flow went, so that nothing is lost without being told:
@@ -64,4 +66,48 @@ export function ledgerOf(receivers: readonly ReceiverStatus[], outcome: Outcome)
     },
     metrics: { decoded: metricsDecoded, dropped: metricsDropped, spooled: outcome.metricsSpooled },
   }
+}
+
+/** Counters of two receivers as one: what ended ones leave is kept in one sum, however often they are started again. */
+export function addStatus(a: ReceiverStatus, b: ReceiverStatus): ReceiverStatus {
+  const problems = { ...a.problems }
+  for (const code of Object.keys(b.problems) as ProblemCode[]) problems[code] += b.problems[code]
+  return {
+    listeners: mergeListeners([a, b]),
+    rejected: a.rejected + b.rejected,
+    flowsDecoded: a.flowsDecoded + b.flowsDecoded,
+    flowsDropped: a.flowsDropped + b.flowsDropped,
+    metricsDecoded: a.metricsDecoded + b.metricsDecoded,
+    metricsDropped: a.metricsDropped + b.metricsDropped,
+    sightingsDropped: a.sightingsDropped + b.sightingsDropped,
+    problems,
+    decodeFailures: a.decodeFailures + b.decodeFailures,
+    lastDecodeFailure: b.lastDecodeFailure ?? a.lastDecodeFailure,
+    streams: a.streams + b.streams,
+    streamsEvicted: a.streamsEvicted + b.streamsEvicted,
+    templates: a.templates + b.templates,
+    pending: a.pending + b.pending,
+    batchesAllocated: a.batchesAllocated + b.batchesAllocated,
+    batchesFree: a.batchesFree + b.batchesFree,
+    refused: [...b.refused, ...a.refused].slice(0, 100),
+  }
+}
+
+/** One line a listener, whatever number of receivers share it. */
+export function mergeListeners(statuses: readonly ReceiverStatus[]): Listener[] {
+  const merged = new Map<string, Listener>()
+  for (const { listeners } of statuses) {
+    for (const one of listeners) {
+      const key = `${one.address} ${one.port}`
+      const same = merged.get(key)
+      if (!same) {
+        merged.set(key, { ...one })
+        continue
+      }
+      same.datagrams += one.datagrams
+      same.bytes += one.bytes
+      same.kernelDropped += one.kernelDropped
+    }
+  }
+  return [...merged.values()]
 }

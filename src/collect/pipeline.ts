@@ -4,7 +4,7 @@ import type { MetricBatch } from '../flow/metric-batch.ts'
 import type { Sighting } from '../flow/sighting.ts'
 import { createExporters, type ExportersHeard } from './exporters.ts'
 import type { ProblemCode } from './ingest.ts'
-import { ledgerOf, type Outcome, type PipelineLedger } from './ledger.ts'
+import { addStatus, ledgerOf, mergeListeners, type Outcome, type PipelineLedger } from './ledger.ts'
 import { RECEIVE_BUFFER_BYTES, type Listener, type ListenerConfig } from './receive.ts'
 import { createReceiver, type Receiver } from './receiver.ts'
 import type { IngestState, ReceiverConfig, ReceiverKind, ReceiverStatus } from './receiver-messages.ts'
@@ -107,8 +107,8 @@ export function createPipeline(config: PipelineConfig, deps: PipelineDeps): Pipe
   const exporters = createExporters({ limit: config.streams ?? STREAMS }, { nameOf: deps.nameOf })
   const outcome: Outcome = { spoolRefused: 0, spooled: 0, metricsDropped: 0, metricsSpooled: 0 }
   const places: Place[] = []
-  /** Last words of receivers that ended. */
-  const past: ReceiverStatus[] = []
+  /** Last words of receivers that ended, added up. */
+  let past: ReceiverStatus | undefined
   const restarts = new Set<NodeJS.Timeout>()
   let kind: ReceiverKind = 'recvmmsg'
   let startedAt = 0
@@ -247,10 +247,18 @@ export function createPipeline(config: PipelineConfig, deps: PipelineDeps): Pipe
     return started.listeners
   }
 
+  function bury(place: Place): void {
+    // What it held is gone with it: its streams are heard anew, its batches were its own.
+    if (place.status) {
+      const last = { ...place.status, streams: 0, templates: 0, pending: 0, batchesAllocated: 0, batchesFree: 0 }
+      past = past ? addStatus(past, last) : last
+    }
+    place.status = undefined
+  }
+
   function reopen(index: number, place: Place, listeners: readonly ListenerConfig[], reusePort: boolean): void {
     if (stopping) return
-    if (place.status) past.push(place.status)
-    place.status = undefined
+    bury(place)
     const timer = setTimeout(() => {
       restarts.delete(timer)
       open(index, listeners, reusePort).catch((error: unknown) => {
@@ -261,7 +269,7 @@ export function createPipeline(config: PipelineConfig, deps: PipelineDeps): Pipe
     restarts.add(timer)
   }
 
-  const statuses = (): ReceiverStatus[] => [...past, ...places.flatMap(({ status }) => (status ? [status] : []))]
+  const statuses = (): ReceiverStatus[] => [...(past ? [past] : []), ...places.flatMap(({ status }) => (status ? [status] : []))]
 
   return {
     async start() {
@@ -278,7 +286,7 @@ export function createPipeline(config: PipelineConfig, deps: PipelineDeps): Pipe
         if (count > 1) {
           const found = await open(0, listeners, false)
           await places[0]?.receiver.stop()
-          past.push(...places.splice(0).flatMap((place) => (place.status ? [place.status] : [])))
+          for (const place of places.splice(0)) bury(place)
           listeners = listeners.map(({ host }, i) => ({ host, port: found[i]?.port ?? 0 }))
         }
         // The kernel spreads datagrams over the sockets of a port by the hash of both addresses and ports, so that an
@@ -326,7 +334,7 @@ export function createPipeline(config: PipelineConfig, deps: PipelineDeps): Pipe
       startedAt,
       kind,
       receivers: count,
-      listeners: mergeListeners(all, kind),
+      listeners: mergeListeners(all).map((listener) => ({ ...listener, receiver: kind })),
       ledger: ledgerOf(all, outcome),
       problems,
       decodeFailures: total(({ decodeFailures }) => decodeFailures),
@@ -345,23 +353,4 @@ export function createPipeline(config: PipelineConfig, deps: PipelineDeps): Pipe
       reasons: failure ? [`A decoder failed on a datagram and went on with the next: ${failure.split('\n')[0]}`] : [],
     }
   }
-}
-
-/** One line a listener, whatever number of receivers share it. */
-function mergeListeners(statuses: readonly ReceiverStatus[], receiver: ReceiverKind): (Listener & { receiver: ReceiverKind })[] {
-  const merged = new Map<string, Listener & { receiver: ReceiverKind }>()
-  for (const { listeners } of statuses) {
-    for (const one of listeners) {
-      const key = `${one.address} ${one.port}`
-      const same = merged.get(key)
-      if (!same) {
-        merged.set(key, { ...one, receiver })
-        continue
-      }
-      same.datagrams += one.datagrams
-      same.bytes += one.bytes
-      same.kernelDropped += one.kernelDropped
-    }
-  }
-  return [...merged.values()]
 }

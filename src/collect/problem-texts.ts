@@ -1,7 +1,7 @@
 import type { ProblemCode } from './ingest.ts'
 
 /** What each problem means and what can be done, in words for the Exporters page. */
-export const PROBLEM_TEXTS: Readonly<Record<ProblemCode, string>> = {
+export const PROBLEM_TEXTS: Readonly<Record<ProblemCode | 'duplicate', string>> = {
   truncated: 'The datagram ends before what it announces; what came before the cut was used. Look for a full or fragmenting path to the collector.',
   bad_version: 'Not a version of sFlow (5), NetFlow (5, 7, 9) or IPFIX (10). Choose one of these at the exporter.',
   bad_length: 'A length inside the datagram contradicts the bytes that are there; the part was skipped.',
@@ -12,6 +12,7 @@ export const PROBLEM_TEXTS: Readonly<Record<ProblemCode, string>> = {
   session_limit: 'More exporters or observation domains than are kept; this one was not taken in.',
   bad_sample: 'An sFlow sample contradicts its own length; it was skipped.',
   bad_record: 'A record contradicts its own length; it was skipped.',
+  duplicate: 'The same datagram came twice. Look for a loop or a mirrored path between exporter and collector.',
   empty: 'A datagram without content.',
   unsupported: 'Valid, but of a kind that is not read: it was skipped by its length.',
 }

@@ -27,11 +27,18 @@ const METRICS_IN_FLIGHT = 8
 const SIGHTINGS_PER_MESSAGE = 2_000
 /** Sightings are repeated by their senders, so that one left out comes again. */
 const SIGHTINGS_PER_SECOND = 20_000
-const STREAMS_PER_SECOND = 512
+const STREAMS_LEAST = 64
+const STREAMS_MOST = 10_000
 const REFUSED_SHOWN = 100
 const SHRINK_MS = 30_000
 /** Housekeeping that took t ms comes again at the earliest after this many times t: receiving goes first. */
 const HOUSEKEEPING_SHARE = 50
+/** What the kernel counts for a datagram of Ethernet size in the receive buffer. */
+const KERNEL_BYTES_A_DATAGRAM = 2_304
+/** Housekeeping may let the receive buffer fill up by this part. */
+const BUFFER_SHARE = 1 / 8
+/** Templates are given out to be kept at least so often when they changed, whatever it costs. */
+const SAVE_ANYWAY_MS = 600_000
 
 /** Problems after which, if nothing else came of it, a datagram counts as rejected. */
 const REJECTING: ReadonlySet<ProblemCode> = new Set([
@@ -142,6 +149,12 @@ export function createReceiverCore(config: ReceiverConfig, deps: ReceiverCoreDep
   let secondAt = clock.now() + 1000
   let shrinkAt = clock.now() + SHRINK_MS
   let streamsAt = 0
+  let msPerStream = 0.02
+  let datagramsThen = 0
+  let datagramsPerMs = 0
+  let statusAt = clock.now()
+  let savedAt = clock.now()
+  let saveTook = 0
   let saveAt = clock.now() + config.saveMs
   let savedMark = ''
 
@@ -182,6 +195,13 @@ export function createReceiverCore(config: ReceiverConfig, deps: ReceiverCoreDep
     sink.sightings = []
   }
 
+  /** How long receiving may pause at the rate of the last second without a full receive buffer. */
+  function affordableMs(): number {
+    const listeners = deps.listeners()
+    const buffer = listeners.reduce((least, { receiveBufferBytes }) => Math.min(least, receiveBufferBytes), Number.POSITIVE_INFINITY)
+    return (buffer * BUFFER_SHARE) / KERNEL_BYTES_A_DATAGRAM / Math.max(datagramsPerMs, 0.001)
+  }
+
   function status(): ReceiverStatus {
     const n = netflow.counts()
     const s = sflow.counts()
@@ -208,23 +228,30 @@ export function createReceiverCore(config: ReceiverConfig, deps: ReceiverCoreDep
     }
   }
 
-  function postStreams(now: number): void {
+  function postStreams(now: number, limit: number): void {
     const started = performance.now()
-    const streams = [...netflow.streams(STREAMS_PER_SECOND), ...sflow.streams(STREAMS_PER_SECOND)]
-    if (streams.length > 0) post({ type: 'streams', at: now, streams })
-    streamsAt = now + (performance.now() - started) * HOUSEKEEPING_SHARE
+    const streams = [...netflow.streams(limit), ...sflow.streams(limit)]
+    if (streams.length === 0) return
+    post({ type: 'streams', at: now, streams })
+    const took = performance.now() - started
+    msPerStream += 0.3 * (took / streams.length - msPerStream)
+    streamsAt = now + took * HOUSEKEEPING_SHARE
   }
 
-  function postState(now: number): void {
+  /** Gives out what is to be kept, unless nothing is new or the pause would cost datagrams. */
+  function postState(now: number, affordable: number): void {
+    saveAt = now + config.saveMs
+    if (saveTook > affordable && now - savedAt < SAVE_ANYWAY_MS) return
     // Templates are sent again and again, so counting them tells well enough whether there is something new.
     const { streams, templates } = netflow.counts()
     const mark = `${streams}/${templates}/${sflow.counts().streams}`
-    saveAt = now + config.saveMs
     if (mark === savedMark) return
     savedMark = mark
+    savedAt = now
     const started = performance.now()
     post({ type: 'state', state: { netflow: netflow.save(), sflow: sflow.save() } })
-    saveAt += (performance.now() - started) * HOUSEKEEPING_SHARE * 10
+    saveTook = performance.now() - started
+    saveAt = now + Math.max(config.saveMs, saveTook * HOUSEKEEPING_SHARE)
   }
 
   function second(now: number): void {
@@ -234,9 +261,15 @@ export function createReceiverCore(config: ReceiverConfig, deps: ReceiverCoreDep
     flushMetrics()
     flushSightings()
     sink.sightingsThisSecond = 0
-    post({ type: 'status', status: status() })
-    if (now >= streamsAt) postStreams(now)
-    if (now >= saveAt) postState(now)
+    const report = status()
+    post({ type: 'status', status: report })
+    const datagrams = report.listeners.reduce((sum, listener) => sum + listener.datagrams, 0)
+    datagramsPerMs = (datagrams - datagramsThen) / Math.max(1, now - statusAt)
+    datagramsThen = datagrams
+    statusAt = now
+    const affordable = affordableMs()
+    if (now >= streamsAt) postStreams(now, Math.max(STREAMS_LEAST, Math.min(STREAMS_MOST, Math.floor(affordable / 2 / msPerStream))))
+    if (now >= saveAt) postState(now, affordable)
     if (now >= shrinkAt) {
       shrinkAt = now + SHRINK_MS
       for (const id of sink.pool.shrink()) post({ type: 'batchForgotten', id })
@@ -275,7 +308,7 @@ export function createReceiverCore(config: ReceiverConfig, deps: ReceiverCoreDep
       if (sink.flows.n > 0) sink.giveAway()
       flushMetrics()
       flushSightings()
-      postStreams(now)
+      postStreams(now, STREAMS_MOST)
       post({ type: 'state', state: { netflow: netflow.save(), sflow: sflow.save() } })
       post({ type: 'status', status: { ...status(), flowsDecoded: sink.handedOn + sink.dropped } })
       post({ type: 'stopped' })

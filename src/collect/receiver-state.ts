@@ -1,5 +1,5 @@
-import { mkdir, open, readFile, rename } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { readFile } from 'node:fs/promises'
+import { writeJsonFile } from '../base/json-file.ts'
 import type { IngestState } from './receiver-messages.ts'
 
 // Templates and sampling rates over a restart: data of exporters that repeat their templates rarely is then read at once.
@@ -25,16 +25,6 @@ export async function readStates(file: string): Promise<{ states: IngestState[];
   }
 }
 
-/** Replaces the file as a whole: a crash leaves the old one or the new one. */
 export async function writeStates(file: string, states: readonly IngestState[], now: number): Promise<void> {
-  await mkdir(dirname(file), { recursive: true })
-  const temporary = `${file}.tmp`
-  const handle = await open(temporary, 'w')
-  try {
-    await handle.writeFile(JSON.stringify({ version: VERSION, savedAt: now, receivers: states }))
-    await handle.datasync()
-  } finally {
-    await handle.close()
-  }
-  await rename(temporary, file)
+  await writeJsonFile(file, { version: VERSION, savedAt: now, receivers: states })
 }
