@@ -33,7 +33,7 @@ test('the streams of one exporter become one line with their sums', () => {
   assert.equal(one.lastHeard, 5_000)
   assert.deepEqual(one.sampling, [{ rate: 400, from: 'options' }])
   assert.equal(one.problems['no_template']?.count, 4)
-  assert.match(one.problems['no_template']?.text ?? '', /template has not come/)
+  assert.match(one.problems['no_template']?.text ?? '', /template did not come/)
   assert.equal(one.problems['empty'], undefined)
   assert.equal(one.streams.length, 3)
 })
