@@ -29,13 +29,13 @@ export function sankeyData(columns: readonly string[], rows: readonly Row[], met
     if (row[metric] <= 0) continue
     const path = columns.map((column, depth) => {
       const value = row.key[column] ?? null
-      const name = `${depth}\u0000${String(value)}`
+      const name = `${depth}/${String(value)}`
       if (!nodes.has(name)) nodes.set(name, { name, text: valueText(column, value), column, key: { [column]: value }, depth })
       return name
     })
     for (let at = 1; at < path.length; at++) {
       const [source, target] = [path[at - 1] ?? '', path[at] ?? '']
-      const id = `${source}\u0001${target}`
+      const id = `${source}\n${target}`
       links.set(id, { source, target, value: (links.get(id)?.value ?? 0) + row[metric] })
     }
   }

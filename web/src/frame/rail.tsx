@@ -12,6 +12,7 @@ interface Item {
   readonly icon: LucideIcon
   readonly count?: number | undefined
   readonly wrong?: string | undefined
+  readonly lacking?: number
 }
 
 function ItemLink({ item }: { readonly item: Item }) {
@@ -24,6 +25,7 @@ function ItemLink({ item }: { readonly item: Item }) {
       <span className="rail-label">{item.label}</span>
       {item.count === undefined || item.count === 0 ? null : (
         <span className={`rail-count ${item.wrong === undefined ? '' : 'bad'}`} title={item.wrong}>
+          {item.lacking ? `${countText(item.count - item.lacking)}/` : ''}
           {countText(item.count)}
           {item.wrong === undefined ? null : <span className="sr">, {item.wrong}</span>}
         </span>
@@ -56,7 +58,7 @@ export function Rail() {
     {
       name: 'System',
       items: [
-        { to: '/exporters', label: 'Exporters', icon: RadioTower, count: exporters?.total, wrong: silent > 0 ? `${silent} silent` : undefined },
+        { to: '/exporters', label: 'Exporters', icon: RadioTower, count: exporters?.total, lacking: silent, wrong: silent > 0 ? `${silent} silent` : undefined },
         { to: '/settings', label: 'Settings', icon: Settings },
       ],
     },

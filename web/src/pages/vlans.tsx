@@ -1,1 +1,84 @@
-export function Vlans() { return <p>Vlans</p> }
+// Every VLAN that was seen or named.
+import { useNavigate, useSearch } from '@tanstack/react-router'
+import { useMemo } from 'react'
+import { useTop } from '../api/questions.ts'
+import { useInventory } from '../api/system.ts'
+import { errorText, rateText, shareText } from '../figures/units.ts'
+import { Answer } from '../parts/answer.tsx'
+import { Bar } from '../parts/bars.tsx'
+import { Card } from '../parts/card.tsx'
+import { Name } from '../parts/name.tsx'
+import { Nothing } from '../parts/states.tsx'
+import { Head } from '../subject/head.tsx'
+import { SeriesCard } from '../subject/series-card.tsx'
+import { DataTable } from '../table/data-table.tsx'
+import type { Column } from '../table/data-table.tsx'
+import { useClock } from '../time/clock.tsx'
+import { agoText } from '../time/zone.ts'
+import { readSort, writeSort } from '../url/search.ts'
+
+interface VlanRow {
+  readonly id: number
+  readonly name: string | null
+  readonly rate: number
+  readonly share: number
+  readonly error: string
+  readonly lastSeen: number | null
+}
+
+const BY = ['vlan']
+const OVER = [{ value: 'vlan', label: 'VLAN' }]
+
+export function Vlans() {
+  const clock = useClock()
+  const search = useSearch({ strict: false }) as Record<string, string>
+  const navigate = useNavigate()
+  const top = useTop({ by: BY, metric: 'bytes', limit: 4096 })
+  const known = useInventory().data?.vlans
+  const rows = useMemo(() => {
+    if (!top.data) return undefined
+    const scale = 8 / Math.max(1, (top.data.bounds.to - top.data.bounds.from) / 1000)
+    const total = Math.max(1, top.data.total.bytes)
+    const all = new Map<number, VlanRow>()
+    for (const vlan of known ?? []) all.set(vlan.id, { ...vlan, rate: 0, share: 0, error: '–' })
+    for (const row of top.data.rows) {
+      const id = Number(row.key['vlan'])
+      const was = all.get(id)
+      all.set(id, { id, name: was?.name ?? null, lastSeen: was?.lastSeen ?? null, rate: row.bytes * scale, share: row.bytes / total, error: errorText(row.bytes, row.low, row.high) })
+    }
+    return [...all.values()].sort((a, b) => b.rate - a.rate)
+  }, [top.data, known])
+  return (
+    <>
+      <Head title="VLANs" note="each packet counted once, on the VLAN it came in by" />
+      <SeriesCard title="Traffic by VLAN" filter="" over={OVER} className="" />
+      <Card title="All VLANs" note="average over the time shown">
+        <Answer of={{ ...top, data: rows }} height={200}>
+          {(all) => {
+            if (all.length === 0) return <Nothing>No VLAN has been seen yet.</Nothing>
+            const most = Math.max(1, ...all.map((row) => row.rate))
+            const columns: Column<VlanRow>[] = [
+              { id: 'id', head: 'VLAN', value: (row) => row.id, cell: (row) => (row.id === 0 ? <span className="dim">untagged</span> : <Name of="vlan" value={row.id} />) },
+              { id: 'rate', head: 'Average', num: true, value: (row) => row.rate, cell: (row) => rateText('bytes', row.rate) },
+              { id: 'error', head: '± 95 %', num: true, cell: (row) => <span className="dim">{row.error.replace('± ', '')}</span> },
+              { id: 'share', head: 'Share', num: true, value: (row) => row.share, cell: (row) => shareText(row.share) },
+              { id: 'bar', head: '', cell: (row) => <Bar share={row.rate / most} /> },
+              { id: 'seen', head: 'Last seen', num: true, value: (row) => row.lastSeen, cell: (row) => <span className="dim">{row.lastSeen === null ? '–' : agoText(row.lastSeen, clock.now())}</span> },
+            ]
+            return (
+              <DataTable
+                label="VLANs"
+                columns={columns}
+                rows={all}
+                rowId={(row) => String(row.id)}
+                sort={readSort(search['sort'])}
+                onSort={(sort) => void navigate({ to: '.', search: ((was: object) => ({ ...was, sort: writeSort(sort) })) as never, replace: true })}
+                onPick={(row) => void navigate({ to: `/vlans/${row.id}` as never })}
+              />
+            )
+          }}
+        </Answer>
+      </Card>
+    </>
+  )
+}

@@ -102,7 +102,7 @@ function Line<T>({ row, first, table }: { readonly row: T; readonly first: boole
       onKeyDown={pick ? (event) => { if (event.key === 'Enter' && event.target === event.currentTarget) pick(row) } : undefined}
     >
       {columns.map((column) => (
-        <td key={column.id} className={column.num ? 'num' : ''}>
+        <td key={column.id} className={column.num ? 'num' : column.id === 'bar' ? 'bar-cell' : ''}>
           {column.cell(row)}
         </td>
       ))}

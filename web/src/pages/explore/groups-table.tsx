@@ -60,7 +60,7 @@ export function GroupsTable({ answer, view, change, onPick }: GroupsTableProps) 
     >
       <DataTable
         label="Groups"
-        columns={tableColumns(columns, view, paint)}
+        columns={tableColumns(columns, view, paint, Math.max(0.0001, ...groups.map((group) => group.share)))}
         rows={named}
         last={other}
         rowId={(group) => group.id}
@@ -73,7 +73,7 @@ export function GroupsTable({ answer, view, change, onPick }: GroupsTableProps) 
   )
 }
 
-function tableColumns(columns: readonly string[], view: View, paint: (key: Key) => string): Column<Group>[] {
+function tableColumns(columns: readonly string[], view: View, paint: (key: Key) => string, most: number): Column<Group>[] {
   const { metric } = view
   const rate = (value: number | null) => rateText(metric, value)
   const dimensions = columns.map((column, at): Column<Group> => ({
@@ -98,6 +98,6 @@ function tableColumns(columns: readonly string[], view: View, paint: (key: Key) 
     { id: 'p95', head: '95th pct', num: true, value: (group) => group.p95, cell: (group) => rate(group.p95) },
     { id: 'total', head: 'Total', num: true, value: (group) => group.total, cell: (group) => totalText(metric, group.total) },
     { id: 'share', head: 'Share', num: true, value: (group) => group.share, cell: (group) => shareText(group.share) },
-    { id: 'bar', head: '', cell: (group) => <Bar share={group.share} colour={group.other ? 'var(--other)' : paint(group.key)} /> },
+    { id: 'bar', head: '', cell: (group) => <Bar share={group.share / most} colour={group.other ? 'var(--other)' : paint(group.key)} /> },
   ]
 }

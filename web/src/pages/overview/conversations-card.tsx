@@ -20,7 +20,7 @@ function End({ row, side }: { readonly row: Row; readonly side: 'src' | 'dst' })
 }
 
 export function Conversations() {
-  const top = useTop({ by: BY, metric: 'bytes', limit: 8 })
+  const top = useTop({ by: BY, metric: 'bytes', limit: 10 })
   return (
     <Card title="Top conversations" note="sender to receiver, by service" className="c7 stretch" end={<Go to="/conversations" className="link">All conversations</Go>}>
       <Answer of={top} height={240}>

@@ -37,7 +37,7 @@ export function KeyFigures() {
           label={past ? 'Traffic, average' : 'Traffic now'}
           value={data ? bits.value : '–'}
           {...(data ? { unit: bits.unit } : {})}
-          note={data ? (half > 0 ? `± ${rateText('bytes', half, 2)} at 95 %, ${samplingText(data.samplingRates)}` : samplingText(data.samplingRates)) : ''}
+          note={data ? (half > 0 ? `± ${rateText('bytes', half, 2)}, ${samplingText(data.samplingRates)}` : samplingText(data.samplingRates)) : ''}
           to="/explore"
         />
         <Kpi label="Packets" value={data ? packets.value : '–'} unit={`${packets.prefix}/s`} note={data && data.total.packets > 0 ? `${countText(data.total.bytes / data.total.packets)} bytes each on average` : ''} to="/explore" search={{ metric: 'packets' }} />
@@ -94,7 +94,7 @@ function Lost({ health, exporters }: { readonly health: Health | undefined; read
       label="Lost on the way"
       value={share > 0 && share < 0.0001 ? '< 0.01' : (share * 100).toFixed(2)}
       unit="%"
-      note={`${countText(gaps)} lost before us, ${countText(dropped)} dropped here`}
+      note={`${countText(gaps)} before us, ${countText(dropped)} here`}
       state={dropped > 0 ? 'bad' : share > 0.001 ? 'warn' : undefined}
       to="/exporters"
     />

@@ -7,8 +7,7 @@ import type { SeriesAnswer } from '../../../../src/api/contract/query.ts'
 import { completeBuckets, SETTLE_MS } from '../../chart/layers.ts'
 import { SeriesChart } from '../../chart/series-chart.tsx'
 import { rateText } from '../../figures/units.ts'
-import { kindOf, LOCALITY, valueText } from '../../names/dimensions.ts'
-import { useVlanNames } from '../../names/vlan-names.ts'
+import { LOCALITY, valueText } from '../../names/dimensions.ts'
 import { Answer, Provenance } from '../../parts/answer.tsx'
 import { Bar } from '../../parts/bars.tsx'
 import { Card } from '../../parts/card.tsx'
@@ -61,7 +60,6 @@ export function TrafficCards() {
 
 function BesideCard({ series, over }: { readonly series: Answered<SeriesAnswer> | undefined; readonly over: Over }) {
   const clock = useClock()
-  const vlans = useVlanNames()
   const rows = useMemo(() => (series ? rowsOf(series) : []), [series])
   const keys = useMemo(() => rows.filter((row) => !row.other).map((row) => row.key), [rows])
   const columns = series?.columns ?? BY[over]
@@ -87,11 +85,10 @@ function BesideCard({ series, over }: { readonly series: Answered<SeriesAnswer> 
                 <td className="cell-name">
                   <span className="swatch" style={{ background: row.other ? 'var(--other)' : paint(row.key) }} aria-hidden="true" />
                   {row.other ? <span className="strong">other</span> : <Named column={column} value={row.key[column]} />}
-                  {kindOf(column) === 'vlan' ? <span className="dim small"> {vlans.get(Number(row.key[column])) ?? ''}</span> : null}
                 </td>
                 <td className="num">{rateText('bytes', row.now)}</td>
                 <td className="num">{rateText('bytes', row.average)}</td>
-                <td style={{ width: '24%' }}>
+                <td className="bar-cell">
                   <Bar share={row.average / most} colour={row.other ? 'var(--other)' : paint(row.key)} />
                 </td>
               </tr>

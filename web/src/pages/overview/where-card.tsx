@@ -34,7 +34,7 @@ export function WhereCard() {
                           <Go to="/explore" search={{ filter: `locality ${locality}`, by: 'src_vm' }} className="name">{words.name}</Go>{' '}
                           <span className="dim small">{words.note}</span>
                         </span>
-                        <span style={{ whiteSpace: 'nowrap' }} title={errorText(row.bytes, row.low, row.high)}>
+                        <span className="figures" style={{ whiteSpace: 'nowrap' }} title={errorText(row.bytes, row.low, row.high)}>
                           {rateText('bytes', (row.bytes * 8) / seconds)} <span className="dim small">{shareText(row.bytes / data.total.bytes, 0)}</span>
                         </span>
                       </div>
