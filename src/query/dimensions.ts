@@ -19,6 +19,8 @@ export interface Dimension {
   readonly derived: boolean
   /** Expression of the raw value; of each side, where either counts. */
   readonly sides: readonly [string] | readonly [string, string]
+  /** Type of the raw value, as a parameter. */
+  readonly type: string
   readonly values?: Readonly<Record<number, string>>
   decode(cell: Cell): KeyValue
 }
@@ -50,19 +52,22 @@ export const DECODERS: Readonly<Record<ColumnFormat, (cell: Cell) => KeyValue>> 
 
 function ofColumn(column: ColumnDefinition): Dimension {
   const { name, label, describe, format, values } = column
-  return { name, label, describe, format, derived: false, sides: [name], ...(values ? { values } : {}), decode: DECODERS[format] }
+  const plain = { name, label, describe, format, derived: false }
+  // Enumerations are grouped by number: their texts are put in at the end.
+  if (values) return { ...plain, sides: [`CAST(${name}, 'Int8')`], type: 'Int8', values, decode: (cell) => values[Number(cell)] ?? String(cell) }
+  return { ...plain, sides: [name], type: column.type.startsWith('LowCardinality') ? 'String' : column.type, decode: DECODERS[format] }
 }
 
-function either(name: string, label: string, format: ColumnFormat, source: string, destination: string): Dimension {
+function either(name: string, label: string, format: ColumnFormat, type: string, source: string, destination: string): Dimension {
   const describe = `${label} on either side: a flow counts for both of its ends, a total counts it once.`
-  return { name, label, describe, format, derived: true, sides: [source, destination], decode: DECODERS[format] }
+  return { name, label, describe, format, derived: true, sides: [source, destination], type, decode: DECODERS[format] }
 }
 
 /** Network of an address: /24 of IPv4, /48 of IPv6. */
 function net(name: string, label: string, column: string): Dimension {
   const mapped = `(${column} >= toIPv6('::ffff:0.0.0.0') AND ${column} <= toIPv6('::ffff:255.255.255.255'))`
   return {
-    name, label, describe: `${label}: /24 of IPv4, /48 of IPv6.`, format: 'ip', derived: true,
+    name, label, describe: `${label}: /24 of IPv4, /48 of IPv6.`, format: 'ip', derived: true, type: 'IPv6',
     sides: [`tupleElement(IPv6CIDRToRange(${column}, if(${mapped}, 120, 48)), 1)`],
     decode: (cell) => {
       const text = address(cell)
@@ -73,8 +78,8 @@ function net(name: string, label: string, column: string): Dimension {
 
 const SERVICE: Dimension = {
   name: 'service', label: 'service', describe: 'Lower port with its protocol, such as 443/tcp; the protocol alone where there are no ports.',
-  format: 'name', derived: true,
-  sides: [`toUInt32(${SERVICE_PORT}) * 256 + proto`],
+  format: 'name', derived: true, type: 'UInt32',
+  sides: [`toUInt32(toUInt32(${SERVICE_PORT}) * 256 + proto)`],
   decode: (cell) => {
     const code = Number(cell)
     const port = Math.floor(code / 256)
@@ -83,14 +88,14 @@ const SERVICE: Dimension = {
 }
 
 export const DIMENSIONS: readonly Dimension[] = [
-  { name: 'vlan', label: 'VLAN', describe: 'VLAN in, or else VLAN out; 0 if untagged or unknown.', format: 'vlan', derived: true, sides: ['if(vlan_in != 0, vlan_in, vlan_out)'], decode: Number },
-  either('vm', 'VM', 'name', 'src_vm', 'dst_vm'),
-  either('host', 'host', 'name', 'src_host', 'dst_host'),
-  either('ip', 'address', 'ip', 'src_addr', 'dst_addr'),
-  either('port', 'port', 'port', 'src_port', 'dst_port'),
-  either('as', 'AS', 'as', 'src_as', 'dst_as'),
-  either('mac', 'MAC', 'mac', 'src_mac', 'dst_mac'),
-  either('if', 'interface', 'interface', 'in_if', 'out_if'),
+  { name: 'vlan', label: 'VLAN', describe: 'VLAN in, or else VLAN out; 0 if untagged or unknown.', format: 'vlan', derived: true, sides: ['if(vlan_in != 0, vlan_in, vlan_out)'], type: 'UInt16', decode: Number },
+  either('vm', 'VM', 'name', 'String', 'src_vm', 'dst_vm'),
+  either('host', 'host', 'name', 'String', 'src_host', 'dst_host'),
+  either('ip', 'address', 'ip', 'IPv6', 'src_addr', 'dst_addr'),
+  either('port', 'port', 'port', 'UInt16', 'src_port', 'dst_port'),
+  either('as', 'AS', 'as', 'UInt32', 'src_as', 'dst_as'),
+  either('mac', 'MAC', 'mac', 'UInt64', 'src_mac', 'dst_mac'),
+  either('if', 'interface', 'interface', 'UInt32', 'in_if', 'out_if'),
   SERVICE,
   net('src_net', 'src network', 'src_addr'),
   net('dst_net', 'dst network', 'dst_addr'),

@@ -5,7 +5,7 @@ import { DECODERS, type KeyValue } from './dimensions.ts'
 import { nearest } from './filter/problem.ts'
 import { where, type Prepared } from './question.ts'
 import type { Run } from './run.ts'
-import { ratesMet } from './top.ts'
+import { ratesIn } from './top.ts'
 
 // The rows themselves, newest first, as they were observed.
 
@@ -45,7 +45,7 @@ export async function flows(prepared: Prepared, names: readonly string[], limit:
     to = from
   }
   const rows = found.slice(0, limit).map((cells) => columns.map((column, i) => DECODERS[column.format](cells[i] as Cell)))
-  const samplingRates = await ratesMet(prepared, run)
+  const samplingRates = await ratesIn(prepared, run)
   return {
     columns: columns.map(({ name, label, format }) => ({ name, label, format })),
     rows, more: found.length > limit, samplingRates, ...run.provenance(),

@@ -1,9 +1,12 @@
-import type { Dimension, KeyValue } from './dimensions.ts'
-import type { Cell } from '../store/store.ts'
 import { UserError } from '../base/errors.ts'
+import type { Cell } from '../store/store.ts'
+import type { Dimension, KeyValue } from './dimensions.ts'
+import type { Params } from './filter/sql.ts'
+import { SUM_NAMES, sumsSql } from './measure.ts'
+import { where, type Prepared } from './question.ts'
 
-// Grouping by dimensions. A dimension of two sides (ip, vm, …) is asked for by laying both sides of each row below each
-// other; several such dimensions take the same side of the row together.
+// Grouping by dimensions. A dimension of two sides (ip, vm, …) is grouped once by each, and the groups put together;
+// several such dimensions take the same side of a row together.
 
 export interface Grouping {
   readonly dimensions: readonly Dimension[]
@@ -11,36 +14,52 @@ export interface Grouping {
   readonly either: boolean
   /** `k0, k1, …` */
   readonly keys: string
-  /** FROM clause in which the keys exist. */
-  readonly from: string
-  /** The keys of one side as a tuple of expressions, for conditions on rows. */
-  readonly sideTuples: readonly string[]
-  /** SELECT list that makes the keys. */
-  readonly select: string
+  /** Expressions of the key, one list a side. */
+  readonly sides: readonly [readonly string[]] | readonly [readonly string[], readonly string[]]
 }
 
-const MOST = 8
+const MOST_DIMENSIONS = 8
 
 /** How to group by the dimensions (at least one). */
 export function groupingBy(dimensions: readonly Dimension[]): Grouping {
-  if (dimensions.length > MOST) throw new UserError(`at most ${MOST} dimensions can be asked for at once`)
+  if (dimensions.length > MOST_DIMENSIONS) throw new UserError(`at most ${MOST_DIMENSIONS} dimensions can be asked for at once`)
   const either = dimensions.some((d) => d.sides.length === 2)
-  const side = (dimension: Dimension, which: 0 | 1): string => (which === 0 ? dimension.sides[0] : (dimension.sides[1] ?? dimension.sides[0]))
-  const keys = dimensions.map((_, i) => `k${i}`).join(', ')
-  const tuple = (which: 0 | 1): string => `tuple(${dimensions.map((d) => side(d, which)).join(', ')})`
-  if (!either) {
-    return {
-      dimensions, either, keys, from: 'flows', sideTuples: [tuple(0)],
-      select: dimensions.map((d, i) => `${d.sides[0]} AS k${i}`).join(', '),
-    }
-  }
-  const [first, second] = [tuple(0), tuple(1)]
+  const first = dimensions.map((d) => d.sides[0])
+  const second = dimensions.map((d) => d.sides[1] ?? d.sides[0])
+  return { dimensions, either, keys: dimensions.map((_, i) => `k${i}`).join(', '), sides: either ? [first, second] : [first] }
+}
+
+/** SELECT of one row a group: its keys and sums; those that count a row once as tb … ty, for totals. */
+export function groupedSql(prepared: Prepared, grouping: Grouping): string {
+  const sums = sumsSql(prepared.metric)
+  if (!grouping.either) return oneSide(prepared, grouping, 0, sums)
+  const list = SUM_NAMES.map((name) => `sum(${name}) AS ${name}2`).join(', ')
+  const once = SUM_NAMES.map((name) => `sumIf(${name}, first) AS t${name}`).join(', ')
+  const both = `${oneSide(prepared, grouping, 0, `${sums}, true AS first`)} UNION ALL ${oneSide(prepared, grouping, 1, `${sums}, false AS first`)}`
+  const renamed = SUM_NAMES.map((name) => `${name}2 AS ${name}`).join(', ')
+  return `SELECT ${grouping.keys}, ${renamed}, ${SUM_NAMES.map((name) => `t${name}`).join(', ')} FROM (SELECT ${grouping.keys}, ${list}, ${once} FROM (${both}) GROUP BY ${grouping.keys})`
+}
+
+/** SELECT of the greatest groups: their keys alone. Equal ones are told apart by their keys. */
+export function greatestSql(prepared: Prepared, grouping: Grouping, limit: number, from: number, to: number): string {
+  const sum = { bytes: 'sum(bytes * sampling_rate)', packets: 'sum(packets * sampling_rate)', flows: 'count()' }[prepared.metric]
+  const list = `${sum} AS m`
+  const order = `ORDER BY m DESC, ${grouping.keys} LIMIT ${limit}`
+  if (!grouping.either) return `SELECT ${grouping.keys} FROM (${oneSide(prepared, grouping, 0, list, from, to)} ${order})`
+  const both = `${oneSide(prepared, grouping, 0, list, from, to)} UNION ALL ${oneSide(prepared, grouping, 1, list, from, to)}`
+  return `SELECT ${grouping.keys} FROM (SELECT ${grouping.keys}, sum(m) AS m2 FROM (${both}) GROUP BY ${grouping.keys} ORDER BY m2 DESC, ${grouping.keys} LIMIT ${limit})`
+}
+
+function oneSide(prepared: Prepared, grouping: Grouping, side: 0 | 1, list: string, from?: number, to?: number): string {
+  const [first, second] = grouping.sides
+  const select = ((side === 0 ? first : second) as readonly string[]).map((expression, i) => `${expression} AS k${i}`).join(', ')
   // A row with the same on both sides counts once.
-  return {
-    dimensions, either, keys, sideTuples: [first, second],
-    from: `flows ARRAY JOIN if(${first} = ${second}, [${first}], [${first}, ${second}]) AS side`,
-    select: dimensions.map((_, i) => `tupleElement(side, ${i + 1}) AS k${i}`).join(', '),
-  }
+  const more = side === 0 ? '' : `NOT (${equal(first, second as readonly string[])})`
+  return `SELECT ${select}, ${list} FROM flows WHERE ${where(prepared, from, to, more)} GROUP BY ${grouping.keys}`
+}
+
+function equal(first: readonly string[], second: readonly string[]): string {
+  return first.flatMap((expression, i) => (expression === second[i] ? [] : [`${expression} = ${second[i]}`])).join(' AND ')
 }
 
 /** Cells from `at` on → the key of a row. */
@@ -48,4 +67,35 @@ export function keyOf(grouping: Grouping, cells: readonly Cell[], at: number): R
   const key: Record<string, KeyValue> = {}
   for (const [i, dimension] of grouping.dimensions.entries()) key[dimension.name] = dimension.decode(cells[at + i] as Cell)
   return key
+}
+
+/**
+ * Numbers in place of values: for each dimension an expression that is 1, 2, … for the values among the given keys, and 0
+ * for all others. Groups of numbers are far cheaper than groups of names and addresses.
+ */
+export interface Codes {
+  /** Expressions, one list a side. */
+  readonly sides: readonly (readonly string[])[]
+  /** Index in the given keys of these codes, or −1. */
+  indexOf(codes: readonly number[]): number
+}
+
+export function codesOf(grouping: Grouping, keys: readonly (readonly Cell[])[], params: Params): Codes {
+  const byDimension = grouping.dimensions.map((_, d) => [...new Map(keys.map((key) => [String(key[d]), key[d] as Cell])).entries()])
+  const lists = byDimension.map((values, d) => {
+    const dimension = grouping.dimensions[d] as Dimension
+    const list = params.add(`Array(${dimension.type})`, values.map(([, cell]) => raw(cell)))
+    const codes = `[${values.map((_, i) => i + 1).join(', ')}]`
+    return (expression: string): string => `transform(${expression}, ${list}, CAST(${codes}, 'Array(UInt16)'), toUInt16(0))`
+  })
+  const numbers = byDimension.map((values) => new Map(values.map(([text], i) => [text, i + 1])))
+  const known = new Map(keys.map((key, i) => [key.map((cell, d) => numbers[d]?.get(String(cell))).join(','), i]))
+  return {
+    sides: grouping.sides.map((side) => side.map((expression, d) => (lists[d] as (e: string) => string)(expression))),
+    indexOf: (codes) => known.get(codes.join(',')) ?? -1,
+  }
+}
+
+function raw(cell: Cell): string | number {
+  return typeof cell === 'boolean' ? Number(cell) : (cell as string | number)
 }

@@ -25,7 +25,10 @@ export interface Row {
 
 const RATE = 'toFloat64(sampling_rate)'
 
-/** The SELECT list of the sums, in the order of `sumsOf`, named b p f v y. */
+/** Names of the sums in statements. */
+export const SUM_NAMES = ['b', 'p', 'f', 'v', 'y'] as const
+
+/** The SELECT list of the sums, in the order of `sumsOf`, under their names. */
 export function sumsSql(metric: Metric): string {
   const variance = {
     bytes: `sum(${RATE} * (${RATE} - 1) * toFloat64(bytes) * toFloat64(bytes) / greatest(packets, 1))`,

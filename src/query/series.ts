@@ -1,11 +1,11 @@
 import { UserError } from '../base/errors.ts'
 import type { Cell } from '../store/store.ts'
 import type { KeyValue } from './dimensions.ts'
-import { groupingBy, keyOf, type Grouping } from './group.ts'
+import { codesOf, greatestSql, groupingBy, keyOf, type Grouping } from './group.ts'
 import { addSums, intervalOf, noSums, rowOf, sumsOf, sumsSql, weightOf, type Row, type Sums } from './measure.ts'
 import { where, type Metric, type Prepared } from './question.ts'
 import type { Run } from './run.ts'
-import { ratesMet, topKeysSql } from './top.ts'
+import { ratesMet } from './top.ts'
 
 // The metric over time, for the greatest groups of the whole range and the rest of it as one.
 
@@ -67,22 +67,16 @@ export function bucketsOf(from: number, to: number, asked?: number): Buckets {
 
 /**
  * @param now buckets that begin later have no value yet
- * @param oldest receipt of the oldest row of all: buckets that end before it have none either
  */
 export async function series(prepared: Prepared, limit: number, step: number | undefined, now: number, run: Run): Promise<SeriesAnswer> {
   const { dimensions, metric } = prepared
   const buckets = bucketsOf(prepared.from, prepared.to, step)
-  const grouping = dimensions.length === 0 ? undefined : groupingBy(dimensions)
-  const [rows, samplingRates, oldest, whole] = await Promise.all([
-    run.query(seriesSql(prepared, grouping, limit, buckets)),
-    ratesMet(prepared, run, buckets.from, buckets.to),
+  const [{ lines, total }, oldest] = await Promise.all([
+    dimensions.length === 0 ? wholeLine(prepared, buckets, run) : greatestLines(prepared, groupingBy(dimensions), limit, buckets, run),
     oldestRow(run),
-    grouping?.either ? run.query(seriesSql(prepared, undefined, limit, buckets)) : undefined,
   ])
-  const lines = linesOf(rows.rows, grouping)
-  const total = noSums()
-  for (const line of whole ? linesOf(whole.rows, undefined) : lines) addSums(total, line.sums)
   lines.sort((a, b) => Number(a.other) - Number(b.other) || b.sums[metric] - a.sums[metric])
+  const samplingRates = await ratesMet(prepared, total, run, buckets.from, buckets.to)
   const width = buckets.step * 1000
   const times = Array.from({ length: buckets.count }, (_, i) => buckets.from + i * width)
   const isKnown = times.map((time) => time <= now && time + width > oldest)
@@ -93,44 +87,61 @@ export async function series(prepared: Prepared, limit: number, step: number | u
   }
 }
 
-/** Rows (bucket, 1 if among the greatest, keys…, sums…). */
-function seriesSql(prepared: Prepared, grouping: Grouping | undefined, limit: number, buckets: Buckets): string {
-  const { from, to } = buckets
-  const bucket = `toUInt32(intDiv(toUnixTimestamp64Milli(time_received) - ${from}, ${Math.round(buckets.step * 1000)})) AS t`
-  const sums = sumsSql(prepared.metric)
-  if (!grouping) return `SELECT ${bucket}, 1, ${sums} FROM flows WHERE ${where(prepared, from, to)} GROUP BY t`
-  const top = `WITH top AS (${topKeysSql(prepared, grouping, limit, from, to)})`
-  const [first, second] = grouping.sideTuples as [string, string?]
-  const isTop = (tuple: string): string => `${tuple} IN (SELECT * FROM top)`
-  const blank = `tuple(${grouping.dimensions.map((d) => `defaultValueOfArgumentType(${d.sides[0]})`).join(', ')})`
-  const keys = grouping.dimensions.map((_, i) => `tupleElement(side, ${i + 2}) AS k${i}`).join(', ')
-  const tagged = (tag: 0 | 1, tuple: string): string => `tupleConcat(tuple(${tag}), ${tuple})`
-  // Each row lies under each of its sides that is among the greatest, or else once under the rest.
-  const sides = second === undefined
-    ? `[if(${isTop(first)}, ${tagged(1, first)}, ${tagged(0, blank)})]`
-    : `multiIf(${first} = ${second} AND ${isTop(first)}, [${tagged(1, first)}],
-        ${isTop(first)} AND ${isTop(second)}, [${tagged(1, first)}, ${tagged(1, second)}],
-        ${isTop(first)}, [${tagged(1, first)}], ${isTop(second)}, [${tagged(1, second)}], [${tagged(0, blank)}])`
-  return `${top} SELECT ${bucket}, tupleElement(side, 1) AS g, ${keys}, ${sums} FROM flows ARRAY JOIN ${sides} AS side
-    WHERE ${where(prepared, from, to)} GROUP BY t, g, ${grouping.keys}`
+interface Lines {
+  readonly lines: Line[]
+  /** Each row once. */
+  readonly total: Sums
 }
 
-function linesOf(rows: readonly (readonly Cell[])[], grouping: Grouping | undefined): Line[] {
-  const lines = new Map<string, Line>()
-  const width = grouping?.dimensions.length ?? 0
-  for (const cells of rows) {
-    const other = Number(cells[1]) === 0
-    const id = other ? 'other' : JSON.stringify(cells.slice(2, 2 + width))
-    let line = lines.get(id)
-    if (!line) {
-      line = { key: other || !grouping ? {} : keyOf(grouping, cells, 2), other, buckets: new Map(), sums: noSums() }
-      lines.set(id, line)
-    }
-    const sums = sumsOf(cells, 2 + width)
-    line.buckets.set(Number(cells[0]), sums)
-    addSums(line.sums, sums)
+function bucketSql(buckets: Buckets): string {
+  return `toUInt32(intDiv(toUnixTimestamp64Milli(time_received) - ${buckets.from}, ${Math.round(buckets.step * 1000)})) AS t`
+}
+
+function newLine(key: Record<string, KeyValue>, other: boolean): Line {
+  return { key, other, buckets: new Map(), sums: noSums() }
+}
+
+function addTo(line: Line, bucket: number, sums: Sums): void {
+  const there = line.buckets.get(bucket)
+  if (there) addSums(there, sums)
+  else line.buckets.set(bucket, { ...sums })
+  addSums(line.sums, sums)
+}
+
+/** All of it as one line. */
+async function wholeLine(prepared: Prepared, buckets: Buckets, run: Run): Promise<Lines> {
+  const answer = await run.query(`SELECT ${bucketSql(buckets)}, ${sumsSql(prepared.metric)} FROM flows WHERE ${where(prepared, buckets.from, buckets.to)} GROUP BY t`)
+  const line = newLine({}, false)
+  for (const cells of answer.rows) addTo(line, Number(cells[0]), sumsOf(cells, 1))
+  return { lines: answer.rows.length > 0 ? [line] : [], total: line.sums }
+}
+
+/** One line a group, the greatest of the whole range, and one for the rest: first the keys, then their buckets by code. */
+async function greatestLines(prepared: Prepared, grouping: Grouping, limit: number, buckets: Buckets, run: Run): Promise<Lines> {
+  const { from, to } = buckets
+  const keys = (await run.query(greatestSql(prepared, grouping, limit, from, to))).rows
+  if (keys.length === 0) return { lines: [], total: noSums() }
+  const codes = codesOf(grouping, keys, prepared.params)
+  const expressions = codes.sides.flat()
+  const names = expressions.map((_, i) => `c${i}`)
+  const select = expressions.map((expression, i) => `${expression} AS ${names[i]}`).join(', ')
+  const answer = await run.query(
+    `SELECT ${bucketSql(buckets)}, ${select}, ${sumsSql(prepared.metric)} FROM flows WHERE ${where(prepared, from, to)} GROUP BY t, ${names.join(', ')}`,
+  )
+  const lines = keys.map((key) => newLine(keyOf(grouping, key, 0), false))
+  const other = newLine({}, true)
+  const total = noSums()
+  const width = grouping.dimensions.length
+  for (const cells of answer.rows) {
+    const sums = sumsOf(cells, 1 + names.length)
+    const bucket = Number(cells[0])
+    addSums(total, sums)
+    const met = new Set(codes.sides.map((_, s) => codes.indexOf(cells.slice(1 + s * width, 1 + (s + 1) * width).map(Number))))
+    met.delete(-1)
+    if (met.size === 0) addTo(other, bucket, sums)
+    for (const index of met) addTo(lines[index] as Line, bucket, sums)
   }
-  return [...lines.values()]
+  return { lines: other.sums.flows > 0 ? [...lines, other] : lines, total }
 }
 
 /** A line with a value a second in each bucket; bytes as bits. */

@@ -1,6 +1,6 @@
 import type { Cell } from '../store/store.ts'
-import { groupingBy, keyOf, type Grouping } from './group.ts'
-import { metricSum, rowOf, sumsOf, sumsSql, weightOf, withoutSums, type Row, type Sums } from './measure.ts'
+import { codesOf, groupedSql, groupingBy, keyOf, type Grouping } from './group.ts'
+import { SUM_NAMES, metricSum, rowOf, sumsOf, sumsSql, weightOf, withoutSums, type Row, type Sums } from './measure.ts'
 import { where, type Prepared } from './question.ts'
 import type { Run } from './run.ts'
 
@@ -18,74 +18,74 @@ export interface TopAnswer {
   samplingRates: number[]
 }
 
-const SUMS = 5
+interface Found {
+  readonly cells: readonly Cell[]
+  readonly sums: Sums
+}
 
 export async function top(prepared: Prepared, limit: number, run: Run): Promise<TopAnswer> {
   const { dimensions, metric } = prepared
   const columns = dimensions.map((d) => d.name)
   if (dimensions.length === 0) {
-    const [sums, samplingRates] = await Promise.all([totalSums(prepared, run), ratesMet(prepared, run)])
+    const sums = await totalSums(prepared, run)
     const total = rowOf({}, sums, metric)
-    return { columns, rows: sums.flows > 0 ? [total] : [], groups: sums.flows > 0 ? 1 : 0, total, samplingRates, ...run.provenance() }
+    return { columns, rows: sums.flows > 0 ? [total] : [], groups: sums.flows > 0 ? 1 : 0, total, samplingRates: await ratesMet(prepared, sums, run), ...run.provenance() }
   }
   const grouping = groupingBy(dimensions)
-  const [answer, samplingRates, whole] = await Promise.all([
-    run.query(topSql(prepared, grouping, limit)),
-    ratesMet(prepared, run),
-    grouping.either ? totalSums(prepared, run) : undefined,
-  ])
-  const cells = answer.rows[0] as readonly Cell[]
-  const found = (cells[1 + SUMS] as readonly (readonly Cell[])[]).map((cell) => ({
-    key: keyOf(grouping, cell, 1), sums: sumsOf(cell, 1 + dimensions.length),
-  }))
-  const totals = whole ?? sumsOf(cells, 1)
-  const groups = Number(cells[0])
+  const { found, totals, groups } = await greatest(prepared, grouping, limit, run)
   const weight = weightOf(totals)
-  const rows = found.map(({ key, sums }) => rowOf(key, sums, metric, sums.sampled > 0 ? weight : 0))
-  const rest = groups <= rows.length ? undefined : grouping.either ? await otherSums(prepared, grouping, limit, run) : withoutSums(totals, found.map((f) => f.sums))
+  const weighed = (sums: Sums): number => (sums.sampled > 0 ? weight : 0)
+  const rows = found.map(({ cells, sums }) => rowOf(keyOf(grouping, cells, 0), sums, metric, weighed(sums)))
+  const rest = groups > rows.length ? await otherSums(prepared, grouping, found, totals, run) : undefined
+  const samplingRates = await ratesMet(prepared, totals, run)
   return {
     columns, rows, groups, total: rowOf({}, totals, metric), samplingRates,
-    ...(rest && rest.flows > 0 ? { other: rowOf({}, rest, metric, rest.sampled > 0 ? weight : 0) } : {}),
+    ...(rest && rest.flows > 0 ? { other: rowOf({}, rest, metric, weighed(rest)) } : {}),
     ...run.provenance(),
   }
 }
 
-/** One row: how many groups, their sums, and the greatest of them as tuples (−metric, keys…, sums…). One pass over the rows. */
-function topSql(prepared: Prepared, grouping: Grouping, limit: number): string {
-  const m = metricSum(prepared.metric)
-  const outer = ['b', 'p', 'f', 'v', 'y'].map((name) => `toFloat64(sum(${name}))`).join(', ')
-  const tuple = `(-toFloat64(${m}), ${grouping.keys}, toFloat64(b), toFloat64(p), toFloat64(f), v, toFloat64(y))`
-  return `SELECT count(), ${outer}, groupArraySorted(${limit})(${tuple}) FROM (${groupedSql(prepared, grouping)})`
+/** One pass over the rows: the greatest groups, how many there are, and the sums of all. */
+async function greatest(prepared: Prepared, grouping: Grouping, limit: number, run: Run): Promise<{ found: Found[]; totals: Sums; groups: number }> {
+  const once = SUM_NAMES.map((name) => `toFloat64(sum(${grouping.either ? `t${name}` : name}))`).join(', ')
+  const tuple = `(-toFloat64(${metricSum(prepared.metric)}), ${grouping.keys}, ${SUM_NAMES.map((name) => `toFloat64(${name})`).join(', ')})`
+  const answer = await run.query(`SELECT count(), ${once}, groupArraySorted(${limit})(${tuple}) FROM (${groupedSql(prepared, grouping)})`)
+  const cells = answer.rows[0] as readonly Cell[]
+  const width = grouping.dimensions.length
+  const tuples = cells[1 + SUM_NAMES.length] as readonly (readonly Cell[])[]
+  return {
+    groups: Number(cells[0]),
+    totals: sumsOf(cells, 1),
+    found: tuples.map((t) => ({ cells: t.slice(1, 1 + width), sums: sumsOf(t, 1 + width) })),
+  }
 }
 
-function groupedSql(prepared: Prepared, grouping: Grouping): string {
-  return `SELECT ${grouping.select}, ${sumsSql(prepared.metric)} FROM ${grouping.from} WHERE ${where(prepared)} GROUP BY ${grouping.keys}`
-}
-
-/** The greatest keys as a set, for `… IN (…)`. */
-export function topKeysSql(prepared: Prepared, grouping: Grouping, limit: number, from = prepared.from, to = prepared.to): string {
-  const m = { bytes: 'sum(bytes * sampling_rate)', packets: 'sum(packets * sampling_rate)', flows: 'count()' }[prepared.metric]
-  // Equal sums are told apart by their keys, as groupArraySorted does.
-  return `SELECT tuple(${grouping.keys}) FROM (SELECT ${grouping.select}, ${m} AS m FROM ${grouping.from} WHERE ${where(prepared, from, to)} GROUP BY ${grouping.keys} ORDER BY m DESC, ${grouping.keys} LIMIT ${limit})`
-}
-
-/** Rows of which no side is among the greatest. */
-async function otherSums(prepared: Prepared, grouping: Grouping, limit: number, run: Run): Promise<Sums> {
-  const keys = topKeysSql(prepared, grouping, limit)
-  const [first, second] = grouping.sideTuples
-  const inside = `${first} IN (SELECT * FROM top) OR ${second} IN (SELECT * FROM top)`
-  const sql = `WITH top AS (${keys}) SELECT ${sumsSql(prepared.metric)} FROM flows WHERE ${where(prepared)} AND NOT (${inside})`
-  return sumsOf((await run.query(sql)).rows[0] as readonly Cell[], 0)
+/** What is in none of the greatest groups. Where a row may be in two of them, the rows have to be looked at again. */
+async function otherSums(prepared: Prepared, grouping: Grouping, found: readonly Found[], totals: Sums, run: Run): Promise<Sums> {
+  if (!grouping.either) return withoutSums(totals, found.map((f) => f.sums))
+  const codes = codesOf(grouping, found.map((f) => f.cells), prepared.params)
+  const names = codes.sides.map((side, s) => side.map((_, d) => `c${s}_${d}`))
+  const select = codes.sides.flatMap((side, s) => side.map((expression, d) => `${expression} AS ${names[s]?.[d]}`)).join(', ')
+  const groups = names.flat()
+  const answer = await run.query(`SELECT ${select}, ${sumsSql(prepared.metric)} FROM flows WHERE ${where(prepared)} GROUP BY ${groups.join(', ')}`)
+  const width = grouping.dimensions.length
+  const inside = answer.rows.filter((cells) => codes.sides.some((_, s) => codes.indexOf(cells.slice(s * width, (s + 1) * width).map(Number)) >= 0))
+  return withoutSums(totals, inside.map((cells) => sumsOf(cells, groups.length)))
 }
 
 /** The sums over all rows, each once. */
-export async function totalSums(prepared: Prepared, run: Run): Promise<Sums> {
+async function totalSums(prepared: Prepared, run: Run): Promise<Sums> {
   const answer = await run.query(`SELECT ${sumsSql(prepared.metric)} FROM flows WHERE ${where(prepared)}`)
   return sumsOf(answer.rows[0] as readonly Cell[], 0)
 }
 
-/** The sampling rates of the rows, ascending. */
-export async function ratesMet(prepared: Prepared, run: Run, from = prepared.from, to = prepared.to): Promise<number[]> {
+/** The sampling rates of the rows, ascending; asked for only if the sums don't say that nothing was sampled. */
+export async function ratesMet(prepared: Prepared, totals: Sums, run: Run, from = prepared.from, to = prepared.to): Promise<number[]> {
+  if (totals.flows === 0 || (prepared.metric !== 'flows' && totals.sampled === 0)) return [1]
+  return ratesIn(prepared, run, from, to)
+}
+
+export async function ratesIn(prepared: Prepared, run: Run, from = prepared.from, to = prepared.to): Promise<number[]> {
   const answer = await run.query(`SELECT arraySort(groupUniqArray(1000)(sampling_rate)) FROM flows WHERE ${where(prepared, from, to)}`)
   const rates = (answer.rows[0]?.[0] ?? []) as readonly Cell[]
   return rates.length === 0 ? [1] : rates.map(Number)

@@ -1,6 +1,6 @@
 import type { KeyValue } from './dimensions.ts'
-import { groupingBy, keyOf } from './group.ts'
-import { where, type Prepared } from './question.ts'
+import { greatestSql, groupingBy, keyOf } from './group.ts'
+import type { Prepared } from './question.ts'
 import type { Run } from './run.ts'
 
 // Values that a dimension has had, for completion while a filter is typed.
@@ -11,9 +11,7 @@ const CANDIDATES = 5000
 export async function valuesOf(prepared: Prepared, prefix: string, limit: number, run: Run): Promise<KeyValue[]> {
   const grouping = groupingBy(prepared.dimensions)
   const name = (prepared.dimensions[0] as { name: string }).name
-  const answer = await run.query(
-    `SELECT ${grouping.select}, count() AS f FROM ${grouping.from} WHERE ${where(prepared)} GROUP BY ${grouping.keys} ORDER BY f DESC LIMIT ${CANDIDATES}`,
-  )
+  const answer = await run.query(greatestSql({ ...prepared, metric: 'flows' }, grouping, CANDIDATES, prepared.from, prepared.to))
   const wanted = prefix.toLowerCase()
   const starting: KeyValue[] = []
   const holding: KeyValue[] = []
