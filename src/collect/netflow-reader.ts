@@ -58,7 +58,7 @@ export function createNetflowReader(): NetflowReader {
       records.push({ kind: 'template', ...identity(stream, id), scopes: template.scopes, elements })
     },
     record(stream, id, template, view, at, end, rows) {
-      const templateOf = (other: number): Template | undefined => stream.known(stream.transports[0] as Stream['transports'][number], other)?.template
+      const templateOf = (other: number): Template | undefined => stream.templateNamed(other)
       const fields = recordValues(template, view, at, end, templateOf)?.fields ?? {}
       const base = { ...identity(stream, id), fields }
       if (template.kind === 'options') records.push({ kind: 'options', ...base })

@@ -113,7 +113,7 @@ export class Stream {
   }
 
   /** The transport of a port; a port never heard continues a transport whose sequence it goes on from, or is a new one. */
-  transport(port: number, sequence: number, now: number): Transport {
+  transport(port: number, sequence: number, now: number, dropped: (template: Template) => void): Transport {
     const first = this.transports[0]
     if (first !== undefined && first.port === port) {
       first.lastHeard = now
@@ -126,7 +126,7 @@ export class Stream {
     }
     if (found === undefined) {
       found = new Transport(port, this.protocol, now)
-      if (this.transports.length >= MAX_TRANSPORTS) this.#forgetTransport()
+      if (this.transports.length >= MAX_TRANSPORTS) this.#forgetTransport(dropped)
       this.transports.push(found)
     }
     found.lastHeard = now
@@ -150,22 +150,24 @@ export class Stream {
   }
 
   // What a silent port had announced goes to the newest other port that has nothing of its own under that id.
-  #forgetTransport(): void {
+  #forgetTransport(dropped: (template: Template) => void): void {
     let oldest = this.transports[this.transports.length - 1] as Transport
     for (const transport of this.transports) if (transport.lastHeard < oldest.lastHeard) oldest = transport
     this.transports.splice(this.transports.indexOf(oldest), 1)
     const heir = this.transports[0]
     if (heir === undefined) return
     for (const [id, known] of oldest.templates) {
-      if (this.transports.some((transport) => transport.templates.has(id))) this.templateBytes -= templateCost(known.template)
-      else heir.templates.set(id, known)
+      if (this.transports.some((transport) => transport.templates.has(id))) {
+        this.templateBytes -= templateCost(known.template)
+        dropped(known.template)
+      } else heir.templates.set(id, known)
     }
     heir.sampling ??= oldest.sampling
     if (heir.bootedAt === 0) heir.bootedAt = oldest.bootedAt
   }
 
-  /** The template that data of `transport` with this set id is laid out by, if it is known. */
-  known(transport: Transport, id: number): Known | undefined {
+  /** The template that data of `transport` with this set id is laid out by, if it is known. One borrowed from another port must fit the set's bytes. */
+  known(transport: Transport, id: number, bytes: number): Known | undefined {
     const own = transport.templates.get(id)
     if (own !== undefined || this.transports.length === 1 || this.portsDisagree) return own
     let newest: Known | undefined
@@ -173,7 +175,16 @@ export class Stream {
       const known = other.templates.get(id)
       if (known !== undefined && (newest === undefined || known.announcedAt > newest.announcedAt)) newest = known
     }
-    return newest
+    return newest !== undefined && fits(newest.template, bytes) ? newest : undefined
+  }
+
+  /** The template of an id as the port heard last announced it, or any other. */
+  templateNamed(id: number): Template | undefined {
+    for (const transport of this.transports) {
+      const known = transport.templates.get(id)
+      if (known !== undefined) return known.template
+    }
+    return undefined
   }
 
   /** Sampling by what the transport told, or another port of the stream. */
@@ -188,6 +199,11 @@ export class Stream {
     transport.sampling ??= new Sampling()
     return transport.sampling
   }
+}
+
+/** True if a set of so many bytes can be of whole records and padding. */
+export function fits(template: Template, bytes: number): boolean {
+  return template.variable ? bytes >= template.minLength : bytes >= template.minLength && bytes % template.minLength < 4
 }
 
 /** Bytes that a template takes in memory, about. */

@@ -6,7 +6,7 @@ import { MAX_RECORDS, NETFLOW5_HEADER, NETFLOW5_RECORD, NETFLOW7_RECORD } from '
 import { planFlow, type FlowPlan } from './netflow-plan.ts'
 import { RowMaker, SetContext } from './netflow-rows.ts'
 import { OptionsReader } from './netflow-sampling.ts'
-import { templateCost, StreamTable, type Known, type Layout, type Protocol, type Stream, type Transport, type Waiting } from './netflow-streams.ts'
+import { fits, templateCost, StreamTable, type Known, type Layout, type Protocol, type Stream, type Transport, type Waiting } from './netflow-streams.ts'
 import { streamStatus, addressText } from './netflow-status.ts'
 import { readStreams, saveStreams, templateOfSaved } from './netflow-state.ts'
 
@@ -79,6 +79,11 @@ class NetflowIngest implements Ingest {
   readonly #planned = new Set<Layout>()
   readonly #known5 = fixedLayout(NETFLOW5_RECORD)
   readonly #known7 = fixedLayout(NETFLOW7_RECORD)
+  /** Templates that a stream gave up by itself, with the port that announced them. */
+  readonly #onDropped = (template: Template): void => {
+    this.#templates--
+    this.#templateBytes -= templateCost(template)
+  }
   #templates = 0
   #templateBytes = 0
   #waiting = 0
@@ -128,7 +133,7 @@ class NetflowIngest implements Ingest {
     // Engine type and id tell the line cards of one router apart, each with a sequence of its own.
     const domain = protocol === 'netflow5' ? view.getUint16(offset + 20) : 0
     const stream = this.#stream(protocol, domain, d)
-    const transport = stream.transport(d.sourcePort, sequence, d.receivedAt)
+    const transport = stream.transport(d.sourcePort, sequence, d.receivedAt, this.#onDropped)
     const fit = Math.floor((d.length - NETFLOW5_HEADER) / record.minLength)
     if (claimed === 0) this.#problem(stream, sink, 'empty', 2)
     if (claimed > fit) this.#problem(stream, sink, 'truncated', d.length)
@@ -136,7 +141,7 @@ class NetflowIngest implements Ingest {
     const count = Math.min(claimed, fit)
     this.#sequence(stream, transport, sequence, claimed, uptime)
     const context = this.#enter(stream, transport, d)
-    context.exportedAt = view.getUint32(offset + 8) * 1000 + view.getUint32(offset + 12) / 1e6
+    context.exportedAt = view.getUint32(offset + 8) * 1000 + Math.floor(view.getUint32(offset + 12) / 1e6)
     context.uptime = uptime
     if (protocol === 'netflow5') {
       // The mode is not looked at: exporters that sample do not agree on it.
@@ -146,8 +151,7 @@ class NetflowIngest implements Ingest {
     const at = offset + NETFLOW5_HEADER
     const known = protocol === 'netflow5' ? this.#known5 : this.#known7
     const rows = count === 0 ? 0 : this.#rows(stream, 0, known, view, at, Math.min(end, at + count * record.minLength), sink)
-    this.#leave(stream, rows)
-    return rows
+    return this.#leave(stream, rows)
   }
 
   #netflow9(d: Datagram, end: number, sink: IngestSink): number {
@@ -159,15 +163,14 @@ class NetflowIngest implements Ingest {
     const uptime = view.getUint32(offset + 4)
     const sequence = view.getUint32(offset + 12)
     const stream = this.#stream('netflow9', view.getUint32(offset + 16), d)
-    const transport = stream.transport(d.sourcePort, sequence, d.receivedAt)
+    const transport = stream.transport(d.sourcePort, sequence, d.receivedAt, this.#onDropped)
     const context = this.#enter(stream, transport, d)
     context.exportedAt = view.getUint32(offset + 8) * 1000
     context.uptime = uptime
     this.#records = 0
     const rows = this.#sets(stream, transport, d, offset + 20, end, 'netflow9', sink)
     this.#sequence(stream, transport, sequence, this.#records, uptime)
-    this.#leave(stream, rows)
-    return rows
+    return this.#leave(stream, rows)
   }
 
   #ipfix(d: Datagram, end: number, sink: IngestSink): number {
@@ -179,7 +182,7 @@ class NetflowIngest implements Ingest {
     const length = view.getUint16(offset + 2)
     const sequence = view.getUint32(offset + 8)
     const stream = this.#stream('ipfix', view.getUint32(offset + 12), d)
-    const transport = stream.transport(d.sourcePort, sequence, d.receivedAt)
+    const transport = stream.transport(d.sourcePort, sequence, d.receivedAt, this.#onDropped)
     if (length < 16 || length < d.length) this.#problem(stream, sink, 'bad_length', 2)
     else if (length > d.length) this.#problem(stream, sink, 'truncated', d.length)
     const context = this.#enter(stream, transport, d)
@@ -188,8 +191,7 @@ class NetflowIngest implements Ingest {
     this.#records = 0
     const rows = this.#sets(stream, transport, d, offset + 16, Math.min(end, offset + Math.max(length, 16)), 'ipfix', sink)
     this.#sequence(stream, transport, sequence, this.#records, -1)
-    this.#leave(stream, rows)
-    return rows
+    return this.#leave(stream, rows)
   }
 
   // Templates and options first, then data: a sampling rate in the same datagram holds for the flows beside it, whichever stands first.
@@ -215,13 +217,14 @@ class NetflowIngest implements Ingest {
       sets++
       if (id === templateSet || id === optionsSet) this.#templateRecords(stream, transport, d, at + 4, setEnd, flavour, id === optionsSet, sink)
       else if (id >= 256) {
-        const known = stream.known(transport, id)
-        if (known?.template.kind === 'options') this.#options_(stream, transport, id, known, view, at + 4, setEnd, sink)
+        const known = stream.known(transport, id, setEnd - at - 4)
+        if (known?.template.kind === 'options') this.#optionsRecords(stream, transport, id, known, view, at + 4, setEnd, sink)
         else data++
       } else this.#problem(stream, sink, 'unsupported', at - d.offset)
       at += length
     }
-    if (sets === 0) this.#problem(stream, sink, 'empty', start - d.offset)
+    if (sets === 0 && last === end && end - start < 4) this.#problem(stream, sink, 'empty', start - d.offset)
+    else if (at < end && end - at < 4 && !zeroes(view, at, end)) this.#problem(stream, sink, 'truncated', at - d.offset)
     return data === 0 ? 0 : this.#dataSets(stream, transport, d, start, last, sink)
   }
 
@@ -236,7 +239,7 @@ class NetflowIngest implements Ingest {
       if (length < 4) break
       const setEnd = Math.min(end, at + length)
       if (id >= 256) {
-        const known = stream.known(transport, id)
+        const known = stream.known(transport, id, setEnd - at - 4)
         if (known === undefined) {
           this.#records = -1
           this.#hold(stream, transport, id, view, at + 4, setEnd, d, sink)
@@ -250,15 +253,16 @@ class NetflowIngest implements Ingest {
   #rows(stream: Stream, id: number, known: Known, view: DataView, at: number, end: number, sink: IngestSink, setOffset = 0): number {
     known.usedAt = this.#context.receivedAt
     const plan = known.layout.plan ?? this.#plan(known.layout)
-    if (this.#observer) return this.#observed(this.#observer, stream, id, known.template, plan, view, at, end, sink)
+    if (this.#observer) return this.#observed(this.#observer, stream, id, known.template, plan, view, at, end, sink, setOffset)
     const rows = this.#maker.rows(known.template, plan, view, at, end, this.#context, sink)
-    if (this.#maker.records === 0) this.#problem(stream, sink, end - at === 0 ? 'empty' : 'bad_record', setOffset)
-    if (this.#records >= 0) this.#records += this.#maker.records
+    const { records, refused, stoppedAt } = this.#maker
+    if (!refused) this.#checkRest(stream, view, stoppedAt, end, records, sink, setOffset)
+    if (this.#records >= 0) this.#records = refused && known.template.variable ? -1 : this.#records + records
     return rows
   }
 
   #observed(
-    observer: NetflowObserver, stream: Stream, id: number, template: Template, plan: FlowPlan, view: DataView, start: number, end: number, sink: IngestSink,
+    observer: NetflowObserver, stream: Stream, id: number, template: Template, plan: FlowPlan, view: DataView, start: number, end: number, sink: IngestSink, setOffset: number,
   ): number {
     let made = 0
     let at = start
@@ -270,8 +274,14 @@ class NetflowIngest implements Ingest {
       at = this.#maker.stoppedAt
       made += rows
     }
-    if (at === start) this.#problem(stream, sink, end === at ? 'empty' : 'bad_record', at)
+    this.#checkRest(stream, view, at, end, at - start, sink, setOffset)
     return made
+  }
+
+  /** Up to three bytes, or zeroes, are padding (RFC 7011 §3.3.1); anything else behind the last record is not what the template says. */
+  #checkRest(stream: Stream, view: DataView, at: number, end: number, decoded: number, sink: IngestSink, setOffset: number): void {
+    if (decoded === 0 && end === at) this.#problem(stream, sink, 'empty', setOffset)
+    else if (decoded === 0 || (end - at > 3 && !zeroes(view, at, end))) this.#problem(stream, sink, 'bad_record', setOffset)
   }
 
   #plan(layout: Layout): FlowPlan {
@@ -375,7 +385,7 @@ class NetflowIngest implements Ingest {
     }
   }
 
-  #options_(stream: Stream, transport: Transport, id: number, known: Known, view: DataView, start: number, end: number, sink: IngestSink): void {
+  #optionsRecords(stream: Stream, transport: Transport, id: number, known: Known, view: DataView, start: number, end: number, sink: IngestSink): void {
     const { template } = known
     const reader = this.#optionsReader
     known.usedAt = this.#context.receivedAt
@@ -417,7 +427,7 @@ class NetflowIngest implements Ingest {
   /** Decodes what waited for a template that has just come. */
   #release(stream: Stream, transport: Transport, id: number, sink: IngestSink): void {
     const known = transport.templates.get(id) as Known
-    const ready = stream.waiting.filter((set) => set.id === id && (set.port === transport.port || !stream.portsDisagree))
+    const ready = stream.waiting.filter((set) => set.id === id && (set.port === transport.port || (!stream.portsDisagree && fits(known.template, set.bytes.length))))
     if (ready.length === 0) return
     const context = this.#context
     const { receivedAt, exportedAt, uptime, rate } = context
@@ -429,7 +439,7 @@ class NetflowIngest implements Ingest {
       context.exportedAt = set.exportedAt
       context.uptime = set.uptime
       const view = new DataView(set.bytes.buffer)
-      if (known.template.kind === 'options') this.#options_(stream, transport, id, known, view, 0, set.bytes.length, sink)
+      if (known.template.kind === 'options') this.#optionsRecords(stream, transport, id, known, view, 0, set.bytes.length, sink)
       else this.#released += this.#rows(stream, id, known, view, 0, set.bytes.length, sink)
     }
     this.#records = records
@@ -478,10 +488,12 @@ class NetflowIngest implements Ingest {
     this.#context.rate = sampling !== undefined && sampling.last > 0 ? sampling.last : 1
   }
 
-  #leave(stream: Stream, rows: number): void {
-    stream.flows += rows + this.#released
+  #leave(stream: Stream, decoded: number): number {
+    const rows = decoded + this.#released
     this.#released = 0
+    stream.flows += rows
     if (rows > 0 && !stream.proven && stream.lastHeard - stream.firstHeard >= PROVEN_AFTER_MS) this.#streams.prove(stream)
+    return rows
   }
 
   #sequence(stream: Stream, transport: Transport, sequence: number, units: number, uptime: number): void {

@@ -20,7 +20,7 @@ export type Conversion =
   | 'float' | 'seconds' | 'millis' | 'ntpMicros' | 'ntpNanos'
   | 'span'
 
-/** `set` writes always, `nonzero` only what is not zero, `or` adds bits. */
+/** `set` writes (into rows, which are zeroed, it leaves out words that are always zero), `nonzero` only what is not zero, `or` adds bits. */
 export type Mode = 'set' | 'nonzero' | 'or'
 
 export interface Binding {
@@ -151,11 +151,11 @@ function move(binding: Binding, place: Place): string | undefined {
     case 'direction':
       return `{const x=${word.low};if(x<2)${array}[${index}]=x+1}`
     case 'u64':
-      return storePair(array, index, word.low, word.high, binding.mode)
+      return storePair(array, index, word.low, word.high, binding.mode, binding.into === 'row')
     case 'mac':
-      return exactly(6, storePair(array, index, `v.getUint32(${at(2)})`, `v.getUint16(${at(0)})`, binding.mode))
+      return exactly(6, storePair(array, index, `v.getUint32(${at(2)})`, `v.getUint16(${at(0)})`, binding.mode, false))
     case 'ipv4':
-      return exactly(4, storeIpv4(array, index, `v.getUint32(${at(0)},true)`, binding.mode))
+      return exactly(4, storeIpv4(array, index, `v.getUint32(${at(0)},true)`, binding))
     case 'ipv6':
       return exactly(16, storeIpv6(array, index, [0, 4, 8, 12].map((more) => `v.getUint32(${at(more)},true)`), binding.mode))
     case 'float':
@@ -196,7 +196,8 @@ function store(array: string, index: string, value: string, mode: Mode): string 
   return `{const x=${value};if(x!==0)${array}[${index}]=x}`
 }
 
-function storePair(array: string, index: string, low: string, high: string, mode: Mode): string {
+function storePair(array: string, index: string, low: string, high: string, mode: Mode, zeroed: boolean): string {
+  if (mode === 'set' && high === '0' && zeroed) return `${array}[2*${index}]=${low};`
   if (mode === 'set') return `${array}[2*${index}]=${low};${array}[2*${index}+1]=${high};`
   return `{const x=${low},y=${high};if((x|y)!==0){${array}[2*${index}]=x;${array}[2*${index}+1]=y}}`
 }
@@ -204,9 +205,11 @@ function storePair(array: string, index: string, low: string, high: string, mode
 // ::ffff:0:0/96 as little-endian reads see it.
 const MAPPED = 0xffff0000
 
-function storeIpv4(array: string, index: string, value: string, mode: Mode): string {
-  const write = (x: string): string => `${array}[4*${index}]=0;${array}[4*${index}+1]=0;${array}[4*${index}+2]=${MAPPED};${array}[4*${index}+3]=${x};`
-  return mode === 'set' ? write(value) : `{const x=${value};if(x!==0){${write('x')}}}`
+function storeIpv4(array: string, index: string, value: string, { mode, into }: Binding): string {
+  const short = (x: string): string => `${array}[4*${index}+2]=${MAPPED};${array}[4*${index}+3]=${x};`
+  const whole = (x: string): string => `${array}[4*${index}]=0;${array}[4*${index}+1]=0;${short(x)}`
+  if (mode === 'set') return into === 'row' ? short(value) : whole(value)
+  return `{const x=${value};if(x!==0){${whole('x')}}}`
 }
 
 function storeIpv6(array: string, index: string, parts: readonly string[], mode: Mode): string {
