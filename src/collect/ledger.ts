@@ -111,3 +111,36 @@ export function mergeListeners(statuses: readonly ReceiverStatus[]): Listener[] 
   }
   return [...merged.values()]
 }
+
+/** What was lost of late, as opposed to since the start. */
+export interface RecentLoss {
+  readonly overMs: number
+  readonly kernelDropped: number
+  readonly queueDropped: number
+  readonly spoolRefused: number
+}
+
+const RECENT_MS = 300_000
+const RECENT_STEP_MS = 10_000
+
+/** Remembers the ledger of the last five minutes, every ten seconds, to tell what was lost in them. */
+export class RecentLosses {
+  readonly #marks: { at: number; kernelDropped: number; queueDropped: number; spoolRefused: number }[] = []
+
+  note(now: number, { datagrams, flows }: PipelineLedger): void {
+    const last = this.#marks.at(-1)
+    if (last && Math.abs(now - last.at) < RECENT_STEP_MS) return
+    this.#marks.push({ at: now, kernelDropped: datagrams.kernelDropped, queueDropped: flows.queueDropped, spoolRefused: flows.spoolRefused })
+    while (this.#marks.length > RECENT_MS / RECENT_STEP_MS + 1) this.#marks.shift()
+  }
+
+  since(now: number, { datagrams, flows }: PipelineLedger): RecentLoss {
+    const from = this.#marks[0] ?? { at: now, kernelDropped: 0, queueDropped: 0, spoolRefused: 0 }
+    return {
+      overMs: Math.max(0, now - from.at),
+      kernelDropped: datagrams.kernelDropped - from.kernelDropped,
+      queueDropped: flows.queueDropped - from.queueDropped,
+      spoolRefused: flows.spoolRefused - from.spoolRefused,
+    }
+  }
+}

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
 import { createSocket, type Socket } from 'node:dgram'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { once } from 'node:events'
+import { closeSync, openSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
@@ -306,7 +309,6 @@ test('templates outlive a restart', async (t) => {
 test('a broken file of templates is told and does not keep the collector from starting', async (t) => {
   const dir = await mkdtemp(join(tmpdir(), 'vnetscope-state-'))
   t.after(() => rm(dir, { recursive: true }))
-  const { writeFile } = await import('node:fs/promises')
   for (const content of ['', '{', '[]', 'null', '{"version":1,"receivers":[{"netflow":42,"sflow":"no"},null,7]}']) {
     const stateFile = join(dir, 'templates.json')
     await writeFile(stateFile, content)
@@ -324,4 +326,61 @@ test('an enricher that fails costs the names, not the flows', async (t) => {
   await sender(t)(netflow5(5), portOf(pipeline))
   await until('they are spooled', () => pipeline.status().ledger.flows.spooled === 5)
   assert.equal(kept.rows, 5)
+})
+
+test('a receiver whose socket fails is started again, and nothing that it had received is lost', async (t) => {
+  const kept = { rows: 0, packets: 0 }
+  const pipeline = await running(t, { ...LOCAL, flushMs: 60_000, listeners: [{ host: '127.0.0.1', port: 0 }], receiver: 'recvmmsg' }, deps(kept))
+  const port = portOf(pipeline)
+  const send = sender(t)
+  await send(netflow5(4), port)
+  await until('it is received', () => pipeline.status().ledger.datagrams.received === 1)
+  const failing = fdBoundTo(port)
+  // Something else takes its place, as when other code closes a number that is not its own.
+  closeSync(failing)
+  const other = openSync('/dev/null', 'r')
+  t.after(() => closeSync(other))
+  await until('a receiver listens anew and its flow is spooled', () => {
+    void send(netflow5(1), port).catch(() => {})
+    return pipeline.status().ledger.flows.decoded > 4
+  })
+  await pipeline.stop()
+  const { flows, datagrams } = pipeline.status().ledger
+  assert.equal(flows.spooled, kept.rows)
+  assert.ok(kept.rows > 4)
+  assert.equal(datagrams.received, kept.rows - 3, 'the count goes on where the lost receiver left it')
+  assert.equal(flows.inFlight, 0)
+})
+
+/** Number of the file that is bound to a local UDP port of 127.0.0.1. */
+function fdBoundTo(port: number): number {
+  const local = `0100007F:${port.toString(16).toUpperCase().padStart(4, '0')}`
+  const line = readFileSync('/proc/net/udp', 'latin1').split('\n').find((one) => one.includes(local))
+  const inode = line?.trim().split(/\s+/)[9]
+  for (const fd of readdirSync('/proc/self/fd')) {
+    try {
+      if (readlinkSync(`/proc/self/fd/${fd}`) === `socket:[${inode}]`) return Number(fd)
+    } catch {
+      // The directory's own number is gone by now.
+    }
+  }
+  return assert.fail('no such socket')
+}
+
+test('a process ends at once though its receiver waits for datagrams', async (t) => {
+  const dir = await mkdtemp(join(tmpdir(), 'vnetscope-exit-'))
+  t.after(() => rm(dir, { recursive: true }))
+  const script = `
+    import { createPipeline } from '${new URL('./pipeline.ts', import.meta.url).href}'
+    const pipeline = createPipeline({ listeners: [{ host: '127.0.0.1', port: 0 }] }, {
+      enrich: () => [''], spool: { write: async (b) => ({ accepted: b.n, refused: 0 }), writeMetrics: async () => {} },
+      onSighting() {}, nameOf: () => null, log: { info() {}, warn() {} }, clock: { now: () => Date.now() },
+    })
+    await pipeline.start()
+    process.exit(7)`
+  const file = join(dir, 'exit.mjs')
+  await writeFile(file, script)
+  const child = spawn(process.execPath, [file], { stdio: 'inherit' })
+  const [status] = (await once(child, 'exit')) as [number]
+  assert.equal(status, 7)
 })

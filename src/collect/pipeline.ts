@@ -4,7 +4,7 @@ import type { MetricBatch } from '../flow/metric-batch.ts'
 import type { Sighting } from '../flow/sighting.ts'
 import { createExporters, type ExportersHeard } from './exporters.ts'
 import type { ProblemCode } from './ingest.ts'
-import { addStatus, ledgerOf, mergeListeners, type Outcome, type PipelineLedger } from './ledger.ts'
+import { addStatus, ledgerOf, mergeListeners, RecentLosses, type Outcome, type PipelineLedger, type RecentLoss } from './ledger.ts'
 import { RECEIVE_BUFFER_BYTES, type Listener, type ListenerConfig } from './receive.ts'
 import { createReceiver, type Receiver } from './receiver.ts'
 import type { IngestState, ReceiverConfig, ReceiverKind, ReceiverStatus } from './receiver-messages.ts'
@@ -71,6 +71,8 @@ export interface PipelineStatus {
   readonly receivers: number
   readonly listeners: readonly (Listener & { readonly receiver: ReceiverKind })[]
   readonly ledger: PipelineLedger
+  /** Losses of the last five minutes. */
+  readonly recent: RecentLoss
   readonly problems: Readonly<Partial<Record<ProblemCode, number>>>
   readonly decodeFailures: number
   readonly streams: { readonly kept: number; readonly evicted: number; readonly templates: number; readonly pending: number }
@@ -110,6 +112,7 @@ export function createPipeline(config: PipelineConfig, deps: PipelineDeps): Pipe
   /** Last words of receivers that ended, added up. */
   let past: ReceiverStatus | undefined
   const restarts = new Set<NodeJS.Timeout>()
+  const recent = new RecentLosses()
   let kind: ReceiverKind = 'recvmmsg'
   let startedAt = 0
   let stopping = false
@@ -220,6 +223,7 @@ export function createPipeline(config: PipelineConfig, deps: PipelineDeps): Pipe
   }
 
   async function open(index: number, listeners: readonly ListenerConfig[], reusePort: boolean): Promise<readonly Listener[]> {
+    let bound = listeners
     const place: Place = {
       status: undefined,
       state: undefined,
@@ -229,19 +233,23 @@ export function createPipeline(config: PipelineConfig, deps: PipelineDeps): Pipe
         onMetrics,
         onSightings,
         onStreams: (streams, at) => exporters.heard(index, streams, at),
-        onStatus: (status) => (place.status = status),
+        onStatus: (status) => {
+          place.status = status
+          recent.note(clock.now(), ledgerOf(statuses(), outcome))
+        },
         onState: (state) => {
           place.state = state
           saveState()
         },
         onLost: (error) => {
           log.warn({ err: error, receiver: index }, 'a receiver ended; it is started again')
-          reopen(index, place, listeners, reusePort)
+          reopen(index, place, bound, reusePort)
         },
       }),
     }
     const started = await place.receiver.start()
     kind = started.kind
+    bound = listeners.map(({ host }, i) => ({ host, port: started.listeners[i]?.port ?? 0 }))
     if (started.fallback !== null) log.warn({ reason: started.fallback }, 'receiving by dgram, which takes a quarter of the rate of recvmmsg')
     places[index] = place
     return started.listeners
@@ -298,6 +306,9 @@ export function createPipeline(config: PipelineConfig, deps: PipelineDeps): Pipe
         throw error
       }
       const { listeners } = status()
+      const asked = config.receiveBufferBytes ?? RECEIVE_BUFFER_BYTES
+      const given = listeners.reduce((least, { receiveBufferBytes }) => Math.min(least, receiveBufferBytes), asked)
+      if (given < asked) log.warn({ asked, given }, 'the kernel gave a smaller receive buffer than asked, bursts may be lost: raise net.core.rmem_max or grant CAP_NET_ADMIN')
       log.info({ listeners: listeners.map(({ address, port }) => `${address} port ${port}`), receiver: kind, threads: count }, 'receiving')
     },
     async stop() {
@@ -329,13 +340,15 @@ export function createPipeline(config: PipelineConfig, deps: PipelineDeps): Pipe
         if (n > 0) problems[code] = (problems[code] ?? 0) + n
       }
     }
+    const ledger = ledgerOf(all, outcome)
     const failure = all.find(({ lastDecodeFailure }) => lastDecodeFailure !== null)?.lastDecodeFailure
     return {
       startedAt,
       kind,
       receivers: count,
       listeners: mergeListeners(all).map((listener) => ({ ...listener, receiver: kind })),
-      ledger: ledgerOf(all, outcome),
+      ledger,
+      recent: recent.since(clock.now(), ledger),
       problems,
       decodeFailures: total(({ decodeFailures }) => decodeFailures),
       streams: {

@@ -26,7 +26,7 @@ export async function openDgram(
 ): Promise<DgramSockets> {
   const open: { socket: Socket; listener: Listener }[] = []
   try {
-    for (const config of listeners) open.push(await openSocket(config, options, clock, handle))
+    for (const config of listeners) open.push(await openListener(config, options, clock, handle))
   } catch (error) {
     for (const { socket } of open) socket.close()
     throw error
@@ -40,6 +40,22 @@ export async function openDgram(
       for (const { socket } of open) socket.close()
       open.length = 0
     },
+  }
+}
+
+async function openListener(
+  config: ListenerConfig,
+  options: SocketOptions,
+  clock: Clock,
+  handle: DatagramHandler,
+): Promise<{ socket: Socket; listener: Listener }> {
+  try {
+    return await openSocket(config, options, clock, handle)
+  } catch (error) {
+    // No IPv6 in this system: `::` then means all that there is.
+    const cause = (error as Error).cause as NodeJS.ErrnoException | undefined
+    if (config.host !== '::' || cause?.code !== 'EAFNOSUPPORT') throw error
+    return openSocket({ ...config, host: '0.0.0.0' }, options, clock, handle)
   }
 }
 

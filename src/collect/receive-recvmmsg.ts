@@ -139,10 +139,22 @@ export function openRecvmmsg(listeners: readonly ListenerConfig[], options: Sock
   const meminfoWords = new Uint32Array(meminfo)
   const datagram = datagramOver(slots)
 
+  function checkErrno(socket: Socket): void {
+    const errno = libc.errnoName(libc.errno())
+    if (!PASSING.has(errno)) throw lostSocket(errno, socket)
+  }
+
+  function lostSocket(errno: string, socket: Socket): OperatorError {
+    // The number may be somebody else's file by now: it is not ours to close.
+    if (errno === 'EBADF' || errno === 'ENOTSOCK') sockets.splice(sockets.indexOf(socket), 1)
+    return new OperatorError('receive_failed', `the socket of UDP port ${socket.port} can no longer be read (${errno})`, { retryable: true })
+  }
+
   function readSocket(socket: Socket, handle: DatagramHandler): number {
     let total = 0
     for (let round = 0; round < ROUNDS; round++) {
       const n = libc.recvmmsg(socket.fd, socket.vector, VECTOR, MSG_DONTWAIT, 0)
+      if (n < 0) checkErrno(socket)
       if (n <= 0) break
       datagram.receivedAt = clock.now()
       for (let i = 0; i < n; i++) {
@@ -161,13 +173,13 @@ export function openRecvmmsg(listeners: readonly ListenerConfig[], options: Sock
   }
 
   return {
-    listeners: sockets,
+    listeners: [...sockets],
     receive(timeoutMs, handle) {
       if (libc.poll(pollfdsAt, sockets.length, timeoutMs) <= 0) return 0
       let total = 0
       for (let i = 0; i < sockets.length; i++) {
         const events = revents[i * 4 + 3] as number
-        if (events & POLLNVAL) throw new OperatorError('receive_failed', 'a listening socket was closed from outside')
+        if (events & POLLNVAL) throw lostSocket('EBADF', sockets[i] as Socket)
         // Any event, POLLERR too: the read fetches and so clears a pending error.
         if (events !== 0) total += readSocket(sockets[i] as Socket, handle)
       }
@@ -188,6 +200,9 @@ export function openRecvmmsg(listeners: readonly ListenerConfig[], options: Sock
     },
   }
 }
+
+/** Errors after which the socket can still be read. */
+const PASSING: ReadonlySet<string> = new Set(['EAGAIN', 'EINTR', 'ECONNREFUSED', 'ENOMEM', 'ENOBUFS', 'EHOSTUNREACH', 'ENETUNREACH'])
 
 function readSource(socket: Socket, i: number, datagram: Datagram): void {
   // sockaddr_in: family 0, port 2, address 4. sockaddr_in6: family 0, port 2, flow info 4, address 8.

@@ -47,25 +47,32 @@ async function run(port: MessagePort, { config, control, states }: ReceiverWorke
     post({ type: 'ready', kind, listeners: listeners.map(plain), fallback })
   }
 
-  let fallback: string | null = null
-  if (config.receiver !== 'dgram') {
-    try {
-      const opened = openRecvmmsg(config.listeners, config, systemClock)
+  try {
+    const opened = config.receiver === 'dgram' ? 'not wanted' : tryRecvmmsg(config)
+    if (typeof opened === 'string') {
+      sockets = await openDgram(config.listeners, config, systemClock, handle)
+      ready('dgram', sockets.listeners, config.receiver === 'dgram' ? null : opened)
+      await stopFlag(core, control)
+    } else {
       sockets = opened
       ready('recvmmsg', opened.listeners, null)
       loop(opened, core, control, handle)
-    } catch (error) {
-      if (config.receiver === 'recvmmsg' || !(error instanceof OperatorError) || error.code !== 'recvmmsg_unavailable') throw error
-      fallback = error.message
     }
+  } finally {
+    // Also when a socket fails: what was received is handed on, and the ports are free for the next receiver.
+    if (sockets) core.finish()
+    sockets?.close()
   }
-  if (!sockets) {
-    sockets = await openDgram(config.listeners, config, systemClock, handle)
-    ready('dgram', sockets.listeners, fallback)
-    await stopFlag(core, control)
+}
+
+/** The sockets, or why this machine has no recvmmsg. */
+function tryRecvmmsg(config: ReceiverConfig): RecvmmsgSockets | string {
+  try {
+    return openRecvmmsg(config.listeners, config, systemClock)
+  } catch (error) {
+    if (config.receiver === 'auto' && error instanceof OperatorError && error.code === 'recvmmsg_unavailable') return error.message
+    throw error
   }
-  core.finish()
-  sockets.close()
 }
 
 function loop(sockets: RecvmmsgSockets, core: ReceiverCore, control: Int32Array, handle: (datagram: Datagram) => void): void {
