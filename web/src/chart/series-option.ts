@@ -70,7 +70,7 @@ export function seriesOption(picture: SeriesPicture, width: number): EChartsCore
     animation: false,
     aria: { enabled: false },
     textStyle: { fontFamily: CHART_FONT },
-    grid: { left: 44, right: 14, top: 10, bottom: 26 },
+    grid: { left: 44, right: 14, top: 10, bottom: 24 },
     xAxis: {
       type: 'value',
       min: picture.from,

@@ -60,9 +60,11 @@ const IP_PROTOCOLS: Readonly<Record<string, string>> = {
 const ETHERTYPES: Readonly<Record<string, string>> = { 2048: 'IPv4', 2054: 'ARP', 34525: 'IPv6', 34887: 'MPLS', 35020: 'LLDP' }
 const INTERFACES: Readonly<Record<string, string>> = { 1073741823: 'internal' }
 
+const UNKNOWN: Partial<Readonly<Record<Kind, string>>> = { vlan: 'untagged', machine: 'not in the inventory', host: 'not in the inventory' }
+
 /** A value as it is shown. */
 export function valueText(dimension: string, value: KeyValue | undefined): string {
-  if (isUnknown(dimension, value)) return kindOf(dimension) === 'vlan' ? 'untagged' : 'not known'
+  if (isUnknown(dimension, value)) return UNKNOWN[kindOf(dimension)] ?? 'not known'
   const text = String(value)
   if (dimension === 'locality') return LOCALITY[text]?.name ?? text
   if (dimension === 'proto') return IP_PROTOCOLS[text] ?? (/^\d+$/.test(text) ? `protocol ${text}` : text.toUpperCase())

@@ -9,7 +9,8 @@ export function protocolsText(protocols: readonly string[]): string {
   return protocols.map((protocol) => PROTOCOLS[protocol] ?? protocol).join(', ')
 }
 
-export function samplingOf(exporter: Pick<Exporter, 'sampling'>): string {
+export function samplingOf(exporter: Pick<Exporter, 'sampling' | 'flows'>): string {
+  if (exporter.flows === 0) return 'counters only'
   return exporter.sampling.length === 0 ? 'no sampling named' : samplingText(exporter.sampling.map((sampling) => sampling.rate))
 }
 

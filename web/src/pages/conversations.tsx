@@ -2,7 +2,7 @@
 import { useNavigate, useSearch } from '@tanstack/react-router'
 import { lazy, Suspense, useState } from 'react'
 import { useFlows, useTop } from '../api/questions.ts'
-import type { FlowsAnswer, Row } from '../../../src/api/contract/query.ts'
+import type { FlowsAnswer, KeyValue, Row } from '../../../src/api/contract/query.ts'
 import { countText, errorText, rateText, shareText, totalText } from '../figures/units.ts'
 import { narrowed } from '../names/narrow.ts'
 import { Answer, Provenance } from '../parts/answer.tsx'
@@ -54,6 +54,11 @@ export function Conversations() {
   )
 }
 
+/** The address of a machine; an end without a name shows its address as the name already. */
+function AddressBeside({ vm, address }: { readonly vm: KeyValue | undefined; readonly address: KeyValue | undefined }) {
+  return <span className="dim">{vm ? <Name of="ip" value={address} strong={false} /> : '–'}</span>
+}
+
 function Pairs({ filter, sort, set }: { readonly filter: string; readonly sort: string | undefined; readonly set: (next: Record<string, string>) => void }) {
   const top = useTop({ by: BY, filter, metric: 'bytes', limit: 500 })
   return (
@@ -66,9 +71,9 @@ function Pairs({ filter, sort, set }: { readonly filter: string; readonly sort: 
           const end = (row: Row, side: 'src' | 'dst') => String(row.key[`${side}_vm`] || row.key[`${side}_addr`])
           const columns: Column<Row>[] = [
             { id: 'src', head: 'From', value: (row) => end(row, 'src'), cell: (row) => <Name of={row.key['src_vm'] ? 'vm' : 'ip'} value={row.key['src_vm'] || row.key['src_addr']} /> },
-            { id: 'src_addr', head: 'Address', value: (row) => String(row.key['src_addr']), cell: (row) => <span className="dim"><Name of="ip" value={row.key['src_addr']} strong={false} /></span> },
+            { id: 'src_addr', head: 'Address', value: (row) => String(row.key['src_addr']), cell: (row) => <AddressBeside vm={row.key['src_vm']} address={row.key['src_addr']} /> },
             { id: 'dst', head: 'To', value: (row) => end(row, 'dst'), cell: (row) => <Name of={row.key['dst_vm'] ? 'vm' : 'ip'} value={row.key['dst_vm'] || row.key['dst_addr']} /> },
-            { id: 'dst_addr', head: 'Address', value: (row) => String(row.key['dst_addr']), cell: (row) => <span className="dim"><Name of="ip" value={row.key['dst_addr']} strong={false} /></span> },
+            { id: 'dst_addr', head: 'Address', value: (row) => String(row.key['dst_addr']), cell: (row) => <AddressBeside vm={row.key['dst_vm']} address={row.key['dst_addr']} /> },
             { id: 'service', head: 'Service', value: (row) => String(row.key['service']), cell: (row) => String(row.key['service']) },
             { id: 'average', head: 'Average', num: true, value: (row) => row.bytes, cell: (row) => rateText('bytes', row.bytes * scale) },
             { id: 'error', head: '± 95 %', num: true, cell: (row) => <span className="dim">{errorText(row.bytes, row.low, row.high).replace('± ', '')}</span> },

@@ -82,7 +82,7 @@ function List({ answer }: { readonly answer: ExportersAnswer }) {
 
 function Listeners({ health }: { readonly health: Health | undefined }) {
   return (
-    <Card title="Listening" note="each takes sFlow, NetFlow and IPFIX" className="c6 stretch">
+    <Card title="Listening" note="each takes sFlow, NetFlow and IPFIX" className="c7">
       <div className="table-wrap">
         <table className="grid" aria-label="Listeners">
           <thead>
@@ -119,7 +119,7 @@ function LedgerCard({ health }: { readonly health: Health | undefined }) {
   if (!health) return null
   const { datagrams, flows, metrics } = health.ledger
   return (
-    <Card title="Ledger" note="where everything went since the server started" className="c6 stretch">
+    <Card title="Ledger" note="where everything went since the server started" className="c5">
       <div className="card-body">
         <Facts
           of={[

@@ -43,7 +43,7 @@ export function HostPage() {
   const inventory = useInventory().data
   const exporters = useExporters().data
   const filter = termFor('host', name)
-  const ends = useEnds('src_vm', 'dst_vm', 5000, filter)
+  const ends = useEnds('src_vm', 'dst_vm', filter)
   const host = inventory?.machines.find((machine) => machine.name === name && machine.kind === 'host')
   const guests = useMemo(() => {
     const here = new Set((inventory?.machines ?? []).filter((machine) => machine.host === name).map((machine) => machine.name))

@@ -35,7 +35,7 @@ export function Hosts() {
   const search = useSearch({ strict: false }) as Record<string, string>
   const navigate = useNavigate()
   const inventory = useInventory().data
-  const ends = useEnds('src_host', 'dst_host', 10_000)
+  const ends = useEnds('src_host', 'dst_host')
   const inside = useTop({ by: BY, filter: 'locality intra_host', metric: 'bytes', limit: 10_000 })
   const rows = useMemo(() => {
     if (!inventory && !ends.data) return undefined

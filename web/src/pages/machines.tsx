@@ -30,7 +30,7 @@ export function Machines() {
   const search = useSearch({ strict: false }) as Record<string, string>
   const navigate = useNavigate()
   const inventory = useInventory().data
-  const ends = useEnds('src_vm', 'dst_vm', 10_000)
+  const ends = useEnds('src_vm', 'dst_vm')
   const asked = (search['find'] ?? '').toLowerCase()
   const rows = useMemo(() => {
     const all = new Map<string, MachineRow>()

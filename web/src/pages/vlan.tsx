@@ -31,7 +31,7 @@ export function VlanPage() {
   const name = useVlanNames().get(Number(id))
   const valid = /^\d+$/.test(id) && Number(id) <= 4095
   const filter = `vlan ${valid ? id : 0}`
-  const ends = useEnds('src_vm', 'dst_vm', 1000, filter)
+  const ends = useEnds('src_vm', 'dst_vm', filter)
   if (!valid) return <Lost />
   return (
     <>

@@ -7,6 +7,7 @@ import { errorText, rateText, shareText } from '../figures/units.ts'
 import { Answer } from '../parts/answer.tsx'
 import { Bar } from '../parts/bars.tsx'
 import { Card } from '../parts/card.tsx'
+import { usePaint } from '../parts/colours.tsx'
 import { Name } from '../parts/name.tsx'
 import { Nothing } from '../parts/states.tsx'
 import { Head } from '../subject/head.tsx'
@@ -48,6 +49,7 @@ export function Vlans() {
     }
     return [...all.values()].sort((a, b) => b.rate - a.rate)
   }, [top.data, known])
+  const paint = usePaint(BY, useMemo(() => (rows ?? []).map((row) => ({ vlan: row.id })), [rows]))
   return (
     <>
       <Head title="VLANs" note="each packet counted once, on the VLAN it came in by" />
@@ -58,11 +60,11 @@ export function Vlans() {
             if (all.length === 0) return <Nothing>No VLAN has been seen yet.</Nothing>
             const most = Math.max(1, ...all.map((row) => row.rate))
             const columns: Column<VlanRow>[] = [
-              { id: 'id', head: 'VLAN', value: (row) => row.id, cell: (row) => (row.id === 0 ? <span className="dim">untagged</span> : <Name of="vlan" value={row.id} />) },
+              { id: 'id', head: 'VLAN', value: (row) => row.id, cell: (row) => <><span className="swatch" style={{ background: paint({ vlan: row.id }) }} aria-hidden="true" />{row.id === 0 ? <span className="dim">untagged</span> : <Name of="vlan" value={row.id} />}</> },
               { id: 'rate', head: 'Average', num: true, value: (row) => row.rate, cell: (row) => rateText('bytes', row.rate) },
               { id: 'error', head: '± 95 %', num: true, cell: (row) => <span className="dim">{row.error.replace('± ', '')}</span> },
               { id: 'share', head: 'Share', num: true, value: (row) => row.share, cell: (row) => shareText(row.share) },
-              { id: 'bar', head: '', cell: (row) => <Bar share={row.rate / most} /> },
+              { id: 'bar', head: '', cell: (row) => <Bar share={row.rate / most} colour={paint({ vlan: row.id })} /> },
               { id: 'seen', head: 'Last seen', num: true, value: (row) => row.lastSeen, cell: (row) => <span className="dim">{row.lastSeen === null ? '–' : agoText(row.lastSeen, clock.now())}</span> },
             ]
             return (

@@ -1,23 +1,28 @@
 // In and out of everything named by a pair of columns, in bits a second.
 import { useMemo } from 'react'
 import { useTop } from '../api/questions.ts'
+import type { Ask } from '../api/questions.ts'
 import { endsOf } from '../names/ends.ts'
 
-export function useEnds(source: string, target: string, limit: number, filter = '') {
+const MOST_PAIRS = 10_000
+
+/** All pairs of two columns: one answer serves busiest ends, peers and the Sankey diagram. */
+export function pairsAsk(by: readonly string[], filter = ''): Ask {
+  return { by, metric: 'bytes', limit: MOST_PAIRS, filter }
+}
+
+/** The pairs hold every sum unless there are too many; only then is each side asked for by itself. */
+export function useEnds(source: string, target: string, filter = '') {
   const by = useMemo(() => ({ source: [source], target: [target], pairs: [source, target] }), [source, target])
-  const sent = useTop({ by: by.source, metric: 'bytes', limit, filter })
-  const received = useTop({ by: by.target, metric: 'bytes', limit, filter })
-  const pairs = useTop({ by: by.pairs, metric: 'bytes', limit: 5000, filter })
+  const pairs = useTop(pairsAsk(by.pairs, filter))
+  const cut = pairs.data?.other !== undefined
+  const sent = useTop({ ...pairsAsk(by.source, filter), enabled: cut })
+  const received = useTop({ ...pairsAsk(by.target, filter), enabled: cut })
   const rows = useMemo(() => {
-    if (!sent.data || !received.data) return undefined
-    const scale = 8 / Math.max(1, (sent.data.bounds.to - sent.data.bounds.from) / 1000)
-    return endsOf(sent.data, received.data, pairs.data, source, target).map((ends) => ({ ...ends, out: ends.out * scale, in: ends.in * scale }))
-  }, [sent.data, received.data, pairs.data, source, target])
-  return {
-    data: rows,
-    error: sent.error ?? received.error,
-    isPlaceholderData: sent.isPlaceholderData || received.isPlaceholderData,
-    errorUpdatedAt: Math.max(sent.errorUpdatedAt, received.errorUpdatedAt),
-    refetch: () => Promise.all([sent.refetch(), received.refetch()]),
-  }
+    if (!pairs.data) return undefined
+    const scale = 8 / Math.max(1, (pairs.data.bounds.to - pairs.data.bounds.from) / 1000)
+    const whole = cut && sent.data && received.data ? { sent: sent.data, received: received.data } : { sent: pairs.data, received: pairs.data }
+    return endsOf(whole.sent, whole.received, pairs.data, source, target).map((ends) => ({ ...ends, out: ends.out * scale, in: ends.in * scale }))
+  }, [pairs.data, cut, sent.data, received.data, source, target])
+  return { data: rows, error: pairs.error, isPlaceholderData: pairs.isPlaceholderData, errorUpdatedAt: pairs.errorUpdatedAt, refetch: () => pairs.refetch() }
 }

@@ -82,7 +82,9 @@ function Head<T>({ column, sort, onSort }: { readonly column: Column<T>; readonl
     <th scope="col" className={column.num ? 'num' : ''} aria-sort={direction} title={column.title}>
       {onSort && column.value ? (
         <button type="button" onClick={() => onSort({ column: column.id, descending: active ? !sort.descending : column.num === true })}>
-          {column.head} <span className="sort" aria-hidden="true">{mark}</span>
+          {column.num ? <span className="sort" aria-hidden="true">{mark}</span> : null}
+          {column.head}
+          {column.num ? null : <span className="sort" aria-hidden="true">{mark}</span>}
         </button>
       ) : (
         column.head

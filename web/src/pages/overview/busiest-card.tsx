@@ -20,7 +20,7 @@ interface EndsRates extends Ends {
 }
 
 export function MachinesCard() {
-  const ends = useEnds('src_vm', 'dst_vm', 200)
+  const ends = useEnds('src_vm', 'dst_vm')
   const machines = useInventory().data?.machines
   const hosts = useMemo(() => new Map((machines ?? []).map((machine) => [machine.name, machine.host])), [machines])
   return (
@@ -43,7 +43,7 @@ export function MachinesCard() {
 }
 
 export function HostsCard() {
-  const ends = useEnds('src_host', 'dst_host', 200)
+  const ends = useEnds('src_host', 'dst_host')
   return (
     <Card title="Busiest hosts" note="bits a second, average" className="c5 stretch" end={<Go to="/hosts" className="link">All hosts</Go>}>
       <Answer of={ends} height={240}>

@@ -5,6 +5,7 @@ import { useExporters, useHealth, useInventory } from '../../api/system.ts'
 import type { ExportersAnswer, Health } from '../../../../src/api/contract/system.ts'
 import { countText, rateFigure, rateText, samplingText, scaled, shareText } from '../../figures/units.ts'
 import { Kpi } from '../../parts/kpi.tsx'
+import { useEnds } from '../../subject/use-ends.ts'
 import { Failure } from '../../parts/states.tsx'
 import { useClock } from '../../time/clock.tsx'
 import { durationText } from '../../time/zone.ts'
@@ -12,13 +13,12 @@ import { SETTLE_MS } from '../../chart/layers.ts'
 
 const MINUTE = { kind: 'last', ms: 60_000 } as const
 const BY_LOCALITY = ['locality']
-const BY_MACHINE = ['vm']
 
 export function KeyFigures() {
   const clock = useClock()
   const past = clock.span.kind === 'between'
   const now = useTop({ by: BY_LOCALITY, metric: 'bytes', limit: 10, ...(past ? {} : { span: MINUTE, lagMs: SETTLE_MS }) })
-  const machines = useTop({ by: BY_MACHINE, limit: 1, filter: 'not vm ""' })
+  const machines = useEnds('src_vm', 'dst_vm')
   const inventory = useInventory().data
   const exporters = useExporters().data
   const health = useHealth().data
@@ -51,8 +51,8 @@ export function KeyFigures() {
         />
         <Kpi
           label="Machines talking"
-          value={machines.data ? countText(machines.data.groups) : '–'}
-          {...(vms === undefined || vms === 0 ? {} : { unit: `of ${countText(Math.max(vms, machines.data?.groups ?? 0))}` })}
+          value={machines.data ? countText(machines.data.length) : '–'}
+          {...(vms === undefined || vms === 0 ? {} : { unit: `of ${countText(Math.max(vms, machines.data?.length ?? 0))}` })}
           note={past ? 'in the time shown' : `in the last ${durationText(clock.span.kind === 'last' ? clock.span.ms : 0)}`}
           to="/machines"
         />

@@ -1,12 +1,13 @@
 // Who talks to whom, host to host or machine to machine.
 import { useNavigate, useSearch } from '@tanstack/react-router'
-import { useMatrix } from '../../api/questions.ts'
+import { useTop } from '../../api/questions.ts'
 import { SankeyChart } from '../../chart/sankey-chart.tsx'
 import { Answer } from '../../parts/answer.tsx'
 import { Card } from '../../parts/card.tsx'
 import { Go } from '../../parts/go.tsx'
 import { Segments } from '../../parts/segments.tsx'
 import { NothingInSpan } from '../../parts/states.tsx'
+import { pairsAsk } from '../../subject/use-ends.ts'
 import { pathOf } from '../../names/dimensions.ts'
 
 const ENDS = [
@@ -20,7 +21,8 @@ export function TalkCard() {
   const search = useSearch({ strict: false }) as Record<string, string>
   const navigate = useNavigate()
   const end: End = search['talk'] === 'vm' ? 'vm' : 'host'
-  const matrix = useMatrix({ by: BY[end], metric: 'bytes', limit: 60 })
+  // The same question as that of the busiest machines and hosts, so it is asked once.
+  const matrix = useTop(pairsAsk(BY[end]))
   const choose = (next: End) => void navigate({ to: '.', search: ((was: object) => ({ ...was, talk: next === 'host' ? '' : next })) as never, replace: true })
   return (
     <Card
@@ -37,12 +39,12 @@ export function TalkCard() {
       <div className="card-body">
         <Answer of={matrix} height={270}>
           {(data) =>
-            data.links.length === 0 ? (
+            data.rows.length === 0 ? (
               <NothingInSpan />
             ) : (
               <SankeyChart
                 columns={data.columns}
-                rows={data.links}
+                rows={data.rows}
                 metric="bytes"
                 seconds={Math.max(1, (data.bounds.to - data.bounds.from) / 1000)}
                 height={270}
