@@ -66,10 +66,10 @@ function ethernet(v: DataView, start: number, end: number, o: PacketColumns, row
   macInto(v, at + 6, o.src_mac, row)
   let type = v.getUint16(at + 12)
   at += 14
-  if (isTag(type) || type === 0x88e7) {
+  if (isTag(type) || isProvider(type)) {
     let outer = -1
     let inner = -1
-    while (isTag(type) || type === 0x88e7) {
+    while (isTag(type) || isProvider(type)) {
       if (type === 0x88e7) {
         // 802.1ah I-TAG: flags and I-SID 4, then the customer's addresses 12 and type 2
         if (end - at < 18) break
@@ -82,6 +82,13 @@ function ethernet(v: DataView, start: number, end: number, o: PacketColumns, row
         continue
       }
       if (end - at < 4) break
+      if (type === 0x8926) {
+        // VN-Tag (IEEE 802.1BR before it was one): flags and port numbers 4, type 2; no VLAN
+        if (end - at < 6) break
+        type = v.getUint16(at + 4)
+        at += 6
+        continue
+      }
       inner = v.getUint16(at) & 0xfff
       if (outer < 0) outer = inner
       else o.s_vlan[row] = outer
@@ -98,6 +105,10 @@ function ethernet(v: DataView, start: number, end: number, o: PacketColumns, row
 
 function isTag(type: number): boolean {
   return type === 0x8100 || type === 0x88a8 || type === 0x9100 || type === 0x9200 || type === 0x9300
+}
+
+function isProvider(type: number): boolean {
+  return type === 0x88e7 || type === 0x8926
 }
 
 function macInto(v: DataView, at: number, into: Uint32Array, row: number): void {
@@ -135,9 +146,35 @@ function etherPayload(v: DataView, at: number, end: number, type: number, o: Pac
       return end - at < 6 ? SEEN.cut : ppp(v, at + 6, end, o, row, depth)
     case 0x894f:
       return nsh(v, at, end, o, row, depth)
+    case 0x88e5:
+      return macsec(v, at, end, o, row, depth)
+    case 0x8909:
+      return metadata(v, at, end, o, row, depth)
     default:
       return 0
   }
+}
+
+// MACsec (IEEE 802.1AE §9.3): TCI and AN 1 (SC 0x20, E 0x08, C 0x04), short length 1, packet number 4, [SCI 8]; readable if only integrity is protected
+function macsec(v: DataView, start: number, end: number, o: PacketColumns, row: number, depth: number): number {
+  if (end - start < 6) return SEEN.cut
+  const control = v.getUint8(start)
+  if ((control & 0x0c) !== 0) return 0
+  const at = start + ((control & 0x20) !== 0 ? 14 : 6)
+  return end - at < 2 ? SEEN.cut : behind(v, at, end, o, row, depth)
+}
+
+// Cisco MetaData: version 1, length 1, option 2, security group 2
+function metadata(v: DataView, at: number, end: number, o: PacketColumns, row: number, depth: number): number {
+  return end - at < 8 ? SEEN.cut : behind(v, at + 6, end, o, row, depth)
+}
+
+// An EtherType and what it names, behind a shim that has none of its own below it
+function behind(v: DataView, at: number, end: number, o: PacketColumns, row: number, depth: number): number {
+  const type = v.getUint16(at)
+  o.ethertype[row] = type
+  // A shim within a shim would be endless
+  return type === 0x88e5 || type === 0x8909 ? SEEN.malformed : etherPayload(v, at + 2, end, type, o, row, depth)
 }
 
 // ARP (RFC 826): hardware type 2, protocol type 2, lengths 1+1, operation 2, sender 6+4, target 6+4
@@ -390,10 +427,16 @@ function udp(v: DataView, at: number, end: number, o: PacketColumns, row: number
       return seen | teredo(v, here, end, o, row, depth)
     case 6635: // MPLS in UDP (RFC 7510)
       return seen | enter(v, here, end, 0x8847, TUNNEL.other, -1, o, row, depth)
+    case 4754: // GRE in UDP (RFC 8086)
+      return seen | gre(v, here, end, o, row, depth)
+    case 4341: // LISP data (RFC 9300 §5.1): flags, nonce, instance 8
+      return seen | enter(v, here + 8, end, ipType(v, here + 8, end), TUNNEL.other, -1, o, row, depth)
     default:
       break
   }
-  return v.getUint16(at) === 3544 ? seen | teredo(v, here, end, o, row, depth) : seen
+  const from = v.getUint16(at)
+  if (from === 3544) return seen | teredo(v, here, end, o, row, depth)
+  return from === 2152 ? seen | gtp(v, here, end, o, row, depth) : seen
 }
 
 /**
@@ -410,6 +453,13 @@ function enter(
   if (type === ETHERNET_BRIDGED) return ethernet(v, at, end, o, row, depth + 1)
   o.ethertype[row] = type
   return etherPayload(v, at, end, type, o, row, depth + 1)
+}
+
+/** EtherType of an IP packet by its version; 0 if it is none. */
+function ipType(v: DataView, at: number, end: number): number {
+  if (end - at < 1) return 0
+  const version = v.getUint8(at) >> 4
+  return version === 4 ? 0x0800 : version === 6 ? 0x86dd : 0
 }
 
 /** Why a tunnel can't be entered, as bits of SEEN; -1 if it can. */
@@ -528,8 +578,7 @@ function erspan3(v: DataView, at: number, end: number, o: PacketColumns, row: nu
   const frameType = (last >> 10) & 0x1f
   const here = at + 12 + ((last & 1) !== 0 ? 8 : 0)
   if (frameType === 2) {
-    const version = end - here >= 1 ? v.getUint8(here) >> 4 : 0
-    return mirrored(v, here, end, version === 6 ? 0x86dd : 0x0800, vlan & 0xfff, o, row, depth)
+    return mirrored(v, here, end, ipType(v, here, end), vlan & 0xfff, o, row, depth)
   }
   return frameType === 0 ? mirrored(v, here, end, ETHERNET_BRIDGED, vlan & 0xfff, o, row, depth) : 0
 }
@@ -563,9 +612,7 @@ function gtp(v: DataView, start: number, end: number, o: PacketColumns, row: num
       at += length
     }
   }
-  if (end - at < 1) return SEEN.cut
-  const version = v.getUint8(at) >> 4
-  return enter(v, at, end, version === 4 ? 0x0800 : version === 6 ? 0x86dd : 0, TUNNEL.gtp, -1, o, row, depth)
+  return enter(v, at, end, ipType(v, at, end), TUNNEL.gtp, -1, o, row, depth)
 }
 
 // Teredo (RFC 4380 §5.1.1): [authentication 00 01, id length 1, value length 1, …, nonce 8, confirmation 1], [origin 00 00, 6], IPv6

@@ -45,6 +45,8 @@ export function readLink(linkType: number, view: DataView, offset: number, lengt
       const family = big > 0xffff ? view.getUint32(offset, true) : big
       into.at = offset + 4
       into.etherType = family === 2 ? 0x0800 : family === 24 || family === 28 || family === 30 || family === 10 ? 0x86dd : 0
+      // Some systems write an EtherType there
+      if (into.etherType === 0 && family > 0xffff && (big & 0xffff) >= 0x600) into.etherType = big & 0xffff
       return into.etherType !== 0
     }
     case LINK.ciscoHdlc:

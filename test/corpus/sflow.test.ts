@@ -209,7 +209,7 @@ describe('sFlow captures read as tshark reads them', () => {
 const STRUCTURES: Readonly<Record<string, string>> = {
   VirtNode: 'virt_node', HostAdapters: 'host_adapters', HostDiskIo: 'host_disk_io', HostMemory: 'host_memory', HostCpu: 'host_cpu', HostNetIo: 'host_net_io',
   HostDescr: 'host_descr', HostParent: 'host_parent', VirtCpu: 'virt_cpu', VirtMemory: 'virt_memory', VirtDiskIo: 'virt_disk_io', VirtNetIo: 'virt_net_io',
-  JvmRuntime: 'jvm_runtime', JvmStatistics: 'jvm_statistics', GenericInterface: 'if_counters',
+  JmxRuntime: 'jvm_runtime', JvmStatistics: 'jvm_statistics', GenericInterface: 'if_counters',
 }
 
 function valuesOf(value: unknown): unknown[] {
