@@ -60,12 +60,14 @@ export class MeterSwitch implements SwitchExporter {
     }
   }
 
-  tick(now: Millis, flush: boolean): void {
+  poll(now: Millis): void {
     this.writer.setTime(now)
-    if (now - this.announcedAt >= TEMPLATE_INTERVAL) {
-      this.announcedAt = now
-      this.writer.announce()
-    }
+    if (now - this.announcedAt < TEMPLATE_INTERVAL) return
+    this.announcedAt = now
+    this.writer.announce()
+  }
+
+  tick(now: Millis, flush: boolean): void {
     this.cache.tick(now)
     if (flush) this.writer.flush()
   }

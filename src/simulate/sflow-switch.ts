@@ -19,7 +19,9 @@ export interface SwitchExporter {
    * @param frame length with FCS, without tag
    */
   sample(lane: Lane, second: boolean, sampler: Sampler, count: number, ipBytes: number, frame: number, flags: number, now: Millis): void
-  /** Time has come to `now`; with `flush`, nothing may wait any longer in a half full datagram. */
+  /** Time has come to `now`: counters that are due leave, before the packets of this turn. */
+  poll(now: Millis): void
+  /** The packets of the turn are over; with `flush`, nothing may wait any longer in a half full datagram. */
   tick(now: Millis, flush: boolean): void
   /** Another sampling rate is in force from now on. */
   rateChanged(rate: number): void
@@ -77,7 +79,7 @@ export class SflowSwitch implements SwitchExporter {
     }
   }
 
-  tick(now: Millis, flush: boolean): void {
+  poll(now: Millis): void {
     this.encoder.uptime = now - this.startedAt + BOOTED_BEFORE * 1000
     for (const source of this.sources) {
       if (now < source.dueAt) continue
@@ -86,6 +88,9 @@ export class SflowSwitch implements SwitchExporter {
       source.write(this.encoder, now)
       this.encoder.endSample()
     }
+  }
+
+  tick(_now: Millis, flush: boolean): void {
     if (flush) this.encoder.flush()
   }
 

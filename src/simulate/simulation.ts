@@ -80,6 +80,7 @@ export class Simulation {
     const { now, turn } = this
     this.turn = (turn + 1) % SLOTS
     this.truth?.tick(now)
+    for (const exporter of this.switches) exporter.poll(now)
     this.traffic.send(now, turn, SLOTS)
     // The turn before a whole second (of ten) or half of it: a minute's samples leave within their minute.
     const flush = turn % 5 === 3
@@ -174,6 +175,10 @@ function beside(meter: MeterSwitch, agent: SflowSwitch): SwitchExporter {
   return {
     takesTrains: true,
     sample: (...packet) => meter.sample(...packet),
+    poll: (now) => {
+      meter.poll(now)
+      agent.poll(now)
+    },
     tick: (now, flush) => {
       meter.tick(now, flush)
       agent.tick(now, flush)
