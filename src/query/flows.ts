@@ -5,7 +5,6 @@ import { DECODERS, type KeyValue } from './dimensions.ts'
 import { nearest } from './filter/problem.ts'
 import { where, type Prepared } from './question.ts'
 import type { Run } from './run.ts'
-import { ratesIn } from './top.ts'
 
 // The rows themselves, newest first, as they were observed.
 
@@ -40,12 +39,14 @@ export async function flows(prepared: Prepared, names: readonly string[], limit:
   let to = prepared.to
   for (let span = FIRST_WINDOW; to > prepared.from && found.length <= limit; span *= 8) {
     const from = Math.max(prepared.from, to - span)
-    const answer = await run.query(`SELECT ${select} FROM flows WHERE ${where(prepared, from, to)} ORDER BY time_received DESC LIMIT ${limit + 1 - found.length}`)
+    const answer = await run.query(`SELECT sampling_rate, ${select} FROM flows WHERE ${where(prepared, from, to)} ORDER BY time_received DESC LIMIT ${limit + 1 - found.length}`)
     found.push(...answer.rows)
     to = from
   }
-  const rows = found.slice(0, limit).map((cells) => columns.map((column, i) => DECODERS[column.format](cells[i] as Cell)))
-  const samplingRates = await ratesIn(prepared, run)
+  const shown = found.slice(0, limit)
+  const rows = shown.map((cells) => columns.map((column, i) => DECODERS[column.format](cells[i + 1] as Cell)))
+  const rates = shown.length === 0 ? [1] : shown.map((cells) => Number(cells[0]))
+  const samplingRates = [...new Set(rates)].sort((a, b) => a - b)
   return {
     columns: columns.map(({ name, label, format }) => ({ name, label, format })),
     rows, more: found.length > limit, samplingRates, ...run.provenance(),

@@ -19,19 +19,12 @@ export interface Interval {
 
 const ALPHA = 0.05
 
-/** Mean weight of a sample, by size: what one more sampled packet would typically add. 0 if nothing is sampled. */
-export function typicalWeight(cell: Sampled): number {
-  return cell.sampled > 0 ? cell.variance / cell.sampled : 0
-}
-
 /**
  * The 95 % interval of a cell.
- * @param weight what one packet that was missed might add; the cell's own typical weight, or a greater one that is known from
- *   a larger set to which it belongs. With 0 (nothing is sampled) the estimate is exact.
+ * @param w weight: what one packet that was missed might add. With 0 (nothing is sampled) the estimate is exact.
  */
-export function interval(cell: Sampled, weight: number): Interval {
+export function interval(cell: Sampled, w: number): Interval {
   const { estimate, sampled: y, variance: v } = cell
-  const w = Math.max(weight, typicalWeight(cell))
   if (w <= 0) return { low: estimate, high: estimate }
   const exact = estimate - y
   const low = v > 0 && y > 0 ? (v / (2 * y)) * chiSquareQuantile(ALPHA / 2, (2 * y * y) / v) : 0

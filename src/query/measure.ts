@@ -1,6 +1,6 @@
 import type { Cell } from '../store/store.ts'
 import type { KeyValue } from './dimensions.ts'
-import { interval, typicalWeight } from './interval.ts'
+import { interval } from './interval.ts'
 import type { Metric } from './question.ts'
 
 // The five sums that every answer is made of, and what they say: estimates of bytes and packets (each row scaled once by
@@ -74,14 +74,34 @@ export function withoutSums(whole: Sums, parts: readonly Sums[]): Sums {
   }
 }
 
-/** Weight of one missed packet in a cell of sampled traffic; 0 where nothing is sampled. */
-export function weightOf(sums: Sums): number {
-  return typicalWeight({ estimate: 0, sampled: sums.sampled, variance: sums.variance })
+/** How the rows of a range were sampled. */
+export interface Sampling {
+  /** The rates met, ascending. */
+  readonly rates: readonly number[]
+  /** Size of a large sampled packet: at most this are those that carry 95 % of the bytes. */
+  readonly packetBytes: number
+}
+
+export const UNSAMPLED: Sampling = { rates: [1], packetBytes: 0 }
+
+/**
+ * What one packet that no sample met may add to such sums: a large packet, at their rate. A cell that by chance holds only
+ * small packets would otherwise promise too much. 0 where nothing is sampled.
+ */
+export function weightOf(sums: Sums, metric: Metric, sampling: Sampling): number {
+  if (sums.sampled <= 0) return 0
+  const mean = sums.variance / sums.sampled
+  if (metric !== 'bytes') return mean
+  const sampled = sampling.rates.filter((rate) => rate > 1)
+  const [least = 1, most = 1] = [sampled[0], sampled[sampled.length - 1]]
+  // Packets a record are never fewer than one, so the rate is at most their estimate a record.
+  const rate = Math.min(most, Math.max(least, sums.packets / sums.flows))
+  return Math.max(mean, (rate - 1) * sampling.packetBytes)
 }
 
 /** The sums as a row of an answer. */
-export function rowOf(key: Record<string, KeyValue>, sums: Sums, metric: Metric, weight = weightOf(sums)): Row {
-  const { low, high } = intervalOf(sums, metric, weight)
+export function rowOf(key: Record<string, KeyValue>, sums: Sums, metric: Metric, sampling: Sampling): Row {
+  const { low, high } = intervalOf(sums, metric, weightOf(sums, metric, sampling))
   return { key, bytes: sums.bytes, packets: sums.packets, flows: sums.flows, low, high }
 }
 

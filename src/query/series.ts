@@ -2,10 +2,10 @@ import { UserError } from '../base/errors.ts'
 import type { Cell } from '../store/store.ts'
 import type { KeyValue } from './dimensions.ts'
 import { codesOf, greatestSql, groupingBy, keyOf, type Grouping } from './group.ts'
-import { addSums, intervalOf, noSums, rowOf, sumsOf, sumsSql, weightOf, type Row, type Sums } from './measure.ts'
+import { addSums, intervalOf, noSums, rowOf, sumsOf, sumsSql, weightOf, type Row, type Sampling, type Sums } from './measure.ts'
 import { where, type Metric, type Prepared } from './question.ts'
 import type { Run } from './run.ts'
-import { ratesMet } from './top.ts'
+import { samplingOf } from './top.ts'
 
 // The metric over time, for the greatest groups of the whole range and the rest of it as one.
 
@@ -76,14 +76,14 @@ export async function series(prepared: Prepared, limit: number, step: number | u
     oldestRow(run),
   ])
   lines.sort((a, b) => Number(a.other) - Number(b.other) || b.sums[metric] - a.sums[metric])
-  const samplingRates = await ratesMet(prepared, total, run, buckets.from, buckets.to)
+  const sampling = await samplingOf(prepared, total, run, buckets.from, buckets.to)
   const width = buckets.step * 1000
   const times = Array.from({ length: buckets.count }, (_, i) => buckets.from + i * width)
   const isKnown = times.map((time) => time <= now && time + width > oldest)
   return {
     columns: dimensions.map((d) => d.name), from: buckets.from, to: buckets.to, step: buckets.step, times,
-    series: lines.map((line) => drawn(line, metric, buckets, isKnown, weightOf(total))),
-    total: rowOf({}, total, metric), samplingRates, ...run.provenance(),
+    series: lines.map((line) => drawn(line, metric, buckets, isKnown, sampling)),
+    total: rowOf({}, total, metric, sampling), samplingRates: [...sampling.rates], ...run.provenance(),
   }
 }
 
@@ -145,11 +145,10 @@ async function greatestLines(prepared: Prepared, grouping: Grouping, limit: numb
 }
 
 /** A line with a value a second in each bucket; bytes as bits. */
-function drawn(line: Line, metric: Metric, buckets: Buckets, isKnown: readonly boolean[], totalWeight: number): Series {
+function drawn(line: Line, metric: Metric, buckets: Buckets, isKnown: readonly boolean[], sampling: Sampling): Series {
   const scale = (metric === 'bytes' ? 8 : 1) / buckets.step
-  const isSampled = line.sums.sampled > 0
   // An empty bucket of a sampled line may have had packets that no sample met.
-  const weight = isSampled ? Math.max(weightOf(line.sums), totalWeight) : 0
+  const lineWeight = weightOf(line.sums, metric, sampling)
   const values: (number | null)[] = []
   const low: (number | null)[] = []
   const high: (number | null)[] = []
@@ -162,12 +161,12 @@ function drawn(line: Line, metric: Metric, buckets: Buckets, isKnown: readonly b
       high.push(null)
       continue
     }
-    const range = intervalOf(sums, metric, weight)
+    const range = intervalOf(sums, metric, sums.sampled > 0 ? weightOf(sums, metric, sampling) : lineWeight)
     values.push(sums[metric] * scale)
     low.push(range.low * scale)
     high.push(range.high * scale)
   }
-  return { key: line.key, other: line.other, values, low, high, total: rowOf(line.key, line.sums, metric, isSampled ? totalWeight : 0) }
+  return { key: line.key, other: line.other, values, low, high, total: rowOf(line.key, line.sums, metric, sampling) }
 }
 
 /** Receipt of the oldest row kept, which the store knows without reading; infinity if there is none. */

@@ -1,6 +1,6 @@
 import type { Cell } from '../store/store.ts'
 import { codesOf, groupedSql, groupingBy, keyOf, type Grouping } from './group.ts'
-import { SUM_NAMES, metricSum, rowOf, sumsOf, sumsSql, weightOf, withoutSums, type Row, type Sums } from './measure.ts'
+import { SUM_NAMES, UNSAMPLED, metricSum, rowOf, sumsOf, sumsSql, withoutSums, type Row, type Sampling, type Sums } from './measure.ts'
 import { where, type Prepared } from './question.ts'
 import type { Run } from './run.ts'
 
@@ -28,20 +28,20 @@ export async function top(prepared: Prepared, limit: number, run: Run): Promise<
   const columns = dimensions.map((d) => d.name)
   if (dimensions.length === 0) {
     const sums = await totalSums(prepared, run)
-    const total = rowOf({}, sums, metric)
-    return { columns, rows: sums.flows > 0 ? [total] : [], groups: sums.flows > 0 ? 1 : 0, total, samplingRates: await ratesMet(prepared, sums, run), ...run.provenance() }
+    const sampling = await samplingOf(prepared, sums, run)
+    const total = rowOf({}, sums, metric, sampling)
+    const isEmpty = sums.flows === 0
+    return { columns, rows: isEmpty ? [] : [total], groups: isEmpty ? 0 : 1, total, samplingRates: [...sampling.rates], ...run.provenance() }
   }
   const grouping = groupingBy(dimensions)
   const { found, totals, groups } = await greatest(prepared, grouping, limit, run)
-  const weight = weightOf(totals)
-  const weighed = (sums: Sums): number => (sums.sampled > 0 ? weight : 0)
-  const rows = found.map(({ cells, sums }) => rowOf(keyOf(grouping, cells, 0), sums, metric, weighed(sums)))
-  const rest = groups > rows.length ? await otherSums(prepared, grouping, found, totals, run) : undefined
-  const samplingRates = await ratesMet(prepared, totals, run)
+  const rest = groups > found.length ? await otherSums(prepared, grouping, found, totals, run) : undefined
+  const sampling = await samplingOf(prepared, totals, run)
   return {
-    columns, rows, groups, total: rowOf({}, totals, metric), samplingRates,
-    ...(rest && rest.flows > 0 ? { other: rowOf({}, rest, metric, weighed(rest)) } : {}),
-    ...run.provenance(),
+    columns, groups,
+    rows: found.map(({ cells, sums }) => rowOf(keyOf(grouping, cells, 0), sums, metric, sampling)),
+    ...(rest && rest.flows > 0 ? { other: rowOf({}, rest, metric, sampling) } : {}),
+    total: rowOf({}, totals, metric, sampling), samplingRates: [...sampling.rates], ...run.provenance(),
   }
 }
 
@@ -79,14 +79,11 @@ async function totalSums(prepared: Prepared, run: Run): Promise<Sums> {
   return sumsOf(answer.rows[0] as readonly Cell[], 0)
 }
 
-/** The sampling rates of the rows, ascending; asked for only if the sums don't say that nothing was sampled. */
-export async function ratesMet(prepared: Prepared, totals: Sums, run: Run, from = prepared.from, to = prepared.to): Promise<number[]> {
-  if (totals.flows === 0 || (prepared.metric !== 'flows' && totals.sampled === 0)) return [1]
-  return ratesIn(prepared, run, from, to)
-}
-
-export async function ratesIn(prepared: Prepared, run: Run, from = prepared.from, to = prepared.to): Promise<number[]> {
-  const answer = await run.query(`SELECT arraySort(groupUniqArray(1000)(sampling_rate)) FROM flows WHERE ${where(prepared, from, to)}`)
-  const rates = (answer.rows[0]?.[0] ?? []) as readonly Cell[]
-  return rates.length === 0 ? [1] : rates.map(Number)
+/** How the rows were sampled; asked for only if the sums don't say that nothing was. */
+export async function samplingOf(prepared: Prepared, totals: Sums, run: Run, from = prepared.from, to = prepared.to): Promise<Sampling> {
+  if (totals.flows === 0 || (prepared.metric !== 'flows' && totals.sampled === 0)) return UNSAMPLED
+  const size = 'quantileBFloat16WeightedIf(0.95)(bytes / greatest(packets, 1), bytes * sampling_rate, sampling_rate > 1)'
+  const answer = await run.query(`SELECT arraySort(groupUniqArray(1000)(sampling_rate)), ${size} FROM flows WHERE ${where(prepared, from, to)}`)
+  const [rates, packetBytes] = (answer.rows[0] ?? []) as readonly [readonly Cell[], Cell]
+  return rates.length === 0 ? UNSAMPLED : { rates: rates.map(Number), packetBytes: Number(packetBytes) || 0 }
 }
