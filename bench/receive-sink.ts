@@ -22,7 +22,10 @@ const pipeline = createPipeline(
     },
     onSighting: () => {},
     nameOf: () => null,
-    log: { info: () => {}, warn: (details, message) => process.stderr.write(`${message} ${JSON.stringify(details)}\n`) },
+    log: {
+      info: () => {},
+      warn: (details, message) => process.stderr.write(`${message} ${JSON.stringify(details)}\n`),
+    },
     clock: systemClock,
   },
 )
@@ -33,7 +36,9 @@ process.once('SIGTERM', () => {
     const { ledger, problems } = pipeline.status()
     const lost = pipeline.exporters().exporters.reduce((sum, one) => sum + one.lost, 0)
     const { user, system } = process.cpuUsage()
-    process.stdout.write(`${JSON.stringify({ ledger, problems, lost, bytes, packets, cpuSeconds: (user + system) / 1e6, rssMb: process.memoryUsage.rss() >> 20 })}\n`)
+    process.stdout.write(
+      `${JSON.stringify({ ledger, problems, lost, bytes, packets, cpuSeconds: (user + system) / 1e6, rssMb: process.memoryUsage.rss() >> 20 })}\n`,
+    )
     process.exit(0)
   })
 })

@@ -44,7 +44,9 @@ function vnetscope(): Rival {
   return {
     name: 'vnetscope',
     async start() {
-      const child = spawn('taskset', ['-c', '1', process.execPath, here('./receive-sink.ts'), String(PORT)], { stdio: ['ignore', 'pipe', 'inherit'] })
+      const child = spawn('taskset', ['-c', '1', process.execPath, here('./receive-sink.ts'), String(PORT)], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      })
       await once(child.stdout, 'data')
       return child
     },
@@ -55,7 +57,11 @@ function nfdump(program: 'nfcapd' | 'sfcapd', directory: string): Rival {
   return {
     name: program,
     async start() {
-      const child = spawn('taskset', ['-c', '1', program, '-w', directory, '-p', String(PORT), '-b', '127.0.0.1', '-B', '4194304', '-t', '3600'], { stdio: 'ignore' })
+      const child = spawn(
+        'taskset',
+        ['-c', '1', program, '-w', directory, '-p', String(PORT), '-b', '127.0.0.1', '-B', '4194304', '-t', '3600'],
+        { stdio: 'ignore' },
+      )
       for (let i = 0; i < 100 && drops() === undefined; i++) await pause(50)
       return child
     },
@@ -76,7 +82,9 @@ function drops(): number | undefined {
 
 /** CPU seconds of a process so far. */
 function cpuSeconds(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').replace(/^.*\) /, '').split(' ')
+  const fields = readFileSync(`/proc/${pid}/stat`, 'latin1')
+    .replace(/^.*\) /, '')
+    .split(' ')
   return (Number(fields[11]) + Number(fields[12])) / CPU_TICKS
 }
 
@@ -90,7 +98,20 @@ interface Run {
 async function blast(pid: number, kind: string, rate: number, seconds = SECONDS): Promise<Run> {
   const before = drops() ?? 0
   const cpuBefore = cpuSeconds(pid)
-  const args = ['-c', '0', process.execPath, here('./udp-blast.ts'), '--to', `127.0.0.1:${PORT}`, '--kind', kind, '--rate', String(rate), '--seconds', String(seconds)]
+  const args = [
+    '-c',
+    '0',
+    process.execPath,
+    here('./udp-blast.ts'),
+    '--to',
+    `127.0.0.1:${PORT}`,
+    '--kind',
+    kind,
+    '--rate',
+    String(rate),
+    '--seconds',
+    String(seconds),
+  ]
   const sender = spawn('taskset', args, { stdio: ['ignore', 'pipe', 'inherit'] })
   let output = ''
   sender.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()))
@@ -149,16 +170,23 @@ process.stdout.write(`${cpus()[0]?.model}, ${cpus().length} processors, Node ${p
 for (const kind of values.kind) {
   const directory = mkdtempSync(join(tmpdir(), 'vnetscope-receive-'))
   const what = kind === 'v9' ? 'NetFlow v9, 24 records a datagram' : 'sFlow, 6 samples a datagram'
-  process.stdout.write(`\n${what}\n| receiver | datagrams/s without loss | under overload | CPU s per M at 50,000/s | CPU s per M under overload |\n| --- | --- | --- | --- | --- |\n`)
+  process.stdout.write(
+    `\n${what}\n| receiver | datagrams/s without loss | under overload | CPU s per M at 50,000/s | CPU s per M under overload |\n| --- | --- | --- | --- | --- |\n`,
+  )
   try {
     const results: Result[] = []
     for (const rival of [nfdump(kind === 'v9' ? 'nfcapd' : 'sfcapd', directory), vnetscope()]) {
       const result = await measure(rival, kind)
       results.push(result)
-      process.stdout.write(`| ${result.name} | ${result.noLoss} | ${result.goodput} | ${result.cpuPerMillion.toFixed(2)} | ${result.cpuPerMillionOverload.toFixed(2)} |\n`)
+      process.stdout.write(
+        `| ${result.name} | ${result.noLoss} | ${result.goodput} | ${result.cpuPerMillion.toFixed(2)} | ${result.cpuPerMillionOverload.toFixed(2)} |\n`,
+      )
     }
     const [theirs, ours] = results
-    if (theirs && ours) process.stdout.write(`ratio without loss: ${(ours.noLoss / theirs.noLoss).toFixed(2)}, under overload: ${(ours.goodput / theirs.goodput).toFixed(2)}\n`)
+    if (theirs && ours)
+      process.stdout.write(
+        `ratio without loss: ${(ours.noLoss / theirs.noLoss).toFixed(2)}, under overload: ${(ours.goodput / theirs.goodput).toFixed(2)}\n`,
+      )
   } finally {
     rmSync(directory, { recursive: true })
   }

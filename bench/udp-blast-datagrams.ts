@@ -46,7 +46,8 @@ function traffic({ hosts, seed }: PrepareOptions): Traffic {
     total += 1 / (i + 1) ** 0.9
     cumulative[i] = total
     // Half of them inside 10.0.0.0/8, half anywhere.
-    addresses[i] = random() < 0.5 ? 0x0a000000 + Math.floor(random() * 2 ** 24) : Math.floor(0x10000000 + random() * 0xc0000000)
+    addresses[i] =
+      random() < 0.5 ? 0x0a000000 + Math.floor(random() * 2 ** 24) : Math.floor(0x10000000 + random() * 0xc0000000)
   }
   const host = (): number => {
     const target = random() * total
@@ -64,8 +65,27 @@ function traffic({ hosts, seed }: PrepareOptions): Traffic {
 
 // NetFlow v9 fields (type, length) in the order of the record: 58 bytes.
 const V9_FIELDS: readonly (readonly [type: number, length: number])[] = [
-  [8, 4], [12, 4], [15, 4], [10, 4], [14, 4], [2, 4], [1, 4], [22, 4], [21, 4], [7, 2], [11, 2],
-  [6, 1], [4, 1], [5, 1], [61, 1], [16, 4], [17, 4], [9, 1], [13, 1], [58, 2], [59, 2],
+  [8, 4],
+  [12, 4],
+  [15, 4],
+  [10, 4],
+  [14, 4],
+  [2, 4],
+  [1, 4],
+  [22, 4],
+  [21, 4],
+  [7, 2],
+  [11, 2],
+  [6, 1],
+  [4, 1],
+  [5, 1],
+  [61, 1],
+  [16, 4],
+  [17, 4],
+  [9, 1],
+  [13, 1],
+  [58, 2],
+  [59, 2],
 ]
 const V9_RECORD = 58
 const V9_RECORDS = 24
@@ -122,7 +142,13 @@ export function netflow9Datagrams(options: PrepareOptions): Prepared {
     }
   }
   return {
-    bytes, size, count: options.count, records: V9_RECORDS, flowBytes, flowPackets, template: netflow9Template(),
+    bytes,
+    size,
+    count: options.count,
+    records: V9_RECORDS,
+    flowBytes,
+    flowPackets,
+    template: netflow9Template(),
     // The uptime stands still while the clock goes on, so that the flows end just before they are sent.
     stamp(target, at, sequence, exporter, now) {
       target.setUint32(at + 8, Math.floor(now / 1000))
@@ -196,7 +222,12 @@ export function sflowDatagrams(options: PrepareOptions): Prepared {
     }
   }
   return {
-    bytes, size, count: options.count, records: SFLOW_SAMPLES, flowBytes, flowPackets,
+    bytes,
+    size,
+    count: options.count,
+    records: SFLOW_SAMPLES,
+    flowBytes,
+    flowPackets,
     stamp(target, at, sequence, exporter) {
       target.setUint32(at + 8, 0x0a640000 + exporter + 1)
       target.setUint32(at + 16, sequence)
@@ -210,7 +241,15 @@ export function sflowDatagrams(options: PrepareOptions): Prepared {
 }
 
 /** Ethernet with a VLAN tag, IPv4 and TCP, cut at 128 bytes. */
-function frame(view: DataView, at: number, length: number, vlan: number, from: number, to: number, random: () => number): void {
+function frame(
+  view: DataView,
+  at: number,
+  length: number,
+  vlan: number,
+  from: number,
+  to: number,
+  random: () => number,
+): void {
   const service = SERVICES[Math.floor(random() * SERVICES.length)] as number
   view.setUint16(at, 0x0200)
   view.setUint32(at + 2, to)

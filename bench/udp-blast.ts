@@ -30,7 +30,8 @@ const { values } = parseArgs({
   },
 })
 if (values.help || !['v9', 'sflow'].includes(values.kind)) {
-  process.stdout.write(`udp-blast: sends NetFlow v9 (24 records a datagram) or sFlow (6 samples a datagram) as fast as asked
+  process.stdout
+    .write(`udp-blast: sends NetFlow v9 (24 records a datagram) or sFlow (6 samples a datagram) as fast as asked
   --to HOST:PORT    IPv4 address and port (127.0.0.1:2055)
   --kind v9|sflow   what to send (v9)
   --rate N          datagrams a second; 0: as fast as it goes (20000)
@@ -49,8 +50,19 @@ const c = koffi.load(null)
 const socket = c.func('int socket(int, int, int)') as (family: number, type: number, protocol: number) => number
 const bind = c.func('int bind(int, uintptr_t, uint)') as (fd: number, address: number, length: number) => number
 const connect = c.func('int connect(int, uintptr_t, uint)') as (fd: number, address: number, length: number) => number
-const setsockopt = c.func('int setsockopt(int, int, int, uintptr_t, uint)') as (fd: number, level: number, option: number, value: number, length: number) => number
-const send = c.func('int64_t send(int, uintptr_t, size_t, int)') as (fd: number, bytes: number, length: number, flags: number) => number
+const setsockopt = c.func('int setsockopt(int, int, int, uintptr_t, uint)') as (
+  fd: number,
+  level: number,
+  option: number,
+  value: number,
+  length: number,
+) => number
+const send = c.func('int64_t send(int, uintptr_t, size_t, int)') as (
+  fd: number,
+  bytes: number,
+  length: number,
+  flags: number,
+) => number
 const usleep = c.func('int usleep(uint)') as (microseconds: number) => number
 const addressOf = (buffer: ArrayBuffer): number => Number(koffi.address(buffer))
 

@@ -22,7 +22,12 @@ function receiver() {
   const clock = { now: () => now }
   const mail: ToReceiver[] = []
   const buffers = new Map<number, SharedArrayBuffer>()
-  const seen = { rows: 0, streams: new Map<string, StreamStatus>(), status: undefined as ReceiverStatus | undefined, biggest: 0 }
+  const seen = {
+    rows: 0,
+    streams: new Map<string, StreamStatus>(),
+    status: undefined as ReceiverStatus | undefined,
+    biggest: 0,
+  }
   const post = (message: FromReceiver): void => {
     if (message.type === 'batch') {
       seen.rows += message.rows
@@ -33,13 +38,22 @@ function receiver() {
     else if (message.type === 'status') seen.status = message.status
     else if (message.type === 'streams') {
       seen.biggest = Math.max(seen.biggest, message.streams.length)
-      for (const stream of message.streams) seen.streams.set(`${stream.exporter} ${stream.protocol} ${stream.observation}`, stream)
+      for (const stream of message.streams)
+        seen.streams.set(`${stream.exporter} ${stream.protocol} ${stream.observation}`, stream)
     }
   }
   const core = createReceiverCore(
     {
-      listeners: [], receiver: 'auto', receiveBufferBytes: 0, reusePort: false, batchRows: 4_096, batches: 4, flushMs: 1_000, saveMs: 60_000,
-      netflow: {}, sflow: {},
+      listeners: [],
+      receiver: 'auto',
+      receiveBufferBytes: 0,
+      reusePort: false,
+      batchRows: 4_096,
+      batches: 4,
+      flushMs: 1_000,
+      saveMs: 60_000,
+      netflow: {},
+      sflow: {},
     },
     {
       netflow: createNetflowIngest({}, { clock }),
@@ -60,7 +74,8 @@ function receiver() {
       datagram.length = content.length
       datagram.receivedAt = now
       // Raw words of network-order bytes, as they stand in the socket address.
-      datagram.source3 = (((source & 0xff) << 24) | ((source & 0xff00) << 8) | ((source >>> 8) & 0xff00) | (source >>> 24)) >>> 0
+      datagram.source3 =
+        (((source & 0xff) << 24) | ((source & 0xff00) << 8) | ((source >>> 8) & 0xff00) | (source >>> 24)) >>> 0
       datagram.sourcePort = 5_000
       core.datagram(datagram)
     },
@@ -108,7 +123,12 @@ function sflow(agent: number, sequence: number): Uint8Array {
 }
 
 const HONEST = 0xc0000201
-const HONEST_FIELDS: readonly Field[] = [[8, 4], [12, 4], [2, 4], [1, 4]]
+const HONEST_FIELDS: readonly Field[] = [
+  [8, 4],
+  [12, 4],
+  [2, 4],
+  [1, 4],
+]
 
 /** An exporter of NetFlow v9 that announces its template once and then sends one record a datagram. */
 function honest(target: ReturnType<typeof receiver>) {
@@ -126,7 +146,10 @@ function honest(target: ReturnType<typeof receiver>) {
       assert.ok(stream, 'it is still listed')
       assert.equal(stream.flows, sent)
       assert.equal(stream.lost, 0)
-      assert.deepEqual(Object.values(stream.problems).filter((count) => count > 0), [])
+      assert.deepEqual(
+        Object.values(stream.problems).filter((count) => count > 0),
+        [],
+      )
     },
   }
 }
@@ -168,7 +191,10 @@ test('50,000 exporters of every protocol are counted within bounds, and an hones
     const source = 0x0b000000 + i
     const seconds = target.seconds()
     target.send(netflow5(seconds), source)
-    target.send(netflow9(seconds, 0, i, [...templateSet(256, HONEST_FIELDS), ...set(256, longs(1, 2, 3, 4))], 2), source)
+    target.send(
+      netflow9(seconds, 0, i, [...templateSet(256, HONEST_FIELDS), ...set(256, longs(1, 2, 3, 4))], 2),
+      source,
+    )
     target.send(ipfix(seconds, 0, i, [...templateSet(256, HONEST_FIELDS, 2), ...set(256, longs(1, 2, 3, 4))]), source)
     target.send(sflow(source, 1), source)
   })
@@ -184,11 +210,20 @@ test('50,000 exporters of every protocol are counted within bounds, and an hones
 test('100,000 templates of one exporter are refused beyond a bound, and an honest one is not disturbed', () => {
   const target = receiver()
   const grown = flood(target, TEMPLATES, (i) => {
-    const fields: Field[] = [[8, 4], [12, 4], [1 + (i % 80), 1 + (i % 7)], [2, 4], [1, 4]]
+    const fields: Field[] = [
+      [8, 4],
+      [12, 4],
+      [1 + (i % 80), 1 + (i % 7)],
+      [2, 4],
+      [1, 4],
+    ]
     for (let extra = 0; extra < i % 16; extra++) fields.push([200 + extra, 4])
     const set = templateSet(256 + (i % 60_000), fields, i % 2 === 0 ? 2 : 0)
     const domain = Math.floor(i / 60_000)
-    target.send(i % 2 === 0 ? ipfix(target.seconds(), 0, domain, set) : netflow9(target.seconds(), i, domain, set), 0x0b000001)
+    target.send(
+      i % 2 === 0 ? ipfix(target.seconds(), 0, domain, set) : netflow9(target.seconds(), i, domain, set),
+      0x0b000001,
+    )
   })
   assert.ok(grown < 150 * MEGABYTE, `grew by ${Math.round(grown / MEGABYTE)} MB`)
   assert.ok((target.seen.status?.problems.template_limit ?? 0) > 0)
@@ -198,7 +233,12 @@ test('100,000 templates of one exporter are refused beyond a bound, and an hones
 test('100,000 templates spread over 50,000 exporters stay within bounds, and an honest one is not disturbed', () => {
   const target = receiver()
   const grown = flood(target, TEMPLATES, (i) => {
-    const fields: Field[] = [[8, 4], [12, 4], [2, 4], [1, 4]]
+    const fields: Field[] = [
+      [8, 4],
+      [12, 4],
+      [2, 4],
+      [1, 4],
+    ]
     for (let extra = 0; extra < 30 + (i % 30); extra++) fields.push([400 + ((i * 31 + extra * 17) % 10_000), 4])
     target.send(netflow9(target.seconds(), 0, 1, templateSet(256 + (i % 7), fields)), 0x0b000000 + (i >> 1))
   })
@@ -208,8 +248,10 @@ test('100,000 templates spread over 50,000 exporters stay within bounds, and an 
 
 test('data without a template from 50,000 domains waits within bounds, and an honest exporter is not disturbed', () => {
   const target = receiver()
-  const payload = new Array<number>(1_200).fill(1)
-  const grown = flood(target, EXPORTERS, (i) => target.send(ipfix(target.seconds(), 0, i, set(999, payload)), 0x0b000000 + (i % 100)))
+  const payload = Array.from({ length: 1_200 }, () => 1)
+  const grown = flood(target, EXPORTERS, (i) =>
+    target.send(ipfix(target.seconds(), 0, i, set(999, payload)), 0x0b000000 + (i % 100)),
+  )
   assert.ok(grown < 200 * MEGABYTE, `grew by ${Math.round(grown / MEGABYTE)} MB`)
   assert.ok((target.seen.status?.pending ?? 0) > 0)
   assert.ok((target.seen.status?.problems.pending_dropped ?? 0) > 0)

@@ -36,7 +36,8 @@ export class BatchPool {
 
   take(): PooledBatch | undefined {
     let pooled = this.#free.pop()
-    if (!pooled && this.#lent.size < this.#limit) pooled = { id: this.#nextId++, batch: new FlowBatch(this.#rows), known: false }
+    if (!pooled && this.#lent.size < this.#limit)
+      pooled = { id: this.#nextId++, batch: new FlowBatch(this.#rows), known: false }
     if (pooled) this.#lent.set(pooled.id, pooled)
     this.#lowWater = Math.min(this.#lowWater, this.#free.length)
     return pooled

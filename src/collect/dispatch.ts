@@ -101,7 +101,12 @@ export class RefusedSources {
   #is(at: number, d: Datagram): boolean {
     const address = this.#address
     const i = at * 4
-    return address[i] === d.source0 && address[i + 1] === d.source1 && address[i + 2] === d.source2 && address[i + 3] === d.source3
+    return (
+      address[i] === d.source0 &&
+      address[i + 1] === d.source1 &&
+      address[i + 2] === d.source2 &&
+      address[i + 3] === d.source3
+    )
   }
 
   #claim(at: number, d: Datagram, code: ProblemCode): number {

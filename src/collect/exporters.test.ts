@@ -7,8 +7,23 @@ const NONE = { streams: 0, evicted: 0, refused: [] }
 
 function stream(change: Partial<StreamStatus>): StreamStatus {
   return {
-    exporter: '192.0.2.1', sourcePort: 5000, protocol: 'netflow9', observation: 1, firstHeard: 0, lastHeard: 0, datagrams: 0, flows: 0,
-    others: 0, templates: [], sampling: [], lost: 0, reordered: 0, restarts: 0, pending: 0, problems: {}, ...change,
+    exporter: '192.0.2.1',
+    sourcePort: 5000,
+    protocol: 'netflow9',
+    observation: 1,
+    firstHeard: 0,
+    lastHeard: 0,
+    datagrams: 0,
+    flows: 0,
+    others: 0,
+    templates: [],
+    sampling: [],
+    lost: 0,
+    reordered: 0,
+    restarts: 0,
+    pending: 0,
+    problems: {},
+    ...change,
   }
 }
 
@@ -19,10 +34,29 @@ function only(list: readonly HeardExporter[]): HeardExporter {
 
 test('the streams of one exporter become one line with their sums', () => {
   const exporters = createExporters({ limit: 10 }, { nameOf: (address) => (address === '192.0.2.1' ? 'core-1' : null) })
-  exporters.heard(0, [
-    stream({ datagrams: 10, flows: 100, lost: 2, lastHeard: 5_000, problems: { no_template: 3, empty: 0 }, sampling: [{ rate: 400, from: 'options' }] }),
-    stream({ observation: 2, datagrams: 5, flows: 50, lost: 1, lastHeard: 4_000, problems: { no_template: 1 }, sampling: [{ rate: 400, from: 'options' }] }),
-  ], 5_000)
+  exporters.heard(
+    0,
+    [
+      stream({
+        datagrams: 10,
+        flows: 100,
+        lost: 2,
+        lastHeard: 5_000,
+        problems: { no_template: 3, empty: 0 },
+        sampling: [{ rate: 400, from: 'options' }],
+      }),
+      stream({
+        observation: 2,
+        datagrams: 5,
+        flows: 50,
+        lost: 1,
+        lastHeard: 4_000,
+        problems: { no_template: 1 },
+        sampling: [{ rate: 400, from: 'options' }],
+      }),
+    ],
+    5_000,
+  )
   exporters.heard(1, [stream({ protocol: 'sflow', datagrams: 1, lastHeard: 3_000 })], 5_000)
   const one = only(exporters.answer(5_000, NONE).exporters)
   assert.equal(one.name, 'core-1')
@@ -40,7 +74,8 @@ test('the streams of one exporter become one line with their sums', () => {
 
 test('the rate follows a steady stream and fades when it stops', () => {
   const exporters = createExporters({ limit: 10 }, { nameOf: () => null })
-  for (let s = 1; s <= 60; s++) exporters.heard(0, [stream({ datagrams: s * 100, flows: s * 2_400, lastHeard: s * 1000 })], s * 1000)
+  for (let s = 1; s <= 60; s++)
+    exporters.heard(0, [stream({ datagrams: s * 100, flows: s * 2_400, lastHeard: s * 1000 })], s * 1000)
   const busy = only(exporters.answer(60_000, NONE).exporters)
   assert.ok(Math.abs(busy.datagramsPerSecond - 100) < 1)
   assert.ok(Math.abs(busy.flowsPerSecond - 2_400) < 24)

@@ -232,7 +232,11 @@ function distinctSampling(streams: readonly StreamStatus[]): { rate: number; fro
   return [...found.values()].slice(0, 100)
 }
 
-function refusedText({ source, code, count, firstBytes }: RefusedSource): { code: string; text: string; count: number } {
+function refusedText({ source, code, count, firstBytes }: RefusedSource): {
+  code: string
+  text: string
+  count: number
+} {
   const why =
     code === 'bad_version'
       ? `datagrams begin with ${firstBytesText(firstBytes)}, which is no version of sFlow (5), NetFlow (5, 7, 9) or IPFIX (10)`

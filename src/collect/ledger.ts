@@ -130,7 +130,12 @@ export class RecentLosses {
   note(now: number, { datagrams, flows }: PipelineLedger): void {
     const last = this.#marks.at(-1)
     if (last && Math.abs(now - last.at) < RECENT_STEP_MS) return
-    this.#marks.push({ at: now, kernelDropped: datagrams.kernelDropped, queueDropped: flows.queueDropped, spoolRefused: flows.spoolRefused })
+    this.#marks.push({
+      at: now,
+      kernelDropped: datagrams.kernelDropped,
+      queueDropped: flows.queueDropped,
+      spoolRefused: flows.spoolRefused,
+    })
     while (this.#marks.length > RECENT_MS / RECENT_STEP_MS + 1) this.#marks.shift()
   }
 

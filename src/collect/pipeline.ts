@@ -4,7 +4,15 @@ import type { MetricBatch } from '../flow/metric-batch.ts'
 import type { Sighting } from '../flow/sighting.ts'
 import { createExporters, type ExportersHeard } from './exporters.ts'
 import type { ProblemCode } from './ingest.ts'
-import { addStatus, ledgerOf, mergeListeners, RecentLosses, type Outcome, type PipelineLedger, type RecentLoss } from './ledger.ts'
+import {
+  addStatus,
+  ledgerOf,
+  mergeListeners,
+  RecentLosses,
+  type Outcome,
+  type PipelineLedger,
+  type RecentLoss,
+} from './ledger.ts'
 import { RECEIVE_BUFFER_BYTES, type Listener, type ListenerConfig } from './receive.ts'
 import { createReceiver, type Receiver } from './receiver.ts'
 import type { IngestState, ReceiverConfig, ReceiverKind, ReceiverStatus } from './receiver-messages.ts'
@@ -75,8 +83,18 @@ export interface PipelineStatus {
   readonly recent: RecentLoss
   readonly problems: Readonly<Partial<Record<ProblemCode, number>>>
   readonly decodeFailures: number
-  readonly streams: { readonly kept: number; readonly evicted: number; readonly templates: number; readonly pending: number }
-  readonly queue: { readonly batches: number; readonly rows: number; readonly batchesAllocated: number; readonly batchesFree: number }
+  readonly streams: {
+    readonly kept: number
+    readonly evicted: number
+    readonly templates: number
+    readonly pending: number
+  }
+  readonly queue: {
+    readonly batches: number
+    readonly rows: number
+    readonly batchesAllocated: number
+    readonly batchesFree: number
+  }
   /** Plain sentences on what is not as it should be; empty if all is well. */
   readonly reasons: readonly string[]
 }
@@ -150,7 +168,8 @@ export function createPipeline(config: PipelineConfig, deps: PipelineDeps): Pipe
     } catch (error) {
       // Flows without names are worth more than no flows.
       log.warn({ err: error }, 'a batch could not be enriched; its flows are kept without names')
-      for (const column of ['src_vm', 'dst_vm', 'src_host', 'dst_host', 'slice'] as const) batch[column].fill(0, 0, batch.n)
+      for (const column of ['src_vm', 'dst_vm', 'src_host', 'dst_host', 'slice'] as const)
+        batch[column].fill(0, 0, batch.n)
       return ['']
     }
   }
@@ -222,7 +241,11 @@ export function createPipeline(config: PipelineConfig, deps: PipelineDeps): Pipe
     }
   }
 
-  async function open(index: number, listeners: readonly ListenerConfig[], reusePort: boolean): Promise<readonly Listener[]> {
+  async function open(
+    index: number,
+    listeners: readonly ListenerConfig[],
+    reusePort: boolean,
+  ): Promise<readonly Listener[]> {
     let bound = listeners
     const place: Place = {
       status: undefined,
@@ -250,7 +273,8 @@ export function createPipeline(config: PipelineConfig, deps: PipelineDeps): Pipe
     const started = await place.receiver.start()
     kind = started.kind
     bound = listeners.map(({ host }, i) => ({ host, port: started.listeners[i]?.port ?? 0 }))
-    if (started.fallback !== null) log.warn({ reason: started.fallback }, 'receiving by dgram, which takes a quarter of the rate of recvmmsg')
+    if (started.fallback !== null)
+      log.warn({ reason: started.fallback }, 'receiving by dgram, which takes a quarter of the rate of recvmmsg')
     places[index] = place
     return started.listeners
   }
@@ -277,7 +301,10 @@ export function createPipeline(config: PipelineConfig, deps: PipelineDeps): Pipe
     restarts.add(timer)
   }
 
-  const statuses = (): ReceiverStatus[] => [...(past ? [past] : []), ...places.flatMap(({ status }) => (status ? [status] : []))]
+  const statuses = (): ReceiverStatus[] => [
+    ...(past ? [past] : []),
+    ...places.flatMap(({ status }) => (status ? [status] : [])),
+  ]
 
   return {
     async start() {
@@ -285,7 +312,8 @@ export function createPipeline(config: PipelineConfig, deps: PipelineDeps): Pipe
       if (config.stateFile !== undefined) {
         const read = await readStates(config.stateFile)
         states = read.states
-        if (read.error !== undefined) log.warn({ err: read.error, file: config.stateFile }, 'saved templates could not be read')
+        if (read.error !== undefined)
+          log.warn({ err: read.error, file: config.stateFile }, 'saved templates could not be read')
       }
       try {
         // SO_REUSEPORT lets another program of the same user take half of the datagrams without a word. So the ports are
@@ -308,8 +336,15 @@ export function createPipeline(config: PipelineConfig, deps: PipelineDeps): Pipe
       const { listeners } = status()
       const asked = config.receiveBufferBytes ?? RECEIVE_BUFFER_BYTES
       const given = listeners.reduce((least, { receiveBufferBytes }) => Math.min(least, receiveBufferBytes), asked)
-      if (given < asked) log.warn({ asked, given }, 'the kernel gave a smaller receive buffer than asked, bursts may be lost: raise net.core.rmem_max or grant CAP_NET_ADMIN')
-      log.info({ listeners: listeners.map(({ address, port }) => `${address} port ${port}`), receiver: kind, threads: count }, 'receiving')
+      if (given < asked)
+        log.warn(
+          { asked, given },
+          'the kernel gave a smaller receive buffer than asked, bursts may be lost: raise net.core.rmem_max or grant CAP_NET_ADMIN',
+        )
+      log.info(
+        { listeners: listeners.map(({ address, port }) => `${address} port ${port}`), receiver: kind, threads: count },
+        'receiving',
+      )
     },
     async stop() {
       stopping = true
@@ -333,7 +368,8 @@ export function createPipeline(config: PipelineConfig, deps: PipelineDeps): Pipe
   function status(): PipelineStatus {
     const all = statuses()
     const live = places.flatMap((place) => (place.status ? [place.status] : []))
-    const total = (value: (one: ReceiverStatus) => number, over = all): number => over.reduce((sum, one) => sum + value(one), 0)
+    const total = (value: (one: ReceiverStatus) => number, over = all): number =>
+      over.reduce((sum, one) => sum + value(one), 0)
     const problems: Partial<Record<ProblemCode, number>> = {}
     for (const one of all) {
       for (const [code, n] of Object.entries(one.problems) as [ProblemCode, number][]) {

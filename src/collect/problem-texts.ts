@@ -2,13 +2,17 @@ import type { ProblemCode } from './ingest.ts'
 
 /** What each problem means and what can be done, in words for the Exporters page. */
 export const PROBLEM_TEXTS: Readonly<Record<ProblemCode | 'duplicate', string>> = {
-  truncated: 'The datagram ends before what it announces; what came before the cut was used. Look for a full or fragmenting path to the collector.',
+  truncated:
+    'The datagram ends before what it announces; what came before the cut was used. Look for a full or fragmenting path to the collector.',
   bad_version: 'Not a version of sFlow (5), NetFlow (5, 7, 9) or IPFIX (10). Choose one of these at the exporter.',
   bad_length: 'A length inside the datagram contradicts the bytes that are there; the part was skipped.',
   bad_template: 'A template that can describe no record (no fields, or lengths that cannot be); it was not taken.',
-  template_limit: 'More templates than are kept for one exporter; the new one was not taken. The exporter may be invalid or hostile.',
-  no_template: 'Data whose template did not come in time: it was held, then let go. Let the exporter send its templates more often (each minute is usual).',
-  pending_dropped: 'More data waited for its template than is held; the rest was let go. Let the exporter send its templates more often (each minute is usual).',
+  template_limit:
+    'More templates than are kept for one exporter; the new one was not taken. The exporter may be invalid or hostile.',
+  no_template:
+    'Data whose template did not come in time: it was held, then let go. Let the exporter send its templates more often (each minute is usual).',
+  pending_dropped:
+    'More data waited for its template than is held; the rest was let go. Let the exporter send its templates more often (each minute is usual).',
   session_limit: 'More exporters or observation domains than are kept; this one was not taken in.',
   bad_sample: 'An sFlow sample contradicts its own length; it was skipped.',
   bad_record: 'A record contradicts its own length; it was skipped.',

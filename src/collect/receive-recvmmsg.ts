@@ -5,7 +5,14 @@ import { ipText, parseIp, isMapped } from '../base/address.ts'
 import type { Clock } from '../base/clock.ts'
 import { OperatorError } from '../base/errors.ts'
 import type { Datagram } from './ingest.ts'
-import { datagramOver, listenError, type DatagramHandler, type Listener, type ListenerConfig, type SocketOptions } from './receive.ts'
+import {
+  datagramOver,
+  listenError,
+  type DatagramHandler,
+  type Listener,
+  type ListenerConfig,
+  type SocketOptions,
+} from './receive.ts'
 
 // UDP by recvmmsg(2): up to 64 datagrams a system call, straight into one ArrayBuffer, no object for any of them.
 // It blocks its thread (never for more than 100 ms), so it lives in a worker.
@@ -76,10 +83,14 @@ export function loadLibc(): Libc {
       address: (buffer) => Number(koffi.address(buffer)),
     }
   } catch (cause) {
-    throw new OperatorError('recvmmsg_unavailable', 'the native library koffi could not be loaded, so recvmmsg is not available', {
-      hint: 'npm ci installs it',
-      cause,
-    })
+    throw new OperatorError(
+      'recvmmsg_unavailable',
+      'the native library koffi could not be loaded, so recvmmsg is not available',
+      {
+        hint: 'npm ci installs it',
+        cause,
+      },
+    )
   }
 }
 
@@ -107,7 +118,11 @@ export interface RecvmmsgSockets {
 }
 
 /** Opens a socket for each listener, all or none; throws an OperatorError that names the port at fault. */
-export function openRecvmmsg(listeners: readonly ListenerConfig[], options: SocketOptions, clock: Clock): RecvmmsgSockets {
+export function openRecvmmsg(
+  listeners: readonly ListenerConfig[],
+  options: SocketOptions,
+  clock: Clock,
+): RecvmmsgSockets {
   const libc = loadLibc()
   const slots = new ArrayBuffer(VECTOR * SLOT_BYTES)
   const slotsAt = libc.address(slots)
@@ -147,7 +162,11 @@ export function openRecvmmsg(listeners: readonly ListenerConfig[], options: Sock
   function lostSocket(errno: string, socket: Socket): OperatorError {
     // The number may be somebody else's file by now: it is not ours to close.
     if (errno === 'EBADF' || errno === 'ENOTSOCK') sockets.splice(sockets.indexOf(socket), 1)
-    return new OperatorError('receive_failed', `the socket of UDP port ${socket.port} can no longer be read (${errno})`, { retryable: true })
+    return new OperatorError(
+      'receive_failed',
+      `the socket of UDP port ${socket.port} can no longer be read (${errno})`,
+      { retryable: true },
+    )
   }
 
   function readSocket(socket: Socket, handle: DatagramHandler): number {
@@ -202,7 +221,15 @@ export function openRecvmmsg(listeners: readonly ListenerConfig[], options: Sock
 }
 
 /** Errors after which the socket can still be read. */
-const PASSING: ReadonlySet<string> = new Set(['EAGAIN', 'EINTR', 'ECONNREFUSED', 'ENOMEM', 'ENOBUFS', 'EHOSTUNREACH', 'ENETUNREACH'])
+const PASSING: ReadonlySet<string> = new Set([
+  'EAGAIN',
+  'EINTR',
+  'ECONNREFUSED',
+  'ENOMEM',
+  'ENOBUFS',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+])
 
 function readSource(socket: Socket, i: number, datagram: Datagram): void {
   // sockaddr_in: family 0, port 2, address 4. sockaddr_in6: family 0, port 2, flow info 4, address 8.
@@ -249,7 +276,8 @@ function openSocket(libc: Libc, config: ListenerConfig, options: SocketOptions, 
   if (family === AF_INET6) setInt(IPPROTO_IPV6, IPV6_V6ONLY, 0)
   if (options.reusePort && !setInt(SOL_SOCKET, SO_REUSEPORT, 1)) fail()
   // FORCE passes rmem_max but needs CAP_NET_ADMIN.
-  if (!setInt(SOL_SOCKET, SO_RCVBUFFORCE, options.receiveBufferBytes)) setInt(SOL_SOCKET, SO_RCVBUF, options.receiveBufferBytes)
+  if (!setInt(SOL_SOCKET, SO_RCVBUFFORCE, options.receiveBufferBytes))
+    setInt(SOL_SOCKET, SO_RCVBUF, options.receiveBufferBytes)
 
   new Uint8Array(scratch).fill(0)
   view.setUint16(0, family, true)
@@ -284,7 +312,11 @@ function openSocket(libc: Libc, config: ListenerConfig, options: SocketOptions, 
   }
 }
 
-function vectorFor(libc: Libc, family: number, iovecsAt: number): Pick<Socket, 'vector' | 'lengths' | 'names' | 'namesRaw'> {
+function vectorFor(
+  libc: Libc,
+  family: number,
+  iovecsAt: number,
+): Pick<Socket, 'vector' | 'lengths' | 'names' | 'namesRaw'> {
   const names = new ArrayBuffer(VECTOR * NAME_BYTES)
   const namesAt = libc.address(names)
   const headers = new ArrayBuffer(VECTOR * 64)

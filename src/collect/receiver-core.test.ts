@@ -6,7 +6,16 @@ import { createReceiverCore } from './receiver-core.ts'
 import type { FromReceiver, ReceiverConfig, ToReceiver } from './receiver-messages.ts'
 
 const CONFIG: ReceiverConfig = {
-  listeners: [], receiver: 'auto', receiveBufferBytes: 0, reusePort: false, batchRows: 100, batches: 3, flushMs: 1_000, saveMs: 10_000, netflow: {}, sflow: {},
+  listeners: [],
+  receiver: 'auto',
+  receiveBufferBytes: 0,
+  reusePort: false,
+  batchRows: 100,
+  batches: 3,
+  flushMs: 1_000,
+  saveMs: 10_000,
+  netflow: {},
+  sflow: {},
 }
 
 /** The core around an ingest that does what the test says with each datagram. */
@@ -23,7 +32,12 @@ function core(decode: (sink: IngestSink) => number) {
     restore: () => ({ restored: 0, refused: 0 }),
   }
   const it = createReceiverCore(CONFIG, {
-    netflow: ingest, sflow: ingest, clock: { now: () => state.now }, post: (message) => posted.push(structuredClone(message)), mail: () => mail.shift(), listeners: () => [],
+    netflow: ingest,
+    sflow: ingest,
+    clock: { now: () => state.now },
+    post: (message) => posted.push(structuredClone(message)),
+    mail: () => mail.shift(),
+    listeners: () => [],
   })
   const bytes = new Uint8Array(64)
   bytes.set([0, 9])
@@ -31,14 +45,16 @@ function core(decode: (sink: IngestSink) => number) {
   const of = <T extends FromReceiver['type']>(type: T) =>
     posted.filter((message): message is Extract<FromReceiver, { type: T }> => message.type === type)
   return {
-    it, mail, state,
+    it,
+    mail,
+    state,
     send: () => it.datagram(datagram),
-    pass(ms: number): void {
+    pass: (ms: number): void => {
       state.now += ms
       it.turn()
     },
     of,
-    last<T extends FromReceiver['type']>(type: T): Extract<FromReceiver, { type: T }> {
+    last: <T extends FromReceiver['type']>(type: T): Extract<FromReceiver, { type: T }> => {
       const found = of(type).at(-1)
       assert.ok(found, `a message ${type}`)
       return found
@@ -55,10 +71,19 @@ function rows(sink: IngestSink, n: number): number {
 test('a batch is handed on when it is full, its buffer only the first time', () => {
   const { send, of, mail, it } = core((sink) => rows(sink, 60))
   for (let i = 0; i < 4; i++) send()
-  assert.deepEqual(of('batch').map(({ id, rows }) => ({ id, rows })), [{ id: 0, rows: 60 }, { id: 1, rows: 60 }])
+  assert.deepEqual(
+    of('batch').map(({ id, rows }) => ({ id, rows })),
+    [
+      { id: 0, rows: 60 },
+      { id: 1, rows: 60 },
+    ],
+  )
   mail.push({ type: 'batchDone', id: 0 })
   for (let i = 0; i < 3; i++) send()
-  assert.deepEqual(of('batch').map(({ id, buffer }) => `${id} ${buffer ? 'with' : 'without'}`), ['0 with', '1 with', '2 with'])
+  assert.deepEqual(
+    of('batch').map(({ id, buffer }) => `${id} ${buffer ? 'with' : 'without'}`),
+    ['0 with', '1 with', '2 with'],
+  )
   mail.push({ type: 'batchDone', id: 1 })
   it.finish()
   assert.deepEqual(of('batch').at(-1)?.id, 0)
@@ -149,10 +174,16 @@ test('sightings are handed on in bulk, and a flood of them is cut off each secon
   })
   send()
   pass(1_000)
-  assert.equal(of('sightings').reduce((sum, { sightings }) => sum + sightings.length, 0), 20_000)
+  assert.equal(
+    of('sightings').reduce((sum, { sightings }) => sum + sightings.length, 0),
+    20_000,
+  )
   assert.equal(last('status').status.sightingsDropped, 10_000)
   send()
-  assert.equal(of('sightings').reduce((sum, { sightings }) => sum + sightings.length, 0), 40_000)
+  assert.equal(
+    of('sightings').reduce((sum, { sightings }) => sum + sightings.length, 0),
+    40_000,
+  )
 })
 
 test('templates are given out to be kept when they changed, and at the end', () => {
@@ -161,7 +192,10 @@ test('templates are given out to be kept when they changed, and at the end', () 
   assert.equal(of('state').length, 1)
   state.templates = 3
   for (let i = 0; i < 30; i++) pass(1_000)
-  assert.deepEqual(of('state').map(({ state: saved }) => saved.netflow), [{ templates: 0 }, { templates: 3 }])
+  assert.deepEqual(
+    of('state').map(({ state: saved }) => saved.netflow),
+    [{ templates: 0 }, { templates: 3 }],
+  )
   it.finish()
   assert.equal(of('state').length, 3)
 })

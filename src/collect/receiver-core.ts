@@ -42,14 +42,32 @@ const SAVE_ANYWAY_MS = 600_000
 
 /** Problems after which, if nothing else came of it, a datagram counts as rejected. */
 const REJECTING: ReadonlySet<ProblemCode> = new Set([
-  'truncated', 'bad_version', 'bad_length', 'bad_template', 'bad_sample', 'bad_record', 'empty', 'unsupported', 'session_limit',
+  'truncated',
+  'bad_version',
+  'bad_length',
+  'bad_template',
+  'bad_sample',
+  'bad_record',
+  'empty',
+  'unsupported',
+  'session_limit',
 ])
 
 class Sink implements IngestSink {
   readonly metrics = new MetricBatch()
   readonly problems: Record<ProblemCode, number> = {
-    truncated: 0, bad_version: 0, bad_length: 0, bad_template: 0, template_limit: 0, no_template: 0, pending_dropped: 0,
-    session_limit: 0, bad_sample: 0, bad_record: 0, empty: 0, unsupported: 0,
+    truncated: 0,
+    bad_version: 0,
+    bad_length: 0,
+    bad_template: 0,
+    template_limit: 0,
+    no_template: 0,
+    pending_dropped: 0,
+    session_limit: 0,
+    bad_sample: 0,
+    bad_record: 0,
+    empty: 0,
+    unsupported: 0,
   }
   /** The first problem of the datagram at hand. */
   firstProblem: ProblemCode | undefined
@@ -170,7 +188,12 @@ export function createReceiverCore(config: ReceiverConfig, deps: ReceiverCoreDep
       lastDecodeFailure = error instanceof Error ? (error.stack ?? error.message) : String(error)
       rejected++
     }
-    if (sink.firstProblem !== undefined && rows === 0 && sink.metrics.n === metricsBefore && REJECTING.has(sink.firstProblem)) {
+    if (
+      sink.firstProblem !== undefined &&
+      rows === 0 &&
+      sink.metrics.n === metricsBefore &&
+      REJECTING.has(sink.firstProblem)
+    ) {
       rejected++
       refused.add(datagram, sink.firstProblem)
     }
@@ -198,7 +221,10 @@ export function createReceiverCore(config: ReceiverConfig, deps: ReceiverCoreDep
   /** How long receiving may pause at the rate of the last second without a full receive buffer. */
   function affordableMs(): number {
     const listeners = deps.listeners()
-    const buffer = listeners.reduce((least, { receiveBufferBytes }) => Math.min(least, receiveBufferBytes), Number.POSITIVE_INFINITY)
+    const buffer = listeners.reduce(
+      (least, { receiveBufferBytes }) => Math.min(least, receiveBufferBytes),
+      Number.POSITIVE_INFINITY,
+    )
     return (buffer * BUFFER_SHARE) / KERNEL_BYTES_A_DATAGRAM / Math.max(datagramsPerMs, 0.001)
   }
 
@@ -207,7 +233,12 @@ export function createReceiverCore(config: ReceiverConfig, deps: ReceiverCoreDep
     const s = sflow.counts()
     return {
       listeners: deps.listeners().map(({ address, port, receiveBufferBytes, datagrams, bytes, kernelDropped }) => ({
-        address, port, receiveBufferBytes, datagrams, bytes, kernelDropped,
+        address,
+        port,
+        receiveBufferBytes,
+        datagrams,
+        bytes,
+        kernelDropped,
       })),
       rejected,
       flowsDecoded: sink.handedOn + sink.flows.n + sink.dropped,
@@ -268,7 +299,8 @@ export function createReceiverCore(config: ReceiverConfig, deps: ReceiverCoreDep
     datagramsThen = datagrams
     statusAt = now
     const affordable = affordableMs()
-    if (now >= streamsAt) postStreams(now, Math.max(STREAMS_LEAST, Math.min(STREAMS_MOST, Math.floor(affordable / 2 / msPerStream))))
+    if (now >= streamsAt)
+      postStreams(now, Math.max(STREAMS_LEAST, Math.min(STREAMS_MOST, Math.floor(affordable / 2 / msPerStream))))
     if (now >= saveAt) postState(now, affordable)
     if (now >= shrinkAt) {
       shrinkAt = now + SHRINK_MS

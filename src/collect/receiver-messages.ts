@@ -60,10 +60,20 @@ export interface ReceiverStatus {
 export type ToReceiver = { readonly type: 'batchDone'; readonly id: number } | { readonly type: 'metricsDone' }
 
 export type FromReceiver =
-  | { readonly type: 'ready'; readonly kind: ReceiverKind; readonly listeners: readonly Listener[]; readonly fallback: string | null }
+  | {
+      readonly type: 'ready'
+      readonly kind: ReceiverKind
+      readonly listeners: readonly Listener[]
+      readonly fallback: string | null
+    }
   | { readonly type: 'failed'; readonly code: string; readonly message: string; readonly hint: string | undefined }
   /** `buffer` comes with the first batch of an id; later ones are in the same buffer. */
-  | { readonly type: 'batch'; readonly id: number; readonly rows: number; readonly buffer: SharedArrayBuffer | undefined }
+  | {
+      readonly type: 'batch'
+      readonly id: number
+      readonly rows: number
+      readonly buffer: SharedArrayBuffer | undefined
+    }
   | { readonly type: 'batchForgotten'; readonly id: number }
   | { readonly type: 'metrics'; readonly batch: MetricBatch }
   | { readonly type: 'sightings'; readonly sightings: readonly Sighting[] }

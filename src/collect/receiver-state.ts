@@ -18,7 +18,8 @@ export async function readStates(file: string): Promise<{ states: IngestState[];
   }
   try {
     const content = JSON.parse(text) as { version?: unknown; receivers?: unknown }
-    if (content?.version !== VERSION || !Array.isArray(content.receivers)) return { states: [], error: 'not a template file of this version' }
+    if (content?.version !== VERSION || !Array.isArray(content.receivers))
+      return { states: [], error: 'not a template file of this version' }
     return { states: content.receivers.filter((one) => typeof one === 'object' && one !== null) as IngestState[] }
   } catch (error) {
     return { states: [], error }

@@ -9,7 +9,13 @@ import type { Listener } from './receive.ts'
 import { openDgram, type DgramSockets } from './receive-dgram.ts'
 import { openRecvmmsg, type RecvmmsgSockets } from './receive-recvmmsg.ts'
 import { createReceiverCore, type ReceiverCore } from './receiver-core.ts'
-import { CONTROL, type FromReceiver, type IngestState, type ReceiverConfig, type ToReceiver } from './receiver-messages.ts'
+import {
+  CONTROL,
+  type FromReceiver,
+  type IngestState,
+  type ReceiverConfig,
+  type ToReceiver,
+} from './receiver-messages.ts'
 
 // The receiving thread. With recvmmsg it never goes back to its event loop: it waits in poll(2) for at most 100 ms, so
 // that a set stop flag ends it soon, and fetches its messages itself.
@@ -73,7 +79,8 @@ function tryRecvmmsg(config: ReceiverConfig): RecvmmsgSockets | string {
   try {
     return openRecvmmsg(config.listeners, config, systemClock)
   } catch (error) {
-    if (config.receiver === 'auto' && error instanceof OperatorError && error.code === 'recvmmsg_unavailable') return error.message
+    if (config.receiver === 'auto' && error instanceof OperatorError && error.code === 'recvmmsg_unavailable')
+      return error.message
     throw error
   }
 }
@@ -87,7 +94,12 @@ function goFirst(): void {
   }
 }
 
-function loop(sockets: RecvmmsgSockets, core: ReceiverCore, control: Int32Array, handle: (datagram: Datagram) => void): void {
+function loop(
+  sockets: RecvmmsgSockets,
+  core: ReceiverCore,
+  control: Int32Array,
+  handle: (datagram: Datagram) => void,
+): void {
   let mail = 0
   while (Atomics.load(control, CONTROL.stop) === 0) {
     sockets.receive(WAIT_MS, handle)

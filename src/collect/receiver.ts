@@ -8,7 +8,13 @@ import type { Sighting } from '../flow/sighting.ts'
 import type { StreamStatus } from './ingest.ts'
 import type { Listener } from './receive.ts'
 import {
-  CONTROL, type FromReceiver, type IngestState, type ReceiverConfig, type ReceiverKind, type ReceiverStatus, type ToReceiver,
+  CONTROL,
+  type FromReceiver,
+  type IngestState,
+  type ReceiverConfig,
+  type ReceiverKind,
+  type ReceiverStatus,
+  type ToReceiver,
 } from './receiver-messages.ts'
 import type { ReceiverWorkerData } from './receiver-worker.ts'
 
@@ -111,7 +117,13 @@ export function createReceiver(config: ReceiverConfig, deps: ReceiverDeps): Rece
             ready = true
             resolve(message)
           } else if (message.type === 'failed') {
-            lost(new OperatorError(message.code, message.message, message.hint === undefined ? {} : { hint: message.hint }))
+            lost(
+              new OperatorError(
+                message.code,
+                message.message,
+                message.hint === undefined ? {} : { hint: message.hint },
+              ),
+            )
           } else take(message)
         })
         started.on('error', (error) => lost(error instanceof Error ? error : new BugError(String(error))))

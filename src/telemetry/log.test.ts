@@ -4,7 +4,12 @@ import { createLog, rateLimited } from './log.ts'
 
 function sinkLog(): { lines: Record<string, unknown>[]; log: ReturnType<typeof createLog> } {
   const lines: Record<string, unknown>[] = []
-  return { lines, log: createLog({ destination: { write: (line: string) => void lines.push(JSON.parse(line) as Record<string, unknown>) } }) }
+  return {
+    lines,
+    log: createLog({
+      destination: { write: (line: string) => void lines.push(JSON.parse(line) as Record<string, unknown>) },
+    }),
+  }
 }
 
 test('a repeated warning is told once, then with its number after the interval', () => {
@@ -26,7 +31,10 @@ test('different warnings do not hide each other', () => {
   limited.warn({}, 'one')
   limited.warn({}, 'two')
   limited.info({}, 'three')
-  assert.deepEqual(lines.map((line) => line['msg']), ['one', 'two', 'three'])
+  assert.deepEqual(
+    lines.map((line) => line['msg']),
+    ['one', 'two', 'three'],
+  )
 })
 
 test('a log at level silent writes nothing', () => {

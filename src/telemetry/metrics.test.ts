@@ -4,9 +4,18 @@ import { createRegistry, registerMetrics } from './metrics.ts'
 
 test('a metric is read each time it is asked for, and a label that is gone does not stay', async () => {
   const registry = createRegistry()
-  let readings = [{ labels: { listener: ':: 2055' }, value: 3 }, { labels: { listener: ':: 6343' }, value: 4 }]
+  let readings = [
+    { labels: { listener: ':: 2055' }, value: 3 },
+    { labels: { listener: ':: 6343' }, value: 4 },
+  ]
   registerMetrics(registry, [
-    { name: 'datagrams_received_total', help: 'Datagrams', kind: 'counter', labels: ['listener'], read: () => readings },
+    {
+      name: 'datagrams_received_total',
+      help: 'Datagrams',
+      kind: 'counter',
+      labels: ['listener'],
+      read: () => readings,
+    },
     { name: 'streams', help: 'Streams', kind: 'gauge', read: () => 7 },
   ])
   const before = await registry.metrics()
