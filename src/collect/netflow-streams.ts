@@ -33,7 +33,11 @@ export interface Known {
 /** One source port of a stream. */
 export class Transport {
   port: number
-  readonly firstHeard: number
+  /** The port it had before that, while it is not known whether somebody else has it; -1 if none. */
+  previousPort = -1
+  /** Numbers of the stream's datagrams that it sent first and last: who was heard after whom, whatever the clock says. */
+  readonly firstDatagram: number
+  lastDatagram = 0
   lastHeard = 0
   readonly templates = new Map<number, Known>()
   readonly sequence: Sequence
@@ -43,9 +47,9 @@ export class Transport {
   /** Uptime of the last datagram in order, -1 before the first. */
   uptime = -1
 
-  constructor(port: number, protocol: Protocol, now: number) {
+  constructor(port: number, protocol: Protocol, datagram: number) {
     this.port = port
-    this.firstHeard = now
+    this.firstDatagram = datagram
     this.sequence = new Sequence(protocol === 'netflow9' ? 'datagrams' : 'before')
   }
 }
@@ -71,6 +75,8 @@ export class Stream {
   readonly transports: Transport[] = []
   /** Two ports have announced different layouts for one id while both were alive: no borrowing. */
   portsDisagree = false
+  /** Two ports have sent by turns: a new port is not taken for one that has moved. */
+  portsAlternate = false
   firstHeard = 0
   lastHeard = 0
   datagrams = 0
@@ -115,21 +121,30 @@ export class Stream {
   /** The transport of a port; a port never heard continues a transport whose sequence it goes on from, or is a new one. */
   transport(port: number, sequence: number, now: number, dropped: (template: Template) => void): Transport {
     const first = this.transports[0]
-    if (first !== undefined && first.port === port) {
-      first.lastHeard = now
-      return first
-    }
+    const found = first !== undefined && first.port === port ? first : this.#transportOf(port, sequence, dropped)
+    found.lastHeard = now
+    found.lastDatagram = this.datagrams
+    return found
+  }
+
+  #transportOf(port: number, sequence: number, dropped: (template: Template) => void): Transport {
     let found = this.transports.find((transport) => transport.port === port)
-    if (found === undefined && !this.portsDisagree) {
+    if (found === undefined && !this.portsDisagree && !this.portsAlternate) {
       found = this.transports.find((transport) => transport.sequence.continues(sequence))
-      if (found) found.port = port
+      if (found?.previousPort === port) {
+        // Back on a port just given up: these are two exporters (or sockets), not one that moves.
+        this.portsAlternate = true
+        found = undefined
+      } else if (found) {
+        found.previousPort = found.port
+        found.port = port
+      }
     }
     if (found === undefined) {
-      found = new Transport(port, this.protocol, now)
+      found = new Transport(port, this.protocol, this.datagrams)
       if (this.transports.length >= MAX_TRANSPORTS) this.#forgetTransport(dropped)
       this.transports.push(found)
     }
-    found.lastHeard = now
     // The one in use first: exporters mostly have one port.
     const at = this.transports.indexOf(found)
     if (at > 0) {
@@ -141,7 +156,7 @@ export class Stream {
 
   /** A transport as it was saved. */
   restoreTransport(port: number, lastHeard: number, bootedAt: number, sampling: SavedSampling | null): Transport {
-    const transport = new Transport(port, this.protocol, lastHeard)
+    const transport = new Transport(port, this.protocol, 0)
     transport.lastHeard = lastHeard
     transport.bootedAt = bootedAt
     if (sampling) transport.sampling = Sampling.restore(sampling)
@@ -192,6 +207,14 @@ export class Stream {
     if (transport.sampling !== undefined || this.transports.length === 1) return transport.sampling
     for (const other of this.transports) if (other.sampling !== undefined) return other.sampling
     return undefined
+  }
+
+  /** Forgets that ports disagreed or took turns once only one of them has been heard since `since`. */
+  settlePorts(since: number): void {
+    if (!this.portsDisagree && !this.portsAlternate) return
+    if (this.transports.filter((transport) => transport.lastHeard >= since).length > 1) return
+    this.portsDisagree = false
+    this.portsAlternate = false
   }
 
   /** The transport's own table of rates, made on first need. */

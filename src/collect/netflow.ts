@@ -57,6 +57,8 @@ export const DEFAULTS = {
   templateLifetimeMs: 86_400_000,
 } as const
 
+/** A port not heard for so long is taken to be given up. */
+const PORT_ALIVE_MS = 300_000
 /** A stream is proven when it has delivered rows over so long. */
 const PROVEN_AFTER_MS = 5_000
 /** Templates whose bytes are remembered to share one object among exporters. */
@@ -338,9 +340,9 @@ class NetflowIngest implements Ingest {
   /** Two ports alive that give one id two meanings are two exporters behind one address. */
   #disagrees(stream: Stream, transport: Transport, id: number, layout: Layout, now: number): boolean {
     for (const other of stream.transports) {
-      if (other === transport || now - other.lastHeard > 300_000) continue
+      if (other === transport || now - other.lastHeard > PORT_ALIVE_MS) continue
       const known = other.templates.get(id)
-      if (known !== undefined && known.layout !== layout) return other.lastHeard > transport.firstHeard
+      if (known !== undefined && known.layout !== layout) return other.lastDatagram > transport.firstDatagram
     }
     return false
   }
@@ -523,6 +525,7 @@ class NetflowIngest implements Ingest {
   tick(now: number, sink: IngestSink): void {
     const { maxWaitMs, templateLifetimeMs } = this.#options
     for (const stream of this.#streams.recent()) {
+      stream.settlePorts(now - PORT_ALIVE_MS)
       while (stream.waiting.length > 0 && now - (stream.waiting[0] as Waiting).receivedAt > maxWaitMs) {
         this.#unhold(stream, stream.waiting[0] as Waiting)
         this.#problem(stream, sink, 'no_template', 0)
