@@ -86,7 +86,7 @@ export function keyId(columns: readonly string[], key: Key): string {
 
 const LABELS: Readonly<Record<string, string>> = {
   vlan: 'VLAN', ip: 'address', vm: 'machine', host: 'host', port: 'port', mac: 'MAC', as: 'AS',
-  src_vm: 'src machine', dst_vm: 'dst machine', src_addr: 'src address', dst_addr: 'dst address', proto: 'protocol', protocol: 'export protocol',
+  src_vm: 'src machine', dst_vm: 'dst machine', src_addr: 'src address', dst_addr: 'dst address', proto: 'protocol', protocol: 'export protocol', src_mac: 'src MAC', dst_mac: 'dst MAC', in_if: 'in interface', out_if: 'out interface',
 }
 
 export function labelOf(dimension: string, labels?: ReadonlyMap<string, string>): string {

@@ -27,7 +27,7 @@ export function AddressPage() {
   }
   return (
     <>
-      <Head title={ip} note={machine ? `of ${machine.name}` : 'not known: no inventory entry'} filter={`ip ${ip}`} />
+      <Head title={ip} note={machine ? `of ${machine.name}` : 'not in the inventory'} filter={`ip ${ip}`} />
       <WaysCard outFilter={`src ip ${ip}`} inFilter={`dst ip ${ip}`} />
       <Card title="What is known" className="c4 stretch">
         <div className="card-body" style={{ display: 'grid', gap: 10 }}>
@@ -39,8 +39,8 @@ export function AddressPage() {
         </div>
         <TopCard title="Sends from" note="MAC and VLAN" by={MACS} filter={`src ip ${ip}`} limit={4} className="inner" />
       </Card>
-      <PeersCard outFilter={`src ip ${ip}`} inFilter={`dst ip ${ip}`} className="c7 stretch" />
-      <div className="c5 stretch" style={{ display: 'grid', gap: 14, alignContent: 'start' }}>
+      <PeersCard outFilter={`src ip ${ip}`} inFilter={`dst ip ${ip}`} className="c7" />
+      <div className="c5" style={{ display: 'grid', gap: 14, alignContent: 'start' }}>
         <TopCard title="Services" by={SERVICES} filter={`ip ${ip}`} className="" />
         <TopCard title="Seen by" note="exporters" by={EXPORTERS} filter={`ip ${ip}`} className="" />
       </div>

@@ -9,7 +9,9 @@ import { Answer, Provenance } from '../parts/answer.tsx'
 import { Bar } from '../parts/bars.tsx'
 import { Card } from '../parts/card.tsx'
 import { CopyButton } from '../parts/copy.tsx'
+import { EndName } from '../parts/end-name.tsx'
 import { Name } from '../parts/name.tsx'
+import { useMachineIndex } from '../names/machine-index.ts'
 import { Segments } from '../parts/segments.tsx'
 import { NothingInSpan } from '../parts/states.tsx'
 import { Head } from '../subject/head.tsx'
@@ -56,7 +58,8 @@ export function Conversations() {
 
 /** The address of a machine; an end without a name shows its address as the name already. */
 function AddressBeside({ vm, address }: { readonly vm: KeyValue | undefined; readonly address: KeyValue | undefined }) {
-  return <span className="dim">{vm ? <Name of="ip" value={address} strong={false} /> : '–'}</span>
+  const known = useMachineIndex().byAddress.has(String(address))
+  return <span className="dim">{vm || known ? <Name of="ip" value={address} strong={false} /> : '–'}</span>
 }
 
 function Pairs({ filter, sort, set }: { readonly filter: string; readonly sort: string | undefined; readonly set: (next: Record<string, string>) => void }) {
@@ -70,9 +73,9 @@ function Pairs({ filter, sort, set }: { readonly filter: string; readonly sort: 
           const most = Math.max(1, ...data.rows.map((row) => row.bytes))
           const end = (row: Row, side: 'src' | 'dst') => String(row.key[`${side}_vm`] || row.key[`${side}_addr`])
           const columns: Column<Row>[] = [
-            { id: 'src', head: 'From', value: (row) => end(row, 'src'), cell: (row) => <Name of={row.key['src_vm'] ? 'vm' : 'ip'} value={row.key['src_vm'] || row.key['src_addr']} /> },
+            { id: 'src', head: 'From', value: (row) => end(row, 'src'), cell: (row) => <EndName vm={row.key['src_vm']} address={row.key['src_addr']} /> },
             { id: 'src_addr', head: 'Address', value: (row) => String(row.key['src_addr']), cell: (row) => <AddressBeside vm={row.key['src_vm']} address={row.key['src_addr']} /> },
-            { id: 'dst', head: 'To', value: (row) => end(row, 'dst'), cell: (row) => <Name of={row.key['dst_vm'] ? 'vm' : 'ip'} value={row.key['dst_vm'] || row.key['dst_addr']} /> },
+            { id: 'dst', head: 'To', value: (row) => end(row, 'dst'), cell: (row) => <EndName vm={row.key['dst_vm']} address={row.key['dst_addr']} /> },
             { id: 'dst_addr', head: 'Address', value: (row) => String(row.key['dst_addr']), cell: (row) => <AddressBeside vm={row.key['dst_vm']} address={row.key['dst_addr']} /> },
             { id: 'service', head: 'Service', value: (row) => String(row.key['service']), cell: (row) => String(row.key['service']) },
             { id: 'average', head: 'Average', num: true, value: (row) => row.bytes, cell: (row) => rateText('bytes', row.bytes * scale) },
@@ -114,11 +117,12 @@ function Flows({ filter }: { readonly filter: string }) {
       <Answer of={flows} height={300}>
         {(answer) => {
           if (answer.rows.length === 0) return <NothingInSpan filtered={filter !== ''} />
+          const dated = answer.bounds.to - answer.bounds.from > 20 * 3_600_000
           const columns = shownColumns(answer).map(({ column, at }): Column<{ id: number; row: FlowsAnswer['rows'][number] }> => ({
             id: column.name,
             head: column.label,
             num: ['bytes', 'packets', 'port', 'number'].includes(column.format),
-            cell: ({ row }) => <FlowCell column={column} value={row[at] ?? null} zone={clock.zone} />,
+            cell: ({ row }) => <FlowCell column={column} value={row[at] ?? null} zone={clock.zone} dated={dated} />,
           }))
           return <DataTable label="Flows" tall columns={columns} rows={answer.rows.map((row, id) => ({ id, row }))} rowId={(row) => String(row.id)} />
         }}

@@ -31,9 +31,11 @@ export function ExporterPage() {
   return (
     <>
       <Head title={exporter ? nameOf(exporter) : address} note={exporter && exporter.name !== null ? exporter.address : undefined} filter={filter} />
-      <Answer of={exporters} height={60}>
-        {() => (exporter ? null : <Nothing>This exporter has not been heard since the server started.</Nothing>)}
-      </Answer>
+      {exporter ? null : (
+        <Card title="Not heard">
+          <Answer of={exporters} height={40}>{() => <Nothing>This exporter has not been heard since the server started.</Nothing>}</Answer>
+        </Card>
+      )}
       {exporter ? <Figures exporter={exporter} /> : null}
       <SeriesCard title="What it sees" filter={filter} over={OVER} />
       {exporter ? <StateCard exporter={exporter} /> : null}
@@ -126,8 +128,8 @@ function StreamCard({ stream }: { readonly stream: Exporter['streams'][number] }
           <table className="grid" aria-label="Templates">
             <thead><tr><th scope="col" className="num">Template</th><th scope="col">Kind</th><th scope="col" className="num">Fields</th><th scope="col">Layout</th></tr></thead>
             <tbody>
-              {stream.templates.map((template) => (
-                <tr key={template.id}>
+              {stream.templates.map((template, index) => (
+                <tr key={index}>
                   <td className="num">{template.id}</td><td>{template.kind}</td><td className="num">{template.fields}</td>
                   <td style={{ whiteSpace: 'normal' }}><code className="dim">{template.text}</code></td>
                 </tr>

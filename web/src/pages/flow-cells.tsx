@@ -3,7 +3,7 @@ import type { FlowsAnswer, KeyValue } from '../../../src/api/contract/query.ts'
 import { bytesText, countText } from '../figures/units.ts'
 import { isUnknown, valueText } from '../names/dimensions.ts'
 import { Name } from '../parts/name.tsx'
-import { momentText } from '../time/zone.ts'
+import { clockText, momentText } from '../time/zone.ts'
 import type { Zone } from '../time/zone.ts'
 
 type FlowColumn = FlowsAnswer['columns'][number]
@@ -21,17 +21,20 @@ export function shownColumns(answer: FlowsAnswer): { column: FlowColumn; at: num
     const value = row[at]
     return !isUnknown(column.name, value) && value !== 0 && value !== 'unknown' && value !== 'none' && value !== '00:00:00:00:00:00'
   })
+  const vlanAt = answer.columns.findIndex((column) => column.name === 'vlan_in')
+  const outAt = answer.columns.findIndex((column) => column.name === 'vlan_out')
+  const sameVlans = answer.rows.every((row) => row[vlanAt] === row[outAt])
   const rank = (name: string) => (FIRST.includes(name) ? FIRST.indexOf(name) : 100)
   return answer.columns
     .map((column, at) => ({ column, at }))
-    .filter(({ column, at }) => !NEVER.has(column.name) && told(column, at))
+    .filter(({ column, at }) => !NEVER.has(column.name) && told(column, at) && !(column.name === 'vlan_out' && sameVlans))
     .sort((a, b) => rank(a.column.name) - rank(b.column.name) || a.at - b.at)
 }
 
-export function FlowCell({ column, value, zone }: { readonly column: FlowColumn; readonly value: KeyValue; readonly zone: Zone }) {
+export function FlowCell({ column, value, zone, dated }: { readonly column: FlowColumn; readonly value: KeyValue; readonly zone: Zone; readonly dated: boolean }) {
   switch (column.format) {
     case 'time':
-      return <span className="figures dim">{momentText(Number(value), zone, true).slice(5)}</span>
+      return <span className="figures dim">{dated ? momentText(Number(value), zone, true).slice(5) : clockText(Number(value), zone, true)}</span>
     case 'bytes':
       return bytesText(Number(value))
     case 'packets':

@@ -46,7 +46,7 @@ export function HostPage() {
   const ends = useEnds('src_vm', 'dst_vm', filter)
   const host = inventory?.machines.find((machine) => machine.name === name && machine.kind === 'host')
   const guests = useMemo(() => {
-    const here = new Set((inventory?.machines ?? []).filter((machine) => machine.host === name).map((machine) => machine.name))
+    const here = new Set((inventory?.machines ?? []).filter((machine) => machine.host === name && machine.kind !== 'host').map((machine) => machine.name))
     const talking = new Map((ends.data ?? []).map((end) => [end.name, end]))
     return inventory && ends.data ? [...here].map((guest): GuestRow => talking.get(guest) ?? { name: guest, out: 0, in: 0, peers: 0 }).sort((a, b) => b.out + b.in - (a.out + a.in)) : undefined
   }, [inventory, ends.data, name])
@@ -70,7 +70,7 @@ export function HostPage() {
           />
         </div>
       </Card>
-      <Card title="Machines on it" note="bits a second, average" className="c7 stretch">
+      <Card title="Machines on it" note="bits a second, average" className="c7">
         <Answer of={{ ...ends, data: guests }} height={200}>
           {(rows) => {
             if (rows.length === 0) return <Nothing>No machine is known to run on it now.</Nothing>
@@ -83,8 +83,8 @@ export function HostPage() {
           }}
         </Answer>
       </Card>
-      <div className="c5 stretch" style={{ display: 'grid', gap: 14, alignContent: 'start' }}>
-        <TopCard title="Sends to" note="hosts; not known: outside" by={TO} filter={termFor('src_host', name)} className="" />
+      <div className="c5" style={{ display: 'grid', gap: 14, alignContent: 'start' }}>
+        <TopCard title="Sends to" note="hosts" by={TO} filter={termFor('src_host', name)} className="" />
         <TopCard title="Services" by={SERVICES} filter={filter} className="" />
       </div>
     </>

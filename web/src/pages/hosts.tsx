@@ -40,7 +40,7 @@ export function Hosts() {
   const rows = useMemo(() => {
     if (!inventory && !ends.data) return undefined
     const running = new Map<string, number>()
-    for (const machine of inventory?.machines ?? []) if (machine.host !== null) running.set(machine.host, (running.get(machine.host) ?? 0) + 1)
+    for (const machine of inventory?.machines ?? []) if (machine.host !== null && machine.kind !== 'host') running.set(machine.host, (running.get(machine.host) ?? 0) + 1)
     const scale = inside.data ? 8 / Math.max(1, (inside.data.bounds.to - inside.data.bounds.from) / 1000) : 0
     const kept = new Map((inside.data?.rows ?? []).map((row) => [String(row.key['src_host']), row.bytes * scale]))
     const all = new Map<string, HostRow>()

@@ -56,8 +56,8 @@ export function MachinePage() {
           )}
         </div>
       </Card>
-      <PeersCard outFilter={filters.out} inFilter={filters.in} className="c7 stretch" />
-      <div className="c5 stretch" style={{ display: 'grid', gap: 14, alignContent: 'start' }}>
+      <PeersCard outFilter={filters.out} inFilter={filters.in} className="c7" />
+      <div className="c5" style={{ display: 'grid', gap: 14, alignContent: 'start' }}>
         <SeriesCard title="Over time" filter={filters.any} over={OVER} className="" />
         <TopCard title="Services" by={SERVICES} filter={filters.any} className="" />
       </div>

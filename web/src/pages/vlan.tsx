@@ -38,7 +38,7 @@ export function VlanPage() {
       <Head title={id === '0' ? 'Untagged' : `VLAN ${id}`} note={name} filter={filter} />
       <SeriesCard title="Traffic" filter={filter} over={OVER} />
       <TopCard title="Where it goes" note="by locality" by={LOCALITY} filter={filter} className="c4 stretch" />
-      <Card title="Machines on it" note={ends.data ? `${countText(ends.data.length)} talking in the time shown` : ''} className="c7 stretch">
+      <Card title="Machines on it" note={ends.data ? `${countText(ends.data.length)} talking in the time shown` : ''} className="c7">
         <Answer of={ends} height={200}>
           {(rows) => {
             if (rows.length === 0) return <NothingInSpan filtered />
@@ -51,7 +51,7 @@ export function VlanPage() {
           }}
         </Answer>
       </Card>
-      <div className="c5 stretch" style={{ display: 'grid', gap: 14, alignContent: 'start' }}>
+      <div className="c5" style={{ display: 'grid', gap: 14, alignContent: 'start' }}>
         <TopCard title="Services" by={SERVICES} filter={filter} className="" />
         <TopCard title="Seen by" note="exporters" by={EXPORTER} filter={filter} className="" />
       </div>

@@ -37,6 +37,7 @@ export function usePaint(columns: readonly string[], keys: readonly Key[]): Pain
     for (const [id, slot] of given) book.set(id, slot)
     const only = columns.length === 1 ? columns[0] : undefined
     return (key: Key) => {
+      if (only === 'way') return colourOf(key[only] === 'out' ? 0 : 1, scheme)
       if (only === 'locality') return colourOf(LOCALITY_SLOTS[String(key[only])], scheme)
       return colourOf(given.get(colourId(columns, key)), scheme)
     }

@@ -8,7 +8,7 @@ import { Go } from './go.tsx'
 /** The name of a VLAN beside its number. */
 function VlanNote({ value }: { readonly value: KeyValue | undefined }) {
   const name = useVlanNames().get(Number(value))
-  return name === undefined ? null : <span className="dim small"> {name}</span>
+  return name === undefined ? null : <span className="dim small beside">{name}</span>
 }
 
 function ExporterText({ address }: { readonly address: string }) {

@@ -6,7 +6,9 @@ import { peersOf } from './ways.ts'
 import { countText } from '../figures/units.ts'
 import { Answer } from '../parts/answer.tsx'
 import { Card } from '../parts/card.tsx'
+import { EndName } from '../parts/end-name.tsx'
 import { Name } from '../parts/name.tsx'
+import { useMachineIndex } from '../names/machine-index.ts'
 import { NothingInSpan } from '../parts/states.tsx'
 import { endsColumns } from './ends-columns.tsx'
 import { DataTable } from '../table/data-table.tsx'
@@ -18,6 +20,7 @@ const RECEIVED = ['src_vm', 'src_addr']
 type PeerRow = Peer & { readonly name: string; readonly peers: number }
 
 export function PeersCard({ outFilter, inFilter, limit = 15, className = 'c8 stretch' }: { readonly outFilter: string; readonly inFilter: string; readonly limit?: number; readonly className?: string }) {
+  const machines = useMachineIndex()
   const sent = useTop({ by: SENT, filter: outFilter, metric: 'bytes', limit: 1000 })
   const received = useTop({ by: RECEIVED, filter: inFilter, metric: 'bytes', limit: 1000 })
   const all = useMemo(() => {
@@ -33,8 +36,8 @@ export function PeersCard({ outFilter, inFilter, limit = 15, className = 'c8 str
           if (peers.length === 0) return <NothingInSpan />
           const rows = peers.slice(0, limit)
           const columns: Column<PeerRow>[] = [
-            { id: 'name', head: 'Peer', cell: (row) => (row.vm ? <Name of="vm" value={row.vm} /> : <Name of="ip" value={row.address} strong={false} />) },
-            { id: 'address', head: 'Address', cell: (row) => (row.vm ? <span className="dim"><Name of="ip" value={row.address} strong={false} /></span> : <span className="dim">not a machine of ours</span>) },
+            { id: 'name', head: 'Peer', cell: (row) => <EndName vm={row.vm} address={row.address} /> },
+            { id: 'address', head: 'Address', cell: (row) => (row.vm || machines.byAddress.has(String(row.address)) ? <span className="dim"><Name of="ip" value={row.address} strong={false} /></span> : <span className="dim">not in the inventory</span>) },
             ...endsColumns<PeerRow>(Math.max(1, ...rows.flatMap((row) => [row.out, row.in]))),
           ]
           return <DataTable label="Peers" columns={columns} rows={rows} rowId={(row) => row.id} />

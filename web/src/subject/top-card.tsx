@@ -25,7 +25,11 @@ export interface TopCardProps {
 
 const NO_ROWS: readonly Row[] = []
 
-export function TopCard({ title, note, by, filter, limit = 8, metric = 'bytes', className = 'c6 stretch' }: TopCardProps) {
+function sentence(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1)
+}
+
+export function TopCard({ title, note, by, filter, limit = 7, metric = 'bytes', className = 'c6 stretch' }: TopCardProps) {
   const top = useTop({ by, filter, metric, limit })
   const rows = top.data?.rows ?? NO_ROWS
   const paint = usePaint(by, rows.map((row) => row.key))
@@ -39,7 +43,7 @@ export function TopCard({ title, note, by, filter, limit = 8, metric = 'bytes', 
           const columns: Column<Row>[] = [
             ...by.map((dimension, at): Column<Row> => ({
               id: dimension,
-              head: labelOf(dimension),
+              head: sentence(labelOf(dimension)),
               cell: (row) => (
                 <span className="cell-name" style={{ display: 'inline-flex', alignItems: 'center' }}>
                   {at === 0 ? <span className="swatch" style={{ background: paint(row.key) }} aria-hidden="true" /> : null}

@@ -6,6 +6,7 @@ import { rateText } from '../figures/units.ts'
 import { Answer, Provenance } from '../parts/answer.tsx'
 import { Card } from '../parts/card.tsx'
 import { NothingInSpan } from '../parts/states.tsx'
+import { Legend } from './series-card.tsx'
 import { waysOf } from './ways.ts'
 
 const NONE: readonly string[] = []
@@ -19,8 +20,8 @@ export function WaysCard({ outFilter, inFilter, className = 'c8 stretch' }: { re
   const shown = { data: both, error: out.error ?? into.error, isPlaceholderData: out.isPlaceholderData || into.isPlaceholderData, errorUpdatedAt: out.errorUpdatedAt, refetch: () => Promise.all([out.refetch(), into.refetch()]) }
   return (
     <Card title="Out and in" note={both ? `${average(0)} out, ${average(1)} in on average` : ''} className={className} foot={<Provenance of={out} />}>
-      <Answer of={shown} height={220}>
-        {(data) => (data.series.every((series) => series.total.flows === 0) ? <NothingInSpan /> : <SeriesChart answer={data} metric="bytes" stacked={false} height={220} />)}
+      <Answer of={shown} height={250}>
+        {(data) => (data.series.every((series) => series.total.flows === 0) ? <NothingInSpan /> : <><SeriesChart answer={data} metric="bytes" stacked={false} height={220} /><Legend answer={data} /></>)}
       </Answer>
     </Card>
   )

@@ -60,8 +60,8 @@ test('a span is said in words', () => {
 test('buckets are round and the first is whole', () => {
   const bounds = boundsOf({ kind: 'last', ms: 3_600_000 }, now + 17_000)
   const step = stepFor(bounds)
-  assert.equal(step, 30)
-  assert.equal(aligned(bounds, step).from % 30_000, 0)
+  assert.equal(step, 60)
+  assert.equal(aligned(bounds, step).from % 60_000, 0)
   assert.ok(aligned(bounds, step).from <= bounds.from)
 })
 

@@ -171,7 +171,7 @@ export function parseSpan(text: string, now: number, zone: Zone): Span | undefin
 const STEPS = [5, 10, 15, 30, 60, 120, 180, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400]
 
 /** Seconds in a bucket, round for people, for at most about `points` points. */
-export function stepFor(bounds: Bounds, points = 150): number {
+export function stepFor(bounds: Bounds, points = 100): number {
   const seconds = (bounds.to - bounds.from) / SECOND
   return STEPS.find((step) => seconds / step <= points) ?? 86_400
 }

@@ -25,7 +25,7 @@ export function Explore() {
   const narrow = useCallback((columns: readonly string[], key: Key) => change({ filter: narrowed(view.filter, columns, key) }), [change, view.filter])
 
   const sankey = view.chart === 'sankey' && view.by.length >= 2
-  const series = useSeries({ by: view.by, filter: view.filter, metric: view.metric, limit: view.top, points: 240 })
+  const series = useSeries({ by: view.by, filter: view.filter, metric: view.metric, limit: view.top, points: 150 })
   const matrix = useMatrix({ by: view.by.slice(0, 5), filter: view.filter, metric: view.metric, limit: Math.max(view.top, 30), enabled: sankey })
   const total = series.data?.total
   const error = total === undefined ? undefined : errorText(total[view.metric], total.low, total.high)

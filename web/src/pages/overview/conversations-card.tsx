@@ -5,7 +5,7 @@ import { Answer } from '../../parts/answer.tsx'
 import { Bar } from '../../parts/bars.tsx'
 import { Card } from '../../parts/card.tsx'
 import { Go } from '../../parts/go.tsx'
-import { Name } from '../../parts/name.tsx'
+import { EndName } from '../../parts/end-name.tsx'
 import { NothingInSpan } from '../../parts/states.tsx'
 import { DataTable } from '../../table/data-table.tsx'
 import type { Column } from '../../table/data-table.tsx'
@@ -15,8 +15,7 @@ const BY = ['src_vm', 'src_addr', 'dst_vm', 'dst_addr', 'service']
 
 /** A machine by its name where it has one, else its address. */
 function End({ row, side }: { readonly row: Row; readonly side: 'src' | 'dst' }) {
-  const vm = row.key[`${side}_vm`]
-  return vm ? <Name of="vm" value={vm} /> : <Name of="ip" value={row.key[`${side}_addr`]} strong={false} />
+  return <EndName vm={row.key[`${side}_vm`]} address={row.key[`${side}_addr`]} />
 }
 
 export function Conversations() {
