@@ -32,6 +32,7 @@ export function runTests(files, { concurrency = 2 } = {}) {
     [
       '--test',
       `--test-concurrency=${concurrency}`,
+      '--test-timeout=600000',
       '--test-reporter=spec',
       '--test-reporter-destination=stdout',
       `--test-reporter=${join(root, 'scripts', 'count-reporter.mjs')}`,

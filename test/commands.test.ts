@@ -17,7 +17,7 @@ const folder = temporaryFolder()
 after(() => folder.remove())
 
 async function vnetscope(...args: string[]): Promise<{ status: number | null; output: string }> {
-  const program = start(executable, args)
+  await using program = start(executable, args)
   const status = await program.ended
   return { status, output: program.output() }
 }
@@ -96,7 +96,7 @@ test('a data directory that may not be written is said in one sentence, with sta
 
 test('two servers on one data directory: the second says so and ends with 1', async () => {
   const data = join(folder.path, 'shared')
-  const first = await startServer(data)
+  await using first = await startServer(data)
   const file = configFile('second.yaml', `listeners: [{ address: 127.0.0.1, ports: [${await freePort()}] }]\n`)
   const { status, output } = await vnetscope('serve', '--data', data, '--http', '127.0.0.1:0', '--config', file)
   assert.equal(status, 1, output)
@@ -112,8 +112,8 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     const flows = someFlows(120)
     writePcap(capture, flows, Date.now() - 60_000)
 
-    const first = await startServer(data)
-    run('softflowd', ['-r', capture, '-n', `127.0.0.1:${first.port}`, '-v', '9', '-d', '-p', join(folder.path, 'pid'), '-c', join(folder.path, 'ctl')])
+    await using first = await startServer(data)
+    run('softflowd', ['-r', capture, '-n', `127.0.0.1:${first.port}`, '-v', '9', '-d'])
     await first.stored(flows.length)
     const before = totalsOf(await first.top(['src_addr', 'dst_addr']), { flows: true })
     const asked = performance.now()
@@ -122,7 +122,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     assert.ok(seconds < 5, `it took ${seconds.toFixed(1)} s`)
     assertClear(first.program.output(), /http:\/\//)
 
-    const second = await startServer(data)
+    await using second = await startServer(data)
     assert.deepEqual(totalsOf(await second.top(['src_addr', 'dst_addr']), { flows: true }), before)
     assert.equal((await second.health()).store.flows, flows.length)
     assert.equal(await second.stop(), 0)
@@ -134,11 +134,11 @@ test('flows that were received a moment before SIGTERM are there after the next 
   const capture = join(folder.path, 'drained.pcap')
   const flows = someFlows(90)
   writePcap(capture, flows, Date.now() - 60_000)
-  const first = await startServer(data)
-  run('softflowd', ['-r', capture, '-n', `127.0.0.1:${first.port}`, '-v', '5', '-d', '-p', join(folder.path, 'pid'), '-c', join(folder.path, 'ctl')])
+  await using first = await startServer(data)
+  run('softflowd', ['-r', capture, '-n', `127.0.0.1:${first.port}`, '-v', '5', '-d'])
   assert.equal(await first.stop(), 0)
   assert.ok(existsSync(data))
-  const second = await startServer(data)
+  await using second = await startServer(data)
   await second.stored(flows.length)
   const { total } = await second.top(['proto'])
   assert.equal(total.flows, flows.length)
@@ -150,7 +150,7 @@ test('doctor says what is free, what is in use and what to do, with a status to 
   const well = await vnetscope('doctor', '--config', file, '--data', join(folder.path, 'doctor'))
   assert.equal(well.status, 0, well.output)
   assert.match(well.output, /^ok +embedded ClickHouse/m)
-  const server = await startServer(join(folder.path, 'doctored'))
+  await using server = await startServer(join(folder.path, 'doctored'))
   const busy = configFile('busy.yaml', `http: { port: 0 }\nlisteners: [{ address: 127.0.0.1, ports: [${server.port}] }]\n`)
   const ill = await vnetscope('doctor', '--config', busy, '--data', join(folder.path, 'doctor'))
   assert.equal(await server.stop(), 0)

@@ -30,8 +30,8 @@ after(async () => {
 
 test('NetFlow v5 of Open vSwitch: the totals are those of nfdump, and the pings are those that were sent', async () => {
   await withServer(async (server) => {
-    const nfcapd = await startNfcapd(folder.path)
-    const relay = await startRelay([server.port, nfcapd.port])
+    await using nfcapd = await startNfcapd(folder.path)
+    await using relay = await startRelay([server.port, nfcapd.port])
     await exporting('netflow', [`targets="127.0.0.1:${relay.port}"`, 'active-timeout=1'], async () => {
       await traffic()
       await relay.quiet(1500)
@@ -39,7 +39,6 @@ test('NetFlow v5 of Open vSwitch: the totals are those of nfdump, and the pings 
     const all = await nfcapd.flows()
     const seen = all.filter((flow) => flow.src.startsWith('10.88.0.') && flow.dst.startsWith('10.88.0.'))
     await server.stored(all.length)
-    await relay.stop()
 
     const answer = totalsOf(await server.top(['src_addr', 'dst_addr', 'proto'], ENDS), { flows: true })
     assert.deepEqual(answer, totalsBy(seen, (flow) => `${flow.src} ${flow.dst} ${flow.proto}`))
@@ -50,7 +49,7 @@ test('NetFlow v5 of Open vSwitch: the totals are those of nfdump, and the pings 
 
 test('IPFIX of Open vSwitch: the totals are those of tshark, and the pings are those that were sent', async () => {
   await withServer(async (server) => {
-    const relay = await startRelay([server.port])
+    await using relay = await startRelay([server.port])
     const settings = ['obs_domain_id=7', 'obs_point_id=2', 'sampling=1', 'cache_active_timeout=1', 'cache_max_flows=1000']
     await exporting('ipfix', [`targets="127.0.0.1:${relay.port}"`, ...settings], async () => {
       await traffic()
@@ -58,7 +57,6 @@ test('IPFIX of Open vSwitch: the totals are those of tshark, and the pings are t
     })
     const records = ipfixRecords(relay)
     await server.stored(records.length)
-    await relay.stop()
 
     // Each packet is exported where it comes in and where it goes out. (nfdump adds up the running totals that stand
     // in these records beside the deltas, so it can't be asked.)
@@ -71,8 +69,8 @@ test('IPFIX of Open vSwitch: the totals are those of tshark, and the pings are t
 
 test('sFlow of Open vSwitch: the totals are those of sfcapd and of tshark, scaled once', async () => {
   await withServer(async (server) => {
-    const sfcapd = await startNfcapd(folder.path, 'sfcapd')
-    const relay = await startRelay([server.port, sfcapd.port])
+    await using sfcapd = await startNfcapd(folder.path, 'sfcapd')
+    await using relay = await startRelay([server.port, sfcapd.port])
     await exporting('sflow', ['agent=lo', `target="127.0.0.1:${relay.port}"`, 'header=128', `sampling=${SAMPLING}`, 'polling=1'], async () => {
       await traffic()
       await relay.quiet(500)
@@ -80,7 +78,6 @@ test('sFlow of Open vSwitch: the totals are those of sfcapd and of tshark, scale
     const seen = await sfcapd.flows()
     const frames = sflowFrames(relay)
     await server.stored(frames.length)
-    await relay.stop()
 
     const { total } = await server.top(['src_addr'])
     assert.deepEqual(
@@ -97,17 +94,14 @@ test('sFlow of Open vSwitch: the totals are those of sfcapd and of tshark, scale
 
 async function withServer(use: (server: Server) => Promise<void>): Promise<void> {
   const { path, remove } = temporaryFolder()
-  const server = await startServer(join(path, 'data'))
-  try {
-    await use(server)
-    const { ledger } = await server.health()
-    assert.equal(ledger.datagrams.rejected, 0)
-    assert.equal(ledger.datagrams.kernelDropped, 0)
-    assert.equal(ledger.flows.stored, ledger.flows.decoded)
-  } finally {
-    assert.equal(await server.stop(), 0)
-    remove()
-  }
+  await using server = await startServer(join(path, 'data'))
+  await use(server)
+  const { ledger } = await server.health()
+  assert.equal(ledger.datagrams.rejected, 0)
+  assert.equal(ledger.datagrams.kernelDropped, 0)
+  assert.equal(ledger.flows.stored, ledger.flows.decoded)
+  assert.equal(await server.stop(), 0)
+  remove()
 }
 
 async function exporting(table: 'netflow' | 'ipfix' | 'sflow', settings: readonly string[], work: () => Promise<void>): Promise<void> {
@@ -122,7 +116,7 @@ async function exporting(table: 'netflow' | 'ipfix' | 'sflow', settings: readonl
 /** Pings, and a TCP stream of one megabyte, from the first end to the second. */
 async function traffic(): Promise<void> {
   const [from, to] = ovs.ends as [OpenVswitch['ends'][0], OpenVswitch['ends'][0]]
-  const listener = start('ip', ['netns', 'exec', to.namespace, 'iperf3', '-s', '-1', '-p', '5201'])
+  await using listener = start('ip', ['netns', 'exec', to.namespace, 'iperf3', '-s', '-1', '-p', '5201'])
   run('ip', ['netns', 'exec', from.namespace, 'ping', '-q', '-i', '0.002', '-s', '400', '-c', String(PINGS), to.address])
   await until('iperf3 to listen', () =>
     run('ip', ['netns', 'exec', to.namespace, 'ss', '-Hltn']).includes(':5201') ? true : undefined,

@@ -8,7 +8,7 @@ import { datagramFrame, writeFrames } from './frames.ts'
 import { freePort, run, start, udpBound, until } from './processes.ts'
 import type { Totals } from './server.ts'
 
-export interface Relay {
+export interface Relay extends AsyncDisposable {
   readonly port: number
   /** Datagrams that went through it. */
   count(): number
@@ -16,7 +16,6 @@ export interface Relay {
   record(file: string, port: number): void
   /** Waits until nothing has come for `milliseconds`, after at least one datagram. */
   quiet(milliseconds: number): Promise<number>
-  stop(): Promise<void>
 }
 
 /** Sends each datagram on to every port, in order. */
@@ -39,14 +38,14 @@ export async function startRelay(ports: readonly number[]): Promise<Relay> {
     record: (file, port) => writeFrames(file, frames.map((frame) => frame(port)), Date.now()),
     quiet: (milliseconds) =>
       until('the exporter to fall silent', () => (frames.length > 0 && Date.now() - last > milliseconds ? frames.length : undefined)),
-    stop: async () => {
+    [Symbol.asyncDispose]: async () => {
       socket.close()
       await once(socket, 'close')
     },
   }
 }
 
-export interface Nfcapd {
+export interface Nfcapd extends AsyncDisposable {
   readonly port: number
   /** Ends it, so that it writes its file, and answers every flow of it. */
   flows(): Promise<NfdumpFlow[]>
@@ -72,6 +71,7 @@ export async function startNfcapd(folder: string, program: 'nfcapd' | 'sfcapd' =
   await udpBound(port)
   return {
     port,
+    [Symbol.asyncDispose]: () => daemon[Symbol.asyncDispose](),
     flows: async () => {
       await daemon.stop()
       return parseNfdump(run('nfdump', ['-N', '-6', '-R', directory, '-o', 'csv'], { env: { TZ: 'UTC' } }))

@@ -6,7 +6,6 @@ import { ipLength, someFlows, writePcap } from './frames.ts'
 import { startNfcapd, startRelay, totalsBy } from './peers.ts'
 import { run } from './processes.ts'
 import { startServer, temporaryFolder, totalsOf } from './server.ts'
-import type { Server } from './server.ts'
 
 const folder = temporaryFolder()
 const flows = someFlows(300, { ipv6: true, vlans: [20, 30] })
@@ -22,15 +21,13 @@ for (const [version, name] of [
 ] as const) {
   test(`${name} of pmacct's nfprobe: the API's totals are those of nfdump and of the packets`, async () => {
     const exported = version === '5' ? flows.filter((flow) => !flow.src.includes(':')) : flows
-    let server: Server | undefined
-    try {
-      server = await startServer(join(folder.path, `data-${version}`))
-      const nfcapd = await startNfcapd(folder.path)
-      const relay = await startRelay([server.port, nfcapd.port])
-      const config = join(folder.path, `pmacctd-${version}.conf`)
-      writeFileSync(
-        config,
-        `daemonize: false
+    await using server = await startServer(join(folder.path, `data-${version}`))
+    await using nfcapd = await startNfcapd(folder.path)
+    await using relay = await startRelay([server.port, nfcapd.port])
+    const config = join(folder.path, `pmacctd-${version}.conf`)
+    writeFileSync(
+      config,
+      `daemonize: false
 pcap_savefile: ${capture}
 pcap_savefile_wait: 1
 plugins: nfprobe[x]
@@ -39,23 +36,20 @@ nfprobe_receiver[x]: 127.0.0.1:${relay.port}
 nfprobe_version[x]: ${version}
 nfprobe_timeouts[x]: tcp=1:tcp.rst=1:tcp.fin=1:udp=1:icmp=1:general=1:maxlife=3600:expint=1
 `,
-      )
-      run('pmacctd', ['-f', config])
-      await relay.quiet(300)
-      await relay.stop()
-      const seen = await nfcapd.flows()
-      await server.stored(seen.length)
+    )
+    run('pmacctd', ['-f', config])
+    await relay.quiet(300)
+    const seen = await nfcapd.flows()
+    await server.stored(seen.length)
 
-      const byPair = totalsOf(await server.top(['src_addr', 'dst_addr', 'proto']))
-      assert.deepEqual(byPair, withoutFlows(totalsBy(seen, (flow) => `${flow.src} ${flow.dst} ${flow.proto}`)))
-      const known = exported.map((flow) => ({ ...flow, bytes: flow.packets * ipLength(flow) }))
-      assert.deepEqual(totalsOf(await server.top(['src_addr'])), withoutFlows(totalsBy(known, (flow) => flow.src)))
-      const { ledger } = await server.health()
-      assert.equal(ledger.flows.stored, seen.length)
-      assert.equal(ledger.datagrams.rejected, 0)
-    } finally {
-      assert.equal(await server?.stop(), 0)
-    }
+    const byPair = totalsOf(await server.top(['src_addr', 'dst_addr', 'proto']))
+    assert.deepEqual(byPair, withoutFlows(totalsBy(seen, (flow) => `${flow.src} ${flow.dst} ${flow.proto}`)))
+    const known = exported.map((flow) => ({ ...flow, bytes: flow.packets * ipLength(flow) }))
+    assert.deepEqual(totalsOf(await server.top(['src_addr'])), withoutFlows(totalsBy(known, (flow) => flow.src)))
+    const { ledger } = await server.health()
+    assert.equal(ledger.flows.stored, seen.length)
+    assert.equal(ledger.datagrams.rejected, 0)
+    assert.equal(await server.stop(), 0)
   })
 }
 

@@ -6,7 +6,8 @@ import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 
-export interface Program {
+/** A program that runs; ended for good when its variable goes out of scope (`await using`). */
+export interface Program extends AsyncDisposable {
   readonly child: ChildProcess
   /** What it has said so far, on both streams. */
   output(): string
@@ -31,7 +32,10 @@ export function start(command: string, args: readonly string[], options: { env?:
     if (child.exitCode === null && child.signalCode === null) child.kill(signal)
     return await ended
   }
-  return { child, output: () => output, stop, ended }
+  const kill = async (): Promise<void> => {
+    await stop('SIGKILL')
+  }
+  return { child, output: () => output, stop, ended, [Symbol.asyncDispose]: kill }
 }
 
 /** Runs a program to its end and answers what it printed; its failure is the test's. */
@@ -48,7 +52,7 @@ export function run(command: string, args: readonly string[], options: { env?: N
 }
 
 /** Asks again and again until the answer is one; a minute at most. */
-export async function until<T>(what: string, ask: () => T | undefined | Promise<T | undefined>, seconds = 60): Promise<T> {
+export async function until<T>(what: string, ask: () => T | undefined | Promise<T | undefined>, seconds = 20): Promise<T> {
   const end = Date.now() + seconds * 1000
   for (;;) {
     const answer = await ask()

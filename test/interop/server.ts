@@ -10,7 +10,7 @@ import type { Program } from './processes.ts'
 
 export const executable = join(import.meta.dirname, '..', '..', 'bin', 'vnetscope')
 
-export interface Server {
+export interface Server extends AsyncDisposable {
   readonly program: Program
   readonly url: string
   /** UDP port that it receives on. */
@@ -38,6 +38,9 @@ export async function startServer(data: string, more: { config?: string; port?: 
   const url = await until('the ready line', () => {
     if (program.child.exitCode !== null) throw new Error(`the server ended: ${program.output()}`)
     return /http:\/\/[\d.]+:\d+/.exec(program.output())?.[0]
+  }).catch(async (error: unknown) => {
+    await program.stop('SIGKILL')
+    throw error
   })
   const health = async (): Promise<Health> => Health.parse(await (await fetch(`${url}/api/v1/health`)).json())
   return {
@@ -51,7 +54,7 @@ export async function startServer(data: string, more: { config?: string; port?: 
       try {
         return await until(`${flows} flows to be stored`, async () => {
           last = await health()
-          return last.store.flows >= flows ? last : undefined
+          return Math.max(last.store.flows, last.ledger.flows.stored) >= flows ? last : undefined
         })
       } catch (error) {
         throw new Error(`${(error as Error).message}; ${JSON.stringify(last?.ledger)} ${program.output().slice(-2000)}`)
@@ -69,6 +72,7 @@ export async function startServer(data: string, more: { config?: string; port?: 
       return TopAnswer.parse(JSON.parse(text))
     },
     stop: () => program.stop(),
+    [Symbol.asyncDispose]: () => program[Symbol.asyncDispose](),
   }
 }
 

@@ -5,7 +5,6 @@ import { ipLength, someFlows, writePcap } from './frames.ts'
 import { startNfcapd, startRelay, totalsBy } from './peers.ts'
 import { run } from './processes.ts'
 import { startServer, temporaryFolder, totalsOf } from './server.ts'
-import type { Server } from './server.ts'
 
 // softflowd meters a capture of known packets; one stream of datagrams goes to the server and to nfcapd. What the API
 // answers must be what nfdump counts, and both what the packets were.
@@ -25,36 +24,31 @@ for (const [version, name] of [
   test(`${name} of softflowd: the API's totals are those of nfdump and of the packets`, async () => {
     // NetFlow v5 knows neither IPv6 nor VLANs.
     const exported = version === '5' ? flows.filter((flow) => !flow.src.includes(':')) : flows
-    let server: Server | undefined
-    try {
-      server = await startServer(join(folder.path, `data-${version}`))
-      const nfcapd = await startNfcapd(folder.path)
-      const relay = await startRelay([server.port, nfcapd.port])
-      run('softflowd', ['-r', capture, '-n', `127.0.0.1:${relay.port}`, '-v', version, '-T', 'vlan', '-d', '-p', join(folder.path, 'pid'), '-c', join(folder.path, 'ctl')])
-      await relay.quiet(300)
-      await relay.stop()
-      const seen = await nfcapd.flows()
-      assert.equal(seen.length, exported.length)
-      await server.stored(exported.length)
+    await using server = await startServer(join(folder.path, `data-${version}`))
+    await using nfcapd = await startNfcapd(folder.path)
+    await using relay = await startRelay([server.port, nfcapd.port])
+    run('softflowd', ['-r', capture, '-n', `127.0.0.1:${relay.port}`, '-v', version, '-T', 'vlan', '-d'])
+    await relay.quiet(300)
+    const seen = await nfcapd.flows()
+    assert.equal(seen.length, exported.length)
+    await server.stored(exported.length)
 
-      const bySource = totalsOf(await server.top(['src_addr']), { flows: true })
-      assert.deepEqual(bySource, totalsBy(seen, (flow) => flow.src))
-      const known = exported.map((flow) => ({ ...flow, bytes: flow.packets * ipLength(flow) }))
-      assert.deepEqual(bySource, totalsBy(known, (flow) => flow.src))
+    const bySource = totalsOf(await server.top(['src_addr']), { flows: true })
+    assert.deepEqual(bySource, totalsBy(seen, (flow) => flow.src))
+    const known = exported.map((flow) => ({ ...flow, bytes: flow.packets * ipLength(flow) }))
+    assert.deepEqual(bySource, totalsBy(known, (flow) => flow.src))
 
-      const byPair = totalsOf(await server.top(['src_addr', 'dst_addr', 'dst_port'], 'proto tcp'), { flows: true })
-      assert.deepEqual(byPair, totalsBy(seen.filter((flow) => flow.proto === 'tcp'), (flow) => `${flow.src} ${flow.dst} ${flow.dstPort}`))
+    const byPair = totalsOf(await server.top(['src_addr', 'dst_addr', 'dst_port'], 'proto tcp'), { flows: true })
+    assert.deepEqual(byPair, totalsBy(seen.filter((flow) => flow.proto === 'tcp'), (flow) => `${flow.src} ${flow.dst} ${flow.dstPort}`))
 
-      if (version !== '5') {
-        const byVlan = totalsOf(await server.top(['vlan_in']), { flows: true })
-        assert.deepEqual(byVlan, totalsBy(known, (flow) => String(flow.vlan)))
-      }
-      const { ledger } = await server.health()
-      assert.equal(ledger.flows.stored, exported.length)
-      assert.equal(ledger.datagrams.rejected, 0)
-      assert.equal(ledger.datagrams.received, relay.count())
-    } finally {
-      assert.equal(await server?.stop(), 0)
+    if (version !== '5') {
+      const byVlan = totalsOf(await server.top(['vlan_in']), { flows: true })
+      assert.deepEqual(byVlan, totalsBy(known, (flow) => String(flow.vlan)))
     }
+    const { ledger } = await server.health()
+    assert.equal(ledger.flows.stored, exported.length)
+    assert.equal(ledger.datagrams.rejected, 0)
+    assert.equal(ledger.datagrams.received, relay.count())
+    assert.equal(await server.stop(), 0)
   })
 }
