@@ -1,0 +1,146 @@
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import fc from 'fast-check'
+import { createPlace, startStore, type Place } from '../../store/store.fixture.ts'
+import type { EmbeddedStore } from '../../store/embedded.ts'
+import { insertRows, type FlowRow } from '../query.fixture.ts'
+import { FilterError } from './problem.ts'
+import { parsedFilter } from './parse.ts'
+import { filterSql, Params } from './sql.ts'
+
+// Each row has a number of its own in `observation`; a filter is right if it finds the numbers that it should.
+
+const T = Date.now() - 60_000
+const ROWS: readonly FlowRow[] = [
+  { observation: 1, src_addr: '10.0.0.1', dst_addr: '10.0.0.2', proto: 6, src_port: 40_000, dst_port: 443, tcp_flags: 0x12, vlan_in: 110, src_vm: 'web-1', dst_vm: 'db-1', src_host: 'esx1', dst_host: 'esx2', locality: 'inter_host', in_if: 3, out_if: 4, src_mac: 0x0200_5e10_0001 },
+  { observation: 2, src_addr: '10.0.0.2', dst_addr: '10.0.0.1', proto: 6, src_port: 443, dst_port: 40_000, tcp_flags: 2, vlan_out: 110, src_vm: 'db-1', dst_vm: 'web-1', src_host: 'esx2', dst_host: 'esx1', locality: 'inter_host', in_if: 4, out_if: 3, bytes: 9000, packets: 6 },
+  { observation: 3, src_addr: '10.1.2.3', dst_addr: '192.168.1.1', proto: 17, src_port: 5353, dst_port: 53, s_vlan: 200, vlan_in: 7, src_vm: 'Web_2%', direction: 'egress', tos: 184, ttl: 63, sampling_rate: 400, exporter: '192.0.2.2' },
+  { observation: 4, src_addr: '2001:db8::1', dst_addr: '2001:db8:1::2', ethertype: 0x86dd, proto: 58, icmp_type: 128, tunnel: 'vxlan', vni: 5001, tunnel_src: '10.9.0.1', tunnel_dst: '10.9.0.2', slice: 'blue' },
+  { observation: 5, ethertype: 0x0806, src_mac: 0x0200_5e10_0002, dst_mac: 0xffff_ffff_ffff, counted: false, time_end: T + 5000, bytes: 640, packets: 10 },
+  { observation: 6, src_addr: '10.0.0.9', dst_addr: '10.0.0.9', proto: 132, src_port: 7, dst_port: 9, src_vm: `o'ne \\ "two"\n{p0:String}`, dst_vm: '', src_as: 65_000, dst_as: 64_512 },
+]
+
+let place: Place
+let store: EmbeddedStore
+
+before(async () => {
+  place = await createPlace()
+  store = await startStore(place.data)
+  await insertRows(store, ROWS.map((row) => ({ time_received: T, time_start: T, ...row })))
+})
+after(async () => {
+  await store.stop()
+  await place.remove()
+})
+
+const exporterAddresses = (name: string): string[] => (name === 'edge' ? ['192.0.2.2'] : [])
+
+async function found(text: string): Promise<number[]> {
+  const params = new Params()
+  const condition = filterSql(parsedFilter(text), params, { exporterAddresses })
+  const answer = await store.query(`SELECT observation FROM flows WHERE ${condition} ORDER BY observation`, { params: params.values })
+  return answer.rows.map(([number]) => Number(number))
+}
+
+test('each noun finds the rows that it names', async () => {
+  const cases: readonly (readonly [string, number[]])[] = [
+    ['any', [1, 2, 3, 4, 5, 6]],
+    ['not any', []],
+    ['ipv4', [1, 2, 3, 6]],
+    ['ipv6', [4]],
+    ['ip 10.0.0.1', [1, 2]],
+    ['src ip 10.0.0.1', [1]],
+    ['ip != 10.0.0.1', [3, 4, 5, 6]],
+    ['ip in [10.0.0.9, 10.1.0.0/16, 2001:db8::/33]', [3, 4, 6]],
+    ['src ip 10.0.0.2-10.0.0.9', [2, 6]],
+    ['dst net 192.168/16', [3]],
+    ['net 0.0.0.0/0', [1, 2, 3, 6]],
+    ['net 2001:db8:1::/48', [4]],
+    ['port 443', [1, 2]],
+    ['dst port < 100', [3, 4, 5, 6]],
+    ['src port in [7, 5000-6000]', [3, 6]],
+    ['proto tcp', [1, 2]],
+    ['proto > 100', [6]],
+    ['proto in [udp, icmp6]', [3, 4]],
+    ['flags S', [1, 2]],
+    ['flags A', [1]],
+    ['flags =S', [2]],
+    ['flags != S', [1]],
+    ['vlan 110', [1, 2]],
+    ['src vlan 110', [1]],
+    ['dst vlan 110', [2]],
+    ['vlan 200', [3]],
+    ['vlan 0', [4, 5, 6]],
+    ['vlan in [0, 7]', [3, 4, 5, 6]],
+    ['mac 02:00:5e:10:00:01', [1]],
+    ['mac 02:00:5e:10:00:00/40', [1, 5]],
+    ['dst mac ff:ff:ff:ff:ff:ff', [5]],
+    ['in if 3', [1]],
+    ['if 3', [1, 2]],
+    ['as 65000', [6]],
+    ['src as in [64512-65534]', [6]],
+    ['vm web-1', [1, 2]],
+    ['src vm web*', [1, 3]],
+    ['vm like "web_2%"', [3]],
+    ['vm like "web_*"', [3]],
+    ['vm ""', [3, 4, 5, 6]],
+    [`src vm 'o\\'ne \\\\ "two"\n{p0:String}'`, [6]],
+    ['src host esx1', [1]],
+    ['host in [esx1, esx9]', [1, 2]],
+    ['slice blue', [4]],
+    ['locality inter_host', [1, 2]],
+    ['locality != inter_host', [3, 4, 5, 6]],
+    ['direction egress', [3]],
+    ['exporter 192.0.2.2', [3]],
+    ['exporter edge', [3]],
+    ['not exporter 192.0.2.0/24', []],
+    ['tunnel vxlan', [4]],
+    ['tun ip 10.9.0.2', [4]],
+    ['src tun ip 10.9.0.2', []],
+    ['vni > 5000', [4]],
+    ['ethertype arp', [5]],
+    ['icmp-type 128', [4]],
+    ['tos >= 100 and ttl < 64', [3]],
+    ['bytes > 1k', [2]],
+    ['packets in [6, 10]', [2, 5]],
+    ['bpp < 100', [5]],
+    ['duration >= 5s', [5]],
+    ['bps > 8000000', [2]],
+    ['pps 2', [5]],
+    ['counted no', [5]],
+    ['service 443/tcp', [1, 2]],
+    ['service icmp6', [4]],
+    ['service in [53/udp, 7/sctp]', [3, 6]],
+    ['sampling_rate 400', [3]],
+    ['observation in [1-2, 6]', [1, 2, 6]],
+    ['protocol sflow and not ipv4', [4, 5]],
+    [`time_received >= ${T} and last seen > ${T}`, [5]],
+    ['time_received < 2020-01-01', []],
+    ['proto tcp and (src vm web-1 or dst vm web-1) and not src port 443', [1]],
+  ]
+  for (const [text, wanted] of cases) assert.deepEqual(await found(text), wanted, text)
+})
+
+test('an exporter of an unknown name is pointed at', () => {
+  assert.throws(() => filterSql(parsedFilter('any and exporter nowhere'), new Params()), (error: unknown) => error instanceof FilterError && error.position === 8)
+})
+
+test('no text of a user reaches the statement, and hostile names are only names', async () => {
+  const hostile = fc.oneof(
+    fc.string({ unit: 'binary' }),
+    fc.constantFrom("' OR 1=1 --", "'; DROP TABLE flows; --", '{p0:String}', '{p1:Identifier}', '\\', "\\'", '`', '/*', '*/', '--', '%', '_', '\0', "\x00' OR '1", '\n\nDROP TABLE flows', '${x}', '$$', '?', ':a', '\u2028', '\ud800'),
+  )
+  const noun = fc.constantFrom('vm', 'src vm', 'slice', 'dst host', 'src_vm', 'vm like', 'not vm')
+  await fc.assert(fc.asyncProperty(noun, fc.array(hostile, { minLength: 1, maxLength: 4 }), async (word, parts) => {
+    const name = parts.join('')
+    const text = `${word} "${name.replaceAll(/[\\"]/g, (sign) => `\\${sign}`)}"`
+    const params = new Params()
+    const sql = filterSql(parsedFilter(text), params)
+    assert.match(sql, /^[A-Za-z0-9_ (){}:=!]*$/)
+    const answer = await store.query(`SELECT observation FROM flows WHERE ${sql}`, { params: params.values })
+    const numbers = answer.rows.map(([number]) => Number(number))
+    const names = ROWS.flatMap((row) => [row['src_vm'], row['dst_vm'], row['slice'], row['dst_host']])
+    if (!word.startsWith('not') && word !== 'vm like' && !names.includes(name) && name !== '') assert.deepEqual(numbers, [])
+  }), { numRuns: 300, seed: 5 })
+  assert.equal((await found('any')).length, ROWS.length)
+})
