@@ -27,6 +27,7 @@ const AF_INET = 2
 const AF_INET6 = 10
 const SOCK_DGRAM_CLOEXEC_NONBLOCK = 2 | 0o2000000 | 0o4000
 const SOL_SOCKET = 1
+const SO_TYPE = 3
 const SO_RCVBUF = 8
 const SO_REUSEPORT = 15
 const SO_RCVBUFFORCE = 33
@@ -36,7 +37,6 @@ const IPPROTO_IPV6 = 41
 const IPV6_V6ONLY = 26
 const MSG_DONTWAIT = 0x40
 const POLLIN = 1
-const POLLNVAL = 0x20
 
 const VECTOR = 64
 /** A UDP payload is at most 65,507 bytes. The odd stride keeps the slots out of each other's cache sets. */
@@ -68,7 +68,12 @@ export function loadLibc(): Libc {
   try {
     const koffi = createRequire(import.meta.url)('koffi') as typeof koffiModule
     const c = koffi.load(null)
-    const names = new Map(Object.entries(koffi.os.errno).map(([name, value]) => [value, name]))
+    // Some numbers have two names; the first is the usual one.
+    const names = new Map(
+      Object.entries(koffi.os.errno)
+        .reverse()
+        .map(([name, value]) => [value, name]),
+    )
     return {
       socket: c.func('int socket(int, int, int)') as Libc['socket'],
       bind: c.func('int bind(int, uintptr_t, uint)') as Libc['bind'],
@@ -154,27 +159,25 @@ export function openRecvmmsg(
   const meminfoWords = new Uint32Array(meminfo)
   const datagram = datagramOver(slots)
 
-  function checkErrno(socket: Socket): void {
-    const errno = libc.errnoName(libc.errno())
-    if (!PASSING.has(errno)) throw lostSocket(errno, socket)
-  }
-
-  function lostSocket(errno: string, socket: Socket): OperatorError {
-    // The number may be somebody else's file by now: it is not ours to close.
-    if (errno === 'EBADF' || errno === 'ENOTSOCK') sockets.splice(sockets.indexOf(socket), 1)
-    return new OperatorError(
-      'receive_failed',
-      `the socket of UDP port ${socket.port} can no longer be read (${errno})`,
-      { retryable: true },
-    )
+  // Mostly there is just nothing more to read. But a number that is no socket any more would wake poll for ever.
+  function checkAlive(socket: Socket): void {
+    meminfoWords[15] = 4
+    if (libc.getsockopt(socket.fd, SOL_SOCKET, SO_TYPE, meminfoAt, meminfoAt + 60) === 0) return
+    // It may be somebody else's file by now: it is not ours to close.
+    sockets.splice(sockets.indexOf(socket), 1)
+    throw new OperatorError('receive_failed', `the socket of UDP port ${socket.port} was closed by other code`, {
+      retryable: true,
+    })
   }
 
   function readSocket(socket: Socket, handle: DatagramHandler): number {
     let total = 0
     for (let round = 0; round < ROUNDS; round++) {
       const n = libc.recvmmsg(socket.fd, socket.vector, VECTOR, MSG_DONTWAIT, 0)
-      if (n < 0) checkErrno(socket)
-      if (n <= 0) break
+      if (n <= 0) {
+        if (round === 0) checkAlive(socket)
+        break
+      }
       datagram.receivedAt = clock.now()
       for (let i = 0; i < n; i++) {
         const length = socket.lengths[i * 16 + 14] as number
@@ -198,8 +201,7 @@ export function openRecvmmsg(
       let total = 0
       for (let i = 0; i < sockets.length; i++) {
         const events = revents[i * 4 + 3] as number
-        if (events & POLLNVAL) throw lostSocket('EBADF', sockets[i] as Socket)
-        // Any event, POLLERR too: the read fetches and so clears a pending error.
+        // Any event, POLLERR and POLLNVAL too: the read fetches and so clears a pending error.
         if (events !== 0) total += readSocket(sockets[i] as Socket, handle)
       }
       return total
@@ -219,17 +221,6 @@ export function openRecvmmsg(
     },
   }
 }
-
-/** Errors after which the socket can still be read. */
-const PASSING: ReadonlySet<string> = new Set([
-  'EAGAIN',
-  'EINTR',
-  'ECONNREFUSED',
-  'ENOMEM',
-  'ENOBUFS',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-])
 
 function readSource(socket: Socket, i: number, datagram: Datagram): void {
   // sockaddr_in: family 0, port 2, address 4. sockaddr_in6: family 0, port 2, flow info 4, address 8.
