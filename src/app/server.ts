@@ -1,8 +1,9 @@
-import { existsSync, mkdirSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { createApi } from '../api/api.ts'
 import type { Clock } from '../base/clock.ts'
+import { makeDirectory } from '../base/directory.ts'
 import { OperatorError } from '../base/errors.ts'
 import { pipelineMetrics } from '../collect/pipeline-metrics.ts'
 import { createAsk } from '../query/ask.ts'
@@ -194,7 +195,7 @@ export function createServer(given: Config, deps: ServerDeps) {
 
 function prepareData(data: string): void {
   try {
-    mkdirSync(data, { recursive: true })
+    makeDirectory(data)
   } catch (cause) {
     const code = (cause as NodeJS.ErrnoException).code ?? 'unknown error'
     throw new OperatorError('data_directory', `the data directory ${data} cannot be made (${code})`, {

@@ -1,10 +1,11 @@
-import { mkdirSync, readFileSync, renameSync } from 'node:fs'
+import { readFileSync, renameSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { makeDirectory } from './directory.ts'
 
 /** Writes a JSON file whole or not at all: another name, to disk, then renamed into place. */
 export async function writeJsonFile(path: string, value: unknown): Promise<void> {
-  mkdirSync(dirname(path), { recursive: true })
+  makeDirectory(dirname(path))
   const temporary = `${path}.tmp`
   const file = await open(temporary, 'w')
   try {

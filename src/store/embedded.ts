@@ -1,6 +1,7 @@
-import { accessSync, constants, mkdirSync } from 'node:fs'
+import { accessSync, constants } from 'node:fs'
 import { availableParallelism, totalmem } from 'node:os'
 import type { Clock } from '../base/clock.ts'
+import { makeDirectory } from '../base/directory.ts'
 import { BugError, OperatorError } from '../base/errors.ts'
 import { readAnswer } from './answer.ts'
 import { queryError, writeError } from './engine-failure.ts'
@@ -239,7 +240,7 @@ function querySettings(timeoutMs: number, memoryBytes: number): string {
 
 function prepareDirectory(dir: string): void {
   try {
-    mkdirSync(dir, { recursive: true })
+    makeDirectory(dir)
     accessSync(dir, constants.R_OK | constants.W_OK | constants.X_OK)
   } catch (cause) {
     const code = (cause as NodeJS.ErrnoException).code ?? ''

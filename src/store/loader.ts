@@ -1,6 +1,7 @@
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { open, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock } from '../base/clock.ts'
+import { makeDirectory } from '../base/directory.ts'
 import type { OperatorError } from '../base/errors.ts'
 import type { StoreLog } from './embedded.ts'
 import { headerProblem } from './native-header.ts'
@@ -17,7 +18,7 @@ export interface LoaderConfig {
   readonly dir: string
   /** Longest time that a file waits for others, ms. Default 2 s. */
   readonly waitMs?: number
-  /** Rows that are inserted without waiting for more, and about the most in one insert. Default 1 M. */
+  /** Rows that are inserted without waiting for more, and about the most in one insert. Default 500,000: twice as many cost a tenth less CPU and 160 MB more memory. */
   readonly maxRows?: number
 }
 
@@ -67,7 +68,7 @@ const BACKOFF_MS = [50, 100, 200, 500, 1000, 2000, 5000]
 
 export function createLoader(config: LoaderConfig, deps: LoaderDeps): Loader {
   const waitMs = config.waitMs ?? 2000
-  const maxRows = config.maxRows ?? 1_000_000
+  const maxRows = config.maxRows ?? 500_000
   const pending = new Map<string, Pending>()
   const grouped = new Set<string>()
   const replay: Group[] = []
@@ -94,7 +95,7 @@ export function createLoader(config: LoaderConfig, deps: LoaderDeps): Loader {
 
   /** Groups that an earlier life left behind: those stored are tidied away, the others come first. */
   async function recover(): Promise<void> {
-    await mkdir(at('rejected'), { recursive: true })
+    makeDirectory(at('rejected'))
     const names = (await readdir(config.dir)).sort()
     for (const name of names) if (name.endsWith('.group.tmp')) await rm(at(name), { force: true })
     for (const name of names) if (name.endsWith('.done')) await discard(await readGroup(name))

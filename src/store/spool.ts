@@ -1,6 +1,7 @@
-import { mkdir, open, readdir, readFile, rename, rm, stat, type FileHandle } from 'node:fs/promises'
-import { join } from 'node:path'
+import { open, readdir, readFile, rename, rm, stat, type FileHandle } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import type { Clock } from '../base/clock.ts'
+import { makeDirectory } from '../base/directory.ts'
 import { OperatorError } from '../base/errors.ts'
 import type { FlowBatch } from '../flow/flow-batch.ts'
 import type { MetricBatch } from '../flow/metric-batch.ts'
@@ -45,8 +46,9 @@ export interface Spool {
   status(): SpoolStatus
 }
 
-/** How often at most the directory is listed to learn what the loader has taken away. */
-const LIST_EVERY_MS = 250
+/** How often the directory is listed to learn what the loader has taken away; and at most, when space gets short. */
+const LIST_EVERY_MS = 2000
+const LIST_AGAIN_MS = 250
 
 export function createSpool(config: SpoolConfig, deps: SpoolDeps): Spool {
   const encoder = createFlowEncoder()
@@ -74,7 +76,8 @@ export function createSpool(config: SpoolConfig, deps: SpoolDeps): Spool {
     const file = spoolFileName(epoch, ++sequence, table, rows)
     try {
       const bytes = parts.reduce((sum, part) => sum + part.byteLength, 0)
-      if (bytesWaiting + bytes > config.maxBytes / 2 && deps.clock.now() - listedAt >= LIST_EVERY_MS) await forgetTaken()
+      const listAfter = bytesWaiting + bytes > config.maxBytes / 2 ? LIST_AGAIN_MS : LIST_EVERY_MS
+      if (Math.abs(deps.clock.now() - listedAt) >= listAfter) await forgetTaken()
       if (bytesWaiting + bytes > config.maxBytes) {
         throw new OperatorError('spool_full', `the spool holds ${bytesWaiting} of ${config.maxBytes} bytes: the store takes rows more slowly than they come, or not at all`)
       }
@@ -104,7 +107,7 @@ export function createSpool(config: SpoolConfig, deps: SpoolDeps): Spool {
   return {
     async start() {
       try {
-        await mkdir(config.dir, { recursive: true })
+        makeDirectory(config.dir)
         let greatest = 0
         for (const file of await readdir(config.dir)) {
           if (file.endsWith('.tmp')) await rm(join(config.dir, file), { force: true })
@@ -154,9 +157,23 @@ async function writeFile(path: string, parts: readonly Uint8Array[]): Promise<vo
       await handle.close()
     }
     await rename(temporary, path)
+    await syncDirectory(dirname(path))
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => undefined)
     throw error
+  }
+}
+
+/** Without it a power failure may undo the rename. */
+async function syncDirectory(dir: string): Promise<void> {
+  const handle = await open(dir, 'r')
+  try {
+    await handle.sync()
+  } catch (error) {
+    // Some file systems have no such thing.
+    if ((error as NodeJS.ErrnoException).code !== 'EINVAL') throw error
+  } finally {
+    await handle.close()
   }
 }
 
