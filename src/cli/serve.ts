@@ -1,6 +1,5 @@
-import type { Command } from 'commander'
+import { InvalidArgumentError, type Command } from 'commander'
 import { systemClock } from '../base/clock.ts'
-import { UserError } from '../base/errors.ts'
 import { loadConfig } from '../app/config-file.ts'
 import type { Config } from '../app/config.ts'
 import { version } from './version.ts'
@@ -8,7 +7,7 @@ import { version } from './version.ts'
 interface ServeFlags {
   config?: string
   data?: string
-  http?: string
+  http?: { host: string; port: number }
   demo?: boolean
 }
 
@@ -18,7 +17,7 @@ export function addServe(program: Command): void {
     .description('Collector, store, API and console in one. Prints one line with the URL when it is ready.')
     .option('--config <file>', 'configuration (YAML); see `vnetscope check`')
     .option('--data <dir>', 'directory of the store, the spool and the state (default: ./data)')
-    .option('--http <host:port>', 'address of the console and the API (default: 127.0.0.1:8080)')
+    .option('--http <host:port>', 'address of the console and the API (default: 127.0.0.1:8080)', parseHostPort)
     .option('--demo', 'add a simulated data center as a live source')
     .action(serve)
 }
@@ -49,7 +48,7 @@ function withFlags(config: Config, flags: ServeFlags): Config {
   return {
     ...config,
     data: flags.data ?? config.data,
-    http: flags.http === undefined ? config.http : parseHostPort(flags.http),
+    http: flags.http ?? config.http,
   }
 }
 
@@ -58,7 +57,7 @@ function parseHostPort(text: string): { host: string; port: number } {
   const match = /^(?:(?:\[([^\]]+)\]|([^:[\]]*)):)?(\d{1,5})$/.exec(text)
   const port = Number(match?.[3])
   if (!match || port > 65_535) {
-    throw new UserError(`--http ${text} is no address and port`, { hint: 'expected HOST:PORT, such as 127.0.0.1:8080 or [::1]:8080' })
+    throw new InvalidArgumentError('expected HOST:PORT, such as 127.0.0.1:8080 or [::1]:8080')
   }
   return { host: match[1] ?? (match[2] || '127.0.0.1'), port }
 }
