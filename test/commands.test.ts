@@ -60,7 +60,7 @@ test('an HTTP port in use is said in one sentence, with status 1', async () => {
   const { status, output } = await vnetscope('serve', '--data', join(folder.path, 'http'), '--http', `127.0.0.1:${port}`, '--config', file)
   squatter.close()
   assert.equal(status, 1, output)
-  assertClear(output, new RegExp(`${port}.*in use`))
+  assertClear(output, new RegExp(`${port}.*(in use|taken by)`))
 })
 
 test('a UDP port in use is said in one sentence, with status 1', async () => {
@@ -72,7 +72,7 @@ test('a UDP port in use is said in one sentence, with status 1', async () => {
   const { status, output } = await vnetscope('serve', '--data', join(folder.path, 'udp'), '--http', '127.0.0.1:0', '--config', file)
   squatter.close()
   assert.equal(status, 1, output)
-  assertClear(output, new RegExp(`${port}.*in use`))
+  assertClear(output, new RegExp(`${port}.*(in use|taken by)`))
 })
 
 test('a data directory that is a file is said in one sentence, with status 1', async () => {
@@ -84,7 +84,7 @@ test('a data directory that is a file is said in one sentence, with status 1', a
 
 test('a data directory that may not be written is said in one sentence, with status 1', async () => {
   // Root may write anywhere but here.
-  const readOnly = process.getuid?.() === 0 ? '/proc/vnetscope' : join(folder.path, 'read-only')
+  const readOnly = process.getuid?.() === 0 ? '/sys/vnetscope' : join(folder.path, 'read-only')
   if (process.getuid?.() !== 0) {
     mkdirSync(readOnly)
     chmodSync(readOnly, 0o500)
