@@ -1,4 +1,5 @@
 import { compileDecoder, type Binding, type Conversion, type RecordDecoder } from '../wire/ipfix/compile.ts'
+import { START } from '../packet/dissect.ts'
 import { VARIABLE, type Template } from '../wire/ipfix/template.ts'
 
 // Which element goes to which column of a flow row, and how. What can't be moved as it is (times from several elements,
@@ -84,6 +85,7 @@ const NOTES: readonly Rule[] = [
   note('segment_type', 'first', [351, 'top']),
   note('tunnel_type', 'first', [891, 'uint', VMWARE]),
   note('boot', 'first', [160, 'millis']),
+  note('section_size', 'first', [312, 'uint'], [410, 'uint'], [103, 'uint']),
   note('reverse_bytes', 'first', [1, 'u64', REVERSE], [232, 'u64'], [23, 'u64', REVERSE], [352, 'u64', REVERSE], [85, 'u64', REVERSE]),
   note('reverse_packets', 'first', [2, 'u64', REVERSE], [299, 'u64'], [24, 'u64', REVERSE], [86, 'u64', REVERSE]),
   note('reverse_flags', 'or', [6, 'uint', REVERSE], [14 | 0x4000, 'uint', CERT], [15 | 0x4000, 'uint', CERT]),
@@ -101,11 +103,11 @@ const NESTED: readonly (readonly [column: string, element: number])[] = [
 const QINQ: Rule = row('s_vlan', 'first', [243, 'vlan'], [58, 'vlan'])
 
 /** Elements that tell when a flow started and ended, best first, and how they do. */
-const START: readonly TimeSource[] = [
+const START_TIMES: readonly TimeSource[] = [
   [152, 'millis'], [154, 'ntpMicros'], [156, 'ntpNanos'], [150, 'seconds'], [22, 'uptime'], [158, 'delta'],
   [323, 'millis'], [324, 'ntpMicros'], [325, 'ntpNanos'], [322, 'seconds'],
 ]
-const END: readonly TimeSource[] = [
+const END_TIMES: readonly TimeSource[] = [
   [153, 'millis'], [155, 'ntpMicros'], [157, 'ntpNanos'], [151, 'seconds'], [21, 'uptime'], [159, 'delta'],
   [323, 'millis'], [324, 'ntpMicros'], [325, 'ntpNanos'], [322, 'seconds'],
 ]
@@ -137,7 +139,14 @@ export interface FlowPlan {
   readonly tunnelKey: boolean
   /** ICMP type and code, where no element has them, are in the destination port as routers put them. */
   readonly icmpInPort: boolean
-  readonly proto: boolean
+  /** The record holds the start of a packet (PSAMP, RFC 5477): what it starts with, as the dissector counts it; 0 if not, -1 for IPv4 or IPv6. */
+  readonly section: number
+  /** How the size of that packet is known: as a note, or else from its own header. */
+  readonly sectionSize: boolean
+  readonly bytes: boolean
+  readonly packets: boolean
+  /** Names of the interfaces stand in the record itself: the first of the one it came in by, the second of the one it left by. */
+  readonly names: 0 | 1 | 2
   /** The protocol if no element says it, but the elements are of one protocol: ICMP, ICMPv6; else 0. */
   readonly impliedProto: number
   /** EtherType if no element says it: of the addresses that the template has; 1 for both families. */
@@ -157,8 +166,12 @@ export function planFlow(template: Template): FlowPlan {
   const bindings: Binding[] = []
   for (const rule of [...RULES, ...(tenant ? TENANT : PLAIN), ...NOTES, ...(qinq ? [QINQ] : [])]) bind(rule, fields, bindings)
   const nested = !tenant && bindNested(template, bindings)
-  const start = bindTime('start', START, template, fields, bindings)
-  const end = bindTime('end', END, template, fields, bindings)
+  const plainAddresses = bindings.some((b) => b.column === 'src_addr')
+  const section = has(315) || has(104) ? START.ethernet : has(313) ? IP_SECTION : 0
+  if (section !== 0) bind(note('section', 'first', [315, 'span'], [104, 'span'], [313, 'span']), fields, bindings)
+  const names = bindNames(template, bindings)
+  const start = bindTime('start', START_TIMES, template, fields, bindings)
+  const end = bindTime('end', END_TIMES, template, fields, bindings)
   const duration = has(161) ? 'millis' : has(162) ? 'micros' : 'none'
   if (duration !== 'none') bind(note('duration', 'first', [161, 'uint'], [162, 'uint']), fields, bindings)
   const v4 = tenant ? has(881, VMWARE) : has(8) || has(44)
@@ -179,7 +192,11 @@ export function planFlow(template: Template): FlowPlan {
     tunnelType: has(891, VMWARE),
     tunnelKey: has(351) || has(892, VMWARE),
     icmpInPort: proto && has(11) && !icmp4 && !icmp6 && !tenant,
-    proto,
+    section: plainAddresses ? 0 : section,
+    sectionSize: has(312) || has(410) || has(103),
+    bytes: bindings.some((b) => b.column === 'bytes'),
+    packets: bindings.some((b) => b.column === 'packets'),
+    names,
     impliedProto: proto ? 0 : icmp4 && !icmp6 ? 1 : icmp6 && !icmp4 ? 58 : 0,
     impliedEthertype: has(256) ? 0 : (v4 && v6) || nested ? 1 : v4 ? 0x0800 : v6 ? 0x86dd : 0,
   }
@@ -200,6 +217,21 @@ function bind(rule: Rule, fields: ReadonlyMap<number, number>, bindings: Binding
       mode: first ? 'set' : rule.choose === 'or' ? 'or' : 'nonzero',
     })
   }
+}
+
+/** The section starts with an IP header of either version. */
+export const IP_SECTION = -1
+
+/** Binds interfaceName where it follows the interface that it is of (Open vSwitch, softflowd). */
+function bindNames(template: Template, bindings: Binding[]): 0 | 1 | 2 {
+  if (!template.elements.includes(10)) return 0
+  let found: 0 | 1 | 2 = 0
+  for (const [field, element] of template.elements.entries()) {
+    if (element !== 82 || template.enterprises[field] !== 0 || found === 2) continue
+    bindings.push({ field, into: 'note', column: found === 0 ? 'in_name' : 'out_name', conversion: 'span', mode: 'set' })
+    found = found === 0 ? 1 : 2
+  }
+  return found
 }
 
 /** Binds the inner headers of a template that has two of each; where they are zero, the outer ones that are bound already stay. */

@@ -1,7 +1,9 @@
 import type { FlowBatch } from '../flow/flow-batch.ts'
 import type { Arrays, Stop } from '../wire/ipfix/compile.ts'
 import type { Template } from '../wire/ipfix/template.ts'
-import type { FlowPlan, TimeKind } from './netflow-plan.ts'
+import { dissect, START } from '../packet/dissect.ts'
+import { fieldText } from '../wire/ipfix/numbers.ts'
+import { IP_SECTION, type FlowPlan, type TimeKind } from './netflow-plan.ts'
 
 // From what a compiled decoder has written to finished rows: what is the same for all rows of a datagram, times, sampling,
 // tunnels, ICMP and the second row of a biflow.
@@ -11,6 +13,9 @@ const CHUNK = 2048
 
 const WORD = 0x1_0000_0000
 
+/** Records of a set in which names of interfaces are looked for. */
+const NAMES_A_SET = 4
+
 /** What decoders write that is not yet a column; one entry a record of the chunk at hand. */
 class Notes {
   readonly start = new Float64Array(CHUNK)
@@ -18,6 +23,11 @@ class Notes {
   readonly start_ticks = new Uint32Array(CHUNK)
   readonly end_ticks = new Uint32Array(CHUNK)
   readonly duration = new Uint32Array(CHUNK)
+  /** Offset and length. */
+  readonly section = new Uint32Array(2 * CHUNK)
+  readonly section_size = new Uint32Array(CHUNK)
+  readonly in_name = new Uint32Array(2 * CHUNK)
+  readonly out_name = new Uint32Array(2 * CHUNK)
   readonly boot = new Float64Array(CHUNK)
   readonly sampler = new Uint32Array(CHUNK)
   readonly interval = new Uint32Array(CHUNK)
@@ -54,6 +64,7 @@ export class SetContext {
   /** Rate of rows whose record does not lead to another. */
   rate = 1
   sampling: RateTable | undefined = undefined
+  names: NameSink | undefined = undefined
 }
 
 /** Rates that an exporter told of in options data. */
@@ -63,6 +74,13 @@ export interface RateTable {
   /** Of an input interface, undefined if there is none of its own. */
   ofInterface(ifIndex: number): number | undefined
   readonly hasInterfaces: boolean
+}
+
+/** Told of the names of interfaces that stand in flow records. */
+export interface NameSink {
+  /** True if the name of this interface is not known yet: only then is its text made. */
+  wanted(ifIndex: number): boolean
+  named(ifIndex: number, name: string): void
 }
 
 /** Where rows go. */
@@ -78,6 +96,7 @@ export class RowMaker {
   /** Records decoded, and where decoding ended, of the last call of `rows`. */
   records = 0
   stoppedAt = 0
+  #nextName = 0
   /** The sink had no room for all of them. */
   refused = false
 
@@ -104,7 +123,7 @@ export class RowMaker {
       if (decoded === 0) break
       this.records += decoded
       const before = batch.n
-      this.#finish(batch, before, decoded, plan, context)
+      this.#finish(batch, before, decoded, plan, context, view)
       batch.n = before + decoded
       if (plan.biflow) this.#reverse(batch, before, decoded, plan)
       made += batch.n - before
@@ -115,7 +134,7 @@ export class RowMaker {
     return made
   }
 
-  #finish(batch: FlowBatch, first: number, count: number, plan: FlowPlan, context: SetContext): void {
+  #finish(batch: FlowBatch, first: number, count: number, plan: FlowPlan, context: SetContext, view: DataView): void {
     fillCommon(batch, first, count, context)
     this.#times(batch, first, count, plan, context)
     if (plan.sampler || plan.rate !== 'none' || context.sampling?.hasInterfaces === true) this.#rates(batch, first, count, plan, context)
@@ -123,6 +142,8 @@ export class RowMaker {
     if (plan.impliedProto !== 0) batch.proto.fill(plan.impliedProto, first, first + count)
     if (plan.impliedEthertype > 1) batch.ethertype.fill(plan.impliedEthertype, first, first + count)
     else if (plan.impliedEthertype === 1) ethertypeOfAddress(batch, first, count)
+    if (plan.section !== 0) this.#sections(batch, first, count, plan, view)
+    if (plan.names !== 0 && context.names !== undefined) this.#names(batch, first, count, plan, context.names, view)
     if (plan.qinq) this.#outerTags(batch, first, count)
     if (plan.tunnelKey || plan.tunnelType || plan.tenant || plan.nested) this.#tunnels(batch, first, count, plan)
   }
@@ -189,6 +210,36 @@ export class RowMaker {
     }
   }
 
+  // PSAMP: the record holds the packet itself, cut short.
+  #sections(batch: FlowBatch, first: number, count: number, plan: FlowPlan, view: DataView): void {
+    const notes = this.#notes
+    for (let i = 0, r = first; i < count; i++, r++) {
+      const offset = notes.section[2 * i] as number
+      const length = notes.section[2 * i + 1] as number
+      if (length === 0) continue
+      const version = view.getUint8(offset) >>> 4
+      const start = plan.section === IP_SECTION ? (version === 6 ? START.ipv6 : START.ipv4) : plan.section
+      dissect(view, offset, length, start, batch, r)
+      if (!plan.packets) batch.packets[2 * r] = 1
+      if (plan.bytes) continue
+      if (plan.sectionSize) batch.bytes[2 * r] = notes.section_size[i] as number
+      else if (plan.section === IP_SECTION && length >= 6) batch.bytes[2 * r] = version === 6 ? view.getUint16(offset + 4) + 40 : view.getUint16(offset + 2)
+    }
+  }
+
+  // Names hardly ever change: of a long set a few records are looked at, other ones each time.
+  #names(batch: FlowBatch, first: number, count: number, plan: FlowPlan, sink: NameSink, view: DataView): void {
+    const { in_name, out_name } = this.#notes
+    for (let k = Math.min(count, NAMES_A_SET); k > 0; k--) {
+      this.#nextName = (this.#nextName + 1) % count
+      const i = this.#nextName
+      const inIf = batch.in_if[first + i] as number
+      const outIf = batch.out_if[first + i] as number
+      if (sink.wanted(inIf)) tellName(sink, inIf, view, in_name, i)
+      if (plan.names === 2 && sink.wanted(outIf)) tellName(sink, outIf, view, out_name, i)
+    }
+  }
+
   #outerTags(batch: FlowBatch, first: number, count: number): void {
     for (let i = 0; i < count; i++) if (this.#notes.customer_vlan[i] === 0) batch.s_vlan[first + i] = 0
   }
@@ -230,6 +281,11 @@ export class RowMaker {
     notes.reverse_flags.fill(0, 0, count)
     notes.reverse_tos.fill(0, 0, count)
   }
+}
+
+function tellName(sink: NameSink, ifIndex: number, view: DataView, spans: Uint32Array, i: number): void {
+  const name = fieldText(view, spans[2 * i] as number, spans[2 * i + 1] as number)
+  if (name !== '') sink.named(ifIndex, name)
 }
 
 const TUNNEL_VXLAN = 1

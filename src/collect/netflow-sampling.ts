@@ -1,6 +1,6 @@
 import { NETFLOW9_SCOPE, type Template } from '../wire/ipfix/template.ts'
 import { locateFields } from '../wire/ipfix/records.ts'
-import { uintHigh, uintLow } from '../wire/ipfix/numbers.ts'
+import { fieldText, uintHigh, uintLow } from '../wire/ipfix/numbers.ts'
 import type { RateTable } from './netflow-rows.ts'
 
 // What options data tells: sampling rates (of the exporter, a sampler, a selector or an interface), when the exporter started, and the
@@ -142,10 +142,10 @@ export class OptionsReader {
           facts.bootedAt = uintHigh(view, offset, length) * 0x1_0000_0000 + uintLow(view, offset, length)
           break
         case 82:
-          facts.interfaceName = text(view, offset, length)
+          facts.interfaceName = fieldText(view, offset, length)
           break
         case 83:
-          facts.interfaceName ??= text(view, offset, length)
+          facts.interfaceName ??= fieldText(view, offset, length)
           break
       }
     }
@@ -160,10 +160,4 @@ function rateOf(interval: number, space: number, size: number, population: numbe
   if (interval === 0) return undefined
   // 305 is how many packets in a row are taken, 306 how many are left out after them; some exporters put the whole interval into 305 alone.
   return template.elements.includes(306) ? Math.round((interval + space) / interval) : interval
-}
-
-function text(view: DataView, offset: number, length: number): string {
-  let end = 0
-  while (end < length && view.getUint8(offset + end) !== 0) end++
-  return new TextDecoder().decode(new Uint8Array(view.buffer, view.byteOffset + offset, end)).trim()
 }

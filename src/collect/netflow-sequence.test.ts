@@ -3,11 +3,11 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { Sequence } from './netflow-sequence.ts'
 
-type Datagram = readonly [sequence: number, units: number, restarted?: boolean]
+type Datagram = readonly [sequence: number, units: number, restarted?: boolean, flows?: number]
 
 function observe(counting: 'before' | 'datagrams', datagrams: readonly Datagram[]): { lost: number; reordered: number; restarts: number } {
   const sequence = new Sequence(counting)
-  for (const [number, units, restarted] of datagrams) sequence.observe(number >>> 0, units, restarted ?? false)
+  for (const [number, units, restarted, flows] of datagrams) sequence.observe(number >>> 0, units, flows ?? units, restarted ?? false)
   const { lost, reordered, restarts } = sequence
   return { lost, reordered, restarts }
 }
@@ -70,9 +70,15 @@ describe('sequence numbers', () => {
     }))
   })
 
+  test('an exporter that leaves its options records out of the count loses nothing', () => {
+    let sum = 0
+    const datagrams = Array.from({ length: 60 }, (_, i): Datagram => [(sum += 20), i % 16 === 0 ? 21 : 20, false, 20])
+    assert.deepEqual(observe('before', datagrams), NONE)
+  })
+
   test('random numbers never give a loss that is no number', () => {
     fc.assert(fc.property(fc.array(fc.tuple(fc.nat(0xffff_ffff), fc.integer({ min: -1, max: 3000 }), fc.boolean()), { maxLength: 50 }), (list) => {
-      const { lost, reordered, restarts } = observe('before', list)
+      const { lost, reordered, restarts } = observe('before', list as Datagram[])
       assert.ok(Number.isSafeInteger(lost) && reordered >= 0 && restarts >= 0)
     }))
   })

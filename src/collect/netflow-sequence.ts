@@ -4,16 +4,19 @@
 const WINDOW = 1 << 20
 
 /**
- * How an exporter counts. By the standards v9 counts datagrams, v5 flows, IPFIX data records before the message; some count otherwise:
- * `before` adds what the last datagram held, `including` what this one holds, `datagrams` one each.
+ * How an exporter counts. By the standards v9 counts datagrams, v5 flows, IPFIX data records before the message (`before`); some count otherwise:
+ * `including` adds what this datagram holds instead of what the last one held, `…Flows` leaves out options records.
  */
-type Counting = 'before' | 'including' | 'datagrams'
+type Counting = 'before' | 'including' | 'beforeFlows' | 'includingFlows' | 'datagrams'
+
+const COUNTINGS: readonly Counting[] = ['before', 'including', 'beforeFlows', 'includingFlows', 'datagrams']
 
 export class Sequence {
   #known = false
   #last = 0
   /** Units of the last datagram, -1 if they could not be counted (records of an unknown template). */
   #units = 0
+  #flows = 0
   #counting: Counting
   #otherFits = 0
   #other: Counting = 'datagrams'
@@ -38,28 +41,29 @@ export class Sequence {
   /**
    * Takes note of a datagram's sequence number.
    * @param units the records it holds, -1 if they can't be counted.
+   * @param flows those of them that are flows.
    * @param restarted the exporter's uptime has gone back.
    */
-  observe(sequence: number, units: number, restarted: boolean): void {
-    if (!this.#known) return this.#resume(sequence, units)
+  observe(sequence: number, units: number, flows: number, restarted: boolean): void {
+    if (!this.#known) return this.#resume(sequence, units, flows)
     if (restarted) {
       this.restarts++
-      return this.#resume(sequence, units)
+      return this.#resume(sequence, units, flows)
     }
     if (this.#counting !== 'datagrams' && (this.#units < 0 || units < 0)) {
       // Uncounted records: no way to say what is missing between the two.
-      if (((sequence - this.#last) | 0) > 0) this.#resume(sequence, units)
+      if (((sequence - this.#last) | 0) > 0) this.#resume(sequence, units, flows)
       return
     }
-    const gap = (sequence - this.#expected(this.#counting, units)) | 0
+    const gap = (sequence - this.#expected(this.#counting, units, flows)) | 0
     if (gap === 0) {
       this.#otherFits = 0
-      return this.#resume(sequence, units)
+      return this.#resume(sequence, units, flows)
     }
-    if (this.#fitsOther(sequence, units)) return this.#resume(sequence, units)
+    if (this.#fitsOther(sequence, units, flows)) return this.#resume(sequence, units, flows)
     if (gap > 0 && gap < WINDOW) {
       this.lost += gap
-      return this.#resume(sequence, units)
+      return this.#resume(sequence, units, flows)
     }
     if (gap < 0 && gap > -WINDOW && !this.#startsAnew(sequence, units)) {
       this.reordered++
@@ -68,34 +72,45 @@ export class Sequence {
     }
     if (gap < 0 && gap > -WINDOW) {
       this.restarts++
-      return this.#resume(sequence, units)
+      return this.#resume(sequence, units, flows)
     }
     // Far off: one stray datagram must not count as millions lost. If the next goes on from here, it was a new start.
     if (this.#suspect >= 0 && ((sequence - this.#suspect) >>> 0) <= Math.max(1, this.#suspectUnits, units) + 64) {
       this.restarts++
-      return this.#resume(sequence, units)
+      return this.#resume(sequence, units, flows)
     }
     this.#suspect = sequence
     this.#suspectUnits = Math.max(0, units)
   }
 
   /** Forgets where the numbers were: after a message whose records could not be counted. */
-  #resume(sequence: number, units: number): void {
+  #resume(sequence: number, units: number, flows: number): void {
     this.#known = true
     this.#last = sequence
     this.#units = units
+    this.#flows = flows
     this.#suspect = -1
   }
 
-  #expected(counting: Counting, units: number): number {
-    if (counting === 'datagrams') return this.#last + 1
-    return this.#last + (counting === 'before' ? this.#units : units)
+  #expected(counting: Counting, units: number, flows: number): number {
+    switch (counting) {
+      case 'before':
+        return this.#last + this.#units
+      case 'beforeFlows':
+        return this.#last + this.#flows
+      case 'including':
+        return this.#last + units
+      case 'includingFlows':
+        return this.#last + flows
+      case 'datagrams':
+        return this.#last + 1
+    }
   }
 
   // Exporters that count in another way than the standard are told by several datagrams in a row that fit the other way and not this one.
-  #fitsOther(sequence: number, units: number): boolean {
-    for (const other of ['before', 'including', 'datagrams'] as const) {
-      if (other === this.#counting || sequence !== (this.#expected(other, units) >>> 0)) continue
+  #fitsOther(sequence: number, units: number, flows: number): boolean {
+    for (const other of COUNTINGS) {
+      if (other === this.#counting || sequence !== (this.#expected(other, units, flows) >>> 0)) continue
       this.#otherFits = other === this.#other ? this.#otherFits + 1 : 1
       this.#other = other
       if (this.#otherFits >= 3) {

@@ -1,5 +1,6 @@
 import { ipText } from '../base/address.ts'
-import { VARIABLE, NETFLOW9_SCOPE, type Template } from '../wire/ipfix/template.ts'
+import { elementName } from '../wire/ipfix/registry.ts'
+import { VARIABLE, type Template } from '../wire/ipfix/template.ts'
 import type { StreamStatus } from './ingest.ts'
 import type { Stream } from './netflow-streams.ts'
 
@@ -35,12 +36,11 @@ export function streamStatus(stream: Stream): StreamStatus {
   }
 }
 
-/** `8(4) 12(4) 6876:880(1) …`: element numbers with their lengths; scopes first, in brackets. */
+/** `sourceIPv4Address(4) …`: elements with their lengths; scopes in brackets. */
 function templateText(template: Template): string {
   return Array.from(template.elements, (element, i) => {
-    const enterprise = template.enterprises[i] as number
     const length = template.lengths[i] === VARIABLE ? 'variable' : template.lengths[i]
-    const text = enterprise === 0 || enterprise === NETFLOW9_SCOPE ? `${element}(${length})` : `${enterprise}:${element}(${length})`
+    const text = `${elementName(template.enterprises[i] as number, element)}(${length})`
     return i < template.scopes ? `[${text}]` : text
   }).join(' ')
 }

@@ -89,6 +89,8 @@ export class Stream {
   readonly waiting: Waiting[] = []
   waitingBytes = 0
   templateBytes = 0
+  /** Interfaces whose names have been told of. */
+  named: Set<number> | undefined = undefined
   /** A rate from the header of v5, 0 if none. */
   headerRate = 0
   /** Has delivered rows over some time: strangers do not push it out. */

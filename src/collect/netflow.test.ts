@@ -297,6 +297,24 @@ describe('what the columns are made of', () => {
     assert.deepEqual(pick(rows[3] as RowJson, ...columns), ['198.51.100.2', '192.0.2.1', 80, 1234, 5000, 3, 0x12, 8, 7, 20, 10, 'egress', 1, true, '10.0.0.1'])
   })
 
+  test('a packet section is dissected (PSAMP)', () => {
+    const udp = [0x45, 0, 0, 100, 0, 0, 0, 0, 64, 17, 0, 0, ...ip('192.0.2.1'), ...ip('192.0.2.2'), ...u16(53), ...u16(5353), 0, 0, 0, 0]
+    const frame = [...mac('02:00:00:00:00:02'), ...mac('02:00:00:00:00:01'), 0x81, 0, 0, 110, 8, 0, ...udp]
+    const columns = ['src_addr', 'dst_addr', 'proto', 'src_port', 'dst_port', 'bytes', 'packets', 'ttl'] as const
+    assert.deepEqual(pick(row([[312, 2], [315, 65535]], [...u16(118), ...variable(frame)]), ...columns, 'vlan_in', 'src_mac'), ['192.0.2.1', '192.0.2.2', 17, 53, 5353, 118, 1, 64, 110, '02:00:00:00:00:01'])
+    assert.deepEqual(pick(row([[313, 28]], udp), ...columns), ['192.0.2.1', '192.0.2.2', 17, 53, 5353, 100, 1, 64])
+    assert.deepEqual(pick(row([[313, 65535], [10, 4]], [...variable([0x45]), ...u32(9)]), 'in_if', 'src_addr', 'bytes'), [9, '::', 0])
+  })
+
+  test('names of interfaces in flow records are told once', () => {
+    const ingest = create()
+    const sink = testSink()
+    const record = (octets: number): number[] => [...u32(3), ...variable([...Buffer.from('vnet0')]), ...u32(4), ...variable([...Buffer.from('eth1')]), ...u32(octets)]
+    for (let i = 0; i < 3; i++) ingest.datagram(datagram(ipfix({ sequence: 2 * i }, set(2, template(256, [[10, 4], [82, 65535], [14, 4], [82, 65535], [1, 4]])), set(256, record(1), record(2)))), sink)
+    assert.deepEqual(sink.sightings, [{ kind: 'interface', agent: '10.0.0.1', ifIndex: 3, name: 'vnet0' }, { kind: 'interface', agent: '10.0.0.1', ifIndex: 4, name: 'eth1' }])
+    assert.equal(sink.flows.n, 6)
+  })
+
   test('a firewall event without counters is a row', () => {
     assert.deepEqual(pick(row([[8, 4], [12, 4], [4, 1], [233, 1]], [...ip('192.0.2.1'), ...ip('192.0.2.2'), 6, 3]), 'src_addr', 'bytes', 'packets'), ['192.0.2.1', 0, 0])
   })

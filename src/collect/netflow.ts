@@ -4,7 +4,7 @@ import type { Datagram, Ingest, IngestSink, ProblemCode, StreamStatus } from './
 import { TemplateCursor, type Flavour, type Template } from '../wire/ipfix/template.ts'
 import { MAX_RECORDS, NETFLOW5_HEADER, NETFLOW5_RECORD, NETFLOW7_RECORD } from '../wire/netflow5/layout.ts'
 import { planFlow, type FlowPlan } from './netflow-plan.ts'
-import { RowMaker, SetContext } from './netflow-rows.ts'
+import { RowMaker, SetContext, type NameSink } from './netflow-rows.ts'
 import { OptionsReader } from './netflow-sampling.ts'
 import { fits, templateCost, StreamTable, type Known, type Layout, type Protocol, type Stream, type Transport, type Waiting } from './netflow-streams.ts'
 import { streamStatus, addressText } from './netflow-status.ts'
@@ -59,6 +59,7 @@ export const DEFAULTS = {
 
 /** A port not heard for so long is taken to be given up. */
 const PORT_ALIVE_MS = 300_000
+const SWEEP_MS = 60_000
 /** A stream is proven when it has delivered rows over so long. */
 const PROVEN_AFTER_MS = 5_000
 /** Templates whose bytes are remembered to share one object among exporters. */
@@ -81,6 +82,7 @@ class NetflowIngest implements Ingest {
   readonly #planned = new Set<Layout>()
   readonly #known5 = fixedLayout(NETFLOW5_RECORD)
   readonly #known7 = fixedLayout(NETFLOW7_RECORD)
+  readonly #names = new InterfaceNames()
   /** Templates that a stream gave up by itself, with the port that announced them. */
   readonly #onDropped = (template: Template): void => {
     this.#templates--
@@ -90,18 +92,23 @@ class NetflowIngest implements Ingest {
   #templateBytes = 0
   #waiting = 0
   #waitingBytes = 0
-  /** Data records of the datagram at hand, -1 once some could not be counted. */
+  /** Data records of the datagram at hand, -1 once some could not be counted; and those of them that are of options. */
   #records = 0
+  #optionsCount = 0
+  readonly #waitingStreams = new Set<Stream>()
+  #nextSweep = 0
 
   constructor(options: NetflowOptions, clock: Clock) {
     const { observer, ...limits } = options
     this.#options = { ...DEFAULTS, ...limits }
     this.#observer = observer
     this.#clock = clock
+    this.#context.names = this.#names
     this.#streams = new StreamTable(this.#options.maxStreams, (stream) => this.#forgotten(stream))
   }
 
   datagram(d: Datagram, sink: IngestSink): number {
+    this.#names.sink = sink
     const end = d.offset + d.length
     if (d.length < 2) {
       sink.problem(d.length === 0 ? 'empty' : 'truncated', 0)
@@ -141,6 +148,7 @@ class NetflowIngest implements Ingest {
     if (claimed > fit) this.#problem(stream, sink, 'truncated', d.length)
     else if (claimed > MAX_RECORDS) this.#problem(stream, sink, 'bad_length', 2)
     const count = Math.min(claimed, fit)
+    this.#optionsCount = 0
     this.#sequence(stream, transport, sequence, claimed, uptime)
     const context = this.#enter(stream, transport, d)
     context.exportedAt = view.getUint32(offset + 8) * 1000 + Math.floor(view.getUint32(offset + 12) / 1e6)
@@ -170,6 +178,7 @@ class NetflowIngest implements Ingest {
     context.exportedAt = view.getUint32(offset + 8) * 1000
     context.uptime = uptime
     this.#records = 0
+    this.#optionsCount = 0
     const rows = this.#sets(stream, transport, d, offset + 20, end, 'netflow9', sink)
     this.#sequence(stream, transport, sequence, this.#records, uptime)
     return this.#leave(stream, rows)
@@ -191,6 +200,7 @@ class NetflowIngest implements Ingest {
     context.exportedAt = view.getUint32(offset + 4) * 1000
     context.uptime = -1
     this.#records = 0
+    this.#optionsCount = 0
     const rows = this.#sets(stream, transport, d, offset + 16, Math.min(end, offset + Math.max(length, 16)), 'ipfix', sink)
     this.#sequence(stream, transport, sequence, this.#records, -1)
     return this.#leave(stream, rows)
@@ -396,13 +406,12 @@ class NetflowIngest implements Ingest {
       const next = reader.read(template, view, at, end)
       if (next < 0) break
       if (this.#records >= 0) this.#records++
+      this.#optionsCount++
       stream.others++
       const { rate, sampler, ifIndex, bootedAt, interfaceName } = reader.facts
       if (rate !== undefined && rate >= 1) stream.learnSampling(transport).learn(rate, sampler, ifIndex)
       if (bootedAt !== undefined && bootedAt > 0) this.#context.bootedAt = transport.bootedAt = bootedAt
-      if (interfaceName && ifIndex !== undefined) {
-        sink.sighting({ kind: 'interface', agent: addressText(stream), ifIndex, name: interfaceName })
-      }
+      if (interfaceName && ifIndex !== undefined) sink.sighting({ kind: 'interface', agent: addressText(stream), ifIndex, name: interfaceName })
       this.#observer?.record(stream, id, template, view, at, next, 0)
       at = next
     }
@@ -424,6 +433,7 @@ class NetflowIngest implements Ingest {
     stream.waitingBytes += length + WAITING_COST
     this.#waitingBytes += length + WAITING_COST
     this.#waiting++
+    this.#waitingStreams.add(stream)
   }
 
   /** Decodes what waited for a template that has just come. */
@@ -456,6 +466,7 @@ class NetflowIngest implements Ingest {
     stream.waitingBytes -= set.bytes.length + WAITING_COST
     this.#waitingBytes -= set.bytes.length + WAITING_COST
     this.#waiting--
+    if (stream.waiting.length === 0) this.#waitingStreams.delete(stream)
   }
 
   #stream(protocol: Protocol, domain: number, d: Datagram): Stream {
@@ -481,6 +492,7 @@ class NetflowIngest implements Ingest {
     context.bootedAt = transport.bootedAt
     context.rate = 1
     context.sampling = undefined
+    this.#names.stream = stream
     return context
   }
 
@@ -502,7 +514,7 @@ class NetflowIngest implements Ingest {
     const tracker = transport.sequence
     // An uptime that went back by more than datagrams overtake each other is a restart; the wrap after 49.7 days is a step forward.
     const back = transport.uptime >= 0 && uptime >= 0 ? (transport.uptime - uptime) | 0 : 0
-    tracker.observe(sequence, units, back > 60_000)
+    tracker.observe(sequence, units, units - this.#optionsCount, back > 60_000)
     if (back <= 0 || back > 60_000) transport.uptime = uptime
     stream.lost = Math.max(0, stream.lost + tracker.lost)
     stream.reordered += tracker.reordered
@@ -519,20 +531,28 @@ class NetflowIngest implements Ingest {
     this.#templates -= stream.templates
     this.#templateBytes -= stream.templateBytes
     this.#waiting -= stream.waiting.length
+    this.#waitingStreams.delete(stream)
     this.#waitingBytes -= stream.waitingBytes
   }
 
   tick(now: number, sink: IngestSink): void {
-    const { maxWaitMs, templateLifetimeMs } = this.#options
-    for (const stream of this.#streams.recent()) {
-      stream.settlePorts(now - PORT_ALIVE_MS)
-      while (stream.waiting.length > 0 && now - (stream.waiting[0] as Waiting).receivedAt > maxWaitMs) {
+    for (const stream of this.#waitingStreams) {
+      while (stream.waiting.length > 0 && now - (stream.waiting[0] as Waiting).receivedAt > this.#options.maxWaitMs) {
         this.#unhold(stream, stream.waiting[0] as Waiting)
         this.#problem(stream, sink, 'no_template', 0)
       }
+    }
+    if (now >= this.#nextSweep) this.#sweep(now)
+  }
+
+  /** Forgets templates that nobody has used or announced for long. All streams are looked at: once a minute is enough. */
+  #sweep(now: number): void {
+    this.#nextSweep = now + SWEEP_MS
+    for (const stream of this.#streams.recent()) {
+      stream.settlePorts(now - PORT_ALIVE_MS)
       for (const transport of stream.transports) {
         for (const [id, known] of transport.templates) {
-          if (now - Math.max(known.announcedAt, known.usedAt) > templateLifetimeMs) this.#drop(stream, transport, id, known)
+          if (now - Math.max(known.announcedAt, known.usedAt) > this.#options.templateLifetimeMs) this.#drop(stream, transport, id, known)
         }
       }
     }
@@ -582,6 +602,28 @@ class NetflowIngest implements Ingest {
     return { restored, refused: unusable }
   }
 }
+
+/** Names of interfaces out of flow records: told once an interface, however often they come. */
+class InterfaceNames implements NameSink {
+  stream: Stream | undefined = undefined
+  sink: IngestSink | undefined = undefined
+
+  wanted(ifIndex: number): boolean {
+    const named = this.stream?.named
+    return named === undefined || (!named.has(ifIndex) && named.size < MAX_NAMED)
+  }
+
+  named(ifIndex: number, name: string): void {
+    const { stream, sink } = this
+    if (stream === undefined || sink === undefined) return
+    stream.named ??= new Set()
+    stream.named.add(ifIndex)
+    sink.sighting({ kind: 'interface', agent: addressText(stream), ifIndex, name })
+  }
+}
+
+/** Interfaces of one stream whose names are remembered as told. */
+const MAX_NAMED = 4096
 
 /** What a held set takes in memory beyond its bytes, about. */
 const WAITING_COST = 200

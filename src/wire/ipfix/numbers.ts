@@ -1,4 +1,4 @@
-// Integers of any length, big-endian, as two 32-bit words; and the NTP time stamps of RFC 7011 §6.1.
+// Field values that need more than a read: integers of any length as two 32-bit words, NTP time stamps (RFC 7011 §6.1), text up to its zeroes.
 
 /** Low 32 bits of the big-endian integer of `length` bytes at `at`. */
 export function uintLow(view: DataView, at: number, length: number): number {
@@ -23,4 +23,11 @@ export const NTP_TO_UNIX = 2_208_988_800
 export function ntpMillis(high: number, low: number, perMilli: number): number {
   if (high < 0x8000_0000) return Math.floor((high * 0x1_0000_0000 + low) / perMilli)
   return (high - NTP_TO_UNIX) * 1000 + Math.floor((low * 1000) / 0x1_0000_0000)
+}
+
+/** Text of a field of fixed length up to the zeroes that fill it. */
+export function fieldText(view: DataView, at: number, length: number): string {
+  let end = 0
+  while (end < length && view.getUint8(at + end) !== 0) end++
+  return new TextDecoder().decode(new Uint8Array(view.buffer, view.byteOffset + at, end).slice()).trim()
 }
