@@ -93,6 +93,7 @@ export function errorText(value: number, low: number, high: number): string {
   if (error === null) return value > 0 ? 'exact' : '–'
   const percent = error * 100
   if (percent < 0.01) return '± < 0.01 %'
+  if (percent > 100) return '± > 100 %'
   return `± ${percent >= 10 ? percent.toFixed(0) : percent < 0.1 ? percent.toFixed(2) : percent.toFixed(1)} %`
 }
 

@@ -31,6 +31,8 @@ export interface DataTableProps<T> {
 
 const ROW = 29
 const VIRTUAL_FROM = 200
+/** Columns that only draw what others say; narrow screens leave them out. */
+const BARS: ReadonlySet<string> = new Set(['bar', 'bars'])
 
 export function DataTable<T>(props: DataTableProps<T>) {
   const { label, columns, rows, rowId, sort, onSort, last = [], tall } = props
@@ -79,7 +81,7 @@ function Head<T>({ column, sort, onSort }: { readonly column: Column<T>; readonl
   const direction = active ? (sort.descending ? 'descending' : 'ascending') : undefined
   const mark = active ? (sort.descending ? '▾' : '▴') : ''
   return (
-    <th scope="col" className={column.num ? 'num' : ''} aria-sort={direction} title={column.title}>
+    <th scope="col" className={column.num ? 'num' : BARS.has(column.id) ? 'bar-cell' : ''} aria-sort={direction} title={column.title}>
       {onSort && column.value ? (
         <button type="button" onClick={() => onSort({ column: column.id, descending: active ? !sort.descending : column.num === true })}>
           {column.num ? <span className="sort" aria-hidden="true">{mark}</span> : null}
@@ -104,7 +106,7 @@ function Line<T>({ row, first, table }: { readonly row: T; readonly first: boole
       onKeyDown={pick ? (event) => { if (event.key === 'Enter' && event.target === event.currentTarget) pick(row) } : undefined}
     >
       {columns.map((column) => (
-        <td key={column.id} className={column.num ? 'num' : column.id === 'bar' ? 'bar-cell' : ''}>
+        <td key={column.id} className={column.num ? 'num' : BARS.has(column.id) ? 'bar-cell' : ''}>
           {column.cell(row)}
         </td>
       ))}

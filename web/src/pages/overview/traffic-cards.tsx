@@ -76,7 +76,7 @@ function BesideCard({ series, over }: { readonly series: Answered<SeriesAnswer> 
               <th scope="col">Name</th>
               <th scope="col" className="num">Now</th>
               <th scope="col" className="num">Average</th>
-              <th scope="col"><span className="sr">Share</span></th>
+              <th scope="col" className="bar-cell"><span className="sr">Share</span></th>
             </tr>
           </thead>
           <tbody>
