@@ -81,9 +81,10 @@ export type Totals = Readonly<Record<string, { bytes: number; packets: number; f
 
 /** Key → totals; the parts of a key joined by a blank. */
 export function totalsOf(answer: TopAnswer, options: { flows?: boolean } = {}): Totals {
-  const entries = answer.rows.map((row) => [
-    answer.columns.map((column) => String(row.key[column])).join(' '),
-    { bytes: row.bytes, packets: row.packets, ...(options.flows === true ? { flows: row.flows } : {}) },
-  ])
-  return Object.fromEntries(entries.sort(([a], [b]) => (String(a) < String(b) ? -1 : 1)))
+  const entries = answer.rows.map((row) => ({
+    key: answer.columns.map((column) => String(row.key[column])).join(' '),
+    total: { bytes: row.bytes, packets: row.packets, ...(options.flows === true ? { flows: row.flows } : {}) },
+  }))
+  entries.sort((a, b) => (a.key < b.key ? -1 : 1))
+  return Object.fromEntries(entries.map(({ key, total }) => [key, total]))
 }
