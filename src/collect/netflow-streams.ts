@@ -313,6 +313,13 @@ export class StreamTable {
     return oldest === undefined ? false : this.evictOne(spare)
   }
 
+  /** All, in no order; streams may come and go while it is walked. */
+  *all(): Generator<Stream> {
+    for (const head of this.#buckets.values()) {
+      for (let stream: Stream | undefined = head; stream !== undefined; stream = stream.chained) yield stream
+    }
+  }
+
   /** Most recently used first. */
   *recent(): Generator<Stream> {
     let a = this.#proven.newest

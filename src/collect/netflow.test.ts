@@ -505,6 +505,19 @@ describe('bad input', () => {
     }
   })
 
+  test('nothing outside its own bytes is read, wherever in the buffer a datagram lies', () => {
+    for (const message of messages) {
+      const buffer = new Uint8Array(message.length + 2000)
+      buffer.set(message, 1000)
+      for (let cut = 0; cut <= message.length; cut++) {
+        const sink = testSink()
+        create().datagram({ ...datagram(buffer), offset: 1000, length: cut }, sink)
+        const alone = decode([message.subarray(0, cut)])
+        assert.deepEqual([sink.rows(), sink.problems], [alone.rows, alone.problems], `cut at ${cut}`)
+      }
+    }
+  })
+
   test('flipped bytes and random bytes never throw, and rows never exceed what was sent', () => {
     const ingest = create()
     const sink = testSink(65_536)

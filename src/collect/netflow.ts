@@ -60,6 +60,7 @@ export const DEFAULTS = {
 /** A port not heard for so long is taken to be given up. */
 const PORT_ALIVE_MS = 300_000
 const SWEEP_MS = 60_000
+const SWEEP_STREAMS = 2_000
 /** A stream is proven when it has delivered rows over so long. */
 const PROVEN_AFTER_MS = 5_000
 /** Templates whose bytes are remembered to share one object among exporters. */
@@ -97,6 +98,7 @@ class NetflowIngest implements Ingest {
   #optionsCount = 0
   readonly #waitingStreams = new Set<Stream>()
   #nextSweep = 0
+  #sweeping: Generator<Stream> | undefined = undefined
 
   constructor(options: NetflowOptions, clock: Clock) {
     const { observer, ...limits } = options
@@ -542,13 +544,21 @@ class NetflowIngest implements Ingest {
         this.#problem(stream, sink, 'no_template', 0)
       }
     }
-    if (now >= this.#nextSweep) this.#sweep(now)
+    if (this.#sweeping === undefined && now >= this.#nextSweep) {
+      this.#nextSweep = now + SWEEP_MS
+      this.#sweeping = this.#streams.all()
+    }
+    if (this.#sweeping !== undefined) this.#sweep(this.#sweeping, now)
   }
 
-  /** Forgets templates that nobody has used or announced for long. All streams are looked at: once a minute is enough. */
-  #sweep(now: number): void {
-    this.#nextSweep = now + SWEEP_MS
-    for (const stream of this.#streams.recent()) {
+  /** Forgets templates that nobody has used or announced for long, some streams at a time: receiving must not wait for it. */
+  #sweep(streams: Generator<Stream>, now: number): void {
+    for (let n = 0; n < SWEEP_STREAMS; n++) {
+      const { value: stream, done } = streams.next()
+      if (done === true) {
+        this.#sweeping = undefined
+        return
+      }
       stream.settlePorts(now - PORT_ALIVE_MS)
       for (const transport of stream.transports) {
         for (const [id, known] of transport.templates) {
