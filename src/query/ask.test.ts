@@ -102,7 +102,7 @@ test('series gives bits a second in whole buckets, zero where nothing was, null 
   assert.deepEqual([other?.low[1], other?.high[1], other?.high[2]], [500 * 8 / 60, 500 * 8 / 60, 0])
   assert.equal(answer.total.bytes, 150_550)
   const later = await ask.series({ from: now - MINUTE, to: now + 3 * MINUTE, step: 60 })
-  assert.deepEqual(later.series[0]?.values, [0, 0, 77 * 8 / 60, null, null])
+  assert.deepEqual(later.series[0]?.values, [0, 0, 77 * (8 / 60), null, null])
   const around = await ask.series({ from: T - 10 * MINUTE, to: T + 20 * MINUTE, by: ['vlan'], step: 300 })
   assert.deepEqual(around.series[0]?.values.map((v) => v === null), [true, false, false, false, false, true])
 })

@@ -12,12 +12,13 @@ export const Ledger = z
       queueDropped: z.number().describe('decoded, but the pipeline was full'),
       spoolRefused: z.number().describe('the spool was full or could not be written'),
       spooled: z.number(),
+      other: z.number().describe('came by another way: left in the spool by an earlier run, or the past of the demo'),
       stored: z.number(),
       waiting: z.number().describe('in the spool, not yet in the store'),
     }),
     metrics: z.object({ decoded: z.number(), stored: z.number() }),
   })
-  .describe('since the server started: decoded = queueDropped + spoolRefused + spooled (+ what is in flight)')
+  .describe('since the server started: decoded = queueDropped + spoolRefused + spooled (+ what is in flight); spooled + other = stored + waiting (+ what was set aside)')
 export type Ledger = z.infer<typeof Ledger>
 
 export const Health = z.object({

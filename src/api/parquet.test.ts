@@ -1,0 +1,45 @@
+import assert from 'node:assert/strict'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { createPlace, startStore, type Place } from '../store/store.fixture.ts'
+import type { EmbeddedStore } from '../store/embedded.ts'
+import { quoted } from '../store/literal.ts'
+import { parquet } from './parquet.ts'
+import type { Table } from './table.ts'
+
+let place: Place
+let store: EmbeddedStore
+
+before(async () => {
+  place = await createPlace()
+  store = await startStore(place.data)
+})
+after(async () => {
+  await store.stop()
+  await place.remove()
+})
+
+/** What the engine reads out of the file that we wrote. */
+async function readBack(table: Table) {
+  const file = join(place.dir, 'answer.parquet')
+  await writeFile(file, parquet(table))
+  return store.query(`SELECT * FROM file(${quoted(file)}, 'Parquet')`)
+}
+
+test('another reader finds every value, missing ones too', async () => {
+  const table: Table = {
+    columns: [{ name: 'name', type: 'text' }, { name: 'port', type: 'number' }, { name: 'low', type: 'number' }, { name: 'other', type: 'boolean' }],
+    rows: [['a', 443, 0.5, true], ['', null, -1e300, false], ['größe\n"x"', 2 ** 52, null, null], [null, -1, 1 / 3, true]],
+  }
+  const answer = await readBack(table)
+  assert.deepEqual(answer.columns.map((c) => [c.name, c.type]), [['name', 'Nullable(String)'], ['port', 'Nullable(Int64)'], ['low', 'Nullable(Float64)'], ['other', 'Nullable(Bool)']])
+  assert.deepEqual(answer.rows, table.rows)
+})
+
+test('many columns and rows, and none at all', async () => {
+  const columns = Array.from({ length: 40 }, (_, i) => ({ name: `c${i}`, type: 'number' as const }))
+  const rows = Array.from({ length: 1001 }, (_, r) => columns.map((_c, c) => (r % 7 === c % 7 ? null : r * c)))
+  assert.deepEqual((await readBack({ columns, rows })).rows, rows)
+  assert.deepEqual((await readBack({ columns, rows: [] })).rows, [])
+})
