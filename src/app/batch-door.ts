@@ -14,8 +14,9 @@ export interface ForeignBatch {
 
 export interface BatchDoorDeps {
   readonly enrich: (batch: FlowBatch) => readonly string[]
-  readonly spool: { write(batch: FlowBatch, names: readonly string[]): Promise<unknown> }
+  readonly spool: { write(batch: FlowBatch, names: readonly string[]): Promise<{ accepted: number }> }
   readonly onSighting: (sighting: Sighting) => void
+  readonly onAccepted: (rows: number) => void
 }
 
 /** Takes batches from the port, one after the other. */
@@ -26,7 +27,7 @@ export function openBatchDoor(port: MessagePort, deps: BatchDoorDeps): void {
       for (const sighting of foreign.sightings) deps.onSighting(sighting)
       const batch = new FlowBatch(foreign.capacity, foreign.buffer)
       batch.n = foreign.rows
-      if (batch.n > 0) await deps.spool.write(batch, deps.enrich(batch))
+      if (batch.n > 0) deps.onAccepted((await deps.spool.write(batch, deps.enrich(batch))).accepted)
       port.postMessage({ done: true })
     })
   })

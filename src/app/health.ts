@@ -58,6 +58,7 @@ export interface HealthParts {
 export function healthOf(parts: HealthParts): Health {
   const { report, store, loader, now } = parts
   const { ledger } = report.pipeline
+  const { flows, metrics } = loader.tables
   const reasons = reasonsOf(parts)
   return {
     status: reasons.length === 0 ? 'ok' : 'degraded',
@@ -87,26 +88,28 @@ export function healthOf(parts: HealthParts): Health {
         queueDropped: ledger.flows.queueDropped,
         spoolRefused: ledger.flows.spoolRefused,
         spooled: ledger.flows.spooled,
-        stored: loader.rowsStored,
-        waiting: loader.rowsWaiting,
+        other: (flows?.found ?? 0) + report.doorRows,
+        stored: flows?.stored ?? 0,
+        waiting: flows?.waiting ?? 0,
       },
-      metrics: { decoded: ledger.metrics.decoded, stored: ledger.metrics.spooled },
+      metrics: { decoded: ledger.metrics.decoded, stored: metrics?.stored ?? 0 },
     },
   }
 }
 
 function reasonsOf({ report, store, loader, now }: HealthParts): string[] {
   const reasons = [...report.pipeline.reasons]
-  const { ledger } = report.pipeline
+  const { recent } = report.pipeline
   if (store.state !== 'ready') reasons.push(`The store is ${store.state}${store.error === undefined ? '' : `: ${store.error}`}.`)
   if (loader.problem !== undefined) reasons.push(`The last insert failed: ${loader.problem}`)
   if (loader.waitingSince !== undefined && now - loader.waitingSince > LONG_WAIT_MS) {
     reasons.push(`Answers are delayed: ${minutes(now - loader.waitingSince)} of traffic wait safely in the spool.`)
   }
   if (report.spool.problem !== undefined) reasons.push(`The spool refuses flows: ${report.spool.problem}`)
-  if (ledger.flows.queueDropped > 0) reasons.push(`${ledger.flows.queueDropped} flows were dropped because the spool could not keep up.`)
-  if (ledger.datagrams.kernelDropped > 0) {
-    reasons.push(`The kernel dropped ${ledger.datagrams.kernelDropped} datagrams because the receive buffer was full.`)
+  const over = `in the last ${minutes(recent.overMs)}`
+  if (recent.queueDropped > 0) reasons.push(`${recent.queueDropped} flows were dropped ${over} because the spool could not keep up.`)
+  if (recent.kernelDropped > 0) {
+    reasons.push(`The kernel dropped ${recent.kernelDropped} datagrams ${over} because the receive buffer was full.`)
   }
   if (loader.rowsRejected > 0) reasons.push(`${loader.rowsRejected} rows could not be read by the store and were set aside in the spool.`)
   if (report.inventoryRefused > 0) reasons.push(`${report.inventoryRefused} machines were not taken into the inventory: it is full.`)
@@ -114,5 +117,5 @@ function reasonsOf({ report, store, loader, now }: HealthParts): string[] {
 }
 
 function minutes(ms: number): string {
-  return `${Math.round(ms / 60_000)} min`
+  return `${Math.max(1, Math.round(ms / 60_000))} min`
 }

@@ -20,6 +20,8 @@ export interface PipelineReport {
   readonly pipeline: PipelineStatus
   readonly spool: SpoolStatus
   readonly inventoryRefused: number
+  /** Flow rows taken through the batch door. */
+  readonly doorRows: number
 }
 
 /** What can be asked of the pipeline's thread, and what it answers. */

@@ -1,4 +1,4 @@
-import { parentPort, workerData } from 'node:worker_threads'
+import { parentPort, workerData, type MessagePort } from 'node:worker_threads'
 import { systemClock } from '../base/clock.ts'
 import { OperatorError } from '../base/errors.ts'
 import { readJsonFile, writeJsonFile } from '../base/json-file.ts'
@@ -37,7 +37,7 @@ const pipeline = createPipeline(config.pipeline, {
 })
 
 const answers: { [What in keyof PipelineQuestions]: () => PipelineQuestions[What] } = {
-  report: () => ({ pipeline: pipeline.status(), spool: spool.status(), inventoryRefused: inventory.refused() }),
+  report: () => ({ pipeline: pipeline.status(), spool: spool.status(), inventoryRefused: inventory.refused(), doorRows }),
   exporters: () => {
     const heard = pipeline.exporters()
     for (const exporter of heard.exporters) exporter.interfaces = Math.max(exporter.interfaces, inventory.interfaceCount(exporter.address))
@@ -45,6 +45,16 @@ const answers: { [What in keyof PipelineQuestions]: () => PipelineQuestions[What
   },
   inventory: () => inventoryAnswer(inventory),
   names: () => inventory.exporterNames(),
+}
+
+let doorRows = 0
+function openDoor(door: MessagePort): void {
+  openBatchDoor(door, {
+    enrich: (batch) => enricher.apply(batch),
+    spool,
+    onSighting: (sighting) => inventory.sight(sighting),
+    onAccepted: (rows) => (doorRows += rows),
+  })
 }
 
 let savedVersion = inventory.version()
@@ -70,7 +80,7 @@ async function stop(): Promise<void> {
 
 port.on('message', (message: ToPipeline) => {
   if (message.type === 'stop') void stop()
-  else if (message.type === 'door') openBatchDoor(message.port, { enrich: (batch) => enricher.apply(batch), spool, onSighting: (sighting) => inventory.sight(sighting) })
+  else if (message.type === 'door') openDoor(message.port)
   else post({ type: 'answer', id: message.id, value: answers[message.what]() })
 })
 

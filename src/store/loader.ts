@@ -32,6 +32,8 @@ export interface LoaderStatus {
   readonly rowsWaiting: number
   readonly filesWaiting: number
   readonly rowsStored: number
+  /** Rows by table: in the store, still in the spool, and, of both, those that an earlier life had left in the spool. */
+  readonly tables: Readonly<Record<string, { readonly stored: number; readonly waiting: number; readonly found: number }>>
   readonly rowsRejected: number
   readonly inserts: number
   /** When the file that waits longest was first seen. */
@@ -72,6 +74,7 @@ export function createLoader(config: LoaderConfig, deps: LoaderDeps): Loader {
   const pending = new Map<string, Pending>()
   const grouped = new Set<string>()
   const replay: Group[] = []
+  const tables = new Map<string, { stored: number; found: number }>()
   let rowsStored = 0
   let rowsRejected = 0
   let inserts = 0
@@ -157,6 +160,12 @@ export function createLoader(config: LoaderConfig, deps: LoaderDeps): Loader {
     }
   }
 
+  function tableOf(name: string): { stored: number; found: number } {
+    let table = tables.get(name)
+    if (!table) tables.set(name, (table = { stored: 0, found: 0 }))
+    return table
+  }
+
   async function insert(group: Group): Promise<void> {
     for (let attempt = 0; !stopping; attempt++) {
       try {
@@ -164,6 +173,7 @@ export function createLoader(config: LoaderConfig, deps: LoaderDeps): Loader {
         problem = undefined
         inserts++
         rowsStored += rowsOf(group)
+        tableOf(group.table).stored += rowsOf(group)
         await rename(at(`${group.token}.group`), at(`${group.token}.done`))
         await discard(group)
         return
@@ -260,6 +270,10 @@ export function createLoader(config: LoaderConfig, deps: LoaderDeps): Loader {
       stopping = false
       await recover()
       await look()
+      for (const file of [...pending.keys(), ...grouped]) {
+        const found = parseSpoolFile(file)
+        if (found) tableOf(found.table).found += found.rows
+      }
       running = run()
     },
     async stop() {
@@ -281,14 +295,26 @@ export function createLoader(config: LoaderConfig, deps: LoaderDeps): Loader {
       }
     },
     status() {
+      const waiting = new Map<string, number>()
       let rowsWaiting = 0
       let waitingSince: number | undefined
       for (const file of pending.values()) {
         rowsWaiting += file.rows
+        waiting.set(file.table, (waiting.get(file.table) ?? 0) + file.rows)
         waitingSince = Math.min(waitingSince ?? Infinity, file.seen)
       }
-      for (const file of grouped) rowsWaiting += parseSpoolFile(file)?.rows ?? 0
+      for (const name of grouped) {
+        const file = parseSpoolFile(name)
+        if (!file) continue
+        rowsWaiting += file.rows
+        waiting.set(file.table, (waiting.get(file.table) ?? 0) + file.rows)
+      }
       return {
+        tables: Object.fromEntries(
+          [...new Set([...tables.keys(), ...waiting.keys()])].map((table) => [
+            table, { stored: 0, found: 0, ...tables.get(table), waiting: waiting.get(table) ?? 0 },
+          ]),
+        ),
         rowsWaiting, filesWaiting: pending.size + grouped.size, rowsStored, rowsRejected, inserts,
         ...(waitingSince === undefined ? {} : { waitingSince }), ...(problem === undefined ? {} : { problem }),
       }
