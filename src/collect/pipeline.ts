@@ -4,19 +4,11 @@ import type { MetricBatch } from '../flow/metric-batch.ts'
 import type { Sighting } from '../flow/sighting.ts'
 import { createExporters, type ExportersHeard } from './exporters.ts'
 import type { ProblemCode } from './ingest.ts'
-import {
-  addStatus,
-  ledgerOf,
-  mergeListeners,
-  RecentLosses,
-  type Outcome,
-  type PipelineLedger,
-  type RecentLoss,
-} from './ledger.ts'
+import { ledgerOf, mergeListeners, RecentLosses, type Outcome, type PipelineLedger, type RecentLoss } from './ledger.ts'
 import { RECEIVE_BUFFER_BYTES, type Listener, type ListenerConfig } from './receive.ts'
-import { createReceiver, type Receiver } from './receiver.ts'
-import type { IngestState, ReceiverConfig, ReceiverKind, ReceiverStatus } from './receiver-messages.ts'
+import type { IngestState, ReceiverKind, ReceiverStatus } from './receiver-messages.ts'
 import { readStates, writeStates } from './receiver-state.ts'
+import { createReceivers } from './receivers.ts'
 
 // The life of a flow, from the wire to the spool:
 //
@@ -110,31 +102,16 @@ export interface Pipeline {
 
 const BATCH_ROWS = 131_072
 const BATCHES = 8
+const FLUSH_MS = 1_000
 const SAVE_MS = 10_000
 const STREAMS = 10_000
-/** A receiver that was lost comes back after this pause. */
-const RESTART_MS = 1_000
-
-interface Place {
-  receiver: Receiver
-  status: ReceiverStatus | undefined
-  state: IngestState | undefined
-}
-
 export function createPipeline(config: PipelineConfig, deps: PipelineDeps): Pipeline {
   const { log, clock } = deps
   const count = config.receivers || Math.max(1, Math.floor(navigator.hardwareConcurrency / 4))
   const exporters = createExporters({ limit: config.streams ?? STREAMS }, { nameOf: deps.nameOf })
   const outcome: Outcome = { spoolRefused: 0, spooled: 0, metricsDropped: 0, metricsSpooled: 0 }
-  const places: Place[] = []
-  /** Last words of receivers that ended, added up. */
-  let past: ReceiverStatus | undefined
-  const restarts = new Set<NodeJS.Timeout>()
   const recent = new RecentLosses()
-  let kind: ReceiverKind = 'recvmmsg'
   let startedAt = 0
-  let stopping = false
-  let states: readonly IngestState[] = []
 
   // Batches and metrics are taken in the order in which they come. The next batch is enriched while the one before
   // is being written; two are never written at once.
@@ -210,6 +187,13 @@ export function createPipeline(config: PipelineConfig, deps: PipelineDeps): Pipe
     }
   }
 
+  async function savedStates(): Promise<readonly IngestState[]> {
+    if (config.stateFile === undefined) return []
+    const { states, error } = await readStates(config.stateFile)
+    if (error !== undefined) log.warn({ err: error, file: config.stateFile }, 'saved templates could not be read')
+    return states
+  }
+
   /** Writes what the receivers want kept, one write at a time, the newest state each time. */
   function saveState(): void {
     const file = config.stateFile
@@ -217,122 +201,42 @@ export function createPipeline(config: PipelineConfig, deps: PipelineDeps): Pipe
     stateWaiting = true
     stateWriting = stateWriting.then(async () => {
       stateWaiting = false
-      const newest = places.flatMap(({ state }) => (state ? [state] : []))
       try {
-        await writeStates(file, newest, clock.now())
+        await writeStates(file, receivers.states(), clock.now())
       } catch (error) {
         log.warn({ err: error, file }, 'templates could not be saved; after a restart, data waits for new ones')
       }
     })
   }
 
-  function receiverConfig(listeners: readonly ListenerConfig[], reusePort: boolean): ReceiverConfig {
-    return {
-      listeners,
+  const receivers = createReceivers(
+    {
+      count,
+      listeners: config.listeners,
       receiver: config.receiver ?? 'auto',
       receiveBufferBytes: config.receiveBufferBytes ?? RECEIVE_BUFFER_BYTES,
-      reusePort,
       batchRows: config.batchRows ?? BATCH_ROWS,
       batches: Math.max(2, Math.ceil((config.batches ?? BATCHES) / count)),
-      flushMs: config.flushMs ?? 1_000,
+      flushMs: config.flushMs ?? FLUSH_MS,
       saveMs: config.saveMs ?? SAVE_MS,
       netflow: config.netflow ?? {},
       sflow: config.sflow ?? {},
-    }
-  }
-
-  async function open(
-    index: number,
-    listeners: readonly ListenerConfig[],
-    reusePort: boolean,
-  ): Promise<readonly Listener[]> {
-    let bound = listeners
-    const place: Place = {
-      status: undefined,
-      state: undefined,
-      receiver: createReceiver(receiverConfig(listeners, reusePort), {
-        states: places[index]?.state ? [places[index].state] : states,
-        onBatch,
-        onMetrics,
-        onSightings,
-        onStreams: (streams, at) => exporters.heard(index, streams, at),
-        onStatus: (status) => {
-          place.status = status
-          recent.note(clock.now(), ledgerOf(statuses(), outcome))
-        },
-        onState: (state) => {
-          place.state = state
-          saveState()
-        },
-        onLost: (error) => {
-          log.warn({ err: error, receiver: index }, 'a receiver ended; it is started again')
-          reopen(index, place, bound, reusePort)
-        },
-      }),
-    }
-    const started = await place.receiver.start()
-    kind = started.kind
-    bound = listeners.map(({ host }, i) => ({ host, port: started.listeners[i]?.port ?? 0 }))
-    if (started.fallback !== null)
-      log.warn({ reason: started.fallback }, 'receiving by dgram, which takes a quarter of the rate of recvmmsg')
-    places[index] = place
-    return started.listeners
-  }
-
-  function bury(place: Place): void {
-    // What it held is gone with it: its streams are heard anew, its batches were its own.
-    if (place.status) {
-      const last = { ...place.status, streams: 0, templates: 0, pending: 0, batchesAllocated: 0, batchesFree: 0 }
-      past = past ? addStatus(past, last) : last
-    }
-    place.status = undefined
-  }
-
-  function reopen(index: number, place: Place, listeners: readonly ListenerConfig[], reusePort: boolean): void {
-    if (stopping) return
-    bury(place)
-    const timer = setTimeout(() => {
-      restarts.delete(timer)
-      open(index, listeners, reusePort).catch((error: unknown) => {
-        log.warn({ err: error, receiver: index }, 'a receiver could not be started again')
-        reopen(index, place, listeners, reusePort)
-      })
-    }, RESTART_MS)
-    restarts.add(timer)
-  }
-
-  const statuses = (): ReceiverStatus[] => [
-    ...(past ? [past] : []),
-    ...places.flatMap(({ status }) => (status ? [status] : [])),
-  ]
+    },
+    {
+      onBatch,
+      onMetrics,
+      onSightings,
+      onStreams: (receiver, streams, at) => exporters.heard(receiver, streams, at),
+      onStatus: () => recent.note(clock.now(), ledgerOf(receivers.all(), outcome)),
+      onState: saveState,
+      log,
+    },
+  )
 
   return {
     async start() {
       startedAt = clock.now()
-      if (config.stateFile !== undefined) {
-        const read = await readStates(config.stateFile)
-        states = read.states
-        if (read.error !== undefined)
-          log.warn({ err: read.error, file: config.stateFile }, 'saved templates could not be read')
-      }
-      try {
-        // SO_REUSEPORT lets another program of the same user take half of the datagrams without a word. So the ports are
-        // first opened without it, by a receiver that only finds out whether they are free, and which they are.
-        let listeners = config.listeners
-        if (count > 1) {
-          const found = await open(0, listeners, false)
-          await places[0]?.receiver.stop()
-          for (const place of places.splice(0)) bury(place)
-          listeners = listeners.map(({ host }, i) => ({ host, port: found[i]?.port ?? 0 }))
-        }
-        // The kernel spreads datagrams over the sockets of a port by the hash of both addresses and ports, so that an
-        // exporter stays with one receiver, where its templates are.
-        for (let index = 0; index < count; index++) await open(index, listeners, count > 1)
-      } catch (error) {
-        stopping = true
-        await Promise.all(places.map(({ receiver }) => receiver.stop()))
-        throw error
-      }
+      await receivers.start(await savedStates())
       const { listeners } = status()
       const asked = config.receiveBufferBytes ?? RECEIVE_BUFFER_BYTES
       const given = listeners.reduce((least, { receiveBufferBytes }) => Math.min(least, receiveBufferBytes), asked)
@@ -342,21 +246,23 @@ export function createPipeline(config: PipelineConfig, deps: PipelineDeps): Pipe
           'the kernel gave a smaller receive buffer than asked, bursts may be lost: raise net.core.rmem_max or grant CAP_NET_ADMIN',
         )
       log.info(
-        { listeners: listeners.map(({ address, port }) => `${address} port ${port}`), receiver: kind, threads: count },
+        {
+          listeners: listeners.map(({ address, port }) => `${address} port ${port}`),
+          receiver: receivers.kind(),
+          threads: count,
+        },
         'receiving',
       )
     },
     async stop() {
-      stopping = true
-      for (const timer of restarts) clearTimeout(timer)
-      await Promise.all(places.map(({ receiver }) => receiver.stop()))
+      await receivers.stop()
       while (working) await working
       await metricsWriting
       await stateWriting
     },
     status,
     exporters() {
-      const all = statuses()
+      const all = receivers.all()
       return exporters.answer(clock.now(), {
         streams: all.reduce((sum, { streams }) => sum + streams, 0),
         evicted: all.reduce((sum, { streamsEvicted }) => sum + streamsEvicted, 0),
@@ -366,8 +272,9 @@ export function createPipeline(config: PipelineConfig, deps: PipelineDeps): Pipe
   }
 
   function status(): PipelineStatus {
-    const all = statuses()
-    const live = places.flatMap((place) => (place.status ? [place.status] : []))
+    const all = receivers.all()
+    const live = receivers.live()
+    const kind = receivers.kind()
     const total = (value: (one: ReceiverStatus) => number, over = all): number =>
       over.reduce((sum, one) => sum + value(one), 0)
     const problems: Partial<Record<ProblemCode, number>> = {}

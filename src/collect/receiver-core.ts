@@ -1,11 +1,9 @@
 import type { Clock } from '../base/clock.ts'
-import { MetricBatch } from '../flow/metric-batch.ts'
-import type { FlowBatch } from '../flow/flow-batch.ts'
-import type { Sighting } from '../flow/sighting.ts'
-import { BatchPool, type PooledBatch } from './batch-pool.ts'
+import { BatchPool } from './batch-pool.ts'
 import { familyOf, RefusedSources } from './dispatch.ts'
-import type { Datagram, Ingest, IngestSink, ProblemCode } from './ingest.ts'
+import type { Datagram, Ingest, ProblemCode } from './ingest.ts'
 import type { Listener } from './receive.ts'
+import { ReceiverSink } from './receiver-sink.ts'
 import type { FromReceiver, IngestState, ReceiverConfig, ReceiverStatus, ToReceiver } from './receiver-messages.ts'
 
 // What a receiver does between its sockets and the pipeline: dispatch, the batch being filled, the counters. It knows
@@ -25,8 +23,6 @@ export interface ReceiverCoreDeps {
 const METRICS_PER_MESSAGE = 8_192
 const METRICS_IN_FLIGHT = 8
 const SIGHTINGS_PER_MESSAGE = 2_000
-/** Sightings are repeated by their senders, so that one left out comes again. */
-const SIGHTINGS_PER_SECOND = 20_000
 const STREAMS_LEAST = 64
 const STREAMS_MOST = 10_000
 const REFUSED_SHOWN = 100
@@ -53,95 +49,6 @@ const REJECTING: ReadonlySet<ProblemCode> = new Set([
   'session_limit',
 ])
 
-class Sink implements IngestSink {
-  readonly metrics = new MetricBatch()
-  readonly problems: Record<ProblemCode, number> = {
-    truncated: 0,
-    bad_version: 0,
-    bad_length: 0,
-    bad_template: 0,
-    template_limit: 0,
-    no_template: 0,
-    pending_dropped: 0,
-    session_limit: 0,
-    bad_sample: 0,
-    bad_record: 0,
-    empty: 0,
-    unsupported: 0,
-  }
-  /** The first problem of the datagram at hand. */
-  firstProblem: ProblemCode | undefined
-  handedOn = 0
-  dropped = 0
-  /** When the first row of the current batch was noticed; 0 while it is empty. */
-  filledSince = 0
-  metricsInFlight = 0
-  sightings: Sighting[] = []
-  sightingsThisSecond = 0
-  sightingsDropped = 0
-  readonly pool: BatchPool
-  readonly #deps: ReceiverCoreDeps
-  #current: PooledBatch
-  flows: FlowBatch
-
-  constructor(pool: BatchPool, deps: ReceiverCoreDeps) {
-    this.pool = pool
-    this.#deps = deps
-    this.#current = pool.take() as PooledBatch
-    this.flows = this.#current.batch
-  }
-
-  room(rows: number): boolean {
-    if (this.flows.n + rows <= this.flows.capacity) return true
-    if (rows <= this.flows.capacity && this.handOn()) return true
-    this.dropped += rows
-    return false
-  }
-
-  /** Gives the current batch to the pipeline and takes an empty one; false, and nothing done, if there is none. */
-  handOn(): boolean {
-    let next = this.pool.take()
-    if (!next) {
-      this.readMail()
-      next = this.pool.take()
-      if (!next) return false
-    }
-    this.giveAway()
-    this.#current = next
-    this.flows = next.batch
-    return true
-  }
-
-  giveAway(): void {
-    const { id, batch, known } = this.#current
-    this.#current.known = true
-    this.handedOn += batch.n
-    this.filledSince = 0
-    this.#deps.post({ type: 'batch', id, rows: batch.n, buffer: known ? undefined : batch.buffer })
-  }
-
-  readMail(): void {
-    for (let message = this.#deps.mail(); message; message = this.#deps.mail()) {
-      if (message.type === 'batchDone') this.pool.giveBack(message.id)
-      else this.metricsInFlight--
-    }
-  }
-
-  sighting(sighting: Sighting): void {
-    if (this.sightingsThisSecond >= SIGHTINGS_PER_SECOND) {
-      this.sightingsDropped++
-      return
-    }
-    this.sightingsThisSecond++
-    this.sightings.push(sighting)
-  }
-
-  problem(code: ProblemCode, _offset: number): void {
-    this.problems[code]++
-    this.firstProblem ??= code
-  }
-}
-
 export interface ReceiverCore {
   datagram(datagram: Datagram): void
   /** Housekeeping between datagrams, at least every 100 ms: batches by age, and what is due each second. */
@@ -157,7 +64,7 @@ export interface ReceiverCore {
 
 export function createReceiverCore(config: ReceiverConfig, deps: ReceiverCoreDeps): ReceiverCore {
   const { netflow, sflow, clock, post } = deps
-  const sink = new Sink(new BatchPool(config.batchRows, config.batches), deps)
+  const sink = new ReceiverSink(new BatchPool(config.batchRows, config.batches), deps)
   const refused = new RefusedSources()
   let rejected = 0
   let metricsDecoded = 0
