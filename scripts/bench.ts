@@ -10,11 +10,10 @@ const [name, ...args] = process.argv.slice(2)
 
 if (name === undefined) {
   console.log('Benchmarks, for `npm run bench -- NAME`:')
-  for (const file of readdirSync(folder)
-    .filter((entry) => entry.endsWith('.ts') && !entry.endsWith('.test.ts'))
-    .sort()) {
+  for (const file of readdirSync(folder).filter((entry) => entry.endsWith('.ts')).sort()) {
+    // What opens with a comment can be run; the rest are parts.
     const first = readFileSync(join(folder, file), 'utf8').split('\n')[0] ?? ''
-    console.log(`  ${file.slice(0, -3).padEnd(16)} ${first.startsWith('//') ? first.slice(2).trim() : ''}`)
+    if (first.startsWith('// ')) console.log(`  ${file.slice(0, -3).padEnd(16)} ${first.slice(3)}`)
   }
 } else if (existsSync(join(folder, `${name}.ts`))) {
   const [cpu] = cpus()
