@@ -150,9 +150,10 @@ export class RowMaker {
 
   #times(batch: FlowBatch, first: number, count: number, plan: FlowPlan, context: SetContext): void {
     if (plan.start === 'direct' && plan.end === 'direct') return
-    if (plan.start === 'uptime' && plan.end === 'uptime' && !plan.boot && context.bootedAt === 0 && context.uptime >= 0) {
-      uptimes(batch.time_start, first, this.#notes.start_ticks, count, context)
-      uptimes(batch.time_end, first, this.#notes.end_ticks, count, context)
+    if (plan.start === 'uptime' && plan.end === 'uptime' && !plan.boot && (context.uptime >= 0 || context.bootedAt > 0)) {
+      const uptime = context.uptime >= 0 ? context.uptime : uptimeSince(context.bootedAt, context)
+      uptimes(batch.time_start, first, this.#notes.start_ticks, count, uptime, context)
+      uptimes(batch.time_end, first, this.#notes.end_ticks, count, uptime, context)
       return
     }
     const notes = this.#notes
@@ -182,8 +183,8 @@ export class RowMaker {
     if (kind === 'delta') return Math.max(0, context.exportedAt - (ticks[i] as number) / 1000)
     const tick = ticks[i] as number
     const boot = plan.boot && (this.#notes.boot[i] as number) > 0 ? (this.#notes.boot[i] as number) : context.bootedAt
-    if (boot > 0) return boot + tick
     if (context.uptime >= 0) return context.exportedAt - ageOf(context.uptime, tick)
+    if (boot > 0) return context.exportedAt - ageOf(uptimeSince(boot, context), tick)
     // IPFIX without the time the exporter started: the flow is taken to have ended when it was exported.
     const last = plan.end === 'uptime' ? (this.#notes.end_ticks[i] as number) : tick
     return context.exportedAt - ageOf(last, tick)
@@ -321,9 +322,13 @@ function ageOf(now: number, then: number): number {
   return age >= FUTURE ? age - WORD : age
 }
 
+/** The uptime of an exporter when it sent the datagram, wrapped as the uptimes in its records are. */
+function uptimeSince(boot: number, context: SetContext): number {
+  return (context.exportedAt - boot) >>> 0
+}
+
 /** Uptimes of v5 and v9 → milliseconds since 1970, in whole numbers only: this runs for most records there are. */
-function uptimes(times: Uint32Array, first: number, ticks: Uint32Array, count: number, context: SetContext): void {
-  const { uptime } = context
+function uptimes(times: Uint32Array, first: number, ticks: Uint32Array, count: number, uptime: number, context: SetContext): void {
   const high = Math.floor(context.exportedAt / WORD)
   const low = context.exportedAt >>> 0
   for (let i = 0, at = 2 * first; i < count; i++, at += 2) {

@@ -227,6 +227,8 @@ describe('what the columns are made of', () => {
     assert.deepEqual(times([[154, 8], [155, 8]], [...u64((at - 4500) * 1000), ...u64((at - 1500) * 1000)]), expected, 'microseconds since 1970, as some send')
     assert.deepEqual(times([[158, 4], [159, 4]], [...u32(4_500_000), ...u32(1_500_000)]), expected)
     assert.deepEqual(times([[160, 8], [22, 4], [21, 4]], [...u64(at - 10_000), ...u32(5500), ...u32(8500)]), expected)
+    assert.deepEqual(times([[160, 8], [22, 4], [21, 4]], [...u64(at - 2 ** 32 - 5000), ...u32(500), ...u32(3500)]), expected, 'an uptime that has wrapped')
+    assert.deepEqual(times([[160, 8], [22, 4], [21, 4]], [...u64(at), ...u32(2 ** 32 - 4500), ...u32(2 ** 32 - 1500)]), expected, 'a flow from before the exporter started')
     assert.deepEqual(times([[22, 4], [21, 4]], [...u32(5500), ...u32(8500)]), [iso(at - 3000), iso(at)], 'without the start of the exporter the end is the export')
     assert.deepEqual(times([[153, 8], [161, 4]], [...u64(at - 1500), ...u32(3000)]), expected)
     assert.deepEqual(times([[152, 8], [162, 4]], [...u64(at - 4500), ...u32(3_000_000)]), expected)

@@ -413,7 +413,7 @@ class NetflowIngest implements Ingest {
       const { rate, sampler, ifIndex, bootedAt, interfaceName } = reader.facts
       if (rate !== undefined && rate >= 1) stream.learnSampling(transport).learn(rate, sampler, ifIndex)
       if (bootedAt !== undefined && bootedAt > 0) this.#context.bootedAt = transport.bootedAt = bootedAt
-      if (interfaceName && ifIndex !== undefined) sink.sighting({ kind: 'interface', agent: addressText(stream), ifIndex, name: interfaceName })
+      if (interfaceName && ifIndex !== undefined && ifIndex !== 0) sink.sighting({ kind: 'interface', agent: addressText(stream), ifIndex, name: interfaceName })
       this.#observer?.record(stream, id, template, view, at, next, 0)
       at = next
     }
@@ -619,6 +619,8 @@ class InterfaceNames implements NameSink {
   sink: IngestSink | undefined = undefined
 
   wanted(ifIndex: number): boolean {
+    // 0 stands for an interface that is not known.
+    if (ifIndex === 0) return false
     const named = this.stream?.named
     return named === undefined || (!named.has(ifIndex) && named.size < MAX_NAMED)
   }
