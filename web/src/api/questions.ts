@@ -30,6 +30,13 @@ export function refreshMs(span: Span): number | false {
   return span.ms <= 24 * 3_600_000 ? 10_000 : 60_000
 }
 
+/** A server that has just begun has nothing to answer yet, but soon will. */
+function nextMs(span: Span, data: object | undefined): number | false {
+  const usual = refreshMs(span)
+  const total = data && 'total' in data ? (data.total as { flows?: number }) : undefined
+  return total?.flows === 0 && usual !== false ? Math.min(usual, 2000) : usual
+}
+
 function useAsk<T>(kind: 'top' | 'series' | 'flows' | 'matrix', asked: Ask): Asked<T> {
   const clock = useClock()
   const span = asked.span ?? clock.span
@@ -38,7 +45,7 @@ function useAsk<T>(kind: 'top' | 'series' | 'flows' | 'matrix', asked: Ask): Ask
     queryKey: ['ask', kind, span, question, points, lagMs],
     enabled,
     placeholderData: keepPreviousData,
-    refetchInterval: clock.live ? refreshMs(span) : false,
+    refetchInterval: (query) => (clock.live ? nextMs(span, query.state.data) : false),
     queryFn: async ({ signal }) => {
       const now = clock.now()
       const bounds = boundsOf(span, span.kind === 'last' ? now - lagMs : now)

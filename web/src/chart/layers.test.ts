@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { SeriesAnswer } from '../../../src/api/contract/query.ts'
-import { addUp, completeBuckets, layersOf } from './layers.ts'
+import { addUp, completeBuckets, layerAt, layersOf } from './layers.ts'
 
 const row = { key: {}, bytes: 0, packets: 0, flows: 0, low: 0, high: 0 }
 function answer(sizes: readonly number[], other?: number): SeriesAnswer {
@@ -33,4 +33,13 @@ test('a bucket that has not ended is not complete', () => {
   assert.equal(completeBuckets([0, 10_000, 20_000], 10, 25_000), 2)
   assert.equal(completeBuckets([0, 10_000, 20_000], 10, 30_000), 3)
   assert.equal(completeBuckets([], 10, 30_000), 0)
+})
+
+test('a click meets the band of a stack, or the nearest line', () => {
+  const layers = layersOf(answer([5, 3]))
+  assert.equal(layerAt(layers, 0, 4, true)?.name, 'untagged')
+  assert.equal(layerAt(layers, 0, 7, true)?.name, '1')
+  assert.equal(layerAt(layers, 0, 9, true), undefined)
+  assert.equal(layerAt(layers, 0, 3.4, false)?.name, '1')
+  assert.equal(layerAt(layers, 1, 1, false), undefined)
 })

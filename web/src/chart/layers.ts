@@ -59,6 +59,18 @@ export function layersOf(answer: SeriesAnswer, most = MOST_LAYERS): Layer[] {
   return [...layers, { id: '\u0000other', name: 'other', key: {}, other: true, ...addUp(rest, answer.times.length) }]
 }
 
+/** The layer drawn at a height of one bucket: the band of a stack, or the nearest line; undefined beside all of them. */
+export function layerAt(layers: readonly Layer[], index: number, height: number, stacked: boolean): Layer | undefined {
+  if (!stacked) {
+    const near = (layer: Layer) => Math.abs((layer.values[index] ?? Infinity) - height)
+    const best = layers.reduce<Layer | undefined>((least, layer) => (least === undefined || near(layer) < near(least) ? layer : least), undefined)
+    return best && near(best) < Infinity ? best : undefined
+  }
+  let top = 0
+  if (height < 0) return undefined
+  return layers.find((layer) => (top += layer.values[index] ?? 0) >= height && (layer.values[index] ?? 0) > 0)
+}
+
 /** How many buckets at the start are complete: those that ended before `until`. */
 export function completeBuckets(times: readonly number[], stepSeconds: number, until: number): number {
   let count = times.length

@@ -53,7 +53,7 @@ export function SankeyChart({ columns, rows, metric, seconds, height = 250, most
             type: 'sankey',
             left: 4,
             right: textWidth,
-            top: 6,
+            top: 10,
             bottom: 8,
             nodeWidth: 8,
             nodeGap: 9,

@@ -4,12 +4,13 @@ import type { PointerEvent } from 'react'
 import type { SeriesAnswer } from '../../../src/api/contract/query.ts'
 import type { Answered } from '../api/questions.ts'
 import type { MetricName } from '../figures/units.ts'
+import type { Key } from '../names/dimensions.ts'
 import { RATE_UNIT } from '../figures/units.ts'
 import { usePaint, useScheme } from '../parts/colours.tsx'
 import { useClock } from '../time/clock.tsx'
 import { Canvas } from './canvas.tsx'
 import type { EChartsType } from './echarts.ts'
-import { completeBuckets, layersOf, SETTLE_MS } from './layers.ts'
+import { completeBuckets, layerAt, layersOf, SETTLE_MS } from './layers.ts'
 import { seriesOption } from './series-option.ts'
 
 export interface SeriesChartProps {
@@ -17,7 +18,8 @@ export interface SeriesChartProps {
   readonly metric: MetricName
   readonly stacked?: boolean
   readonly height?: number
-  readonly onPickLayer?: (key: Readonly<Record<string, string | number | boolean | null>>) => void
+  /** Called with the key of the band or line that was clicked. */
+  readonly onPick?: (key: Key) => void
 }
 
 interface Drag {
@@ -25,7 +27,7 @@ interface Drag {
   readonly now: number
 }
 
-export function SeriesChart({ answer, metric, stacked = true, height = 230 }: SeriesChartProps) {
+export function SeriesChart({ answer, metric, stacked = true, height = 230, onPick }: SeriesChartProps) {
   const clock = useClock()
   const scheme = useScheme()
   const layers = useMemo(() => layersOf(answer), [answer])
@@ -71,6 +73,14 @@ export function SeriesChart({ answer, metric, stacked = true, height = 230 }: Se
     }
     setDrag(undefined)
   }
+  const pick = (event: PointerEvent<HTMLDivElement>) => {
+    if (!onPick || !chart.current || !drag || Math.abs(drag.now - drag.start) > 6) return
+    const point = chart.current.convertFromPixel({ gridIndex: 0 }, [x(event), event.clientY - event.currentTarget.getBoundingClientRect().top])
+    const [time, value] = Array.isArray(point) ? point : []
+    if (time === undefined || value === undefined) return
+    const layer = layerAt(layers, Math.floor((time - (answer.times[0] ?? 0)) / (answer.step * 1000)), value, stacked)
+    if (layer && !layer.other) onPick(layer.key)
+  }
 
   const label = `${stacked ? 'Stacked areas' : 'Lines'} over time in ${RATE_UNIT[metric]}: ${layers.map((layer) => layer.name).join(', ')}. The table has the figures.`
   return (
@@ -83,7 +93,10 @@ export function SeriesChart({ answer, metric, stacked = true, height = 230 }: Se
         setDrag({ start: x(event), now: x(event) })
       }}
       onPointerMove={(event) => { if (drag) setDrag({ start: drag.start, now: x(event) }) }}
-      onPointerUp={finish}
+      onPointerUp={(event) => {
+        pick(event)
+        finish()
+      }}
       onPointerCancel={() => setDrag(undefined)}
     >
       <Canvas option={option} height={height} label={label} onReady={ready} />

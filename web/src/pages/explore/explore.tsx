@@ -50,7 +50,7 @@ export function Explore() {
             </Answer>
           ) : (
             <Answer of={series} height={300}>
-              {(data) => (data.total.flows === 0 ? <NothingInSpan filtered={view.filter !== ''} /> : <SeriesChart answer={data} metric={view.metric} stacked={view.chart !== 'lines'} height={300} />)}
+              {(data) => (data.total.flows === 0 ? <NothingInSpan filtered={view.filter !== ''} /> : <SeriesChart answer={data} metric={view.metric} stacked={view.chart !== 'lines'} height={300} {...(view.by.length > 0 ? { onPick: (key: Key) => narrow(data.columns, key) } : {})} />)}
             </Answer>
           )}
           {view.chart === 'sankey' && view.by.length < 2 ? <p className="state small">A Sankey diagram needs two dimensions or more: add one above.</p> : null}

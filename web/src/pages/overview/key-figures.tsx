@@ -8,6 +8,7 @@ import { Kpi } from '../../parts/kpi.tsx'
 import { useEnds } from '../../subject/use-ends.ts'
 import { Failure } from '../../parts/states.tsx'
 import { useClock } from '../../time/clock.tsx'
+import { spanText } from '../../time/span.ts'
 import { durationText } from '../../time/zone.ts'
 import { SETTLE_MS } from '../../chart/layers.ts'
 
@@ -53,7 +54,7 @@ export function KeyFigures() {
           label="Machines talking"
           value={machines.data ? countText(machines.data.length) : '–'}
           {...(vms === undefined || vms === 0 ? {} : { unit: `of ${countText(Math.max(vms, machines.data?.length ?? 0))}` })}
-          note={past ? 'in the time shown' : `in the last ${durationText(clock.span.kind === 'last' ? clock.span.ms : 0)}`}
+          note={past ? 'in the time shown' : `in the ${spanText(clock.span, 0, clock.zone).toLowerCase()}`}
           to="/machines"
         />
         <ExportersHeard exporters={exporters} />
@@ -68,7 +69,8 @@ function ExportersHeard({ exporters }: { readonly exporters: ExportersAnswer | u
   const silent = exporters?.exporters.filter((exporter) => exporter.state === 'silent') ?? []
   const first = silent[0]
   const note = useMemo(() => {
-    if (!exporters || !first) return 'all of them'
+    if (!exporters || exporters.total === 0) return 'none since the start'
+    if (!first) return 'all of them'
     const name = first.name ?? first.address
     return `${name}${silent.length > 1 ? ` and ${silent.length - 1} more` : ''} silent for ${durationText(exporters.now - first.lastHeard)}`
   }, [exporters, first, silent.length])

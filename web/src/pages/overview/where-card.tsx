@@ -8,12 +8,12 @@ import { Card } from '../../parts/card.tsx'
 import { Go } from '../../parts/go.tsx'
 import { NothingInSpan } from '../../parts/states.tsx'
 
-const BY = ['locality']
+export const WHERE_ASK = { by: ['locality'], metric: 'bytes', limit: 10 } as const
 const ORDER = Object.keys(LOCALITY)
 const COLOURS: Readonly<Record<string, string>> = { intra_host: 'var(--s0)', inter_host: 'var(--s1)', vm_physical: 'var(--s2)', vm_external: 'var(--s3)', external: 'var(--s6)', unknown: 'var(--other)' }
 
 export function WhereCard() {
-  const top = useTop({ by: BY, metric: 'bytes', limit: 10 })
+  const top = useTop(WHERE_ASK)
   return (
     <Card title="Where it goes" note="by locality" className="c4 stretch" end={<Go to="/explore" search={{ by: 'locality' }} className="link">Explore</Go>}>
       <div className="card-body">
