@@ -1,12 +1,12 @@
 import type { QueryAnswer } from './store.ts'
-import { schemaStatements, TABLES, timeToLive, type SchemaOptions } from './schema.ts'
+import { schemaStatements, TABLES, tableSettings, timeToLive, type SchemaOptions } from './schema.ts'
 
 interface Statements {
   execute(sql: string): Promise<void>
   query(sql: string): Promise<QueryAnswer>
 }
 
-/** Brings the tables to what this version expects: makes the missing, adds new columns, follows the configured age. */
+/** Brings the tables to what this version expects: makes the missing, adds new columns, follows the configured age and size. */
 export async function migrate(store: Statements, options: SchemaOptions): Promise<void> {
   for (const statement of schemaStatements(options)) await store.execute(statement)
   const there = await store.query(`SELECT table, name FROM system.columns WHERE database = currentDatabase()`)
@@ -20,7 +20,8 @@ export async function migrate(store: Statements, options: SchemaOptions): Promis
     }
     const age = timeToLive(table, options.keepDays)
     if (!ddl.get(table.name)?.includes(age)) await store.execute(`ALTER TABLE ${table.name} MODIFY TTL ${age} SETTINGS materialize_ttl_after_modify = 0`)
-    const part = `max_bytes_to_merge_at_max_space_in_pool = ${options.maxPartBytes}`
-    if (!ddl.get(table.name)?.includes(part)) await store.execute(`ALTER TABLE ${table.name} MODIFY SETTING ${part}`)
+    for (const setting of tableSettings(options)) {
+      if (!ddl.get(table.name)?.includes(setting)) await store.execute(`ALTER TABLE ${table.name} MODIFY SETTING ${setting}`)
+    }
   }
 }

@@ -57,8 +57,21 @@ function createTable(table: TableDefinition, options: SchemaOptions): string {
 PARTITION BY toYYYYMMDD(${table.time})
 ORDER BY (${table.orderBy})
 TTL ${timeToLive(table, options.keepDays)}
-SETTINGS non_replicated_deduplication_window = ${DEDUPLICATION_WINDOW}, ttl_only_drop_parts = 1,
-  max_bytes_to_merge_at_max_space_in_pool = ${options.maxPartBytes}`
+SETTINGS ${tableSettings(options).join(', ')}`
+}
+
+/**
+ * Settings of each table. A part is flushed before its insert is answered, because the spool then deletes what it holds;
+ * merged parts need none of it, since the parts that they came from stay for minutes.
+ */
+export function tableSettings(options: SchemaOptions): string[] {
+  return [
+    `non_replicated_deduplication_window = ${DEDUPLICATION_WINDOW}`,
+    'ttl_only_drop_parts = 1',
+    'fsync_after_insert = 1',
+    'fsync_part_directory = 1',
+    `max_bytes_to_merge_at_max_space_in_pool = ${options.maxPartBytes}`,
+  ]
 }
 
 /** Statements that make the tables where they are missing. */
