@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { after, before, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import type { FastifyInstance } from 'fastify'
+import { createApi, type ApiDeps } from '../api/api.ts'
+import { createAsk } from '../query/ask.ts'
+import { insertRows } from '../query/query.fixture.ts'
+import { createPlace, startStore, type Place } from '../store/store.fixture.ts'
+import type { EmbeddedStore } from '../store/embedded.ts'
+import { parseFilter } from '../query/filter/parse.ts'
+import { withCaret } from './query.ts'
+import { scaled } from './query-text.ts'
+import { readSpan, readStat } from './query-words.ts'
+
+const T = Date.now() - 600_000
+const bin = fileURLToPath(new URL('../../bin/vnetscope', import.meta.url))
+const run = promisify(execFile)
+
+let place: Place
+let store: EmbeddedStore
+let api: FastifyInstance
+let url: string
+
+before(async () => {
+  place = await createPlace()
+  store = await startStore(place.data)
+  await insertRows(store, [
+    { time_received: T, src_addr: '10.0.0.1', dst_addr: '10.0.0.2', proto: 6, src_port: 50_000, dst_port: 443, src_vm: 'web\u001b[31m', bytes: 1500, packets: 1, sampling_rate: 400 },
+    { time_received: T + 1000, src_addr: '10.0.0.2', dst_addr: '10.0.0.1', proto: 17, src_port: 53, dst_port: 5353, bytes: 100, packets: 1 },
+  ])
+  const ask = createAsk({}, { store, clock: { now: Date.now } })
+  api = await createApi({}, { ask, health: () => ({}), exporters: () => ({}), inventory: () => ({}), metricsText: async () => '' } as unknown as ApiDeps)
+  url = await api.listen({ port: 0, host: '127.0.0.1' })
+})
+after(async () => {
+  await api.close()
+  await store.stop()
+  await place.remove()
+})
+
+async function query(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  try {
+    const { stdout, stderr } = await run(bin, ['query', ...args])
+    return { code: 0, stdout, stderr }
+  } catch (error) {
+    const { code, stdout, stderr } = error as { code: number; stdout: string; stderr: string }
+    return { code, stdout, stderr }
+  }
+}
+
+test('a statistic in nfdump’s words comes as aligned lines, with its interval and its total', async () => {
+  const { code, stdout, stderr } = await query('--url', url, '-s', 'srcip/bytes', '-n', '1', 'ipv4')
+  assert.equal(code, 0, stderr)
+  const lines = stdout.split('\n')
+  assert.match(lines[0] as string, /^Top 1 of 2 by bytes, 20.* to .* UTC$/)
+  assert.match(lines[2] as string, /^10\.0\.0\.1 +1 +50\.0 % +400 +99\.8 % +600 k +100\.0 % .* … /)
+  assert.match(lines[3] as string, /^other \(1\) +1 .* exact$/)
+  assert.match(lines[4] as string, /^total +2 /)
+  assert.match(lines[5] as string, /rows of flows read in \d+ ms; sampled 1 in 400, some not at all$/)
+})
+
+test('flows are listed without one, and no name can write to the terminal', async () => {
+  const { stdout, stderr } = await query('--url', url, 'proto', 'tcp')
+  assert.equal(stderr, '')
+  assert.match(stdout, /10\.0\.0\.1 +50000 +10\.0\.0\.2 +443/)
+  assert.match(stdout, /web\?\[31m/)
+  assert.ok(!stdout.includes('\u001b'))
+})
+
+test('answers come as JSON, CSV and Parquet', async () => {
+  const json = JSON.parse((await query('--url', url, '-A', 'srcip,dstport', '-o', 'json')).stdout) as { columns: string[]; rows: unknown[] }
+  assert.deepEqual([json.columns, json.rows.length], [['src_addr', 'dst_port'], 2])
+  assert.match((await query('--url', url, '-s', 'proto/packets', '-o', 'csv')).stdout, /^proto,bytes,packets,flows,low,high\r\ntcp,600000,400,1,/)
+  assert.match((await query('--url', url, '-a', '-o', 'parquet')).stdout, /^PAR1/)
+})
+
+test('a mistake in the filter is shown with a caret; wrong usage is status 2, all else 1', async () => {
+  const filter = await query('src prt 80')
+  assert.deepEqual([filter.code, filter.stderr], [1, 'vnetscope: “prt” is not a word of the filter language\n  src prt 80\n      ^^^\n  did you mean “port”?\n'])
+  assert.equal((await query('-o', 'xml')).code, 2)
+  assert.equal((await query('-n', 'many')).code, 2)
+  const dimension = await query('--url', url, '-s', 'srcipp')
+  assert.deepEqual([dimension.code, dimension.stderr.split('\n')[0]], [1, 'vnetscope: “srcipp” is not a dimension'])
+  const away = await query('--url', 'http://127.0.0.1:1')
+  assert.equal(away.code, 1)
+  assert.match(away.stderr, /no server answers at http:\/\/127\.0\.0\.1:1\n {2}start one/)
+  assert.match((await query('--data', place.dir)).stderr, /in use|data directory/)
+  assert.match((await query('--data', `${place.dir}/none`)).stderr, /there is no store in/)
+})
+
+test('the caret stands under the character, also in filters of several lines', () => {
+  const text = 'any and\n\tsrc prt 80 # x'
+  const result = parseFilter(text)
+  assert.ok(!result.ok)
+  assert.equal(withCaret(text, result.problem), '“prt” is not a word of the filter language\n   src prt 80 # x\n       ^^^')
+})
+
+test('words, spans and figures are read and written as nfdump does', () => {
+  assert.deepEqual(readStat('port:p/packets'), { by: ['proto', 'port'], order: 'packets' })
+  assert.deepEqual(readStat('srcip'), { by: ['src_addr'], order: 'flows' })
+  assert.deepEqual(readStat('record/bytes').by, ['proto', 'src_addr', 'src_port', 'dst_addr', 'dst_port'])
+  assert.throws(() => readStat('srcip/pps'), /not an order/)
+  assert.deepEqual([readSpan('90s'), readSpan('1.5h'), readSpan('2w')], [90_000, 5_400_000, 1_209_600_000])
+  assert.throws(() => readSpan('soon'), /span/)
+  assert.deepEqual([0, 7, 999, 999.7, 1234, 99_949, 1_234_567, 5e18].map(scaled), ['0', '7', '999', '1.00 k', '1.23 k', '99.9 k', '1.23 M', '5.00 E'])
+})
