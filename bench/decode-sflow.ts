@@ -107,7 +107,16 @@ function main(): void {
     problem() {},
   }
   const datagram: Datagram = {
-    bytes, view, offset: 0, length: 0, receivedAt: 1_750_000_000_000, source0: 0, source1: 0, source2: 0xffff0000, source3: 0x0100007f, sourcePort: 40000,
+    bytes,
+    view,
+    offset: 0,
+    length: 0,
+    receivedAt: 1_750_000_000_000,
+    source0: 0,
+    source1: 0,
+    source2: 0xffff0000,
+    source3: 0x0100007f,
+    sourcePort: 40000,
   }
   const run = (until: number): { rows: number; ms: number; cpu: number } => {
     const started = performance.now()

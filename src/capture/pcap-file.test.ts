@@ -21,31 +21,50 @@ async function* pieces(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Arr
 
 async function read(bytes: Uint8Array, size = 1 << 16): Promise<Read> {
   const result: Read = { packets: [], problems: [] }
-  for await (const packet of readCapture(pieces(bytes, size), (code, offset) => result.problems.push(`${code}@${offset}`))) {
+  for await (const packet of readCapture(pieces(bytes, size), (code, offset) =>
+    result.problems.push(`${code}@${offset}`),
+  )) {
     result.packets.push({ ...packet, bytes: Buffer.from(packet.bytes).toString('hex') })
   }
   return result
 }
 
-const TWO_PACKETS = Buffer.concat([pcapHeader(1), pcapPacket(1_700_000_000, 123_456_789, TCP_FRAME), pcapPacket(1_700_000_001, 5, TCP_FRAME.subarray(0, 20), 70)])
+const TWO_PACKETS = Buffer.concat([
+  pcapHeader(1),
+  pcapPacket(1_700_000_000, 123_456_789, TCP_FRAME),
+  pcapPacket(1_700_000_001, 5, TCP_FRAME.subarray(0, 20), 70),
+])
 const AS_READ = [
-  { seconds: 1_700_000_000, nanos: 123_456_789, bytes: Buffer.from(TCP_FRAME).toString('hex'), originalLength: TCP_FRAME.length, linkType: 1 },
-  { seconds: 1_700_000_001, nanos: 5, bytes: Buffer.from(TCP_FRAME.subarray(0, 20)).toString('hex'), originalLength: 70, linkType: 1 },
+  {
+    seconds: 1_700_000_000,
+    nanos: 123_456_789,
+    bytes: Buffer.from(TCP_FRAME).toString('hex'),
+    originalLength: TCP_FRAME.length,
+    linkType: 1,
+  },
+  {
+    seconds: 1_700_000_001,
+    nanos: 5,
+    bytes: Buffer.from(TCP_FRAME.subarray(0, 20)).toString('hex'),
+    originalLength: 70,
+    linkType: 1,
+  },
 ]
 
 describe('captures', () => {
   const dir = mkdtempSync(join(tmpdir(), 'vnetscope-pcap-'))
   after(() => rmSync(dir, { recursive: true }))
 
-  /** The capture as editcap writes it in another format. */
+  /** The capture as tshark writes it in another format. */
   function converted(format: string): Uint8Array {
     writeFileSync(join(dir, 'in.pcap'), TWO_PACKETS)
-    execFileSync('editcap', ['-F', format, join(dir, 'in.pcap'), join(dir, 'out')])
+    execFileSync('tshark', ['-r', join(dir, 'in.pcap'), '-F', format, '-w', join(dir, 'out')], { stdio: 'ignore' })
     return readFileSync(join(dir, 'out'))
   }
 
   it('are read as they were written, in whatever pieces they come', async () => {
-    for (const size of [1, 7, 16, 1000]) assert.deepEqual(await read(TWO_PACKETS, size), { packets: AS_READ, problems: [] })
+    for (const size of [1, 7, 16, 1000])
+      assert.deepEqual(await read(TWO_PACKETS, size), { packets: AS_READ, problems: [] })
   })
 
   it('of Wireshark are read: pcap with micro- and nanoseconds, pcapng', async () => {
@@ -56,11 +75,16 @@ describe('captures', () => {
   })
 
   it('in big-endian order are read: pcap and pcapng', async () => {
-    const pcap = hex('a1b2c3d4 0002 0004 00000000 00000000 00040000 00000065 65535100 00000007 00000003 0000000a 010203')
-    assert.deepEqual((await read(pcap)).packets, [{ seconds: 0x65535100, nanos: 7000, bytes: '010203', originalLength: 10, linkType: 101 }])
+    const pcap = hex(
+      'a1b2c3d4 0002 0004 00000000 00000000 00040000 00000065 65535100 00000007 00000003 0000000a 010203',
+    )
+    assert.deepEqual((await read(pcap)).packets, [
+      { seconds: 0x65535100, nanos: 7000, bytes: '010203', originalLength: 10, linkType: 101 },
+    ])
     const section = '0a0d0d0a 0000001c 1a2b3c4d 0001 0000 ffffffffffffffff 0000001c'
     // Nanoseconds by if_tsresol 9, one second ahead by if_tsoffset
-    const description = '00000001 0000002c 0001 0000 00040000 0009 0001 09000000 000e 0008 0000000000000001 0000 0000 0000002c'
+    const description =
+      '00000001 0000002c 0001 0000 00040000 0009 0001 09000000 000e 0008 0000000000000001 0000 0000 0000002c'
     const packet = '00000006 00000024 00000000 00000000 3b9aca05 00000003 0000000a 01020300 00000024'
     const simple = '00000003 00000014 00000003 01020300 00000014'
     assert.deepEqual(await read(hex(section + description + packet + simple)), {
@@ -78,7 +102,10 @@ describe('captures', () => {
       for (let length = 5; length < capture.length; length++) {
         const cut = await read(capture.subarray(0, length))
         assert.ok(cut.packets.length <= whole.packets.length)
-        assert.ok(cut.problems.every((problem) => problem.startsWith('truncated@')), `${length}: ${cut.problems.join()}`)
+        assert.ok(
+          cut.problems.every((problem) => problem.startsWith('truncated@')),
+          `${length}: ${cut.problems.join()}`,
+        )
       }
       assert.equal((await read(capture.subarray(0, capture.length - 3))).problems.length, 1)
     }
@@ -98,11 +125,15 @@ describe('captures', () => {
   it('never make the reader fail otherwise', async () => {
     const originals = [TWO_PACKETS, converted('pcapng')]
     await fc.assert(
-      fc.asyncProperty(fc.constantFrom(0, 1), fc.array(fc.tuple(fc.nat(300), fc.integer({ min: 0, max: 255 })), { maxLength: 10 }), async (which, flips) => {
-        const bytes = Uint8Array.from(originals[which] as Uint8Array)
-        for (const [at, value] of flips) if (at >= 4 && at < bytes.length) bytes[at] = value
-        await read(bytes)
-      }),
+      fc.asyncProperty(
+        fc.constantFrom(0, 1),
+        fc.array(fc.tuple(fc.nat(300), fc.integer({ min: 0, max: 255 })), { maxLength: 10 }),
+        async (which, flips) => {
+          const bytes = Uint8Array.from(originals[which] as Uint8Array)
+          for (const [at, value] of flips) if (at >= 4 && at < bytes.length) bytes[at] = value
+          await read(bytes)
+        },
+      ),
       { numRuns: 500 },
     )
   })

@@ -37,13 +37,19 @@ export function captureKind(bytes: Uint8Array): 'pcap' | 'pcapng' | 'gzip' | '' 
 }
 
 /** The packets of a pcap or pcapng stream, one after another. Throws UserError if it is neither. */
-export async function* readCapture(source: AsyncIterable<Uint8Array>, problem: CaptureProblem): AsyncGenerator<CapturedPacket, void, void> {
+export async function* readCapture(
+  source: AsyncIterable<Uint8Array>,
+  problem: CaptureProblem,
+): AsyncGenerator<CapturedPacket, void, void> {
   const input = new ByteQueue(source)
   const magic = await input.peek(4)
   const kind = captureKind(magic)
   if (kind === 'pcap') yield* readPcap(input, problem)
   else if (kind === 'pcapng') yield* readPcapng(input, problem)
-  else throw new UserError('this is neither a pcap nor a pcapng file', { hint: 'for a file that holds one datagram give --raw' })
+  else
+    throw new UserError('this is neither a pcap nor a pcapng file', {
+      hint: 'for a file that holds one datagram give --raw',
+    })
 }
 
 // magic 4, version 2+2, zone 4, accuracy 4, snapshot length 4, link type 4; then { seconds 4, fraction 4, captured 4, original 4, bytes }*
@@ -139,13 +145,24 @@ function readInterface(view: DataView, end: number, little: boolean): Interface 
 // Enhanced packet: interface 4, timestamp high 4, low 4, captured 4, original 4, bytes. Packet (obsolete): interface 2, drops 2, then the same.
 // Simple packet: original 4, bytes
 function readPacketBlock(
-  type: number, block: Uint8Array, view: DataView, end: number, little: boolean, interfaces: readonly Interface[],
+  type: number,
+  block: Uint8Array,
+  view: DataView,
+  end: number,
+  little: boolean,
+  interfaces: readonly Interface[],
 ): CapturedPacket | undefined {
   if (type === 3) {
     const from = interfaces[0]
     if (!from || end < 12) return undefined
     const originalLength = view.getUint32(8, little)
-    return { seconds: 0, nanos: 0, bytes: block.subarray(12, Math.min(end, 12 + originalLength)), originalLength, linkType: from.linkType }
+    return {
+      seconds: 0,
+      nanos: 0,
+      bytes: block.subarray(12, Math.min(end, 12 + originalLength)),
+      originalLength,
+      linkType: from.linkType,
+    }
   }
   if (end < 28) return undefined
   const from = interfaces[type === 6 ? view.getUint32(8, little) : view.getUint16(8, little)]

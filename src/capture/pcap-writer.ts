@@ -13,7 +13,12 @@ export function pcapHeader(linkType: number, snapshotLength = 262_144): Uint8Arr
 }
 
 /** One packet with its header. `originalLength` is the length on the wire, if more than was captured. */
-export function pcapPacket(seconds: number, nanos: number, packet: Uint8Array, originalLength = packet.length): Uint8Array {
+export function pcapPacket(
+  seconds: number,
+  nanos: number,
+  packet: Uint8Array,
+  originalLength = packet.length,
+): Uint8Array {
   const bytes = new Uint8Array(16 + packet.length)
   const view = new DataView(bytes.buffer)
   view.setUint32(0, seconds, true)

@@ -26,7 +26,9 @@ function fragments(packet: Uint8Array, size: number, id: number): Uint8Array[] {
 function feed(extractor: UdpExtractor, packets: readonly Uint8Array[]): string[] {
   return packets.map((packet) => {
     const payload = extractor.packet(RAW, packet)
-    return typeof payload === 'string' ? payload : `${ipText(payload.from)}:${payload.fromPort} ${payload.bytes.length}${payload.cut ? ' cut' : ''}`
+    return typeof payload === 'string'
+      ? payload
+      : `${ipText(payload.from)}:${payload.fromPort} ${payload.bytes.length}${payload.cut ? ' cut' : ''}`
   })
 }
 
@@ -35,20 +37,35 @@ describe('UDP payloads', () => {
     const packet = udpPacket(ENDS, hex('0102030405'))
     const ethernet = join(hex('525400000002 525400000001 88a8 0001 8100 0002 0800'), packet, hex('00000000'))
     for (const [linkType, bytes] of [
-      [1, ethernet], [101, packet], [0, join(hex('02000000'), packet)], [108, join(hex('00000002'), packet)],
-      [113, join(hex('0000 0001 0006 5254000000010000 0800'), packet)], [276, join(hex('0800 0000 00000002 0001 00 06 5254000000010000'), packet)],
+      [1, ethernet],
+      [101, packet],
+      [0, join(hex('02000000'), packet)],
+      [108, join(hex('00000002'), packet)],
+      [113, join(hex('0000 0001 0006 5254000000010000 0800'), packet)],
+      [276, join(hex('0800 0000 00000002 0001 00 06 5254000000010000'), packet)],
     ] as const) {
       const payload = createUdpExtractor().packet(linkType, bytes)
       assert.ok(typeof payload !== 'string', `link type ${linkType}`)
-      assert.deepEqual([ipText(payload.from), payload.fromPort, payload.toPort, Buffer.from(payload.bytes).toString('hex')], ['10.0.0.1', 5000, 6343, '0102030405'])
+      assert.deepEqual(
+        [ipText(payload.from), payload.fromPort, payload.toPort, Buffer.from(payload.bytes).toString('hex')],
+        ['10.0.0.1', 5000, 6343, '0102030405'],
+      )
     }
   })
 
   it('are put together from fragments in any order', () => {
     const packets = fragments(udpPacket(ENDS, PAYLOAD), 1480, 7)
     assert.equal(packets.length, 3)
-    for (const order of [[0, 1, 2], [2, 1, 0], [1, 2, 0], [0, 0, 2, 2, 1]]) {
-      const results = feed(createUdpExtractor(), order.map((i) => packets[i] as Uint8Array))
+    for (const order of [
+      [0, 1, 2],
+      [2, 1, 0],
+      [1, 2, 0],
+      [0, 0, 2, 2, 1],
+    ]) {
+      const results = feed(
+        createUdpExtractor(),
+        order.map((i) => packets[i] as Uint8Array),
+      )
       assert.deepEqual(results.at(-1), '10.0.0.1:5000 3000')
       assert.ok(results.slice(0, -1).every((result) => result === 'fragment'))
     }
@@ -57,7 +74,9 @@ describe('UDP payloads', () => {
   it('of IPv6 are put together too', () => {
     const udp = Buffer.from(udpPacket(ENDS, PAYLOAD.subarray(0, 100))).subarray(20)
     const head = (payload: number, next: string): Uint8Array => {
-      const bytes = Buffer.from(hex(`60000000 0000 ${next} 40 20010db8000000000000000000000001 20010db8000000000000000000000002`))
+      const bytes = Buffer.from(
+        hex(`60000000 0000 ${next} 40 20010db8000000000000000000000001 20010db8000000000000000000000002`),
+      )
       bytes.writeUInt16BE(payload, 4)
       return bytes
     }

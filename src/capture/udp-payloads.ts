@@ -56,7 +56,8 @@ export function createUdpExtractor(): UdpExtractor {
     if (datagram.length < 0 || datagram.have < datagram.length) return undefined
     pending.delete(key)
     const whole = new Uint8Array(datagram.length)
-    for (const piece of datagram.pieces) whole.set(piece.bytes.subarray(0, Math.max(0, datagram.length - piece.at)), piece.at)
+    for (const piece of datagram.pieces)
+      whole.set(piece.bytes.subarray(0, Math.max(0, datagram.length - piece.at)), piece.at)
     return whole
   }
 
@@ -71,7 +72,12 @@ export function createUdpExtractor(): UdpExtractor {
     if ((fragment & 0x3fff) !== 0) {
       if (claimed > end) return 'fragment'
       const key = `4 ${ipText(from)} ${v.getUint32(at + 16)} ${v.getUint16(at + 4)}`
-      const whole = collect(key, (fragment & 0x1fff) * 8, bytes.subarray(at + header, claimed), (fragment & 0x2000) === 0)
+      const whole = collect(
+        key,
+        (fragment & 0x1fff) * 8,
+        bytes.subarray(at + header, claimed),
+        (fragment & 0x2000) === 0,
+      )
       return whole ? udp(whole, 0, whole.length, from) : 'fragment'
     }
     return udp(bytes, at + header, Math.min(claimed, end), from)
@@ -104,7 +110,13 @@ export function createUdpExtractor(): UdpExtractor {
     return next === 17 ? udp(bytes, here, stop, from) : 'other'
   }
 
-  function network(v: DataView, bytes: Uint8Array, type: number, at: number, end: number): UdpPayload | 'other' | 'fragment' {
+  function network(
+    v: DataView,
+    bytes: Uint8Array,
+    type: number,
+    at: number,
+    end: number,
+  ): UdpPayload | 'other' | 'fragment' {
     if (type === 0x0800) return ipv4(v, bytes, at, end)
     return type === 0x86dd ? ipv6(v, bytes, at, end) : 'other'
   }

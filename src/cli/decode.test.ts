@@ -7,15 +7,27 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { gzipSync } from 'node:zlib'
-import { counterSample, flowSample, sampledHeader, sflowDatagram, TCP_FRAME, tlv, xdr } from '../../test/fixtures/xdr.ts'
+import {
+  counterSample,
+  flowSample,
+  sampledHeader,
+  sflowDatagram,
+  TCP_FRAME,
+  tlv,
+  xdr,
+} from '../../test/fixtures/xdr.ts'
 import { pcapHeader, pcapPacket, udpPacket } from '../capture/pcap-writer.ts'
 
 const MAIN = new URL('./main.ts', import.meta.url).pathname
 const ENDS = { from: [192, 0, 2, 1], to: [192, 0, 2, 2], fromPort: 40_000, toPort: 9999 } as const
-const SFLOW = sflowDatagram([flowSample([sampledHeader(TCP_FRAME)]), counterSample([tlv(1005, xdr('eth3'))])], { subAgent: 5 })
+const SFLOW = sflowDatagram([flowSample([sampledHeader(TCP_FRAME)]), counterSample([tlv(1005, xdr('eth3'))])], {
+  subAgent: 5,
+})
 // NetFlow v5: one record 10.0.0.1:1234 → 10.0.0.2:80
 const NETFLOW5 = Buffer.from(
-  '00050001000003e86553510000000000000000010000000a' + '0a0000010a00000200000000000100020000000a000003e8000001f4000003e704d200500018060000000000181800000', 'hex',
+  '00050001000003e86553510000000000000000010000000a' +
+    '0a0000010a00000200000000000100020000000a000003e8000001f4000003e704d200500018060000000000181800000',
+  'hex',
 )
 const V5 = Buffer.concat([NETFLOW5, Buffer.alloc(Math.max(0, 72 - NETFLOW5.length))])
 
@@ -29,12 +41,25 @@ function file(name: string, bytes: Uint8Array): string {
 }
 
 function capture(...payloads: Uint8Array[]): Uint8Array {
-  return Buffer.concat([pcapHeader(101), ...payloads.map((payload, i) => pcapPacket(1_700_000_000 + i, 0, udpPacket(ENDS, payload)))])
+  return Buffer.concat([
+    pcapHeader(101),
+    ...payloads.map((payload, i) => pcapPacket(1_700_000_000 + i, 0, udpPacket(ENDS, payload))),
+  ])
 }
 
-function run(args: readonly string[], input?: Uint8Array): { status: number | null; lines: Record<string, unknown>[]; stdout: string; stderr: string } {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...args], { input: input ?? '', encoding: 'utf8', maxBuffer: 1 << 28 })
-  const lines = stdout.split('\n').filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as Record<string, unknown>)
+function run(
+  args: readonly string[],
+  input?: Uint8Array,
+): { status: number | null; lines: Record<string, unknown>[]; stdout: string; stderr: string } {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...args], {
+    input: input ?? '',
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+  })
+  const lines = stdout
+    .split('\n')
+    .filter((line) => line.startsWith('{'))
+    .map((line) => JSON.parse(line) as Record<string, unknown>)
   return { status, lines, stdout, stderr }
 }
 
@@ -44,17 +69,51 @@ describe('decode', () => {
     assert.deepEqual([status, stderr, lines.length], [0, '', 2])
     const { flow, ...sample } = lines[0] as { flow: Record<string, unknown> }
     assert.deepEqual(sample, {
-      kind: 'flow_sample', agent: '10.0.0.1', subAgent: 5, sequence: 1, source: '0:3', samplingRate: 400, samplePool: 40_000, drops: 0, input: 3, output: 7,
-      records: [{ type: 'sampled_header', header_protocol: 1, frame_length: 1518, stripped: 4, header: Buffer.from(TCP_FRAME).toString('hex') }],
+      kind: 'flow_sample',
+      agent: '10.0.0.1',
+      subAgent: 5,
+      sequence: 1,
+      source: '0:3',
+      samplingRate: 400,
+      samplePool: 40_000,
+      drops: 0,
+      input: 3,
+      output: 7,
+      records: [
+        {
+          type: 'sampled_header',
+          header_protocol: 1,
+          frame_length: 1518,
+          stripped: 4,
+          header: Buffer.from(TCP_FRAME).toString('hex'),
+        },
+      ],
     })
-    assert.deepEqual([flow['src_addr'], flow['dst_port'], flow['bytes'], flow['time_received']], ['10.1.2.3', 443, 1518, '2023-11-14T22:13:20.000Z'])
-    assert.deepEqual(lines[1], { kind: 'counter_sample', agent: '10.0.0.1', subAgent: 5, sequence: 1, source: '0:3', records: [{ type: 'port_name', name: 'eth3' }] })
+    assert.deepEqual(
+      [flow['src_addr'], flow['dst_port'], flow['bytes'], flow['time_received']],
+      ['10.1.2.3', 443, 1518, '2023-11-14T22:13:20.000Z'],
+    )
+    assert.deepEqual(lines[1], {
+      kind: 'counter_sample',
+      agent: '10.0.0.1',
+      subAgent: 5,
+      sequence: 1,
+      source: '0:3',
+      records: [{ type: 'port_name', name: 'eth3' }],
+    })
   })
 
   it('tells protocols apart by content, and counts what is no flow export', () => {
-    const { status, lines, stderr } = run(['decode', '--json', file('b.pcap', capture(SFLOW, V5, Buffer.from('GET / HTTP/1.1')))])
+    const { status, lines, stderr } = run([
+      'decode',
+      '--json',
+      file('b.pcap', capture(SFLOW, V5, Buffer.from('GET / HTTP/1.1'))),
+    ])
     assert.equal(status, 0)
-    assert.deepEqual(lines.map((line) => line['kind']), ['flow_sample', 'counter_sample', 'flow'])
+    assert.deepEqual(
+      lines.map((line) => line['kind']),
+      ['flow_sample', 'counter_sample', 'flow'],
+    )
     assert.equal(lines[2]?.['protocol'], 'netflow5')
     assert.match(stderr, /skipped 1 UDP datagrams that are no flow export/)
   })
@@ -69,9 +128,14 @@ describe('decode', () => {
   it('prints a problem for a wrong datagram and goes on with the next', () => {
     const { status, lines } = run(['decode', file('d.pcap', capture(SFLOW.subarray(0, 60), SFLOW))])
     assert.equal(status, 0)
-    assert.deepEqual(lines.map((line) => line['kind']), ['problem', 'flow_sample', 'counter_sample'])
+    assert.deepEqual(
+      lines.map((line) => line['kind']),
+      ['problem', 'flow_sample', 'counter_sample'],
+    )
     assert.deepEqual(lines[0], { kind: 'problem', code: 'truncated', offset: 60, exporter: '192.0.2.1' })
-    assert.deepEqual(run(['decode', '--raw', '-'], Buffer.alloc(40, 0xee)).lines, [{ kind: 'problem', code: 'bad_version', offset: 0, exporter: '0.0.0.0' }])
+    assert.deepEqual(run(['decode', '--raw', '-'], Buffer.alloc(40, 0xee)).lines, [
+      { kind: 'problem', code: 'bad_version', offset: 0, exporter: '0.0.0.0' },
+    ])
   })
 
   it('sums up with --summary', () => {
@@ -84,9 +148,15 @@ describe('decode', () => {
     const missing = run(['decode', join(dir, 'nothing')])
     assert.deepEqual([missing.status, /there is no such file/.test(missing.stderr)], [1, true])
     const none = run(['decode', file('text', Buffer.from('hello, world'))])
-    assert.deepEqual([none.status, /neither a pcap nor a pcapng/.test(none.stderr), /--raw/.test(none.stderr)], [1, true, true])
+    assert.deepEqual(
+      [none.status, /neither a pcap nor a pcapng/.test(none.stderr), /--raw/.test(none.stderr)],
+      [1, true, true],
+    )
     const damaged = run(['decode', file('cut.pcap', capture(SFLOW, SFLOW).subarray(0, -10))])
-    assert.deepEqual([damaged.status, damaged.lines.length > 0, /ends within a packet/.test(damaged.stderr)], [1, true, true])
+    assert.deepEqual(
+      [damaged.status, damaged.lines.length > 0, /ends within a packet/.test(damaged.stderr)],
+      [1, true, true],
+    )
     assert.equal(run(['decode']).status, 2)
     assert.equal(run(['decode', '--nonsense', 'x']).status, 2)
   })
@@ -114,7 +184,9 @@ describe('replay', () => {
     })
     socket.bind(0, '127.0.0.1')
     await once(socket, 'listening')
-    const child = spawn(process.execPath, [MAIN, 'replay', ...args, '--to', `127.0.0.1:${socket.address().port}`], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const child = spawn(process.execPath, [MAIN, 'replay', ...args, '--to', `127.0.0.1:${socket.address().port}`], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
     let stdout = ''
     child.stdout.on('data', (piece: Buffer) => (stdout += piece.toString()))
     const [status] = (await once(child, 'close')) as [number | null]

@@ -15,7 +15,9 @@ interface DecodeOptions {
 export function addDecode(program: Command): void {
   program
     .command('decode')
-    .description('Prints what captured sFlow, NetFlow and IPFIX datagrams say: one JSON object a line for each record, on standard output.')
+    .description(
+      'Prints what captured sFlow, NetFlow and IPFIX datagrams say: one JSON object a line for each record, on standard output.',
+    )
     .argument('<file...>', 'pcap or pcapng (gzip too), whatever its ports; - is standard input')
     .option('--json', 'one JSON object a line; this is the only form and may be left out', true)
     .option('--raw', 'each file holds one datagram and nothing else', false)
@@ -47,7 +49,8 @@ async function decode(files: readonly string[], options: DecodeOptions): Promise
     for (const record of records) {
       if (record.kind === 'template' && !options.verbose) continue
       if (options.summary) {
-        const name = record.kind === 'problem' ? `problem ${record.code}` : `${record.protocol ?? protocol} ${record.kind}`
+        const name =
+          record.kind === 'problem' ? `problem ${record.code}` : `${record.protocol ?? protocol} ${record.kind}`
         kinds.set(name, (kinds.get(name) ?? 0) + 1)
       } else await out.line(JSON.stringify(record))
     }
@@ -57,7 +60,8 @@ async function decode(files: readonly string[], options: DecodeOptions): Promise
     for await (const payload of readPayloads(file, options.raw, left)) {
       const protocol = flowProtocol(payload.bytes)
       if (protocol === 'sflow') await print(sflow.read(payload.bytes, payload.from, payload.at), 'sflow')
-      else if (protocol === 'netflow') await print(netflow.read(payload.bytes, payload.from, payload.fromPort, payload.at), 'netflow')
+      else if (protocol === 'netflow')
+        await print(netflow.read(payload.bytes, payload.from, payload.fromPort, payload.at), 'netflow')
       else if (options.raw) await print([wrong(payload.bytes, payload.from)], 'raw')
       else {
         notFlow++
@@ -68,7 +72,8 @@ async function decode(files: readonly string[], options: DecodeOptions): Promise
   }
   await print(netflow.end(), 'netflow')
   if (options.summary) {
-    await out.line(JSON.stringify({ datagrams, records: Object.fromEntries([...kinds].sort()), skipped: notFlow + left.notUdp + left.incomplete }))
+    const records = Object.fromEntries([...kinds].sort(([a], [b]) => a.localeCompare(b)))
+    await out.line(JSON.stringify({ datagrams, records, skipped: notFlow + left.notUdp + left.incomplete }))
   }
   await out.end()
   const skipped = notFlow > 0 ? [`skipped ${notFlow} UDP datagrams that are no flow export`] : []
@@ -77,5 +82,10 @@ async function decode(files: readonly string[], options: DecodeOptions): Promise
 }
 
 function wrong(bytes: Uint8Array, exporter: string): Printed & { offset: number; exporter: string } {
-  return { kind: 'problem', code: bytes.length === 0 ? 'empty' : bytes.length < 16 ? 'truncated' : 'bad_version', offset: 0, exporter }
+  return {
+    kind: 'problem',
+    code: bytes.length === 0 ? 'empty' : bytes.length < 16 ? 'truncated' : 'bad_version',
+    offset: 0,
+    exporter,
+  }
 }

@@ -37,7 +37,9 @@ export async function* readPayloads(file: string, raw: boolean, left: LeftOut): 
   }
   const extractor = createUdpExtractor()
   const packets = readCapture(source, (code, offset) => {
-    left.damage.push(`${nameOf(file)}: ${code === 'truncated' ? 'the file ends within a packet' : 'a length is wrong'} at byte ${offset}`)
+    left.damage.push(
+      `${nameOf(file)}: ${code === 'truncated' ? 'the file ends within a packet' : 'a length is wrong'} at byte ${offset}`,
+    )
   })
   try {
     for await (const packet of packets) {
@@ -45,11 +47,17 @@ export async function* readPayloads(file: string, raw: boolean, left: LeftOut): 
       if (payload === 'other') left.notUdp++
       else if (payload !== 'fragment') {
         if (payload.cut) left.cut++
-        yield { bytes: payload.bytes, from: ipText(payload.from), fromPort: payload.fromPort, at: packet.seconds * 1000 + packet.nanos / 1e6 }
+        yield {
+          bytes: payload.bytes,
+          from: ipText(payload.from),
+          fromPort: payload.fromPort,
+          at: packet.seconds * 1000 + packet.nanos / 1e6,
+        }
       }
     }
   } catch (error) {
-    if (error instanceof UserError) throw new UserError(`${nameOf(file)}: ${error.message}`, error.hint === undefined ? {} : { hint: error.hint })
+    if (error instanceof UserError)
+      throw new UserError(`${nameOf(file)}: ${error.message}`, error.hint === undefined ? {} : { hint: error.hint })
     throw error
   }
   left.incomplete += extractor.incomplete()
@@ -87,7 +95,10 @@ async function peeked(file: string): Promise<AsyncIterable<Uint8Array>> {
   return gunzipped(rest)
 }
 
-async function* resumed(first: IteratorResult<Uint8Array>, pieces: AsyncIterator<Uint8Array>): AsyncGenerator<Uint8Array, void, void> {
+async function* resumed(
+  first: IteratorResult<Uint8Array>,
+  pieces: AsyncIterator<Uint8Array>,
+): AsyncGenerator<Uint8Array, void, void> {
   for (let next = first; next.done !== true; next = await pieces.next()) yield next.value
 }
 
@@ -104,9 +115,12 @@ async function whole(source: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
 
 function unreadable(file: string, error: NodeJS.ErrnoException): OperatorError {
   const why =
-    error.code === 'ENOENT' ? 'there is no such file'
-    : error.code === 'EACCES' ? 'reading it is not allowed'
-    : error.code === 'EISDIR' ? 'it is a directory'
-    : error.message
+    error.code === 'ENOENT'
+      ? 'there is no such file'
+      : error.code === 'EACCES'
+        ? 'reading it is not allowed'
+        : error.code === 'EISDIR'
+          ? 'it is a directory'
+          : error.message
   return new OperatorError('unreadable_file', `cannot read ${nameOf(file)}: ${why}`, { cause: error })
 }

@@ -49,7 +49,8 @@ async function replay(files: readonly string[], options: ReplayOptions): Promise
       for await (const payload of readPayloads(file, options.raw, left)) {
         if (!options.max) {
           if (firstAt < 0) firstAt = payload.at
-          const due = options.rate === undefined ? (payload.at - firstAt) / options.speed : (count * 1000) / options.rate
+          const due =
+            options.rate === undefined ? (payload.at - firstAt) / options.speed : (count * 1000) / options.rate
           const ahead = started + due - performance.now()
           if (ahead >= 1) await wait(ahead)
         }
@@ -117,14 +118,18 @@ async function resolve(host: string): Promise<{ address: string; family: number 
   try {
     return await lookup(host)
   } catch (cause) {
-    throw new OperatorError('unknown_host', `there is no host named ${host}`, { cause, hint: 'give an address, or look at the spelling' })
+    throw new OperatorError('unknown_host', `there is no host named ${host}`, {
+      cause,
+      hint: 'give an address, or look at the spelling',
+    })
   }
 }
 
 function parseTarget(text: string): Target {
   const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(text)
   const port = Number(match?.[3])
-  if (!match || port < 1 || port > 65_535) throw new InvalidArgumentError('Expected HOST:PORT, as 127.0.0.1:6343 or [::1]:6343.')
+  if (!match || port < 1 || port > 65_535)
+    throw new InvalidArgumentError('Expected HOST:PORT, as 127.0.0.1:6343 or [::1]:6343.')
   return { host: (match[1] ?? match[2]) as string, port }
 }
 

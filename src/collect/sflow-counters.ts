@@ -13,9 +13,35 @@ const TWO_32 = 4_294_967_296
 const ALL_ONES = 0xffffffff
 
 // sFlow Host Structures, enum machine_type and enum os_name
-const MACHINES = ['unknown', 'other', 'x86', 'x86_64', 'ia64', 'sparc', 'alpha', 'powerpc', 'm68k', 'mips', 'arm', 'hppa', 's390']
+const MACHINES = [
+  'unknown',
+  'other',
+  'x86',
+  'x86_64',
+  'ia64',
+  'sparc',
+  'alpha',
+  'powerpc',
+  'm68k',
+  'mips',
+  'arm',
+  'hppa',
+  's390',
+]
 const SYSTEMS = [
-  'unknown', 'other', 'linux', 'windows', 'darwin', 'hpux', 'aix', 'dragonfly', 'freebsd', 'netbsd', 'openbsd', 'osf', 'solaris',
+  'unknown',
+  'other',
+  'linux',
+  'windows',
+  'darwin',
+  'hpux',
+  'aix',
+  'dragonfly',
+  'freebsd',
+  'netbsd',
+  'openbsd',
+  'osf',
+  'solaris',
 ]
 
 /** A counter of a structure: where it stands is known only while reading, for strings may precede it. */
@@ -27,8 +53,19 @@ interface Step {
 
 /** Identifiers, which are no quantities. */
 const NOT_METRICS = new Set([
-  'if_index', 'if_type', 'vlan_id', 'module_id', 'datapath_id', 'port_no', 'container_type', 'container_index', 'machine_type', 'os_name',
-  'domain_id', 'network_index', 'flags',
+  'if_index',
+  'if_type',
+  'vlan_id',
+  'module_id',
+  'datapath_id',
+  'port_no',
+  'container_type',
+  'container_index',
+  'machine_type',
+  'os_name',
+  'domain_id',
+  'network_index',
+  'flags',
 ])
 
 export interface CounterReader {
@@ -39,7 +76,10 @@ export interface CounterReader {
 export function createCounterReader(reader: SflowReader): CounterReader {
   const steps = new Map<number, readonly Step[]>()
   for (const { tag, name, fields } of COUNTER_STRUCTURES.values()) {
-    steps.set(tag, fields.map((field) => ({ type: field.type, metric: isMetric(field) ? `${name}.${field.name}` : '' })))
+    steps.set(
+      tag,
+      fields.map((field) => ({ type: field.type, metric: isMetric(field) ? `${name}.${field.name}` : '' })),
+    )
   }
   const entities = new Map<string | number, string>()
 
@@ -49,10 +89,13 @@ export function createCounterReader(reader: SflowReader): CounterReader {
     if (entity === undefined) {
       if (entities.size >= MOST_ENTITIES) entities.clear()
       entity =
-        sourceClass === 0 ? `if:${index}`
-        : sourceClass === 1 ? `vlan:${index}`
-        : sourceClass === 2 && index === 1 ? 'host'
-        : `entity:${sourceClass}:${index}`
+        sourceClass === 0
+          ? `if:${index}`
+          : sourceClass === 1
+            ? `vlan:${index}`
+            : sourceClass === 2 && index === 1
+              ? 'host'
+              : `entity:${sourceClass}:${index}`
       entities.set(key, entity)
     }
     return entity
@@ -110,7 +153,8 @@ export function createCounterReader(reader: SflowReader): CounterReader {
         default:
           return
       }
-      if (metric !== '' && Number.isFinite(value)) sink.metrics.add(time, stream.agent, stream.subAgent, entity, metric, value)
+      if (metric !== '' && Number.isFinite(value))
+        sink.metrics.add(time, stream.agent, stream.subAgent, entity, metric, value)
     }
   }
 
@@ -140,20 +184,30 @@ export function createCounterReader(reader: SflowReader): CounterReader {
           const ifIndex = view.getUint32(at)
           of = entityOf(0, ifIndex)
           port = {
-            ...port, ifIndex, speed: view.getUint32(at + 8) * TWO_32 + view.getUint32(at + 12), status: view.getUint32(at + 20) & 3,
+            ...port,
+            ifIndex,
+            speed: view.getUint32(at + 8) * TWO_32 + view.getUint32(at + 12),
+            status: view.getUint32(at + 20) & 3,
           }
         } else if (type === 5 && length >= 4) of = entityOf(1, view.getUint32(at))
         else if (type === 1005 && sourceClass === 0) port = { ifIndex: sourceIndex, ...port, ...named(record(type)) }
         else if (type === 2000) machine = { ...machine, ...described(record(type)) }
         else if (type === 2001) machine = { ...machine, adapters: adapters(record(type)) }
-        else if (type === 2002 && length >= 8) machine = { ...machine, parent: `${view.getUint32(at)}:${view.getUint32(at + 4)}` }
+        else if (type === 2002 && length >= 8)
+          machine = { ...machine, parent: `${view.getUint32(at)}:${view.getUint32(at + 4)}` }
         if (sink.metrics.n >= MOST_METRICS) stream.problem('metrics_dropped')
         else metrics(of, datagram.receivedAt, stream, sink)
       }
       if (port) sink.sighting({ kind: 'interface', agent: stream.agent, ...port })
       if (machine) {
         const source = `${sourceClass}:${sourceIndex}`
-        sink.sighting({ ...machine, kind: 'machine', agent: stream.agent, subAgent: stream.subAgent, source } as Sighting)
+        sink.sighting({
+          ...machine,
+          kind: 'machine',
+          agent: stream.agent,
+          subAgent: stream.subAgent,
+          source,
+        } as Sighting)
       }
     },
   }
@@ -169,9 +223,10 @@ function named(record: SflowRecord): { name?: string } {
 }
 
 function described(record: SflowRecord): Record<string, string> {
+  const uuid = text(record['uuid'])
   const entries: [string, string | undefined][] = [
     ['hostname', text(record['hostname'])],
-    ['uuid', /^[0-]*$/.test(String(record['uuid'] ?? '')) ? undefined : text(record['uuid'])],
+    ['uuid', uuid === undefined || /^[0-]*$/.test(uuid) ? undefined : uuid],
     ['machineType', MACHINES[Number(record['machine_type'])]],
     ['osName', SYSTEMS[Number(record['os_name'])]],
     ['osRelease', text(record['os_release'])],

@@ -3,9 +3,10 @@ import { ipText, parseIp } from '../base/address.ts'
 import { FlowBatch } from '../flow/flow-batch.ts'
 import { type RowJson, rowAsJson } from '../flow/row-json.ts'
 import { describeRecord, type SflowRecord } from '../wire/sflow/describe.ts'
-import { isCounterSample, isFlowSample, SflowReader } from '../wire/sflow/reader.ts'
+import { discardReasonName } from '../wire/sflow/discard-reasons.ts'
+import { isCounterSample, isFlowSample, SAMPLE, SflowReader } from '../wire/sflow/reader.ts'
 import type { ProblemCode } from './ingest.ts'
-import { fillSflowRow, stampSflowRow } from './sflow-row.ts'
+import { createRowStamp, fillSflowRow, stampRow, stampTime } from './sflow-row.ts'
 
 interface FromAgent {
   readonly agent: string
@@ -27,7 +28,12 @@ export type SflowDecoded =
       readonly records: readonly SflowRecord[]
       readonly flow?: RowJson
     })
-  | (FromAgent & { readonly kind: 'counter_sample'; readonly sequence: number; readonly source: string; readonly records: readonly SflowRecord[] })
+  | (FromAgent & {
+      readonly kind: 'counter_sample'
+      readonly sequence: number
+      readonly source: string
+      readonly records: readonly SflowRecord[]
+    })
   | (FromAgent & {
       readonly kind: 'discarded_packet'
       readonly sequence: number
@@ -36,6 +42,8 @@ export type SflowDecoded =
       readonly input: number
       readonly output: number
       readonly reason: number
+      /** Absent for a code that is not known. */
+      readonly reasonName?: string
       readonly records: readonly SflowRecord[]
       readonly flow?: RowJson
     })
@@ -52,6 +60,7 @@ export interface SflowObjectReader {
 export function createSflowReader(): SflowObjectReader {
   const reader = new SflowReader()
   const batch = new FlowBatch(1)
+  const stamp = createRowStamp()
 
   function agentBytes(payload: Uint8Array, exporter: string): Uint8Array {
     const at = reader.agentAt
@@ -67,13 +76,20 @@ export function createSflowReader(): SflowObjectReader {
   function flow(agent: Uint8Array, receivedAt: number): RowJson | undefined {
     batch.n = 1
     batch.clear()
-    if (fillSflowRow(reader, batch, 0) === 0) return undefined
+    if (!fillSflowRow(reader, batch, 0)) return undefined
     const words = new Uint32Array(agent.slice().buffer)
-    stampSflowRow(batch, 0, receivedAt, words[0] ?? 0, words[1] ?? 0, words[2] ?? 0, words[3] ?? 0, reader.subAgent)
+    stampTime(stamp, receivedAt)
+    const [word0 = 0, word1 = 0, word2 = 0, word3 = 0] = words
+    stampRow(Object.assign(stamp, { word0, word1, word2, word3, subAgent: reader.subAgent }), batch, 0)
     return rowAsJson(batch, 0)
   }
 
-  function sample(from: FromAgent, agent: Uint8Array, receivedAt: number, payload: Uint8Array): SflowDecoded | undefined {
+  function sample(
+    from: FromAgent,
+    agent: Uint8Array,
+    receivedAt: number,
+    payload: Uint8Array,
+  ): SflowDecoded | undefined {
     const { sampleType, sequence, drops, input, output } = reader
     const source = `${reader.sourceClass}:${reader.sourceIndex}`
     if (isFlowSample(sampleType)) {
@@ -87,12 +103,19 @@ export function createSflowReader(): SflowObjectReader {
       reader.problem = problem
       reader.problemAt = problemAt
       const rest = { records: list, ...(row ? { flow: row } : {}) }
-      if (sampleType === 5) return { kind: 'discarded_packet', ...from, sequence, source, drops, input, output, reason: reader.reason, ...rest }
+      if (sampleType === SAMPLE.discarded) {
+        const reason = reader.reason
+        const reasonName = discardReasonName(reason)
+        const why = reasonName === undefined ? { reason } : { reason, reasonName }
+        return { kind: 'discarded_packet', ...from, sequence, source, drops, input, output, ...why, ...rest }
+      }
       const { samplingRate, samplePool } = reader
       return { kind: 'flow_sample', ...from, sequence, source, samplingRate, samplePool, drops, input, output, ...rest }
     }
     if (isCounterSample(sampleType)) {
-      return reader.headRead ? { kind: 'counter_sample', ...from, sequence, source, records: records('counter') } : undefined
+      return reader.headRead
+        ? { kind: 'counter_sample', ...from, sequence, source, records: records('counter') }
+        : undefined
     }
     const data = Buffer.from(payload.subarray(reader.sampleAt, reader.sampleEnd)).toString('hex')
     return { kind: 'unknown_sample', ...from, format: `${sampleType >>> 12}:${sampleType & 0xfff}`, data }
@@ -100,7 +123,8 @@ export function createSflowReader(): SflowObjectReader {
 
   function records(kind: 'flow' | 'counter'): SflowRecord[] {
     const list: SflowRecord[] = []
-    while (reader.nextRecord()) list.push(describeRecord(kind, reader.recordType, reader.view, reader.recordAt, reader.recordEnd))
+    while (reader.nextRecord())
+      list.push(describeRecord(kind, reader.recordType, reader.view, reader.recordAt, reader.recordEnd))
     return list
   }
 
@@ -109,7 +133,8 @@ export function createSflowReader(): SflowObjectReader {
       const decoded: SflowDecoded[] = []
       const view = new DataView(payload.buffer, payload.byteOffset, payload.length)
       const problem = (): void => {
-        if (reader.problem !== '') decoded.push({ kind: 'problem', code: reader.problem, offset: reader.problemAt, exporter })
+        if (reader.problem !== '')
+          decoded.push({ kind: 'problem', code: reader.problem, offset: reader.problemAt, exporter })
         reader.problem = ''
       }
       if (!reader.start(view, 0, payload.length)) {

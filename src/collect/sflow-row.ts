@@ -1,26 +1,23 @@
 // One sFlow flow sample or discarded packet → one row of the batch.
 import type { FlowBatch } from '../flow/flow-batch.ts'
 import { dissect, TUNNEL } from '../packet/dissect.ts'
-import type { SflowReader } from '../wire/sflow/reader.ts'
+import { SAMPLE, type SflowReader } from '../wire/sflow/reader.ts'
+import { FLOW_STRUCTURES } from '../wire/sflow/structures.ts'
 
 const MAPPED = 0xffff0000
-const TWO_32 = 4_294_967_296
 const INGRESS = 1
 const EGRESS = 2
 /** forwardingStatus 128 (IANA element 89): dropped, for a reason that `discard_reason` holds. */
 const DROPPED = 128
-
-/** What a flow sample turned out to be. */
-export const SAMPLE_ROW = { none: 0, made: 1 } as const
 
 /**
  * Reads the records of the reader's current flow sample into `row`, which must be zeroed, except for what is the datagram's: times,
  * exporter, observation. `bytes` is the frame length as the agent tells it, which counts the 4 bytes of the frame check sequence
  * (sFlow v5, struct sampled_header); for samples without a header it is the length of their IP packet.
  *
- * A sample that describes an application's operation and no packet makes no row: then 0 is answered, and the row is still zeroed.
+ * A sample that describes an application's operation and no packet makes no row: then false is answered, and the row is still zeroed.
  */
-export function fillSflowRow(reader: SflowReader, batch: FlowBatch, row: number): number {
+export function fillSflowRow(reader: SflowReader, batch: FlowBatch, row: number): boolean {
   const view = reader.view
   let header = 0
   let ethernetAt = 0
@@ -106,12 +103,13 @@ export function fillSflowRow(reader: SflowReader, batch: FlowBatch, row: number)
         break
       default:
         if (isApplication(reader.recordType)) application = true
+        if (!FLOW_STRUCTURES.has(reader.recordType)) reader.unknownRecords++
         break
     }
   }
 
   if (header === 0) {
-    if (ethernetAt === 0 && ipAt === 0 && application) return SAMPLE_ROW.none
+    if (ethernetAt === 0 && ipAt === 0 && application) return false
     if (ethernetAt !== 0) ethernetRecord(view, ethernetAt, batch, row)
     if (ipAt !== 0) ipRecord(view, ipAt, ipVersion, batch, row)
   }
@@ -123,27 +121,48 @@ export function fillSflowRow(reader: SflowReader, batch: FlowBatch, row: number)
   if (tunnelAt !== 0 && batch.tunnel[row] === 0) tunnelRecord(view, tunnelAt, tunnelVersion, batch, row)
   if (vni >= 0 && batch.vni[row] === 0) batch.vni[row] = vni
   head(reader, batch, row)
-  return SAMPLE_ROW.made
+  return true
 }
 
-/** Writes what a row has from its datagram: the receipt time for all three times, the agent's address, the sub-agent. */
-export function stampSflowRow(
-  batch: FlowBatch, row: number, receivedAt: number, word0: number, word1: number, word2: number, word3: number, subAgent: number,
-): void {
-  const high = Math.floor(receivedAt / TWO_32)
-  const low = Math.floor(receivedAt - high * TWO_32)
+/** What the rows of a datagram have in common: one object, written anew for each datagram. */
+export interface RowStamp {
+  /** Receipt time in milliseconds since 1970, as two words. */
+  timeLow: number
+  timeHigh: number
+  /** The agent's address as raw words. */
+  word0: number
+  word1: number
+  word2: number
+  word3: number
+  subAgent: number
+}
+
+export function createRowStamp(): RowStamp {
+  return { timeLow: 0, timeHigh: 0, word0: 0, word1: 0, word2: 0, word3: 0, subAgent: 0 }
+}
+
+const TWO_32 = 4_294_967_296
+
+export function stampTime(stamp: RowStamp, receivedAt: number): void {
+  stamp.timeHigh = Math.floor(receivedAt / TWO_32)
+  stamp.timeLow = Math.floor(receivedAt - stamp.timeHigh * TWO_32)
+}
+
+/** Writes what the row has from its datagram; a packet sample starts and ends when it is received. */
+export function stampRow(stamp: RowStamp, batch: FlowBatch, row: number): void {
+  const { timeLow, timeHigh } = stamp
   const at = 2 * row
-  batch.time_received[at] = low
-  batch.time_received[at + 1] = high
-  batch.time_start[at] = low
-  batch.time_start[at + 1] = high
-  batch.time_end[at] = low
-  batch.time_end[at + 1] = high
-  batch.exporter[4 * row] = word0
-  batch.exporter[4 * row + 1] = word1
-  batch.exporter[4 * row + 2] = word2
-  batch.exporter[4 * row + 3] = word3
-  batch.observation[row] = subAgent
+  batch.time_received[at] = timeLow
+  batch.time_received[at + 1] = timeHigh
+  batch.time_start[at] = timeLow
+  batch.time_start[at + 1] = timeHigh
+  batch.time_end[at] = timeLow
+  batch.time_end[at + 1] = timeHigh
+  batch.exporter[4 * row] = stamp.word0
+  batch.exporter[4 * row + 1] = stamp.word1
+  batch.exporter[4 * row + 2] = stamp.word2
+  batch.exporter[4 * row + 3] = stamp.word3
+  batch.observation[row] = stamp.subAgent
 }
 
 function head(reader: SflowReader, batch: FlowBatch, row: number): void {
@@ -153,7 +172,7 @@ function head(reader: SflowReader, batch: FlowBatch, row: number): void {
   batch.out_if[row] = reader.output
   batch.packets[2 * row] = 1
   batch.counted[row] = 1
-  if (reader.sampleType === 5) {
+  if (reader.sampleType === SAMPLE.discarded) {
     // Discards are told one by one, not sampled
     batch.sampling_rate[row] = 1
     batch.discard_reason[row] = reader.reason
@@ -224,7 +243,8 @@ function switchRecord(view: DataView, at: number, batch: FlowBatch, row: number)
   // Under QinQ the switch names the outer VLAN; the inner one is in the header only
   const inner = service === 0 ? 0 : (batch.vlan_in[row] as number)
   if (source > 0 && source < 4096 && (service === 0 || source !== service)) batch.vlan_in[row] = source
-  if (destination > 0 && destination < 4096) batch.vlan_out[row] = service !== 0 && destination === service ? inner : destination
+  if (destination > 0 && destination < 4096)
+    batch.vlan_out[row] = service !== 0 && destination === service ? inner : destination
 }
 
 // extended_vlantunnel: stack<> of (TPID << 16 | TCI), outermost first: tags taken off before sampling
@@ -325,4 +345,3 @@ function v6Into(view: DataView, at: number, into: Uint32Array, row: number): voi
   into[4 * row + 2] = view.getUint32(at + 8, true)
   into[4 * row + 3] = view.getUint32(at + 12, true)
 }
-

@@ -138,7 +138,10 @@ export class SflowStream {
     }
     return [...byRate].map(([rate, sources]) => ({
       rate,
-      from: `data source ${sources.sort((a, b) => a - b).map((s) => `${s >>> 24}:${s & 0xffffff}`).join(', ')}`,
+      from: `data source ${sources
+        .sort((a, b) => a - b)
+        .map((s) => `${s >>> 24}:${s & 0xffffff}`)
+        .join(', ')}`,
     }))
   }
 }
@@ -188,7 +191,11 @@ export class SflowStreams {
     let stream = this.table[hash & this.mask]
     while (stream !== undefined) {
       if (
-        stream.word3 === word3 && stream.subAgent === subAgent && stream.word2 === word2 && stream.word1 === word1 && stream.word0 === word0
+        stream.word3 === word3 &&
+        stream.subAgent === subAgent &&
+        stream.word2 === word2 &&
+        stream.word1 === word1 &&
+        stream.word0 === word0
       ) {
         stream.lastHeard = now
         this.touch(stream, now)

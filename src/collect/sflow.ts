@@ -1,9 +1,9 @@
 // sFlow v5 datagrams → flow rows, metrics and sightings.
 import type { Clock } from '../base/clock.ts'
-import { isCounterSample, isFlowSample, SflowReader } from '../wire/sflow/reader.ts'
+import { isCounterSample, isFlowSample, SAMPLE, SflowReader } from '../wire/sflow/reader.ts'
 import type { Datagram, Ingest, IngestSink } from './ingest.ts'
 import { createCounterReader } from './sflow-counters.ts'
-import { fillSflowRow, stampSflowRow } from './sflow-row.ts'
+import { createRowStamp, fillSflowRow, stampRow, stampTime } from './sflow-row.ts'
 import { type SflowStream, SflowStreams } from './sflow-streams.ts'
 
 const MAPPED = 0xffff0000
@@ -20,6 +20,7 @@ export interface SflowIngestOptions {
 export function createSflowIngest(options: SflowIngestOptions, _deps: { clock: Clock }): Ingest {
   const reader = new SflowReader()
   const counters = createCounterReader(reader)
+  const stamp = createRowStamp()
   const streams = new SflowStreams(options.maxStreams ?? 10_000, options.seed ?? Math.floor(Math.random() * TWO_32))
 
   function problem(datagram: Datagram, sink: IngestSink, stream: SflowStream | undefined): void {
@@ -27,6 +28,13 @@ export function createSflowIngest(options: SflowIngestOptions, _deps: { clock: C
     sink.problem(reader.problem, reader.problemAt - datagram.offset)
     stream?.problem(reader.problem)
     reader.problem = ''
+  }
+
+  /** Records that nothing here knows were stepped over: counted, once for a sample. */
+  function unsupported(datagram: Datagram, sink: IngestSink, stream: SflowStream): void {
+    reader.unknownRecords = 0
+    stream.problem('unsupported')
+    sink.problem('unsupported', reader.sampleAt - datagram.offset)
   }
 
   function streamOf(datagram: Datagram): SflowStream {
@@ -44,20 +52,30 @@ export function createSflowIngest(options: SflowIngestOptions, _deps: { clock: C
         return streams.heard(word0, word1, word2, word3, reader.subAgent, receivedAt)
       }
     }
-    return streams.heard(datagram.source0, datagram.source1, datagram.source2, datagram.source3, reader.subAgent, receivedAt)
+    return streams.heard(
+      datagram.source0,
+      datagram.source1,
+      datagram.source2,
+      datagram.source3,
+      reader.subAgent,
+      receivedAt,
+    )
   }
 
   function flowRow(datagram: Datagram, sink: IngestSink, stream: SflowStream): number {
     if (!sink.room(1)) return 0
     const batch = sink.flows
     const row = batch.n
-    if (fillSflowRow(reader, batch, row) === 0) {
+    const made = fillSflowRow(reader, batch, row)
+    if (reader.unknownRecords > 0) unsupported(datagram, sink, stream)
+    if (!made) {
       stream.others++
       return 0
     }
-    stampSflowRow(batch, row, datagram.receivedAt, stream.word0, stream.word1, stream.word2, stream.word3, stream.subAgent)
+    stampRow(stamp, batch, row)
     batch.n = row + 1
-    if (reader.sampleType !== 5) stream.sampled(reader.sourceClass, reader.sourceIndex, reader.samplingRate)
+    if (reader.sampleType !== SAMPLE.discarded)
+      stream.sampled(reader.sourceClass, reader.sourceIndex, reader.samplingRate)
     return 1
   }
 
@@ -71,6 +89,12 @@ export function createSflowIngest(options: SflowIngestOptions, _deps: { clock: C
       stream.datagrams++
       stream.sourcePort = datagram.sourcePort
       stream.follow(reader.datagramSequence, reader.uptime)
+      stampTime(stamp, datagram.receivedAt)
+      stamp.word0 = stream.word0
+      stamp.word1 = stream.word1
+      stamp.word2 = stream.word2
+      stamp.word3 = stream.word3
+      stamp.subAgent = stream.subAgent
       let rows = 0
       while (reader.nextSample()) {
         if (reader.problem !== '') {
@@ -82,8 +106,7 @@ export function createSflowIngest(options: SflowIngestOptions, _deps: { clock: C
           counters.read(datagram, stream, sink)
         } else {
           stream.others++
-          stream.problem('unsupported')
-          sink.problem('unsupported', reader.sampleAt - datagram.offset)
+          unsupported(datagram, sink, stream)
         }
         if (reader.problem !== '') problem(datagram, sink, stream)
       }

@@ -7,8 +7,10 @@ import { createPacketColumns, type PacketColumns } from './columns.ts'
 import { dissect, SEEN, START, TUNNEL } from './dissect.ts'
 
 const ETHERNET = '525400000002 525400000001'
-const IP4 = (protocol: string, length = '0064', fragment = '0000'): string => `4500 ${length} 0001 ${fragment} 40 ${protocol} 0000 0a010203 0a040506`
-const IP6 = (next: string): string => `60a00000 0040 ${next} 3f 20010db8000000000000000000000001 20010db8000000000000000000000002`
+const IP4 = (protocol: string, length = '0064', fragment = '0000'): string =>
+  `4500 ${length} 0001 ${fragment} 40 ${protocol} 0000 0a010203 0a040506`
+const IP6 = (next: string): string =>
+  `60a00000 0040 ${next} 3f 20010db8000000000000000000000001 20010db8000000000000000000000002`
 const TCP = '9c40 01bb 00000001 00000002 5012 0200 0000 0000'
 const UDP = (port: string): string => `c000 ${port} 0050 0000`
 const INNER = `02000000000b 02000000000a 0800 ${IP4('06')} ${TCP}`
@@ -56,7 +58,11 @@ function bytesOf(name: string): Uint8Array {
   return hex(FRAMES[name] as string)
 }
 
-function row(bytes: Uint8Array, length = bytes.length, start: number = START.ethernet): PacketColumns & { seen: number } {
+function row(
+  bytes: Uint8Array,
+  length = bytes.length,
+  start: number = START.ethernet,
+): PacketColumns & { seen: number } {
   const out = createPacketColumns()
   const seen = dissect(viewOf(bytes), 0, length, start, out, 0)
   return { ...out, seen }
@@ -73,7 +79,10 @@ describe('dissect', () => {
     assert.equal(out.ethertype[0], 0x0800)
     assert.equal(address(out.src_addr), '10.1.2.3')
     assert.equal(address(out.dst_addr), '10.4.5.6')
-    assert.deepEqual([out.proto[0], out.ttl[0], out.src_port[0], out.dst_port[0], out.tcp_flags[0]], [6, 64, 40_000, 443, 0x12])
+    assert.deepEqual(
+      [out.proto[0], out.ttl[0], out.src_port[0], out.dst_port[0], out.tcp_flags[0]],
+      [6, 64, 40_000, 443, 0x12],
+    )
     assert.equal(out.seen, SEEN.link | SEEN.network | SEEN.transport)
   })
 
@@ -88,7 +97,10 @@ describe('dissect', () => {
   it('takes the customer of a provider backbone frame for the row', () => {
     const out = row(bytesOf('backbone'))
     assert.equal(mac(out.src_mac), '02:00:00:00:00:0a')
-    assert.deepEqual([out.vni[0], out.tunnel[0], out.s_vlan[0], out.vlan_in[0], out.dst_port[0]], [0x1234, TUNNEL.other, 10, 100, 443])
+    assert.deepEqual(
+      [out.vni[0], out.tunnel[0], out.s_vlan[0], out.vlan_in[0], out.dst_port[0]],
+      [0x1234, TUNNEL.other, 10, 100, 443],
+    )
   })
 
   it('reads through SNAP, IPv4 options, PPPoE, MPLS, MACsec without encryption and authentication headers', () => {
@@ -109,7 +121,10 @@ describe('dissect', () => {
 
   it('walks IPv6 extension headers to the transport', () => {
     const out = row(bytesOf('ipv6Extended'))
-    assert.deepEqual([address(out.src_addr), out.proto[0], out.dst_port[0], out.tos[0], out.ttl[0]], ['2001:db8::1', 6, 443, 0x0a, 63])
+    assert.deepEqual(
+      [address(out.src_addr), out.proto[0], out.dst_port[0], out.tos[0], out.ttl[0]],
+      ['2001:db8::1', 6, 443, 0x0a, 63],
+    )
   })
 
   it('reads ICMP, ICMPv6, SCTP and ARP', () => {
@@ -141,7 +156,15 @@ describe('dissect', () => {
     it(`describes the packet inside a tunnel, with the tunnel around it: ${name}`, () => {
       const out = row(bytesOf(name))
       assert.deepEqual(
-        [out.tunnel[0], out.vni[0], address(out.tunnel_src), address(out.src_addr), out.proto[0], out.src_port[0], out.dst_port[0]],
+        [
+          out.tunnel[0],
+          out.vni[0],
+          address(out.tunnel_src),
+          address(out.src_addr),
+          out.proto[0],
+          out.src_port[0],
+          out.dst_port[0],
+        ],
         [kind, vni, outer, inner, 6, 40_000, 443],
       )
     })
@@ -163,8 +186,12 @@ describe('dissect', () => {
 
   it('reads sampled headers that start with IPv4, IPv6, MPLS or PPP', () => {
     for (const [start, bytes] of [
-      [START.ipv4, `${IP4('06')} ${TCP}`], [START.ipv6, `${IP6('06')} ${TCP}`], [START.mpls, `00064 1 40 ${IP4('06')} ${TCP}`], [START.ppp, `ff03 0021 ${IP4('06')} ${TCP}`],
-    ] as const) assert.equal(row(hex(bytes), hex(bytes).length, start).dst_port[0], 443)
+      [START.ipv4, `${IP4('06')} ${TCP}`],
+      [START.ipv6, `${IP6('06')} ${TCP}`],
+      [START.mpls, `00064 1 40 ${IP4('06')} ${TCP}`],
+      [START.ppp, `ff03 0021 ${IP4('06')} ${TCP}`],
+    ] as const)
+      assert.equal(row(hex(bytes), hex(bytes).length, start).dst_port[0], 443)
     assert.equal(row(bytesOf('tcp'), 54, 99).seen, 0)
   })
 
@@ -189,14 +216,26 @@ describe('dissect', () => {
   it('never throws, whatever the bytes are', () => {
     const names = Object.keys(FRAMES)
     fc.assert(
-      fc.property(fc.constantFrom(...names), fc.array(fc.tuple(fc.nat(200), fc.integer({ min: 0, max: 255 })), { maxLength: 8 }), fc.constantFrom(1, 7, 11, 12, 13), (name, flips, start) => {
-        const bytes = bytesOf(name)
-        for (const [at, value] of flips) if (at < bytes.length) bytes[at] = value
-        row(bytes, bytes.length, start)
-      }),
+      fc.property(
+        fc.constantFrom(...names),
+        fc.array(fc.tuple(fc.nat(200), fc.integer({ min: 0, max: 255 })), { maxLength: 8 }),
+        fc.constantFrom(1, 7, 11, 12, 13),
+        (name, flips, start) => {
+          const bytes = bytesOf(name)
+          for (const [at, value] of flips) if (at < bytes.length) bytes[at] = value
+          row(bytes, bytes.length, start)
+        },
+      ),
       { numRuns: 3000 },
     )
-    fc.assert(fc.property(fc.uint8Array({ maxLength: 200 }), fc.constantFrom(1, 7, 11, 12, 13), (bytes, start) => void row(bytes, bytes.length, start)), { numRuns: 2000 })
+    fc.assert(
+      fc.property(
+        fc.uint8Array({ maxLength: 200 }),
+        fc.constantFrom(1, 7, 11, 12, 13),
+        (bytes, start) => void row(bytes, bytes.length, start),
+      ),
+      { numRuns: 2000 },
+    )
   })
 
   it('goes no deeper than a few tunnels, however many there are', () => {

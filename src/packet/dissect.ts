@@ -23,7 +23,16 @@ export const SEEN = {
 
 /** Kinds of tunnel, as the `tunnel` column counts them. */
 export const TUNNEL = {
-  vxlan: 1, geneve: 2, gre: 3, nvgre: 4, erspan: 5, ipip: 6, sixInFour: 7, teredo: 8, gtp: 9, other: 10,
+  vxlan: 1,
+  geneve: 2,
+  gre: 3,
+  nvgre: 4,
+  erspan: 5,
+  ipip: 6,
+  sixInFour: 7,
+  teredo: 8,
+  gtp: 9,
+  other: 10,
 } as const
 
 const MAX_DEPTH = 4
@@ -37,7 +46,14 @@ const MAPPED = 0xffff0000
  * @param start what the bytes start with, one of START; anything else is left unread
  * @returns bits of SEEN
  */
-export function dissect(view: DataView, offset: number, length: number, start: number, out: PacketColumns, row: number): number {
+export function dissect(
+  view: DataView,
+  offset: number,
+  length: number,
+  start: number,
+  out: PacketColumns,
+  row: number,
+): number {
   const end = offset + length
   if (start === START.ethernet) return ethernet(view, offset, end, out, row, 0)
   if (start === START.ipv4) return dissectEtherType(view, offset, length, 0x0800, out, row)
@@ -48,7 +64,14 @@ export function dissect(view: DataView, offset: number, length: number, start: n
 }
 
 /** As `dissect`, for bytes that start behind an EtherType (Linux cooked captures). */
-export function dissectEtherType(view: DataView, offset: number, length: number, type: number, out: PacketColumns, row: number): number {
+export function dissectEtherType(
+  view: DataView,
+  offset: number,
+  length: number,
+  type: number,
+  out: PacketColumns,
+  row: number,
+): number {
   out.ethertype[row] = type
   return etherPayload(view, offset, offset + length, type, out, row, 0)
 }
@@ -129,7 +152,15 @@ function llc(v: DataView, at: number, end: number, o: PacketColumns, row: number
   return etherPayload(v, at + 8, end, type, o, row, depth)
 }
 
-function etherPayload(v: DataView, at: number, end: number, type: number, o: PacketColumns, row: number, depth: number): number {
+function etherPayload(
+  v: DataView,
+  at: number,
+  end: number,
+  type: number,
+  o: PacketColumns,
+  row: number,
+  depth: number,
+): number {
   switch (type) {
     case 0x0800:
       return ipv4(v, at, end, o, row, depth)
@@ -244,15 +275,28 @@ function nsh(v: DataView, at: number, end: number, o: PacketColumns, row: number
 
 // "Next protocol" of NSH and VXLAN-GPE: 1 IPv4, 2 IPv6, 3 Ethernet, 4 NSH, 5 MPLS
 function nextProtocol(
-  v: DataView, at: number, end: number, protocol: number, kind: number, vni: number, o: PacketColumns, row: number, depth: number,
+  v: DataView,
+  at: number,
+  end: number,
+  protocol: number,
+  kind: number,
+  vni: number,
+  o: PacketColumns,
+  row: number,
+  depth: number,
 ): number {
   const type =
-    protocol === 1 ? 0x0800
-    : protocol === 2 ? 0x86dd
-    : protocol === 3 ? ETHERNET_BRIDGED
-    : protocol === 4 ? 0x894f
-    : protocol === 5 ? 0x8847
-    : 0
+    protocol === 1
+      ? 0x0800
+      : protocol === 2
+        ? 0x86dd
+        : protocol === 3
+          ? ETHERNET_BRIDGED
+          : protocol === 4
+            ? 0x894f
+            : protocol === 5
+              ? 0x8847
+              : 0
   return enter(v, at, end, type, kind, vni, o, row, depth)
 }
 
@@ -350,7 +394,14 @@ function v6Into(v: DataView, at: number, into: Uint32Array, row: number): void {
 }
 
 function transport(
-  v: DataView, at: number, end: number, protocol: number, version: number, o: PacketColumns, row: number, depth: number,
+  v: DataView,
+  at: number,
+  end: number,
+  protocol: number,
+  version: number,
+  o: PacketColumns,
+  row: number,
+  depth: number,
 ): number {
   switch (protocol) {
     case 6:
@@ -444,7 +495,15 @@ function udp(v: DataView, at: number, end: number, o: PacketColumns, row: number
  * outer packet. `vni` is -1 for a tunnel that has none.
  */
 function enter(
-  v: DataView, at: number, end: number, type: number, kind: number, vni: number, o: PacketColumns, row: number, depth: number,
+  v: DataView,
+  at: number,
+  end: number,
+  type: number,
+  kind: number,
+  vni: number,
+  o: PacketColumns,
+  row: number,
+  depth: number,
 ): number {
   const shut = shutBy(v, at, end, type, depth)
   if (shut >= 0) return shut
@@ -517,7 +576,17 @@ function geneve(v: DataView, at: number, end: number, o: PacketColumns, row: num
   if (end - at < 8) return SEEN.cut
   const first = v.getUint8(at)
   if (first >> 6 !== 0) return 0
-  return enter(v, at + 8 + ((first & 0x3f) << 2), end, v.getUint16(at + 2), TUNNEL.geneve, v.getUint32(at + 4) >>> 8, o, row, depth)
+  return enter(
+    v,
+    at + 8 + ((first & 0x3f) << 2),
+    end,
+    v.getUint16(at + 2),
+    TUNNEL.geneve,
+    v.getUint32(at + 4) >>> 8,
+    o,
+    row,
+    depth,
+  )
 }
 
 // GRE (RFC 2784, RFC 2890): flags and version 2, protocol 2, [checksum, reserved 4], [key 4], [sequence 4]
@@ -546,7 +615,10 @@ function gre(v: DataView, start: number, end: number, o: PacketColumns, row: num
   }
   const sequenced = (flags & 0x1000) !== 0
   if (sequenced) at += 4
-  if (type === 0x88be) return sequenced ? erspan2(v, at, end, o, row, depth) : enter(v, at, end, ETHERNET_BRIDGED, TUNNEL.erspan, -1, o, row, depth)
+  if (type === 0x88be)
+    return sequenced
+      ? erspan2(v, at, end, o, row, depth)
+      : enter(v, at, end, ETHERNET_BRIDGED, TUNNEL.erspan, -1, o, row, depth)
   if (type === 0x22eb) return erspan3(v, at, end, o, row, depth)
   if (type === ETHERNET_BRIDGED) {
     // NVGRE (RFC 7637 §3.2) is this with just a key, whose upper 24 bits are the VSID, from 0x1000 on; a smaller key is a plain number
@@ -585,7 +657,14 @@ function erspan3(v: DataView, at: number, end: number, o: PacketColumns, row: nu
 
 // The mirroring switch tells the VLAN of a frame whose tag it took off
 function mirrored(
-  v: DataView, at: number, end: number, type: number, vlan: number, o: PacketColumns, row: number, depth: number,
+  v: DataView,
+  at: number,
+  end: number,
+  type: number,
+  vlan: number,
+  o: PacketColumns,
+  row: number,
+  depth: number,
 ): number {
   if (vlan !== 0 && shutBy(v, at, end, type, depth) < 0) o.vlan_in[row] = vlan
   return enter(v, at, end, type, TUNNEL.erspan, -1, o, row, depth)

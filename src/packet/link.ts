@@ -3,8 +3,20 @@ import { dissect, dissectEtherType, SEEN, START } from './dissect.ts'
 import type { PacketColumns } from './columns.ts'
 
 export const LINK = {
-  null: 0, ethernet: 1, ppp: 9, rawOld: 12, rawOpenBsd: 14, pppHdlc: 50, raw: 101, ciscoHdlc: 104, loop: 108, linuxSll: 113,
-  ipv4: 228, ipv6: 229, nflog: 239, linuxSll2: 276,
+  null: 0,
+  ethernet: 1,
+  ppp: 9,
+  rawOld: 12,
+  rawOpenBsd: 14,
+  pppHdlc: 50,
+  raw: 101,
+  ciscoHdlc: 104,
+  loop: 108,
+  linuxSll: 113,
+  ipv4: 228,
+  ipv6: 229,
+  nflog: 239,
+  linuxSll2: 276,
 } as const
 
 /** What a link header turned out to be; one object is reused for many packets. */
@@ -44,7 +56,8 @@ export function readLink(linkType: number, view: DataView, offset: number, lengt
       const big = view.getUint32(offset)
       const family = big > 0xffff ? view.getUint32(offset, true) : big
       into.at = offset + 4
-      into.etherType = family === 2 ? 0x0800 : family === 24 || family === 28 || family === 30 || family === 10 ? 0x86dd : 0
+      into.etherType =
+        family === 2 ? 0x0800 : family === 24 || family === 28 || family === 30 || family === 10 ? 0x86dd : 0
       // Some systems write an EtherType there
       if (into.etherType === 0 && family > 0xffff && (big & 0xffff) >= 0x600) into.etherType = big & 0xffff
       return into.etherType !== 0
@@ -95,7 +108,14 @@ function readNflog(view: DataView, offset: number, length: number, into: LinkHea
 }
 
 /** As `dissect`, for a captured packet with its link header. */
-export function dissectLink(linkType: number, view: DataView, offset: number, length: number, out: PacketColumns, row: number): number {
+export function dissectLink(
+  linkType: number,
+  view: DataView,
+  offset: number,
+  length: number,
+  out: PacketColumns,
+  row: number,
+): number {
   const header: LinkHeader = { at: 0, etherType: 0, start: 0 }
   if (!readLink(linkType, view, offset, length, header)) return SEEN.cut
   const rest = offset + length - header.at

@@ -26,25 +26,78 @@ const DIFFERENCES: readonly (readonly [file: string, protocols: RegExp, reason: 
   ['zeek-tunnels-gtp-', /:gtpprime:/, 'GTP version 0 of 1998 is not read here'],
   ['tcpdump-various-gre', /:gre:cmd:/, 'Cisco MetaData within GRE has an order of its own'],
   ['pcapplusplus-ipv6.pcapng', /:lisp:ip/, 'LISP control messages carry a packet for information, they are no tunnel'],
-  ['pcapplusplus-ipv4-options', /:ip:icmp$/, 'under source routing tshark shows the last hop as destination, the row has what the header says'],
+  [
+    'pcapplusplus-ipv4-options',
+    /:ip:icmp$/,
+    'under source routing tshark shows the last hop as destination, the row has what the header says',
+  ],
   ['tcpdump-bigtcp-', /:udp$/, 'tshark 4.0 reads no packets longer than 64 KiB, whose length field is 0'],
   ['zeek-arp-leak', /:arp$/, 'an ARP with addresses of 255 bytes, whose places can not be known'],
   ['zeek-erspan.pcap', /:gre:eth:/, 'GRE with a 24-bit VSID in its key is NVGRE (RFC 7637), tshark says GRE'],
 ]
 
 const FIELDS = [
-  'frame.protocols', 'eth.src', 'eth.dst', 'vlan.id', 'ieee8021ad.id', 'ip.src', 'ip.dst', 'ip.proto', 'ip.ttl', 'ip.dsfield', 'ip.frag_offset',
-  'ipv6.src', 'ipv6.dst', 'ipv6.hlim', 'ipv6.tclass', 'tcp.srcport', 'tcp.dstport', 'tcp.flags', 'udp.srcport', 'udp.dstport',
-  'sctp.srcport', 'sctp.dstport', 'dccp.srcport', 'dccp.dstport', 'icmp.type', 'icmp.code', 'icmpv6.type', 'icmpv6.code', 'arp.src.proto_ipv4', 'arp.dst.proto_ipv4',
-  'vxlan.vni', 'geneve.vni', 'ieee8021ah.isid', 'ieee8021ah.cdst', 'ieee8021ah.csrc', 'mpls.label',
+  'frame.protocols',
+  'eth.src',
+  'eth.dst',
+  'vlan.id',
+  'ieee8021ad.id',
+  'ip.src',
+  'ip.dst',
+  'ip.proto',
+  'ip.ttl',
+  'ip.dsfield',
+  'ip.frag_offset',
+  'ipv6.src',
+  'ipv6.dst',
+  'ipv6.hlim',
+  'ipv6.tclass',
+  'tcp.srcport',
+  'tcp.dstport',
+  'tcp.flags',
+  'udp.srcport',
+  'udp.dstport',
+  'sctp.srcport',
+  'sctp.dstport',
+  'dccp.srcport',
+  'dccp.dstport',
+  'icmp.type',
+  'icmp.code',
+  'icmpv6.type',
+  'icmpv6.code',
+  'arp.src.proto_ipv4',
+  'arp.dst.proto_ipv4',
+  'vxlan.vni',
+  'geneve.vni',
+  'ieee8021ah.isid',
+  'ieee8021ah.cdst',
+  'ieee8021ah.csrc',
+  'mpls.label',
 ] as const
 
 type Fields = Readonly<Record<(typeof FIELDS)[number], readonly string[]>>
 
 async function tshark(file: string): Promise<Fields[]> {
   const args = [
-    '-n', '-r', join(DIRECTORY, file), '-c', String(MOST_PACKETS), '-o', 'ip.defragment:FALSE', '-o', 'ipv6.defragment:FALSE',
-    '-d', 'udp.port==8472,vxlan', '-T', 'fields', '-E', 'separator=/t', '-E', 'occurrence=a', '-E', 'aggregator=;',
+    '-n',
+    '-r',
+    join(DIRECTORY, file),
+    '-c',
+    String(MOST_PACKETS),
+    '-o',
+    'ip.defragment:FALSE',
+    '-o',
+    'ipv6.defragment:FALSE',
+    '-d',
+    'udp.port==8472,vxlan',
+    '-T',
+    'fields',
+    '-E',
+    'separator=/t',
+    '-E',
+    'occurrence=a',
+    '-E',
+    'aggregator=;',
     ...FIELDS.flatMap((field) => ['-e', field]),
   ]
   let text: string
@@ -53,10 +106,15 @@ async function tshark(file: string): Promise<Fields[]> {
   } catch (error) {
     text = String((error as { stdout?: string }).stdout ?? '')
   }
-  return text.split('\n').slice(0, -1).map((line) => {
-    const cells = line.split('\t')
-    return Object.fromEntries(FIELDS.map((field, i) => [field, (cells[i] ?? '') === '' ? [] : (cells[i] as string).split(';')])) as unknown as Fields
-  })
+  return text
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => {
+      const cells = line.split('\t')
+      return Object.fromEntries(
+        FIELDS.map((field, i) => [field, (cells[i] ?? '') === '' ? [] : (cells[i] as string).split(';')]),
+      ) as unknown as Fields
+    })
 }
 
 /** What a row should say; only what tshark tells is there. */
@@ -83,7 +141,8 @@ interface Expected {
 function expected(f: Fields): Expected {
   const row: Expected = {}
   const used: Record<string, number> = {}
-  const take = (field: (typeof FIELDS)[number]): string | undefined => f[field][(used[field] = (used[field] ?? 0) + 1) - 1]
+  const take = (field: (typeof FIELDS)[number]): string | undefined =>
+    f[field][(used[field] = (used[field] ?? 0) + 1) - 1]
   const numeric = (value: string | undefined): number | undefined => (value === undefined ? undefined : Number(value))
   let wrapped = ''
   // What was read so far is the tunnel around what follows
@@ -144,7 +203,7 @@ function expected(f: Fields): Expected {
       case 'ipv6': {
         const inner = protocol === 'ip' ? 4 : 6
         // What tshark calls bogus has no addresses, and we don't step into it
-        if ((f[`${protocol}.src`][used[`${protocol}.src`] ?? 0]) === undefined) return row
+        if (f[`${protocol}.src`][used[`${protocol}.src`] ?? 0] === undefined) return row
         if (wrapped === '' && version !== 0) wrapped = version === 4 && inner === 6 ? '6in4' : 'ipip'
         network(take(`${protocol}.src`), take(`${protocol}.dst`))
         wrapped = ''
@@ -226,14 +285,20 @@ function compare(row: ReturnType<typeof ours>, want: Expected, count: (field: st
     if (value === undefined || (typeof value === 'string' && value.includes('undefined'))) continue
     count(field)
     // The outermost and the innermost tag of a stack
-    const wanted = field === 'tags' ? [(value as number[]).length > 1 ? (value as number[])[0] : 0, (value as number[]).at(-1)] : value
-    if (JSON.stringify(mine) !== JSON.stringify(wanted)) wrong.push(`${field}: ${JSON.stringify(mine)}, tshark ${JSON.stringify(wanted)}`)
+    const wanted =
+      field === 'tags'
+        ? [(value as number[]).length > 1 ? (value as number[])[0] : 0, (value as number[]).at(-1)]
+        : value
+    if (JSON.stringify(mine) !== JSON.stringify(wanted))
+      wrong.push(`${field}: ${JSON.stringify(mine)}, tshark ${JSON.stringify(wanted)}`)
   }
   return wrong
 }
 
 describe('packets dissected as tshark dissects them', { concurrency: 2 }, () => {
-  for (const file of readdirSync(DIRECTORY).filter((name) => /\.(pcap|pcapng)$/.test(name)).sort()) {
+  for (const file of readdirSync(DIRECTORY)
+    .filter((name) => /\.(pcap|pcapng)$/.test(name))
+    .sort()) {
     it(file, async (t) => {
       const packets = await tshark(file)
       const out = createPacketColumns()
@@ -255,7 +320,11 @@ describe('packets dissected as tshark dissects them', { concurrency: 2 }, () => 
         if (known) reasons.set(known[2], (reasons.get(known[2]) ?? 0) + 1)
         else wrong.push(`packet ${n} (${chain}): ${differences.join('; ')}`)
       }
-      t.diagnostic(`${n} packets; compared: ${Object.entries(counts).map(([what, k]) => `${k} × ${what}`).join(', ')}`)
+      t.diagnostic(
+        `${n} packets; compared: ${Object.entries(counts)
+          .map(([what, k]) => `${k} × ${what}`)
+          .join(', ')}`,
+      )
       for (const [reason, k] of reasons) t.diagnostic(`${k} packets differ: ${reason}`)
       assert.deepEqual(wrong, [], file)
     })

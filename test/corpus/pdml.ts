@@ -13,10 +13,15 @@ export interface PdmlNode {
   readonly children: readonly PdmlNode[]
 }
 
-export const CAPTURES = process.env['VNETSCOPE_CAPTURES'] ?? new URL('../../../shared/captures', import.meta.url).pathname
+export const CAPTURES =
+  process.env['VNETSCOPE_CAPTURES'] ?? new URL('../../../shared/captures', import.meta.url).pathname
 
 const parser = new XMLParser({
-  preserveOrder: true, ignoreAttributes: false, attributeNamePrefix: '', parseTagValue: false, parseAttributeValue: false,
+  preserveOrder: true,
+  ignoreAttributes: false,
+  attributeNamePrefix: '',
+  parseTagValue: false,
+  parseAttributeValue: false,
   processEntities: false,
 })
 
@@ -25,7 +30,11 @@ export function pdml(capture: string, args: readonly string[] = []): PdmlNode[] 
   // Damaged captures make tshark end with a status of its own after the packets that it could read
   let text: string
   try {
-    text = execFileSync('tshark', ['-n', '-r', capture, '-T', 'pdml', ...args], { maxBuffer: 1 << 30, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
+    text = execFileSync('tshark', ['-n', '-r', capture, '-T', 'pdml', ...args], {
+      maxBuffer: 1 << 30,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    })
   } catch (error) {
     text = String((error as { stdout?: string }).stdout ?? '')
   }

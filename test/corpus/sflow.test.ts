@@ -11,7 +11,9 @@ import { createSflowReader, type SflowDecoded } from '../../src/collect/sflow-re
 import { CAPTURES, field, number, type PdmlNode, pdmlOf, text } from './pdml.ts'
 
 const DIRECTORY = join(CAPTURES, 'sflow')
-const FILES = readdirSync(DIRECTORY).filter((file) => /\.(pcap|bin|dump|dat)$/.test(file)).sort()
+const FILES = readdirSync(DIRECTORY)
+  .filter((file) => /\.(pcap|bin|dump|dat)$/.test(file))
+  .sort()
 
 type Sample = Extract<SflowDecoded, { kind: 'flow_sample' | 'counter_sample' | 'discarded_packet' }>
 
@@ -52,18 +54,38 @@ function port(sample: PdmlNode, side: 'input' | 'output'): number | undefined {
 }
 
 const IF_COUNTERS: Readonly<Record<string, string>> = {
-  if_index: 'sflow_245.ifindex', if_type: 'sflow_245.iftype', if_speed: 'sflow_245.ifspeed', if_direction: 'sflow_245.ifdirection',
-  if_in_octets: 'sflow_245.ifinoct', if_in_ucast_pkts: 'sflow_245.ifinpkt', if_in_multicast_pkts: 'sflow_245.ifinmcast',
-  if_in_broadcast_pkts: 'sflow_245.ifinbcast', if_in_discards: 'sflow_245.ifindisc', if_in_errors: 'sflow_245.ifinerr',
-  if_in_unknown_protos: 'sflow_245.ifinunk', if_out_octets: 'sflow_245.ifoutoct', if_out_ucast_pkts: 'sflow_245.ifoutpkt',
-  if_out_multicast_pkts: 'sflow_245.ifoutmcast', if_out_broadcast_pkts: 'sflow_245.ifoutbcast', if_out_discards: 'sflow_245.ifoutdisc',
-  if_out_errors: 'sflow_245.ifouterr', if_promiscuous_mode: 'sflow_245.ifpromisc',
+  if_index: 'sflow_245.ifindex',
+  if_type: 'sflow_245.iftype',
+  if_speed: 'sflow_245.ifspeed',
+  if_direction: 'sflow_245.ifdirection',
+  if_in_octets: 'sflow_245.ifinoct',
+  if_in_ucast_pkts: 'sflow_245.ifinpkt',
+  if_in_multicast_pkts: 'sflow_245.ifinmcast',
+  if_in_broadcast_pkts: 'sflow_245.ifinbcast',
+  if_in_discards: 'sflow_245.ifindisc',
+  if_in_errors: 'sflow_245.ifinerr',
+  if_in_unknown_protos: 'sflow_245.ifinunk',
+  if_out_octets: 'sflow_245.ifoutoct',
+  if_out_ucast_pkts: 'sflow_245.ifoutpkt',
+  if_out_multicast_pkts: 'sflow_245.ifoutmcast',
+  if_out_broadcast_pkts: 'sflow_245.ifoutbcast',
+  if_out_discards: 'sflow_245.ifoutdisc',
+  if_out_errors: 'sflow_245.ifouterr',
+  if_promiscuous_mode: 'sflow_245.ifpromisc',
 }
 const VLAN_COUNTERS: Readonly<Record<string, string>> = {
-  vlan_id: 'sflow_245.vlan_id', octets: 'sflow_245.octets', ucast_pkts: 'sflow_245.ucastPkts',
-  multicast_pkts: 'sflow_245.multicastPkts', broadcast_pkts: 'sflow_245.broadcastPkts', discards: 'sflow_245.discards',
+  vlan_id: 'sflow_245.vlan_id',
+  octets: 'sflow_245.octets',
+  ucast_pkts: 'sflow_245.ucastPkts',
+  multicast_pkts: 'sflow_245.multicastPkts',
+  broadcast_pkts: 'sflow_245.broadcastPkts',
+  discards: 'sflow_245.discards',
 }
-const PROCESSOR: Readonly<Record<string, string>> = { cpu_5s: 'sflow_5.cpu_5s', cpu_1m: 'sflow_5.cpu_1m', cpu_5m: 'sflow_5.cpu_5m' }
+const PROCESSOR: Readonly<Record<string, string>> = {
+  cpu_5s: 'sflow_5.cpu_5s',
+  cpu_1m: 'sflow_5.cpu_1m',
+  cpu_5m: 'sflow_5.cpu_5m',
+}
 
 /** Our field names of a counter structure with tshark's, by format. */
 function counterNames(format: number, ours: Readonly<Record<string, unknown>>): Readonly<Record<string, string>> {
@@ -72,8 +94,15 @@ function counterNames(format: number, ours: Readonly<Record<string, unknown>>): 
   if (format === 1001) return PROCESSOR
   if (format !== 2) return {}
   const camel = (name: string): string =>
-    name.replace('dot3_stats_', 'dot3Stats_').replaceAll(/_(fcs|sqe)_/g, (_, word: string) => `_${word.toUpperCase()}_`).replaceAll(/_([a-zA-Z])/g, (_, c: string) => c.toUpperCase())
-  return Object.fromEntries(Object.keys(ours).filter((name) => name !== 'type').map((name) => [name, `sflow_245.${camel(name)}`]))
+    name
+      .replace('dot3_stats_', 'dot3Stats_')
+      .replaceAll(/_(fcs|sqe)_/g, (_, word: string) => `_${word.toUpperCase()}_`)
+      .replaceAll(/_([a-zA-Z])/g, (_, c: string) => c.toUpperCase())
+  return Object.fromEntries(
+    Object.keys(ours)
+      .filter((name) => name !== 'type')
+      .map((name) => [name, `sflow_245.${camel(name)}`]),
+  )
 }
 
 function compareCounters(ours: Sample, theirs: PdmlNode, where: string): void {
@@ -97,7 +126,11 @@ function headerProtocols(sample: PdmlNode): readonly PdmlNode[] {
   return field(sample, 'sflow_245.header')?.children.filter((node) => node.tag === 'proto') ?? []
 }
 
-function compareFlow(ours: Sample & { kind: 'flow_sample' | 'discarded_packet' }, theirs: PdmlNode, where: string): void {
+function compareFlow(
+  ours: Sample & { kind: 'flow_sample' | 'discarded_packet' },
+  theirs: PdmlNode,
+  where: string,
+): void {
   const flow = ours.flow
   if (!flow) return
   const protocols = headerProtocols(theirs)
@@ -123,10 +156,21 @@ function compareFlow(ours: Sample & { kind: 'flow_sample' | 'discarded_packet' }
     if (layer4.name === 'tcp') same('TCP flags', flow['tcp_flags'], number(layer4, 'tcp.flags'), where)
   }
   const tag = named('vlan')
-  if (tag && field(theirs, 'sflow_245.vlan.in') === undefined) same('VLAN', flow['vlan_in'], number(tag, 'vlan.id'), where)
+  if (tag && field(theirs, 'sflow_245.vlan.in') === undefined)
+    same('VLAN', flow['vlan_in'], number(tag, 'vlan.id'), where)
   if (protocols.length === 0) {
-    same('address', flow['src_addr'], normal(text(theirs, 'sflow_245.ipv4_src') ?? text(theirs, 'sflow_245.ipv6_src')), where)
-    same('address', flow['dst_addr'], normal(text(theirs, 'sflow_245.ipv4_dst') ?? text(theirs, 'sflow_245.ipv6_dst')), where)
+    same(
+      'address',
+      flow['src_addr'],
+      normal(text(theirs, 'sflow_245.ipv4_src') ?? text(theirs, 'sflow_245.ipv6_src')),
+      where,
+    )
+    same(
+      'address',
+      flow['dst_addr'],
+      normal(text(theirs, 'sflow_245.ipv4_dst') ?? text(theirs, 'sflow_245.ipv6_dst')),
+      where,
+    )
     same('transport port', flow['src_port'], number(theirs, 'sflow_245.ip.source_port'), where)
     same('transport port', flow['dst_port'], number(theirs, 'sflow.ip.destination_port'), where)
   }
@@ -150,7 +194,12 @@ function compareSample(ours: Sample, theirs: PdmlNode, where: string): void {
   if (ours.kind === 'counter_sample') {
     same('sample sequence', ours.sequence, counters, where)
     const index = number(theirs, 'sflow.counters_sample.source_id_index')
-    same('data source', ours.source, index === undefined ? undefined : `${number(theirs, 'sflow.counters_sample.source_id_type')}:${index}`, where)
+    same(
+      'data source',
+      ours.source,
+      index === undefined ? undefined : `${number(theirs, 'sflow.counters_sample.source_id_type')}:${index}`,
+      where,
+    )
     compareCounters(ours, theirs, where)
     return
   }
@@ -182,34 +231,60 @@ describe('sFlow captures read as tshark reads them', () => {
         const decoded = reader.read(payload, '10.0.0.1', 0)
         const where = `${file}, datagram ${i}`
         if (version !== 5) {
-          assert.deepEqual(decoded.map((d) => d.kind), ['problem'], where)
+          assert.deepEqual(
+            decoded.map((d) => d.kind),
+            ['problem'],
+            where,
+          )
           continue
         }
-        const ours = decoded.filter((d): d is Sample => d.kind === 'flow_sample' || d.kind === 'counter_sample' || d.kind === 'discarded_packet')
+        const ours = decoded.filter(
+          (d): d is Sample => d.kind === 'flow_sample' || d.kind === 'counter_sample' || d.kind === 'discarded_packet',
+        )
         const agent = normal(text(packet, 'sflow_245.agent') ?? text(packet, 'sflow_245.agent.v6'))
         const first = ours[0]
         if (first && agent !== undefined) same('agent', first.agent, agent, where)
         if (first) same('sub-agent', first.subAgent, number(packet, 'sflow_245.sub_agent_id'), where)
         const theirs = samplesOf(packet)
         // tshark stops at what it calls malformed: until there the samples are the same ones
-        const malformed = field(packet, '_ws.malformed') !== undefined || field(packet, '_ws.malformed.expert') !== undefined
+        const malformed =
+          field(packet, '_ws.malformed') !== undefined || field(packet, '_ws.malformed.expert') !== undefined
         if (malformed) assert.ok(ours.length >= theirs.length || decoded.some((d) => d.kind === 'problem'), where)
-        else same('samples', ours.length, theirs.filter((s) => (number(s, 'sflow.enterprise') ?? 0) === 0).length, where)
+        else
+          same('samples', ours.length, theirs.filter((s) => (number(s, 'sflow.enterprise') ?? 0) === 0).length, where)
         for (const [n, sample] of theirs.entries()) {
           const our = ours[n]
           if (our && !(malformed && n === theirs.length - 1)) compareSample(our, sample, `${where}, sample ${n}`)
         }
       }
-      t.diagnostic(`${payloads.length} datagrams; compared: ${Object.entries(compared).map(([what, n]) => `${n} × ${what}`).join(', ') || 'nothing'}`)
+      t.diagnostic(
+        `${payloads.length} datagrams; compared: ${
+          Object.entries(compared)
+            .map(([what, n]) => `${n} × ${what}`)
+            .join(', ') || 'nothing'
+        }`,
+      )
     })
   }
 })
 
 // flowparser keeps its reading of each file as YAML, with structures that tshark doesn't know
 const STRUCTURES: Readonly<Record<string, string>> = {
-  VirtNode: 'virt_node', HostAdapters: 'host_adapters', HostDiskIo: 'host_disk_io', HostMemory: 'host_memory', HostCpu: 'host_cpu', HostNetIo: 'host_net_io',
-  HostDescr: 'host_descr', HostParent: 'host_parent', VirtCpu: 'virt_cpu', VirtMemory: 'virt_memory', VirtDiskIo: 'virt_disk_io', VirtNetIo: 'virt_net_io',
-  JmxRuntime: 'jvm_runtime', JvmStatistics: 'jvm_statistics', GenericInterface: 'if_counters',
+  VirtNode: 'virt_node',
+  HostAdapters: 'host_adapters',
+  HostDiskIo: 'host_disk_io',
+  HostMemory: 'host_memory',
+  HostCpu: 'host_cpu',
+  HostNetIo: 'host_net_io',
+  HostDescr: 'host_descr',
+  HostParent: 'host_parent',
+  VirtCpu: 'virt_cpu',
+  VirtMemory: 'virt_memory',
+  VirtDiskIo: 'virt_disk_io',
+  VirtNetIo: 'virt_net_io',
+  JmxRuntime: 'jvm_runtime',
+  JvmStatistics: 'jvm_statistics',
+  GenericInterface: 'if_counters',
 }
 
 function valuesOf(value: unknown): unknown[] {
@@ -221,12 +296,17 @@ function valuesOf(value: unknown): unknown[] {
 describe('host, VM and JVM counters read as flowparser reads them', () => {
   for (const file of FILES.filter((name) => name.startsWith('flowparser-snapshot'))) {
     it(file, (t) => {
-      const golden = parse(readFileSync(join(DIRECTORY, `${file}.golden.yaml`), 'utf8').replace(/^---[\s\S]*?\n---\n/, '')) as {
+      const golden = parse(
+        readFileSync(join(DIRECTORY, `${file}.golden.yaml`), 'utf8').replace(/^---[\s\S]*?\n---\n/, ''),
+      ) as {
         datagrams: { samples: Record<string, { records: Record<string, unknown>[] }>[] }[]
       }
       const decoded = createSflowReader().read(readFileSync(join(DIRECTORY, file)), '10.0.0.1', 0)
       const ours = decoded.flatMap((d) => (d.kind === 'counter_sample' ? d.records : []))
-      const theirs = golden.datagrams.flatMap((d) => d.samples).flatMap((s) => Object.values(s)).flatMap((s) => s.records)
+      const theirs = golden.datagrams
+        .flatMap((d) => d.samples)
+        .flatMap((s) => Object.values(s))
+        .flatMap((s) => s.records)
       assert.equal(ours.length, theirs.length)
       let values = 0
       for (const [i, their] of theirs.entries()) {
@@ -239,7 +319,11 @@ describe('host, VM and JVM counters read as flowparser reads them', () => {
         const plain = (list: unknown[]): string[] => list.map((v) => String(v).toLowerCase())
         const skip = name === 'HostDescr' ? ['machine_type', 'os_name'] : name === 'VirtCpu' ? ['state'] : []
         const mine = plain(valuesOf(Object.fromEntries(Object.entries(fields).filter(([key]) => !skip.includes(key)))))
-        assert.deepEqual(mine, plain(valuesOf(Object.fromEntries(Object.entries(body as object).filter(([key]) => !skip.includes(key))))), `${name}, record ${i}`)
+        assert.deepEqual(
+          mine,
+          plain(valuesOf(Object.fromEntries(Object.entries(body as object).filter(([key]) => !skip.includes(key))))),
+          `${name}, record ${i}`,
+        )
         values += mine.length
       }
       t.diagnostic(`compared: ${theirs.length} records, ${values} values`)

@@ -64,7 +64,9 @@ class FieldReader {
       case 'opaque':
         return this.opaque()?.toString('hex')
       case 'uuid':
-        return this.bytes(16)?.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
+        return this.bytes(16)
+          ?.toString('hex')
+          .replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
       case 'rest':
         return this.bytes(this.end - this.at)?.toString('hex')
       case 'words':
@@ -165,7 +167,13 @@ function ip6Text(bytes: Uint8Array): string {
 }
 
 /** One record of a flow or counter sample, its body from `at` to `end`. */
-export function describeRecord(kind: 'flow' | 'counter', tag: number, view: DataView, at: number, end: number): SflowRecord {
+export function describeRecord(
+  kind: 'flow' | 'counter',
+  tag: number,
+  view: DataView,
+  at: number,
+  end: number,
+): SflowRecord {
   const structure = (kind === 'flow' ? FLOW_STRUCTURES : COUNTER_STRUCTURES).get(tag)
   if (!structure) {
     return {

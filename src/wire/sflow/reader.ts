@@ -9,9 +9,6 @@ export const SAMPLE = {
   flowExpanded: 3,
   countersExpanded: 4,
   discarded: 5,
-  /** 4300:1002 and 4300:1003, InMon's metrics and flows with named fields. */
-  rtmetric: (4300 << 12) | 1002,
-  rtflow: (4300 << 12) | 1003,
 } as const
 
 /** What stopped the reader, as the codes of problems go. */
@@ -55,6 +52,8 @@ export class SflowReader {
   recordAt = 0
   recordEnd = 0
   recordType = 0
+  /** Records of unknown structures that whoever reads the records has stepped over; they also set it back to 0. */
+  unknownRecords = 0
   /** Set when `nextSample` or `nextRecord` answer false although something should follow. */
   problem: SflowProblem = ''
   /** Where, from the start of the view. */
@@ -113,15 +112,15 @@ export class SflowReader {
     this.recordsLeft = 0
     this.headRead = false
     switch (this.sampleType) {
-      case 1:
+      case SAMPLE.flow:
         return this.flowHead(at + 8)
-      case 2:
+      case SAMPLE.counters:
         return this.countersHead(at + 8)
-      case 3:
+      case SAMPLE.flowExpanded:
         return this.flowExpandedHead(at + 8)
-      case 4:
+      case SAMPLE.countersExpanded:
         return this.countersExpandedHead(at + 8)
-      case 5:
+      case SAMPLE.discarded:
         return this.discardedHead(at + 8)
       default:
         return true
@@ -258,10 +257,10 @@ export function compactPort(format: number, value: number): number {
 
 /** True if samples of this kind describe packets. */
 export function isFlowSample(type: number): boolean {
-  return type === 1 || type === 3 || type === 5
+  return type === SAMPLE.flow || type === SAMPLE.flowExpanded || type === SAMPLE.discarded
 }
 
 /** True if samples of this kind hold counters. */
 export function isCounterSample(type: number): boolean {
-  return type === 2 || type === 4
+  return type === SAMPLE.counters || type === SAMPLE.countersExpanded
 }
