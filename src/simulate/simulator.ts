@@ -8,7 +8,7 @@ import type { TruthRow } from './truth.ts'
 
 /** Milliseconds of virtual time in which every conversation sends once. */
 const ROUND = 1000
-const HISTORY_ROUND = 10_000
+const HISTORY_ROUND = 2_000
 
 export interface SimulatorDeps {
   readonly clock: Clock
