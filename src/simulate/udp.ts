@@ -29,17 +29,22 @@ export function createUdpSender(target: { host: string; port: number }, exporter
   let failed = 0
   let waiting = 0
 
-  async function open(exporter: SimulatedExporter): Promise<Socket> {
+  async function open(exporter: SimulatedExporter): Promise<void> {
     const socket = createSocket(isIPv6(target.host) ? 'udp6' : 'udp4')
+    sockets.push(socket)
     socket.on('error', () => failed++)
     if (loopback && !(await bound(socket, exporter.loopback))) await bound(socket, '127.0.0.1')
     await connected(socket, target)
-    return socket
   }
 
   return {
     async start() {
-      for (const exporter of exporters.slice(0, MOST_SOCKETS)) sockets.push(await open(exporter))
+      try {
+        for (const exporter of exporters.slice(0, MOST_SOCKETS)) await open(exporter)
+      } catch (error) {
+        for (const socket of sockets.splice(0)) socket.close()
+        throw error
+      }
     },
     async stop() {
       await this.drained(0)
