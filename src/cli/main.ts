@@ -7,7 +7,6 @@ import { Command, CommanderError } from 'commander'
 import { exitStatus, report } from './report-error.ts'
 import { version } from './version.ts'
 
-
 interface CommandEntry {
   readonly name: string
   readonly summary: string
