@@ -11,11 +11,24 @@ import { createPlace, startStore, type Place } from '../store/store.fixture.ts'
 import type { EmbeddedStore } from '../store/embedded.ts'
 import { createApi, type ApiDeps } from './api.ts'
 import { ColumnsAnswer } from './contract/system.ts'
-import { FilterCheck, FlowsAnswer, MatrixAnswer, Problem, SeriesAnswer, TopAnswer, ValuesAnswer } from './contract/query.ts'
+import {
+  FilterCheck,
+  FlowsAnswer,
+  MatrixAnswer,
+  Problem,
+  SeriesAnswer,
+  TopAnswer,
+  ValuesAnswer,
+} from './contract/query.ts'
 
 const T = Math.floor(Date.now() / 60_000) * 60_000 - 600_000
 const range = { from: T, to: T + 60_000 }
-const NOTHING = { health: () => ({}), exporters: () => ({}), inventory: () => ({}), metricsText: async () => '# nothing\n' } as unknown as Omit<ApiDeps, 'ask'>
+const NOTHING = {
+  health: () => ({}),
+  exporters: () => ({}),
+  inventory: () => ({}),
+  metricsText: async () => '# nothing\n',
+} as unknown as Omit<ApiDeps, 'ask'>
 
 let place: Place
 let store: EmbeddedStore
@@ -26,8 +39,29 @@ before(async () => {
   place = await createPlace()
   store = await startStore(place.data)
   await insertRows(store, [
-    { time_received: T, src_addr: '10.0.0.1', dst_addr: '10.0.0.2', proto: 6, src_port: 50_000, dst_port: 443, src_vm: '=cmd|"x"', bytes: 1500, packets: 1, sampling_rate: 400 },
-    { time_received: T + 1000, src_addr: '10.0.0.2', dst_addr: '10.0.0.1', proto: 17, src_port: 53, dst_port: 5353, src_vm: 'b', bytes: 100, packets: 1 },
+    {
+      time_received: T,
+      src_addr: '10.0.0.1',
+      dst_addr: '10.0.0.2',
+      proto: 6,
+      src_port: 50_000,
+      dst_port: 443,
+      src_vm: '=cmd|"x"',
+      bytes: 1500,
+      packets: 1,
+      sampling_rate: 400,
+    },
+    {
+      time_received: T + 1000,
+      src_addr: '10.0.0.2',
+      dst_addr: '10.0.0.1',
+      proto: 17,
+      src_port: 53,
+      dst_port: 5353,
+      src_vm: 'b',
+      bytes: 100,
+      packets: 1,
+    },
   ])
   ask = createAsk({}, { store, clock: { now: () => T + 120_000 } })
   api = await createApi({ version: '1.2.3' }, { ask, ...NOTHING })
@@ -45,13 +79,24 @@ async function post(path: string, payload: object | string, headers: Record<stri
 test('each question is answered in the shape of its contract', async () => {
   const top = await post('/api/v1/query/top', { ...range, by: ['src_addr'] })
   assert.equal(top.statusCode, 200, top.body)
-  assert.deepEqual(TopAnswer.strict().parse(top.json()).rows.map((row) => [row.key['src_addr'], row.bytes]), [['10.0.0.1', 600_000], ['10.0.0.2', 100]])
+  assert.deepEqual(
+    TopAnswer.strict()
+      .parse(top.json())
+      .rows.map((row) => [row.key['src_addr'], row.bytes]),
+    [
+      ['10.0.0.1', 600_000],
+      ['10.0.0.2', 100],
+    ],
+  )
   SeriesAnswer.strict().parse((await post('/api/v1/query/series', { ...range, by: ['proto'] })).json())
   FlowsAnswer.strict().parse((await post('/api/v1/query/flows', range)).json())
   MatrixAnswer.strict().parse((await post('/api/v1/query/matrix', { ...range, by: ['src_addr', 'dst_addr'] })).json())
   ColumnsAnswer.strict().parse((await api.inject('/api/v1/columns')).json())
   assert.deepEqual(ValuesAnswer.parse((await api.inject('/api/v1/values?column=src_vm&prefix=B')).json()).values, ['b'])
-  assert.deepEqual(FilterCheck.parse((await post('/api/v1/filter/check', { filter: 'PROTO 6' })).json()), { ok: true, canonical: 'proto tcp' })
+  assert.deepEqual(FilterCheck.parse((await post('/api/v1/filter/check', { filter: 'PROTO 6' })).json()), {
+    ok: true,
+    canonical: 'proto tcp',
+  })
   assert.equal(FilterCheck.parse((await post('/api/v1/filter/check', { filter: 'proto' })).json()).ok, false)
 })
 
@@ -64,7 +109,10 @@ test('answers come as CSV or Parquet to whoever asks for them', async () => {
   assert.equal(lines[0], 'src_vm,proto,bytes,packets,flows,low,high')
   assert.match(lines[1] as string, /^"'=cmd\|""x""",tcp,600000,400,1,/)
   assert.equal(lines[2], 'b,udp,100,1,1,100,100')
-  assert.match((await post('/api/v1/query/series?format=csv', { ...question, step: 60 })).body, /^time,src_vm,proto,other,value,low,high\r\n2/)
+  assert.match(
+    (await post('/api/v1/query/series?format=csv', { ...question, step: 60 })).body,
+    /^time,src_vm,proto,other,value,low,high\r\n2/,
+  )
   assert.match((await post('/api/v1/query/flows?format=csv', range)).body, /^time_received,time_start,/)
   const file = await post('/api/v1/query/matrix?format=parquet', question)
   assert.equal(file.rawPayload.subarray(0, 4).toString(), 'PAR1')
@@ -76,7 +124,10 @@ test('what is wrong is a problem with its place and a hint', async () => {
   const filter = await post('/api/v1/query/top', { ...range, filter: 'any and src prt 80' })
   assert.match(String(filter.headers['content-type']), /^application\/problem\+json/)
   const { position, length, hint, code, status } = Problem.parse(filter.json())
-  assert.deepEqual({ position, length, hint, code, status, http: filter.statusCode }, { position: 12, length: 3, hint: 'did you mean “port”?', code: 'filter', status: 400, http: 400 })
+  assert.deepEqual(
+    { position, length, hint, code, status, http: filter.statusCode },
+    { position: 12, length: 3, hint: 'did you mean “port”?', code: 'filter', status: 400, http: 400 },
+  )
   const cases: readonly (readonly [object | string, number, RegExp])[] = [
     [{ ...range, by: ['src_adr'] }, 400, /src_adr/],
     [{ ...range, metric: 'octets' }, 400, /metric/],
@@ -103,7 +154,13 @@ test('what fails has the status of its kind, and our own mistakes keep their wor
     await broken.close()
     return answer
   }
-  for (const [code, status] of [['store_away', 503], ['query_timeout', 504], ['query_memory', 422], ['query_queue', 503], ['query_failed', 500]] as const) {
+  for (const [code, status] of [
+    ['store_away', 503],
+    ['query_timeout', 504],
+    ['query_memory', 422],
+    ['query_queue', 503],
+    ['query_failed', 500],
+  ] as const) {
     assert.equal((await failing(new OperatorError(code, 'so it is'))).statusCode, status)
   }
   const bug = await failing(new TypeError('secret of line 7'))
@@ -129,7 +186,12 @@ test('a client that goes away, or asks for it, ends its question', async () => {
   await slow.listen({ port: 0, host: '127.0.0.1' })
   const { port } = slow.server.address() as { port: number }
   const controller = new AbortController()
-  const request = fetch(`http://127.0.0.1:${port}/api/v1/query/top`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(range), signal: controller.signal })
+  const request = fetch(`http://127.0.0.1:${port}/api/v1/query/top`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(range),
+    signal: controller.signal,
+  })
   await asked.promise
   controller.abort()
   await assert.rejects(request)
@@ -143,27 +205,56 @@ test('the description is OpenAPI 3.1 and names every route and the shapes of its
   const description = (await api.inject('/api/v1/openapi.json')).json()
   assert.match(description.openapi, /^3\.1/)
   assert.equal(description.info.version, '1.2.3')
-  const paths = ['columns', 'exporters', 'filter/check', 'health', 'inventory', 'query/flows', 'query/matrix', 'query/series', 'query/top', 'query/{id}', 'values'].map((path) => `/api/v1/${path}`)
+  const paths = [
+    'columns',
+    'exporters',
+    'filter/check',
+    'health',
+    'inventory',
+    'query/flows',
+    'query/matrix',
+    'query/series',
+    'query/top',
+    'query/{id}',
+    'values',
+  ].map((path) => `/api/v1/${path}`)
   assert.deepEqual(Object.keys(description.paths).sort(), paths)
-  for (const [path, methods] of Object.entries(description.paths as Record<string, Record<string, { summary?: string; responses?: object; parameters?: { in: string; name: string }[] }>>)) {
+  for (const [path, methods] of Object.entries(
+    description.paths as Record<
+      string,
+      Record<string, { summary?: string; responses?: object; parameters?: { in: string; name: string }[] }>
+    >,
+  )) {
     for (const [method, operation] of Object.entries(methods)) {
       assert.ok(operation.summary, `${method} ${path} has no summary`)
       assert.ok(Object.keys(operation.responses ?? {}).length > 0, `${method} ${path} has no response`)
       const inPath = [...path.matchAll(/\{(\w+)\}/g)].map((m) => m[1])
-      assert.deepEqual((operation.parameters ?? []).filter((p) => p.in === 'path').map((p) => p.name), inPath)
+      assert.deepEqual(
+        (operation.parameters ?? []).filter((p) => p.in === 'path').map((p) => p.name),
+        inPath,
+      )
     }
   }
-  const row = description.paths['/api/v1/query/top'].post.responses['200'].content['application/json'].schema.properties.rows.items
+  const row =
+    description.paths['/api/v1/query/top'].post.responses['200'].content['application/json'].schema.properties.rows
+      .items
   assert.deepEqual(Object.keys(row.properties), ['key', 'bytes', 'packets', 'flows', 'low', 'high'])
   const references = JSON.stringify(description).matchAll(/"\$ref":"#\/([^"]+)"/g)
   for (const [, pointer] of references) {
-    assert.ok((pointer as string).split('/').reduce<unknown>((at, key) => (at as Record<string, unknown> | undefined)?.[key], description) !== undefined, pointer ?? '')
+    assert.ok(
+      (pointer as string)
+        .split('/')
+        .reduce<unknown>((at, key) => (at as Record<string, unknown> | undefined)?.[key], description) !== undefined,
+      pointer ?? '',
+    )
   }
 })
 
 test('no other site can use the server: names, headers and kinds of content are checked', async () => {
-  for (const host of ['127.0.0.1:8080', 'localhost', '[::1]:8080', '127.0.0.1']) assert.equal((await api.inject({ url: '/metrics', headers: { host } })).statusCode, 200, host)
-  for (const host of ['evil.example', '127.0.0.1.evil.example', '10.0.0.1', 'localhost.evil.example:8080']) assert.equal((await api.inject({ url: '/metrics', headers: { host } })).statusCode, 403, host)
+  for (const host of ['127.0.0.1:8080', 'localhost', '[::1]:8080', '127.0.0.1'])
+    assert.equal((await api.inject({ url: '/metrics', headers: { host } })).statusCode, 200, host)
+  for (const host of ['evil.example', '127.0.0.1.evil.example', '10.0.0.1', 'localhost.evil.example:8080'])
+    assert.equal((await api.inject({ url: '/metrics', headers: { host } })).statusCode, 403, host)
   const open = await createApi({ host: '0.0.0.0' }, { ask, ...NOTHING })
   const answer = await open.inject({ url: '/metrics', headers: { host: 'collector.example' } })
   assert.equal(answer.statusCode, 200)
@@ -184,9 +275,14 @@ test('the console is served: hashed files for ever, pages by their address, noth
   assert.match((await get('/assets/main-abc123.js')).headers['cache-control'] as string, /immutable/)
   for (const page of ['/', '/explore?by=vm', '/vlan/110', '/vm/web.prod.example']) {
     const answer = await get(page)
-    assert.deepEqual([answer.statusCode, answer.body, answer.headers['cache-control']], [200, '<title>console</title>', 'no-cache'], page)
+    assert.deepEqual(
+      [answer.statusCode, answer.body, answer.headers['cache-control']],
+      [200, '<title>console</title>', 'no-cache'],
+      page,
+    )
   }
   for (const path of ['/assets/gone.js', '/api/v1/gone']) assert.equal((await get(path)).statusCode, 404, path)
-  for (const path of ['/..%2fsecret.txt', '/%2e%2e/secret.txt', '/assets/..%2f..%2fsecret.txt']) assert.notEqual((await get(path)).body, 'secret', path)
+  for (const path of ['/..%2fsecret.txt', '/%2e%2e/secret.txt', '/assets/..%2f..%2fsecret.txt'])
+    assert.notEqual((await get(path)).body, 'secret', path)
   await withConsole.close()
 })

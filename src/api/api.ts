@@ -25,7 +25,11 @@ const BODY_LIMIT = 256 * 1024
 
 /** The HTTP side of a server: API, counters and console. Give it an address by `listen`, or ask it by `inject`. */
 export async function createApi(config: ApiConfig, deps: ApiDeps): Promise<FastifyInstance> {
-  const app = fastify({ bodyLimit: BODY_LIMIT, forceCloseConnections: true, routerOptions: { ignoreTrailingSlash: true } })
+  const app = fastify({
+    bodyLimit: BODY_LIMIT,
+    forceCloseConnections: true,
+    routerOptions: { ignoreTrailingSlash: true },
+  })
   app.setValidatorCompiler(validatorCompiler)
   // Answers are made by us, and their types are checked when they are compiled: the schemas are for the reader.
   app.setSerializerCompiler(() => (data) => JSON.stringify(data))
@@ -37,10 +41,15 @@ export async function createApi(config: ApiConfig, deps: ApiDeps): Promise<Fasti
     openapi: {
       openapi: '3.1.0',
       info: {
-        title: 'vnetscope', version: config.version ?? '0',
-        description: 'What crosses a virtual network: asked by POST /api/v1/query/…, with an interval for every number that sampling leaves uncertain. Errors are application/problem+json.',
+        title: 'vnetscope',
+        version: config.version ?? '0',
+        description:
+          'What crosses a virtual network: asked by POST /api/v1/query/…, with an interval for every number that sampling leaves uncertain. Errors are application/problem+json.',
       },
-      tags: [{ name: 'query', description: 'Ask the flows' }, { name: 'system', description: 'Ask the server' }],
+      tags: [
+        { name: 'query', description: 'Ask the flows' },
+        { name: 'system', description: 'Ask the server' },
+      ],
     },
     transform: jsonSchemaTransform,
   })

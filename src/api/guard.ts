@@ -23,7 +23,14 @@ export function guard(app: FastifyInstance, host: string): void {
     if (request.url.startsWith('/api/')) void reply.header('cache-control', 'no-store')
     // A site may give its own name our loopback address and have a browser ask us in its stead (DNS rebinding).
     if (isLocal && !isLoopback(hostName(request.headers.host ?? ''))) {
-      return sendProblem(reply, problem(403, `this server answers on ${host} only, not as “${hostName(request.headers.host ?? '').slice(0, 100)}”`, { hint: 'use http://127.0.0.1, or listen on another address with --http' }))
+      return sendProblem(
+        reply,
+        problem(
+          403,
+          `this server answers on ${host} only, not as “${hostName(request.headers.host ?? '').slice(0, 100)}”`,
+          { hint: 'use http://127.0.0.1, or listen on another address with --http' },
+        ),
+      )
     }
     return undefined
   })
@@ -34,5 +41,10 @@ function hostName(header: string): string {
 }
 
 function isLoopback(host: string): boolean {
-  return host === 'localhost' || host.endsWith('.localhost') || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
+  return (
+    host === 'localhost' ||
+    host.endsWith('.localhost') ||
+    host === '::1' ||
+    (isIP(host) === 4 && host.startsWith('127.'))
+  )
 }

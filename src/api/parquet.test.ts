@@ -29,11 +29,29 @@ async function readBack(table: Table) {
 
 test('another reader finds every value, missing ones too', async () => {
   const table: Table = {
-    columns: [{ name: 'name', type: 'text' }, { name: 'port', type: 'number' }, { name: 'low', type: 'number' }, { name: 'other', type: 'boolean' }],
-    rows: [['a', 443, 0.5, true], ['', null, -1e300, false], ['größe\n"x"', 2 ** 52, null, null], [null, -1, 1 / 3, true]],
+    columns: [
+      { name: 'name', type: 'text' },
+      { name: 'port', type: 'number' },
+      { name: 'low', type: 'number' },
+      { name: 'other', type: 'boolean' },
+    ],
+    rows: [
+      ['a', 443, 0.5, true],
+      ['', null, -1e300, false],
+      ['größe\n"x"', 2 ** 52, null, null],
+      [null, -1, 1 / 3, true],
+    ],
   }
   const answer = await readBack(table)
-  assert.deepEqual(answer.columns.map((c) => [c.name, c.type]), [['name', 'Nullable(String)'], ['port', 'Nullable(Int64)'], ['low', 'Nullable(Float64)'], ['other', 'Nullable(Bool)']])
+  assert.deepEqual(
+    answer.columns.map((c) => [c.name, c.type]),
+    [
+      ['name', 'Nullable(String)'],
+      ['port', 'Nullable(Int64)'],
+      ['low', 'Nullable(Float64)'],
+      ['other', 'Nullable(Bool)'],
+    ],
+  )
   assert.deepEqual(answer.rows, table.rows)
 })
 

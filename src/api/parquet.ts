@@ -73,12 +73,14 @@ function packed(flags: readonly boolean[]): Buffer {
 function plain(type: number, values: readonly KeyValue[]): Buffer {
   if (type === TYPE.BOOLEAN) return packed(values.map(Boolean))
   if (type === TYPE.BYTE_ARRAY) {
-    return Buffer.concat(values.flatMap((value) => {
-      const text = Buffer.from(String(value))
-      const length = Buffer.alloc(4)
-      length.writeUInt32LE(text.length)
-      return [length, text]
-    }))
+    return Buffer.concat(
+      values.flatMap((value) => {
+        const text = Buffer.from(String(value))
+        const length = Buffer.alloc(4)
+        length.writeUInt32LE(text.length)
+        return [length, text]
+      }),
+    )
   }
   const bytes = Buffer.alloc(values.length * 8)
   for (const [i, value] of values.entries()) {
@@ -88,21 +90,44 @@ function plain(type: number, values: readonly KeyValue[]): Buffer {
   return bytes
 }
 
-function fileMetaData(columns: readonly Column[], chunks: readonly Buffer[], offsets: readonly number[], rows: number): Buffer {
+function fileMetaData(
+  columns: readonly Column[],
+  chunks: readonly Buffer[],
+  offsets: readonly number[],
+  rows: number,
+): Buffer {
   const file = new Thrift()
   const root = (element: Thrift): Thrift => element.text(4, 'schema').i32(5, columns.length)
-  const leaf = (column: Column) => (element: Thrift): Thrift => {
-    element.i32(1, column.type).i32(3, OPTIONAL).text(4, column.name)
-    return column.type === TYPE.BYTE_ARRAY ? element.i32(6, UTF8) : element
-  }
-  file.i32(1, 1).structs(2, [root, ...columns.map(leaf)]).i64(3, rows)
+  const leaf =
+    (column: Column) =>
+    (element: Thrift): Thrift => {
+      element.i32(1, column.type).i32(3, OPTIONAL).text(4, column.name)
+      return column.type === TYPE.BYTE_ARRAY ? element.i32(6, UTF8) : element
+    }
+  file
+    .i32(1, 1)
+    .structs(2, [root, ...columns.map(leaf)])
+    .i64(3, rows)
   const size = chunks.reduce((sum, chunk) => sum + chunk.length, 0)
-  const chunk = (column: Column, i: number) => (out: Thrift): Thrift => {
-    const length = (chunks[i] as Buffer).length
-    const offset = offsets[i] as number
-    return out.i64(2, offset).struct(3, (meta) =>
-      meta.i32(1, column.type).i32s(2, [PLAIN, RLE]).texts(3, [column.name]).i32(4, UNCOMPRESSED).i64(5, rows).i64(6, length).i64(7, length).i64(9, offset))
-  }
+  const chunk =
+    (column: Column, i: number) =>
+    (out: Thrift): Thrift => {
+      const length = (chunks[i] as Buffer).length
+      const offset = offsets[i] as number
+      return out
+        .i64(2, offset)
+        .struct(3, (meta) =>
+          meta
+            .i32(1, column.type)
+            .i32s(2, [PLAIN, RLE])
+            .texts(3, [column.name])
+            .i32(4, UNCOMPRESSED)
+            .i64(5, rows)
+            .i64(6, length)
+            .i64(7, length)
+            .i64(9, offset),
+        )
+    }
   file.structs(4, rows === 0 ? [] : [(group) => group.structs(1, columns.map(chunk)).i64(2, size).i64(3, rows)])
   return file.text(6, 'vnetscope').end()
 }

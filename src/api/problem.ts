@@ -7,15 +7,29 @@ import type { Problem } from './contract/query.ts'
 // Whatever goes wrong is answered as application/problem+json (RFC 9457), in words that say what to do.
 
 const STATUS_OF_CODE: Readonly<Record<string, number>> = {
-  store_away: 503, query_queue: 503, query_timeout: 504, query_memory: 422, query_cancelled: 499,
+  store_away: 503,
+  query_queue: 503,
+  query_timeout: 504,
+  query_memory: 422,
+  query_cancelled: 499,
 }
 const TITLES: Readonly<Record<number, string>> = {
-  400: 'The request is wrong', 403: 'Not allowed', 404: 'Not found', 405: 'Method not allowed', 406: 'Format not offered', 413: 'The request is too large', 415: 'JSON is expected',
-  422: 'The question needs too much memory', 499: 'Cancelled', 500: 'Something failed here', 503: 'Not ready', 504: 'The question took too long',
+  400: 'The request is wrong',
+  403: 'Not allowed',
+  404: 'Not found',
+  405: 'Method not allowed',
+  406: 'Format not offered',
+  413: 'The request is too large',
+  415: 'JSON is expected',
+  422: 'The question needs too much memory',
+  499: 'Cancelled',
+  500: 'Something failed here',
+  503: 'Not ready',
+  504: 'The question took too long',
 }
 
 export function problem(status: number, detail: string, more: Partial<Problem> = {}): Problem {
-  return { type: 'about:blank', title: TITLES[status] ?? TITLES[500] as string, status, detail, ...more }
+  return { type: 'about:blank', title: TITLES[status] ?? (TITLES[500] as string), status, detail, ...more }
 }
 
 export function sendProblem(reply: FastifyReply, answer: Problem): FastifyReply {
@@ -26,16 +40,27 @@ export function sendProblem(reply: FastifyReply, answer: Problem): FastifyReply 
 export function problemOf(error: unknown): Problem {
   if (error instanceof FilterError) {
     return problem(400, error.message, {
-      type: 'urn:vnetscope:filter', title: 'The filter is wrong', code: 'filter', position: error.position ?? 0, length: error.length,
-      expected: error.expected.join(', '), ...(error.hint === undefined ? {} : { hint: error.hint }),
+      type: 'urn:vnetscope:filter',
+      title: 'The filter is wrong',
+      code: 'filter',
+      position: error.position ?? 0,
+      length: error.length,
+      expected: error.expected.join(', '),
+      ...(error.hint === undefined ? {} : { hint: error.hint }),
     })
   }
-  if (error instanceof UserError) return problem(400, error.message, error.hint === undefined ? {} : { hint: error.hint })
+  if (error instanceof UserError)
+    return problem(400, error.message, error.hint === undefined ? {} : { hint: error.hint })
   if (error instanceof OperatorError) {
-    return problem(STATUS_OF_CODE[error.code] ?? 500, error.message, { code: error.code, ...(error.hint === undefined ? {} : { hint: error.hint }) })
+    return problem(STATUS_OF_CODE[error.code] ?? 500, error.message, {
+      code: error.code,
+      ...(error.hint === undefined ? {} : { hint: error.hint }),
+    })
   }
   if (hasZodFastifySchemaValidationErrors(error)) {
-    const detail = error.validation.map((v) => `${v.instancePath.replaceAll('/', '.').slice(1) || 'the request'}: ${v.message}`).join('; ')
+    const detail = error.validation
+      .map((v) => `${v.instancePath.replaceAll('/', '.').slice(1) || 'the request'}: ${v.message}`)
+      .join('; ')
     return problem(400, detail)
   }
   const { statusCode, message } = error as { statusCode?: number; message?: string }

@@ -1,4 +1,4 @@
-import type { FlowsAnswer, KeyValue, MatrixAnswer, SeriesAnswer, TopAnswer } from './contract/query.ts'
+import type { FlowsAnswer, KeyValue, SeriesAnswer, TopAnswer } from './contract/query.ts'
 
 // Answers as plain tables, for CSV and Parquet.
 
@@ -10,17 +10,26 @@ export interface Table {
 }
 
 function columnOf(name: string, values: readonly KeyValue[]): Table['columns'][number] {
-  const type = values.every((v) => typeof v === 'number') ? 'number' : values.every((v) => typeof v === 'boolean') ? 'boolean' : 'text'
+  const type = values.every((v) => typeof v === 'number')
+    ? 'number'
+    : values.every((v) => typeof v === 'boolean')
+      ? 'boolean'
+      : 'text'
   return { name, type: values.length === 0 ? 'text' : type }
 }
 
 const MEASURES = ['bytes', 'packets', 'flows', 'low', 'high'] as const
 
 /** Rows of a top or a matrix: the key, then the measures. */
-export function rowsTable(columns: readonly string[], rows: TopAnswer['rows'] | MatrixAnswer['links']): Table {
+export function rowsTable(columns: readonly string[], rows: TopAnswer['rows']): Table {
   return {
     columns: [
-      ...columns.map((name) => columnOf(name, rows.map((row) => row.key[name] ?? null))),
+      ...columns.map((name) =>
+        columnOf(
+          name,
+          rows.map((row) => row.key[name] ?? null),
+        ),
+      ),
       ...MEASURES.map((name) => ({ name, type: 'number' as const })),
     ],
     rows: rows.map((row) => [...columns.map((name) => row.key[name] ?? null), ...MEASURES.map((name) => row[name])]),
@@ -31,11 +40,20 @@ export function rowsTable(columns: readonly string[], rows: TopAnswer['rows'] | 
 export function seriesTable(answer: SeriesAnswer): Table {
   const rows = answer.series.flatMap((series) =>
     answer.times.map((time, i): KeyValue[] => [
-      new Date(time).toISOString(), ...answer.columns.map((name) => series.key[name] ?? null), series.other,
-      series.values[i] ?? null, series.low[i] ?? null, series.high[i] ?? null,
+      new Date(time).toISOString(),
+      ...answer.columns.map((name) => series.key[name] ?? null),
+      series.other,
+      series.values[i] ?? null,
+      series.low[i] ?? null,
+      series.high[i] ?? null,
     ]),
   )
-  const keys = answer.columns.map((name) => columnOf(name, answer.series.filter((s) => !s.other).map((s) => s.key[name] ?? null)))
+  const keys = answer.columns.map((name) =>
+    columnOf(
+      name,
+      answer.series.filter((s) => !s.other).map((s) => s.key[name] ?? null),
+    ),
+  )
   const measured = ['value', 'low', 'high'].map((name) => ({ name, type: 'number' as const }))
   return { columns: [{ name: 'time', type: 'text' }, ...keys, { name: 'other', type: 'boolean' }, ...measured], rows }
 }
@@ -44,7 +62,15 @@ export function seriesTable(answer: SeriesAnswer): Table {
 export function flowsTable(answer: FlowsAnswer): Table {
   const isTime = answer.columns.map((column) => column.format === 'time')
   const rows = answer.rows.map((row) => row.map((cell, i) => (isTime[i] ? new Date(Number(cell)).toISOString() : cell)))
-  return { columns: answer.columns.map(({ name }, i) => columnOf(name, rows.map((row) => row[i] ?? null))), rows }
+  return {
+    columns: answer.columns.map(({ name }, i) =>
+      columnOf(
+        name,
+        rows.map((row) => row[i] ?? null),
+      ),
+    ),
+    rows,
+  }
 }
 
 /** RFC 4180, with a header. A text that a spreadsheet would run as a formula is kept from it by a leading apostrophe. */

@@ -34,11 +34,22 @@ export function topText(answer: TopAnswer, order: Order, from: number, to: numbe
   const header = [...answer.columns, 'flows', '', 'packets', '', 'bytes', '', 'bit/s', `95 % of ${order}`]
   const line = (labels: readonly string[], row: Row): string[] => [
     ...labels,
-    scaled(row.flows), share(row.flows, answer.total.flows), scaled(row.packets), share(row.packets, answer.total.packets),
-    scaled(row.bytes), share(row.bytes, answer.total.bytes), scaled((row.bytes * 8000) / (to - from)), between(row, order),
+    scaled(row.flows),
+    share(row.flows, answer.total.flows),
+    scaled(row.packets),
+    share(row.packets, answer.total.packets),
+    scaled(row.bytes),
+    share(row.bytes, answer.total.bytes),
+    scaled((row.bytes * 8000) / (to - from)),
+    between(row, order),
   ]
   const label = (name: string): string[] => answer.columns.map((_, i) => (i === 0 ? name : ''))
-  const body = answer.rows.map((row) => line(answer.columns.map((name) => shown(row.key[name] ?? null)), row))
+  const body = answer.rows.map((row) =>
+    line(
+      answer.columns.map((name) => shown(row.key[name] ?? null)),
+      row,
+    ),
+  )
   if (answer.other) body.push(line(label(`other (${answer.groups - answer.rows.length})`), answer.other))
   if (answer.columns.length > 0) body.push(line(label('total'), answer.total))
   const title = answer.columns.length === 0 ? 'Total' : `Top ${answer.rows.length} of ${answer.groups} by ${order}`
@@ -47,16 +58,30 @@ export function topText(answer: TopAnswer, order: Order, from: number, to: numbe
 
 /** The rows themselves, one a line. */
 export function flowsText(answer: FlowsAnswer, from: number, to: number): string {
-  const body = answer.rows.map((row) => row.map((cell, i) => (answer.columns[i]?.format === 'time' ? clockText(Number(cell)) : shown(cell))))
+  const body = answer.rows.map((row) =>
+    row.map((cell, i) => (answer.columns[i]?.format === 'time' ? clockText(Number(cell)) : shown(cell))),
+  )
   const left = answer.columns.findIndex((column) => column.format === 'bytes' || column.format === 'packets')
   const more = answer.more ? 'There are more: ask for them by -n.\n' : ''
-  return `${answer.rows.length} flows, newest first, ${range(from, to)}; bytes and packets as observed\n${aligned(answer.columns.map((c) => c.name), body, left < 0 ? answer.columns.length : left)}${more}${footer(answer)}`
+  return `${answer.rows.length} flows, newest first, ${range(from, to)}; bytes and packets as observed\n${aligned(
+    answer.columns.map((c) => c.name),
+    body,
+    left < 0 ? answer.columns.length : left,
+  )}${more}${footer(answer)}`
 }
 
-function footer(answer: { source: string; rowsRead: number; tookMs: number; samplingRates: readonly number[] }): string {
+function footer(answer: {
+  source: string
+  rowsRead: number
+  tookMs: number
+  samplingRates: readonly number[]
+}): string {
   const rates = answer.samplingRates.filter((rate) => rate > 1)
   const all = rates.length === answer.samplingRates.length ? '' : ', some not at all'
-  const sampling = rates.length === 0 ? 'nothing sampled' : `sampled 1 in ${rates.length > 6 ? `${rates[0]} to ${rates[rates.length - 1]}` : rates.join(', ')}${all}`
+  const sampling =
+    rates.length === 0
+      ? 'nothing sampled'
+      : `sampled 1 in ${rates.length > 6 ? `${rates[0]} to ${rates[rates.length - 1]}` : rates.join(', ')}${all}`
   return `${scaled(answer.rowsRead)} rows of ${answer.source} read in ${Math.round(answer.tookMs)} ms; ${sampling}\n`
 }
 
@@ -77,6 +102,9 @@ function range(from: number, to: number): string {
 function aligned(header: readonly string[], body: readonly (readonly string[])[], left: number): string {
   const widths = header.map((title, i) => Math.max(title.length, ...body.map((cells) => (cells[i] ?? '').length)))
   const line = (cells: readonly string[]): string =>
-    cells.map((cell, i) => (i < left ? cell.padEnd(widths[i] as number) : cell.padStart(widths[i] as number))).join('  ').trimEnd()
+    cells
+      .map((cell, i) => (i < left ? cell.padEnd(widths[i] as number) : cell.padStart(widths[i] as number)))
+      .join('  ')
+      .trimEnd()
   return [header, ...body].map((cells) => `${line(cells)}\n`).join('')
 }

@@ -3,12 +3,53 @@ import { UserError } from '../base/errors.ts'
 // nfdump's names for what to count by, and this project's columns behind them.
 
 export const STATS: Readonly<Record<string, string>> = {
-  srcip: 'src_addr', dstip: 'dst_addr', ip: 'ip', srcport: 'src_port', dstport: 'dst_port', port: 'port', proto: 'proto',
-  srcas: 'src_as', dstas: 'dst_as', as: 'as', srcasn: 'src_as', dstasn: 'dst_as', asn: 'as', inif: 'in_if', outif: 'out_if', if: 'if',
-  srcvlan: 'vlan_in', dstvlan: 'vlan_out', vlan: 'vlan', srcmac: 'src_mac', dstmac: 'dst_mac', insrcmac: 'src_mac', outdstmac: 'dst_mac',
-  indstmac: 'dst_mac', outsrcmac: 'src_mac', mac: 'mac', srcnet: 'src_net', dstnet: 'dst_net', srcmask: 'src_mask', dstmask: 'dst_mask',
-  srctos: 'tos', dsttos: 'tos', tos: 'tos', flags: 'tcp_flags', router: 'exporter', exp: 'exporter', nhip: 'next_hop', next: 'next_hop',
-  dir: 'direction', odid: 'observation', mpls1: 'mpls_label', minttl: 'ttl', maxttl: 'ttl', srcvm: 'src_vm', dstvm: 'dst_vm', srchost: 'src_host', dsthost: 'dst_host',
+  srcip: 'src_addr',
+  dstip: 'dst_addr',
+  ip: 'ip',
+  srcport: 'src_port',
+  dstport: 'dst_port',
+  port: 'port',
+  proto: 'proto',
+  srcas: 'src_as',
+  dstas: 'dst_as',
+  as: 'as',
+  srcasn: 'src_as',
+  dstasn: 'dst_as',
+  asn: 'as',
+  inif: 'in_if',
+  outif: 'out_if',
+  if: 'if',
+  srcvlan: 'vlan_in',
+  dstvlan: 'vlan_out',
+  vlan: 'vlan',
+  srcmac: 'src_mac',
+  dstmac: 'dst_mac',
+  insrcmac: 'src_mac',
+  outdstmac: 'dst_mac',
+  indstmac: 'dst_mac',
+  outsrcmac: 'src_mac',
+  mac: 'mac',
+  srcnet: 'src_net',
+  dstnet: 'dst_net',
+  srcmask: 'src_mask',
+  dstmask: 'dst_mask',
+  srctos: 'tos',
+  dsttos: 'tos',
+  tos: 'tos',
+  flags: 'tcp_flags',
+  router: 'exporter',
+  exp: 'exporter',
+  nhip: 'next_hop',
+  next: 'next_hop',
+  dir: 'direction',
+  odid: 'observation',
+  mpls1: 'mpls_label',
+  minttl: 'ttl',
+  maxttl: 'ttl',
+  srcvm: 'src_vm',
+  dstvm: 'dst_vm',
+  srchost: 'src_host',
+  dsthost: 'dst_host',
 }
 
 /** What `-a` and `-s record` count by. */
@@ -16,7 +57,13 @@ export const FIVE_TUPLE: readonly string[] = ['proto', 'src_addr', 'src_port', '
 
 export type Order = 'flows' | 'packets' | 'bytes'
 
-const ORDERS: Readonly<Record<string, Order>> = { flows: 'flows', packets: 'packets', ipkg: 'packets', bytes: 'bytes', ibyte: 'bytes' }
+const ORDERS: Readonly<Record<string, Order>> = {
+  flows: 'flows',
+  packets: 'packets',
+  ipkg: 'packets',
+  bytes: 'bytes',
+  ibyte: 'bytes',
+}
 
 /** One word of nfdump, or the name of a dimension, which the server knows better. */
 export function dimensionOf(word: string): string {
@@ -26,10 +73,12 @@ export function dimensionOf(word: string): string {
 /** `srcip/bytes`, `port:p/flows`, `record`; nfdump orders by flows unless told otherwise. @throws UserError */
 export function readStat(text: string): { by: string[]; order: Order } {
   const [stat, order = 'flows', ...more] = text.split('/')
-  if (more.length > 0) throw new UserError(`-s ${text}: only one order can be given`, { hint: 'for example -s srcip/bytes' })
+  if (more.length > 0)
+    throw new UserError(`-s ${text}: only one order can be given`, { hint: 'for example -s srcip/bytes' })
   const metric = readOrder(order)
   const [word, split] = (stat as string).split(':') as [string, string?]
-  if (split !== undefined && split !== 'p') throw new UserError(`-s ${text}: only “:p” may follow the name`, { hint: 'it splits by protocol: -s port:p' })
+  if (split !== undefined && split !== 'p')
+    throw new UserError(`-s ${text}: only “:p” may follow the name`, { hint: 'it splits by protocol: -s port:p' })
   const by = word === 'record' ? [...FIVE_TUPLE] : word.split(',').map(dimensionOf)
   return { by: split === 'p' ? ['proto', ...by] : by, order: metric }
 }
@@ -45,7 +94,14 @@ export function readKeys(text: string): string[] {
   return text.split(',').map((word) => dimensionOf(word.trim().replace(/\/\d+$/, '')))
 }
 
-const UNITS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, min: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 }
+const UNITS: Readonly<Record<string, number>> = {
+  s: 1000,
+  m: 60_000,
+  min: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+  w: 604_800_000,
+}
 
 /** `90s`, `15m`, `1h`, `7d`, `2w` → milliseconds. @throws UserError */
 export function readSpan(text: string): number {

@@ -27,11 +27,37 @@ before(async () => {
   place = await createPlace()
   store = await startStore(place.data)
   await insertRows(store, [
-    { time_received: T, src_addr: '10.0.0.1', dst_addr: '10.0.0.2', proto: 6, src_port: 50_000, dst_port: 443, src_vm: 'web\u001b[31m', bytes: 1500, packets: 1, sampling_rate: 400 },
-    { time_received: T + 1000, src_addr: '10.0.0.2', dst_addr: '10.0.0.1', proto: 17, src_port: 53, dst_port: 5353, bytes: 100, packets: 1 },
+    {
+      time_received: T,
+      src_addr: '10.0.0.1',
+      dst_addr: '10.0.0.2',
+      proto: 6,
+      src_port: 50_000,
+      dst_port: 443,
+      src_vm: 'web\u001b[31m',
+      bytes: 1500,
+      packets: 1,
+      sampling_rate: 400,
+    },
+    {
+      time_received: T + 1000,
+      src_addr: '10.0.0.2',
+      dst_addr: '10.0.0.1',
+      proto: 17,
+      src_port: 53,
+      dst_port: 5353,
+      bytes: 100,
+      packets: 1,
+    },
   ])
   const ask = createAsk({}, { store, clock: { now: Date.now } })
-  api = await createApi({}, { ask, health: () => ({}), exporters: () => ({}), inventory: () => ({}), metricsText: async () => '' } as unknown as ApiDeps)
+  api = await createApi({}, {
+    ask,
+    health: () => ({}),
+    exporters: () => ({}),
+    inventory: () => ({}),
+    metricsText: async () => '',
+  } as unknown as ApiDeps)
   url = await api.listen({ port: 0, host: '127.0.0.1' })
 })
 after(async () => {
@@ -70,15 +96,24 @@ test('flows are listed without one, and no name can write to the terminal', asyn
 })
 
 test('answers come as JSON, CSV and Parquet', async () => {
-  const json = JSON.parse((await query('--url', url, '-A', 'srcip,dstport', '-o', 'json')).stdout) as { columns: string[]; rows: unknown[] }
+  const json = JSON.parse((await query('--url', url, '-A', 'srcip,dstport', '-o', 'json')).stdout) as {
+    columns: string[]
+    rows: unknown[]
+  }
   assert.deepEqual([json.columns, json.rows.length], [['src_addr', 'dst_port'], 2])
-  assert.match((await query('--url', url, '-s', 'proto/packets', '-o', 'csv')).stdout, /^proto,bytes,packets,flows,low,high\r\ntcp,600000,400,1,/)
+  assert.match(
+    (await query('--url', url, '-s', 'proto/packets', '-o', 'csv')).stdout,
+    /^proto,bytes,packets,flows,low,high\r\ntcp,600000,400,1,/,
+  )
   assert.match((await query('--url', url, '-a', '-o', 'parquet')).stdout, /^PAR1/)
 })
 
 test('a mistake in the filter is shown with a caret; wrong usage is status 2, all else 1', async () => {
   const filter = await query('src prt 80')
-  assert.deepEqual([filter.code, filter.stderr], [1, 'vnetscope: “prt” is not a word of the filter language\n  src prt 80\n      ^^^\n  did you mean “port”?\n'])
+  assert.deepEqual(
+    [filter.code, filter.stderr],
+    [1, 'vnetscope: “prt” is not a word of the filter language\n  src prt 80\n      ^^^\n  did you mean “port”?\n'],
+  )
   assert.equal((await query('-o', 'xml')).code, 2)
   assert.equal((await query('-n', 'many')).code, 2)
   const dimension = await query('--url', url, '-s', 'srcipp')
@@ -94,7 +129,10 @@ test('the caret stands under the character, also in filters of several lines', (
   const text = 'any and\n\tsrc prt 80 # x'
   const result = parseFilter(text)
   assert.ok(!result.ok)
-  assert.equal(withCaret(text, result.problem), '“prt” is not a word of the filter language\n   src prt 80 # x\n       ^^^')
+  assert.equal(
+    withCaret(text, result.problem),
+    '“prt” is not a word of the filter language\n   src prt 80 # x\n       ^^^',
+  )
 })
 
 test('words, spans and figures are read and written as nfdump does', () => {
@@ -104,5 +142,14 @@ test('words, spans and figures are read and written as nfdump does', () => {
   assert.throws(() => readStat('srcip/pps'), /not an order/)
   assert.deepEqual([readSpan('90s'), readSpan('1.5h'), readSpan('2w')], [90_000, 5_400_000, 1_209_600_000])
   assert.throws(() => readSpan('soon'), /span/)
-  assert.deepEqual([0, 7, 999, 999.7, 1234, 99_949, 1_234_567, 5e18].map(scaled), ['0', '7', '999', '1.00 k', '1.23 k', '99.9 k', '1.23 M', '5.00 E'])
+  assert.deepEqual([0, 7, 999, 999.7, 1234, 99_949, 1_234_567, 5e18].map(scaled), [
+    '0',
+    '7',
+    '999',
+    '1.00 k',
+    '1.23 k',
+    '99.9 k',
+    '1.23 M',
+    '5.00 E',
+  ])
 })

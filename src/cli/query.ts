@@ -38,7 +38,20 @@ const STAT_ROWS = 10
 const LIST_ROWS = 100
 /** What a list shows on a terminal; the other formats give every usual column. */
 const LINE_COLUMNS = [
-  'time_received', 'exporter', 'vlan_in', 'proto', 'src_addr', 'src_port', 'dst_addr', 'dst_port', 'tcp_flags', 'src_vm', 'dst_vm', 'packets', 'bytes', 'sampling_rate',
+  'time_received',
+  'exporter',
+  'vlan_in',
+  'proto',
+  'src_addr',
+  'src_port',
+  'dst_addr',
+  'dst_port',
+  'tcp_flags',
+  'src_vm',
+  'dst_vm',
+  'packets',
+  'bytes',
+  'sampling_rate',
 ]
 
 export function addQuery(program: Command): void {
@@ -46,11 +59,19 @@ export function addQuery(program: Command): void {
     .command('query')
     .description('Asks a server, or its files, in nfdump’s words.')
     .argument('[filter...]', 'which flows: any, or “src net 10.0.0.0/8 and dst port 443”', ['any'])
-    .option('-s <stat/order>', 'count by this: srcip, dstip, ip, port, vlan, vm, … or any column; order flows (default), packets or bytes; :p splits by protocol')
+    .option(
+      '-s <stat/order>',
+      'count by this: srcip, dstip, ip, port, vlan, vm, … or any column; order flows (default), packets or bytes; :p splits by protocol',
+    )
     .option('-a', 'count by protocol, addresses and ports')
     .option('-A <keys>', 'count by these, parted by commas')
     .option('-O <order>', 'order of -a and -A: flows, packets or bytes (default: bytes)')
-    .addOption(new Option('-n <rows>', `rows at most; 0 for ${MOST_ROWS} (default: ${STAT_ROWS} groups, ${LIST_ROWS} flows)`).argParser(readCount))
+    .addOption(
+      new Option(
+        '-n <rows>',
+        `rows at most; 0 for ${MOST_ROWS} (default: ${STAT_ROWS} groups, ${LIST_ROWS} flows)`,
+      ).argParser(readCount),
+    )
     .option('--last <span>', 'until now: 90s, 15m, 1h, 7d', '1h')
     .option('--from <time>', 'ISO 8601 (UTC unless it says otherwise) or milliseconds, instead of --last')
     .option('--to <time>', 'default: now')
@@ -61,28 +82,44 @@ export function addQuery(program: Command): void {
 }
 
 function readCount(text: string): number {
-  if (!/^\d{1,6}$/.test(text) || Number(text) > MOST_ROWS) throw new InvalidArgumentError(`expected a whole number up to ${MOST_ROWS}`)
+  if (!/^\d{1,6}$/.test(text) || Number(text) > MOST_ROWS)
+    throw new InvalidArgumentError(`expected a whole number up to ${MOST_ROWS}`)
   return Number(text)
 }
 
 async function query(words: readonly string[], flags: Flags): Promise<void> {
   const filter = words.join(' ')
   const result = parseFilter(filter)
-  if (!result.ok) throw new UserError(withCaret(filter, result.problem), result.problem.hint === undefined ? {} : { hint: result.problem.hint })
+  if (!result.ok)
+    throw new UserError(
+      withCaret(filter, result.problem),
+      result.problem.hint === undefined ? {} : { hint: result.problem.hint },
+    )
   const counting = countingOf(flags)
   const to = flags.to === undefined ? Date.now() : moment(flags.to, 'to')
   const from = flags.from === undefined ? to - readSpan(flags.last) : moment(flags.from, 'from')
-  if (flags.o === 'parquet' && process.stdout.isTTY) throw new UserError('Parquet is not for a terminal', { hint: 'send it to a file: … -o parquet > flows.parquet' })
+  if (flags.o === 'parquet' && process.stdout.isTTY)
+    throw new UserError('Parquet is not for a terminal', { hint: 'send it to a file: … -o parquet > flows.parquet' })
   const limit = flags.n === 0 ? MOST_ROWS : (flags.n ?? (counting ? STAT_ROWS : LIST_ROWS))
   const question: Question = { from, to, filter, limit }
   const source = flags.data === undefined ? serverAt(flags.url) : await filesIn(flags.data)
   try {
     if (counting) {
       const answer = await source.top({ ...question, by: counting.by, metric: counting.order })
-      print(flags.o, answer, () => topText(answer, counting.order, from, to), () => rowsTable(answer.columns, answer.rows))
+      print(
+        flags.o,
+        answer,
+        () => topText(answer, counting.order, from, to),
+        () => rowsTable(answer.columns, answer.rows),
+      )
     } else {
       const answer = await source.flows(flags.o === 'line' ? { ...question, by: LINE_COLUMNS } : question)
-      print(flags.o, answer, () => flowsText(answer, from, to), () => flowsTable(answer))
+      print(
+        flags.o,
+        answer,
+        () => flowsText(answer, from, to),
+        () => flowsTable(answer),
+      )
     }
   } finally {
     await source.close()
@@ -109,33 +146,52 @@ export function withCaret(filter: string, problem: FilterProblem): string {
   const start = filter.lastIndexOf('\n', problem.position - 1) + 1
   const end = filter.indexOf('\n', problem.position)
   const line = filter.slice(start, end < 0 ? undefined : end).replaceAll('\t', ' ')
-  const caret = ' '.repeat(problem.position - start) + '^'.repeat(Math.max(1, Math.min(problem.length, line.length - (problem.position - start))))
+  const caret =
+    ' '.repeat(problem.position - start) +
+    '^'.repeat(Math.max(1, Math.min(problem.length, line.length - (problem.position - start))))
   return `${problem.message}\n  ${line}\n  ${caret}`
 }
 
 function serverAt(url: string): Source {
-  if (!URL.canParse(url) || !/^https?:/.test(url)) throw new UserError(`--url ${url} is not the URL of a server`, { hint: 'for example http://127.0.0.1:8080' })
+  if (!URL.canParse(url) || !/^https?:/.test(url))
+    throw new UserError(`--url ${url} is not the URL of a server`, { hint: 'for example http://127.0.0.1:8080' })
   async function post<T>(kind: string, question: Question): Promise<T> {
     const response = await fetch(new URL(`/api/v1/query/${kind}`, url), {
-      method: 'POST', headers: { 'content-type': 'application/json', accept: 'application/json' }, body: JSON.stringify(question),
+      method: 'POST',
+      headers: { 'content-type': 'application/json', accept: 'application/json' },
+      body: JSON.stringify(question),
     }).catch((cause: unknown) => {
-      throw new OperatorError('server_away', `no server answers at ${url}`, { cause, hint: 'start one by `vnetscope serve`, name it by --url, or ask the files by --data DIR' })
+      throw new OperatorError('server_away', `no server answers at ${url}`, {
+        cause,
+        hint: 'start one by `vnetscope serve`, name it by --url, or ask the files by --data DIR',
+      })
     })
     const type = response.headers.get('content-type') ?? ''
     if (response.ok && type.includes('json')) return (await response.json()) as T
-    if (!type.includes('json')) throw new OperatorError('server_strange', `${url} answers, but not as vnetscope does (${response.status})`)
+    if (!type.includes('json'))
+      throw new OperatorError('server_strange', `${url} answers, but not as vnetscope does (${response.status})`)
     const problem = (await response.json()) as Problem
     const hint = problem.hint === undefined ? {} : { hint: problem.hint }
     if (response.status < 500 && problem.code === undefined) throw new UserError(problem.detail ?? problem.title, hint)
     throw new OperatorError(problem.code ?? 'server_failed', problem.detail ?? problem.title, hint)
   }
-  return { top: (question) => post('top', question), flows: (question) => post('flows', question), close: async () => undefined }
+  return {
+    top: (question) => post('top', question),
+    flows: (question) => post('flows', question),
+    close: async () => undefined,
+  }
 }
 
 async function filesIn(data: string): Promise<Source> {
   const dir = join(data, 'store')
-  if (!existsSync(dir)) throw new UserError(`there is no store in ${data}`, { hint: 'name the data directory of a server, as given to `vnetscope serve --data`' })
-  const [{ createEmbeddedStore }, { createAsk }] = await Promise.all([import('../store/embedded.ts'), import('../query/ask.ts')])
+  if (!existsSync(dir))
+    throw new UserError(`there is no store in ${data}`, {
+      hint: 'name the data directory of a server, as given to `vnetscope serve --data`',
+    })
+  const [{ createEmbeddedStore }, { createAsk }] = await Promise.all([
+    import('../store/embedded.ts'),
+    import('../query/ask.ts'),
+  ])
   // The server alone decides how long flows are kept.
   const store = createEmbeddedStore({ dir, keepDays: 36_500 }, { clock: systemClock })
   await store.start()

@@ -36,7 +36,12 @@ export interface Ask {
   flows(asked: Asked, options?: AskOptions): Promise<FlowsAnswer>
   matrix(asked: Asked, options?: AskOptions): Promise<MatrixAnswer>
   /** Values of a dimension that begin with the prefix, the most frequent of the last hours first. */
-  values(column: string, prefix: string, limit: number, options?: AskOptions): Promise<(string | number | boolean | null)[]>
+  values(
+    column: string,
+    prefix: string,
+    limit: number,
+    options?: AskOptions,
+  ): Promise<(string | number | boolean | null)[]>
   /** Ends the question of this id. Answers false if there is none. */
   cancel(id: string): boolean
 }
@@ -51,7 +56,11 @@ export function createAsk(config: AskConfig, deps: AskDeps): Ask {
   const underWay = new Map<string, AbortController>()
   const filterOptions = deps.exporterAddresses ? { exporterAddresses: deps.exporterAddresses } : {}
 
-  async function asking<T>(asked: Asked, options: AskOptions, work: (prepared: Prepared, run: Run) => Promise<T>): Promise<T> {
+  async function asking<T>(
+    asked: Asked,
+    options: AskOptions,
+    work: (prepared: Prepared, run: Run) => Promise<T>,
+  ): Promise<T> {
     const prepared = prepare(asked, filterOptions)
     const controller = new AbortController()
     const { id } = asked
@@ -80,12 +89,17 @@ export function createAsk(config: AskConfig, deps: AskDeps): Ask {
 
   return {
     top: (asked, options = {}) => asking(asked, options, (prepared, run) => top(prepared, limit('top', asked), run)),
-    matrix: (asked, options = {}) => asking(asked, options, (prepared, run) => matrix(prepared, limit('matrix', asked), run)),
+    matrix: (asked, options = {}) =>
+      asking(asked, options, (prepared, run) => matrix(prepared, limit('matrix', asked), run)),
     series: (asked, options = {}) =>
-      asking(asked, options, (prepared, run) => series(prepared, limit('series', asked), asked.step, deps.clock.now(), run)),
+      asking(asked, options, (prepared, run) =>
+        series(prepared, limit('series', asked), asked.step, deps.clock.now(), run),
+      ),
     // A list shows rows as they were recorded, so also those that another observation point counts.
     flows: (asked, options = {}) =>
-      asking({ ...asked, by: [], uncounted: true }, options, (prepared, run) => flows(prepared, asked.by ?? [], limit('flows', asked), run)),
+      asking({ ...asked, by: [], uncounted: true }, options, (prepared, run) =>
+        flows(prepared, asked.by ?? [], limit('flows', asked), run),
+      ),
     values: async (column, prefix, most, options = {}) => {
       dimensionNamed(column)
       const to = deps.clock.now() + 60_000

@@ -54,11 +54,30 @@ function ofColumn(column: ColumnDefinition): Dimension {
   const { name, label, describe, format, values } = column
   const plain = { name, label, describe, format, derived: false }
   // Enumerations are grouped by number: their texts are put in at the end.
-  if (values) return { ...plain, sides: [`CAST(${name}, 'Int8')`], type: 'Int8', values, decode: (cell) => values[Number(cell)] ?? String(cell) }
-  return { ...plain, sides: [name], type: column.type.startsWith('LowCardinality') ? 'String' : column.type, decode: DECODERS[format] }
+  if (values)
+    return {
+      ...plain,
+      sides: [`CAST(${name}, 'Int8')`],
+      type: 'Int8',
+      values,
+      decode: (cell) => values[Number(cell)] ?? String(cell),
+    }
+  return {
+    ...plain,
+    sides: [name],
+    type: column.type.startsWith('LowCardinality') ? 'String' : column.type,
+    decode: DECODERS[format],
+  }
 }
 
-function either(name: string, label: string, format: ColumnFormat, type: string, source: string, destination: string): Dimension {
+function either(
+  name: string,
+  label: string,
+  format: ColumnFormat,
+  type: string,
+  source: string,
+  destination: string,
+): Dimension {
   const describe = `${label} on either side: a flow counts for both of its ends, a total counts it once.`
   return { name, label, describe, format, derived: true, sides: [source, destination], type, decode: DECODERS[format] }
 }
@@ -67,7 +86,12 @@ function either(name: string, label: string, format: ColumnFormat, type: string,
 function net(name: string, label: string, column: string): Dimension {
   const mapped = `(${column} >= toIPv6('::ffff:0.0.0.0') AND ${column} <= toIPv6('::ffff:255.255.255.255'))`
   return {
-    name, label, describe: `${label}: /24 of IPv4, /48 of IPv6.`, format: 'ip', derived: true, type: 'IPv6',
+    name,
+    label,
+    describe: `${label}: /24 of IPv4, /48 of IPv6.`,
+    format: 'ip',
+    derived: true,
+    type: 'IPv6',
     sides: [`tupleElement(IPv6CIDRToRange(${column}, if(${mapped}, 120, 48)), 1)`],
     decode: (cell) => {
       const text = address(cell)
@@ -77,8 +101,12 @@ function net(name: string, label: string, column: string): Dimension {
 }
 
 const SERVICE: Dimension = {
-  name: 'service', label: 'service', describe: 'Lower port with its protocol, such as 443/tcp; the protocol alone where there are no ports.',
-  format: 'name', derived: true, type: 'UInt32',
+  name: 'service',
+  label: 'service',
+  describe: 'Lower port with its protocol, such as 443/tcp; the protocol alone where there are no ports.',
+  format: 'name',
+  derived: true,
+  type: 'UInt32',
   sides: [`toUInt32(toUInt32(${SERVICE_PORT}) * 256 + proto)`],
   decode: (cell) => {
     const code = Number(cell)
@@ -88,7 +116,16 @@ const SERVICE: Dimension = {
 }
 
 export const DIMENSIONS: readonly Dimension[] = [
-  { name: 'vlan', label: 'VLAN', describe: 'VLAN in, or else VLAN out; 0 if untagged or unknown.', format: 'vlan', derived: true, sides: ['if(vlan_in != 0, vlan_in, vlan_out)'], type: 'UInt16', decode: Number },
+  {
+    name: 'vlan',
+    label: 'VLAN',
+    describe: 'VLAN in, or else VLAN out; 0 if untagged or unknown.',
+    format: 'vlan',
+    derived: true,
+    sides: ['if(vlan_in != 0, vlan_in, vlan_out)'],
+    type: 'UInt16',
+    decode: Number,
+  },
   either('vm', 'VM', 'name', 'String', 'src_vm', 'dst_vm'),
   either('host', 'host', 'name', 'String', 'src_host', 'dst_host'),
   either('ip', 'address', 'ip', 'IPv6', 'src_addr', 'dst_addr'),
@@ -110,5 +147,7 @@ export function dimensionNamed(name: string): Dimension {
   if (found) return found
   const near = nearest(name, byName.keys())
   const all = [...byName.keys()].join(', ')
-  throw new UserError(`“${name}” is not a dimension`, { hint: near.length > 0 ? `did you mean ${near.join(' or ')}?` : `there are ${all}` })
+  throw new UserError(`“${name}” is not a dimension`, {
+    hint: near.length > 0 ? `did you mean ${near.join(' or ')}?` : `there are ${all}`,
+  })
 }

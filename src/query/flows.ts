@@ -20,18 +20,51 @@ export interface FlowsAnswer {
 
 /** Columns of a list for which none were asked. */
 const USUAL = [
-  'time_received', 'time_start', 'time_end', 'exporter', 'in_if', 'out_if', 'vlan_in', 'vlan_out', 'proto', 'src_addr', 'src_port', 'dst_addr', 'dst_port',
-  'tcp_flags', 'bytes', 'packets', 'sampling_rate', 'src_vm', 'dst_vm', 'src_host', 'dst_host', 'slice', 'locality', 'counted',
+  'time_received',
+  'time_start',
+  'time_end',
+  'exporter',
+  'in_if',
+  'out_if',
+  'vlan_in',
+  'vlan_out',
+  'proto',
+  'src_addr',
+  'src_port',
+  'dst_addr',
+  'dst_port',
+  'tcp_flags',
+  'bytes',
+  'packets',
+  'sampling_rate',
+  'src_vm',
+  'dst_vm',
+  'src_host',
+  'dst_host',
+  'slice',
+  'locality',
+  'counted',
 ]
 const FIRST_WINDOW = 5 * 60_000
 
 /** @param names columns, of all that a row has; the usual ones if empty */
-export async function flows(prepared: Prepared, names: readonly string[], limit: number, run: Run): Promise<FlowsAnswer> {
+export async function flows(
+  prepared: Prepared,
+  names: readonly string[],
+  limit: number,
+  run: Run,
+): Promise<FlowsAnswer> {
   const columns = (names.length > 0 ? names : USUAL).map((name) => {
     const column = columnNamed(name)
     if (column) return column
-    const near = nearest(name, COLUMNS.map((c) => c.name))
-    throw new UserError(`“${name}” is not a column of a flow`, near.length > 0 ? { hint: `did you mean ${near.join(' or ')}?` } : {})
+    const near = nearest(
+      name,
+      COLUMNS.map((c) => c.name),
+    )
+    throw new UserError(
+      `“${name}” is not a column of a flow`,
+      near.length > 0 ? { hint: `did you mean ${near.join(' or ')}?` } : {},
+    )
   })
   const select = columns.map((c) => (c.format === 'time' ? `toUnixTimestamp64Milli(${c.name})` : c.name)).join(', ')
   const found: (readonly Cell[])[] = []
@@ -39,7 +72,9 @@ export async function flows(prepared: Prepared, names: readonly string[], limit:
   let to = prepared.to
   for (let span = FIRST_WINDOW; to > prepared.from && found.length <= limit; span *= 8) {
     const from = Math.max(prepared.from, to - span)
-    const answer = await run.query(`SELECT sampling_rate, ${select} FROM flows WHERE ${where(prepared, from, to)} ORDER BY time_received DESC LIMIT ${limit + 1 - found.length}`)
+    const answer = await run.query(
+      `SELECT sampling_rate, ${select} FROM flows WHERE ${where(prepared, from, to)} ORDER BY time_received DESC LIMIT ${limit + 1 - found.length}`,
+    )
     found.push(...answer.rows)
     to = from
   }
@@ -49,6 +84,9 @@ export async function flows(prepared: Prepared, names: readonly string[], limit:
   const samplingRates = [...new Set(rates)].sort((a, b) => a - b)
   return {
     columns: columns.map(({ name, label, format }) => ({ name, label, format })),
-    rows, more: found.length > limit, samplingRates, ...run.provenance(),
+    rows,
+    more: found.length > limit,
+    samplingRates,
+    ...run.provenance(),
   }
 }

@@ -22,11 +22,17 @@ const MOST_DIMENSIONS = 8
 
 /** How to group by the dimensions (at least one). */
 export function groupingBy(dimensions: readonly Dimension[]): Grouping {
-  if (dimensions.length > MOST_DIMENSIONS) throw new UserError(`at most ${MOST_DIMENSIONS} dimensions can be asked for at once`)
+  if (dimensions.length > MOST_DIMENSIONS)
+    throw new UserError(`at most ${MOST_DIMENSIONS} dimensions can be asked for at once`)
   const either = dimensions.some((d) => d.sides.length === 2)
   const first = dimensions.map((d) => d.sides[0])
   const second = dimensions.map((d) => d.sides[1] ?? d.sides[0])
-  return { dimensions, either, keys: dimensions.map((_, i) => `k${i}`).join(', '), sides: either ? [first, second] : [first] }
+  return {
+    dimensions,
+    either,
+    keys: dimensions.map((_, i) => `k${i}`).join(', '),
+    sides: either ? [first, second] : [first],
+  }
 }
 
 /** SELECT of one row a group: its keys and sums; those that count a row once as tb … ty, for totals. */
@@ -42,30 +48,45 @@ export function groupedSql(prepared: Prepared, grouping: Grouping): string {
 
 /** SELECT of the greatest groups: their keys alone. Equal ones are told apart by their keys. */
 export function greatestSql(prepared: Prepared, grouping: Grouping, limit: number, from: number, to: number): string {
-  const sum = { bytes: 'sum(bytes * sampling_rate)', packets: 'sum(packets * sampling_rate)', flows: 'count()' }[prepared.metric]
+  const sum = { bytes: 'sum(bytes * sampling_rate)', packets: 'sum(packets * sampling_rate)', flows: 'count()' }[
+    prepared.metric
+  ]
   const list = `${sum} AS m`
   const order = `ORDER BY m DESC, ${grouping.keys} LIMIT ${limit}`
-  if (!grouping.either) return `SELECT ${grouping.keys} FROM (${oneSide(prepared, grouping, 0, list, from, to)} ${order})`
+  if (!grouping.either)
+    return `SELECT ${grouping.keys} FROM (${oneSide(prepared, grouping, 0, list, from, to)} ${order})`
   const both = `${oneSide(prepared, grouping, 0, list, from, to)} UNION ALL ${oneSide(prepared, grouping, 1, list, from, to)}`
   return `SELECT ${grouping.keys} FROM (SELECT ${grouping.keys}, sum(m) AS m2 FROM (${both}) GROUP BY ${grouping.keys} ORDER BY m2 DESC, ${grouping.keys} LIMIT ${limit})`
 }
 
-function oneSide(prepared: Prepared, grouping: Grouping, side: 0 | 1, list: string, from?: number, to?: number): string {
+function oneSide(
+  prepared: Prepared,
+  grouping: Grouping,
+  side: 0 | 1,
+  list: string,
+  from?: number,
+  to?: number,
+): string {
   const [first, second] = grouping.sides
-  const select = ((side === 0 ? first : second) as readonly string[]).map((expression, i) => `${expression} AS k${i}`).join(', ')
+  const select = ((side === 0 ? first : second) as readonly string[])
+    .map((expression, i) => `${expression} AS k${i}`)
+    .join(', ')
   // A row with the same on both sides counts once.
   const more = side === 0 ? '' : `NOT (${equal(first, second as readonly string[])})`
   return `SELECT ${select}, ${list} FROM flows WHERE ${where(prepared, from, to, more)} GROUP BY ${grouping.keys}`
 }
 
 function equal(first: readonly string[], second: readonly string[]): string {
-  return first.flatMap((expression, i) => (expression === second[i] ? [] : [`${expression} = ${second[i]}`])).join(' AND ')
+  return first
+    .flatMap((expression, i) => (expression === second[i] ? [] : [`${expression} = ${second[i]}`]))
+    .join(' AND ')
 }
 
 /** Cells from `at` on → the key of a row. */
 export function keyOf(grouping: Grouping, cells: readonly Cell[], at: number): Record<string, KeyValue> {
   const key: Record<string, KeyValue> = {}
-  for (const [i, dimension] of grouping.dimensions.entries()) key[dimension.name] = dimension.decode(cells[at + i] as Cell)
+  for (const [i, dimension] of grouping.dimensions.entries())
+    key[dimension.name] = dimension.decode(cells[at + i] as Cell)
   return key
 }
 
@@ -81,12 +102,18 @@ export interface Codes {
 }
 
 export function codesOf(grouping: Grouping, keys: readonly (readonly Cell[])[], params: Params): Codes {
-  const byDimension = grouping.dimensions.map((_, d) => [...new Map(keys.map((key) => [String(key[d]), key[d] as Cell])).entries()])
+  const byDimension = grouping.dimensions.map((_, d) => [
+    ...new Map(keys.map((key) => [String(key[d]), key[d] as Cell])).entries(),
+  ])
   const lists = byDimension.map((values, d) => {
     const dimension = grouping.dimensions[d] as Dimension
-    const list = params.add(`Array(${dimension.type})`, values.map(([, cell]) => raw(cell)))
+    const list = params.add(
+      `Array(${dimension.type})`,
+      values.map(([, cell]) => raw(cell)),
+    )
     const codes = `[${values.map((_, i) => i + 1).join(', ')}]`
-    return (expression: string): string => `transform(${expression}, ${list}, CAST(${codes}, 'Array(UInt16)'), toUInt16(0))`
+    return (expression: string): string =>
+      `transform(${expression}, ${list}, CAST(${codes}, 'Array(UInt16)'), toUInt16(0))`
   })
   const numbers = byDimension.map((values) => new Map(values.map(([text], i) => [text, i + 1])))
   const known = new Map(keys.map((key, i) => [key.map((cell, d) => numbers[d]?.get(String(cell))).join(','), i]))

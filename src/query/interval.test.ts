@@ -10,10 +10,24 @@ function near(actual: number, wanted: number, tolerance: number, what: string): 
 test('chi-square quantiles are those of the tables', () => {
   // NIST/SEMATECH e-Handbook 1.3.6.7.4; closed forms for 2 degrees: −2 ln(1 − p).
   const table: readonly (readonly [number, number, number])[] = [
-    [0.025, 1, 0.000982069], [0.975, 1, 5.02389], [0.025, 2, -2 * Math.log(0.975)], [0.975, 2, -2 * Math.log(0.025)], [0.025, 5, 0.831212], [0.975, 5, 12.8325],
-    [0.025, 10, 3.24697], [0.975, 10, 20.4832], [0.025, 30, 16.7908], [0.975, 30, 46.9792], [0.025, 100, 74.2219], [0.975, 100, 129.561], [0.5, 4, 3.35669], [0.95, 3, 7.81473],
+    [0.025, 1, 0.000982069],
+    [0.975, 1, 5.02389],
+    [0.025, 2, -2 * Math.log(0.975)],
+    [0.975, 2, -2 * Math.log(0.025)],
+    [0.025, 5, 0.831212],
+    [0.975, 5, 12.8325],
+    [0.025, 10, 3.24697],
+    [0.975, 10, 20.4832],
+    [0.025, 30, 16.7908],
+    [0.975, 30, 46.9792],
+    [0.025, 100, 74.2219],
+    [0.975, 100, 129.561],
+    [0.5, 4, 3.35669],
+    [0.95, 3, 7.81473],
     // scipy.stats.chi2.ppf, for degrees that are not whole.
-    [0.025, 3.7, 0.39457687534151664], [0.975, 0.3, 2.545055437452546], [0.025, 1234.5, 1139.0192085488543],
+    [0.025, 3.7, 0.39457687534151664],
+    [0.975, 0.3, 2.545055437452546],
+    [0.025, 1234.5, 1139.0192085488543],
   ]
   for (const [p, df, wanted] of table) near(chiSquareQuantile(p, df), wanted, 3e-6, `χ²(${p}; ${df})`)
 })
@@ -56,7 +70,8 @@ function uniform(seed: number): () => number {
 function thinned(n: number, rate: number, random: () => number): number {
   const scale = Math.log1p(-1 / rate)
   let taken = 0
-  for (let at = Math.floor(Math.log1p(-random()) / scale); at < n; at += 1 + Math.floor(Math.log1p(-random()) / scale)) taken++
+  for (let at = Math.floor(Math.log1p(-random()) / scale); at < n; at += 1 + Math.floor(Math.log1p(-random()) / scale))
+    taken++
   return taken
 }
 
@@ -64,10 +79,25 @@ type Mix = readonly (readonly [size: number, share: number])[]
 
 const MIXES: Readonly<Record<string, Mix>> = {
   equal: [[1000, 1]],
-  'data and acknowledgements': [[64, 0.5], [1514, 0.5]],
-  'mostly small': [[80, 0.95], [1514, 0.05]],
-  mixed: [[64, 0.35], [200, 0.2], [576, 0.15], [1514, 0.3]],
-  jumbo: [[80, 0.6], [1514, 0.35], [9018, 0.05]],
+  'data and acknowledgements': [
+    [64, 0.5],
+    [1514, 0.5],
+  ],
+  'mostly small': [
+    [80, 0.95],
+    [1514, 0.05],
+  ],
+  mixed: [
+    [64, 0.35],
+    [200, 0.2],
+    [576, 0.15],
+    [1514, 0.3],
+  ],
+  jumbo: [
+    [80, 0.6],
+    [1514, 0.35],
+    [9018, 0.05],
+  ],
 }
 
 /** Size up to which the packets carry 95 % of the bytes, as the store reckons it over the whole. */
@@ -109,7 +139,10 @@ test('the true total lies inside in at least 93 of 100 cells sampled 1 in 400, a
       }
       assert.ok(inside / runs >= 0.93, `${name}, ${packets} packets: inside in ${((100 * inside) / runs).toFixed(1)} %`)
       const error = Math.sqrt((rate * mix.reduce((s, [size], i) => s + size * size * (counts[i] as number), 0)) / runs)
-      assert.ok(Math.abs(sum / runs - truth) < 4 * error, `${name}, ${packets} packets: the mean of the estimates is ${sum / runs}, not ${truth}`)
+      assert.ok(
+        Math.abs(sum / runs - truth) < 4 * error,
+        `${name}, ${packets} packets: the mean of the estimates is ${sum / runs}, not ${truth}`,
+      )
     }
   }
 })

@@ -19,7 +19,8 @@ export interface MatrixAnswer {
 
 export async function matrix(prepared: Prepared, limit: number, run: Run): Promise<MatrixAnswer> {
   const count = prepared.dimensions.length
-  if (count < 2 || count > 5) throw new UserError('a matrix needs two to five dimensions', { hint: 'for example by: ["src_vm", "dst_vm"]' })
+  if (count < 2 || count > 5)
+    throw new UserError('a matrix needs two to five dimensions', { hint: 'for example by: ["src_vm", "dst_vm"]' })
   const { rows, groups: _, ...rest } = await top(prepared, limit, run)
   return { ...rest, links: rows }
 }

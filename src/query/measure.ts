@@ -47,8 +47,11 @@ export function metricSum(metric: Metric): 'b' | 'p' | 'f' {
 /** Five cells of an answer, from `at` on. */
 export function sumsOf(cells: readonly Cell[], at: number): Sums {
   return {
-    bytes: Number(cells[at]), packets: Number(cells[at + 1]), flows: Number(cells[at + 2]),
-    variance: Number(cells[at + 3]), sampled: Number(cells[at + 4]),
+    bytes: Number(cells[at]),
+    packets: Number(cells[at + 1]),
+    flows: Number(cells[at + 2]),
+    variance: Number(cells[at + 3]),
+    sampled: Number(cells[at + 4]),
   }
 }
 
@@ -69,8 +72,11 @@ export function withoutSums(whole: Sums, parts: readonly Sums[]): Sums {
   const sum = noSums()
   for (const part of parts) addSums(sum, part)
   return {
-    bytes: Math.max(0, whole.bytes - sum.bytes), packets: Math.max(0, whole.packets - sum.packets), flows: Math.max(0, whole.flows - sum.flows),
-    variance: Math.max(0, whole.variance - sum.variance), sampled: Math.max(0, whole.sampled - sum.sampled),
+    bytes: Math.max(0, whole.bytes - sum.bytes),
+    packets: Math.max(0, whole.packets - sum.packets),
+    flows: Math.max(0, whole.flows - sum.flows),
+    variance: Math.max(0, whole.variance - sum.variance),
+    sampled: Math.max(0, whole.sampled - sum.sampled),
   }
 }
 

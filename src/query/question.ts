@@ -40,9 +40,15 @@ export function moment(value: string | number, name: string): number {
   const number = /^\d{1,16}(\.\d+)?$/.test(text) ? Number(text) : Number.NaN
   const iso = /^\d{4}-\d{2}-\d{2}/.test(text)
   const zoned = /(Z|[+-]\d{2}:?\d{2})$/i.test(text) || !text.includes(':')
-  const millis = Number.isNaN(number) ? (iso ? Date.parse(zoned ? text : `${text.replace(' ', 'T')}Z`) : Number.NaN) : number
+  const millis = Number.isNaN(number)
+    ? iso
+      ? Date.parse(zoned ? text : `${text.replace(' ', 'T')}Z`)
+      : Number.NaN
+    : number
   if (!Number.isFinite(millis) || millis < 0 || millis > 8.64e15) {
-    throw new UserError(`“${text.slice(0, 60)}” is not a time for “${name}”`, { hint: 'give ISO 8601, such as 2026-03-01T14:00:00Z, or milliseconds since 1970' })
+    throw new UserError(`“${text.slice(0, 60)}” is not a time for “${name}”`, {
+      hint: 'give ISO 8601, such as 2026-03-01T14:00:00Z, or milliseconds since 1970',
+    })
   }
   return Math.floor(millis)
 }

@@ -24,9 +24,15 @@ export function startRun(store: Store, params: Params, limits: Limits, signal: A
   return {
     async query(sql) {
       const left = limits.timeoutMs - (performance.now() - started)
-      if (left <= 0) throw new OperatorError('query_timeout', `the question took longer than ${limits.timeoutMs} ms`, { retryable: true, hint: 'ask for a shorter time range or fewer dimensions' })
+      if (left <= 0)
+        throw new OperatorError('query_timeout', `the question took longer than ${limits.timeoutMs} ms`, {
+          retryable: true,
+          hint: 'ask for a shorter time range or fewer dimensions',
+        })
       const answer = await store.query(sql, {
-        params: params.values, signal, timeoutMs: Math.ceil(left),
+        params: params.values,
+        signal,
+        timeoutMs: Math.ceil(left),
         ...(limits.maxMemoryBytes === undefined ? {} : { maxMemoryBytes: limits.maxMemoryBytes }),
       })
       rowsRead += answer.rowsRead
@@ -37,7 +43,10 @@ export function startRun(store: Store, params: Params, limits: Limits, signal: A
 }
 
 /** Lets so many questions run at once; the others wait in order, and leave the queue when they are cancelled. */
-export function createTurns(atOnce: number, longestQueue: number): <T>(signal: AbortSignal, work: () => Promise<T>) => Promise<T> {
+export function createTurns(
+  atOnce: number,
+  longestQueue: number,
+): <T>(signal: AbortSignal, work: () => Promise<T>) => Promise<T> {
   let running = 0
   const waiting: (() => void)[] = []
   function leave(): void {
@@ -49,7 +58,11 @@ export function createTurns(atOnce: number, longestQueue: number): <T>(signal: A
       running++
       return
     }
-    if (waiting.length >= longestQueue) throw new OperatorError('query_queue', 'too many questions wait for an answer', { retryable: true, hint: 'ask again in a few seconds' })
+    if (waiting.length >= longestQueue)
+      throw new OperatorError('query_queue', 'too many questions wait for an answer', {
+        retryable: true,
+        hint: 'ask again in a few seconds',
+      })
     await new Promise<void>((resolve, reject) => {
       const go = (): void => {
         signal.removeEventListener('abort', gone)
@@ -82,6 +95,7 @@ function cancelled(): OperatorError {
 /** A limit between 1 and `most`. @throws UserError */
 export function limitOf(given: number | undefined, usual: number, most: number): number {
   const limit = given ?? usual
-  if (!Number.isInteger(limit) || limit < 1 || limit > most) throw new UserError(`the limit must be a whole number from 1 to ${most}`)
+  if (!Number.isInteger(limit) || limit < 1 || limit > most)
+    throw new UserError(`the limit must be a whole number from 1 to ${most}`)
   return limit
 }

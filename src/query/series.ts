@@ -2,7 +2,18 @@ import { UserError } from '../base/errors.ts'
 import type { Cell } from '../store/store.ts'
 import type { KeyValue } from './dimensions.ts'
 import { codesOf, greatestSql, groupingBy, keyOf, type Grouping } from './group.ts'
-import { addSums, intervalOf, noSums, rowOf, sumsOf, sumsSql, weightOf, type Row, type Sampling, type Sums } from './measure.ts'
+import {
+  addSums,
+  intervalOf,
+  noSums,
+  rowOf,
+  sumsOf,
+  sumsSql,
+  weightOf,
+  type Row,
+  type Sampling,
+  type Sums,
+} from './measure.ts'
 import { where, type Metric, type Prepared } from './question.ts'
 import type { Run } from './run.ts'
 import { samplingOf } from './top.ts'
@@ -39,7 +50,9 @@ interface Line {
   readonly sums: Sums
 }
 
-const STEPS = [1, 2, 5, 10, 15, 20, 30, 60, 120, 180, 300, 600, 900, 1200, 1800, 3600, 7200, 10_800, 14_400, 21_600, 43_200, 86_400]
+const STEPS = [
+  1, 2, 5, 10, 15, 20, 30, 60, 120, 180, 300, 600, 900, 1200, 1800, 3600, 7200, 10_800, 14_400, 21_600, 43_200, 86_400,
+]
 const DAY = 86_400
 const USUAL_POINTS = 120
 const MOST_POINTS = 5000
@@ -61,18 +74,29 @@ export function bucketsOf(from: number, to: number, asked?: number): Buckets {
   const first = Math.floor(from / width) * width
   const last = Math.ceil(to / width) * width
   const count = (last - first) / width
-  if (count > MOST_POINTS) throw new UserError(`a step of ${step} s would make ${count} points`, { hint: `at most ${MOST_POINTS}; ask for a greater step or a shorter range` })
+  if (count > MOST_POINTS)
+    throw new UserError(`a step of ${step} s would make ${count} points`, {
+      hint: `at most ${MOST_POINTS}; ask for a greater step or a shorter range`,
+    })
   return { from: first, to: last, step: width / 1000, count }
 }
 
 /**
  * @param now buckets that begin later have no value yet
  */
-export async function series(prepared: Prepared, limit: number, step: number | undefined, now: number, run: Run): Promise<SeriesAnswer> {
+export async function series(
+  prepared: Prepared,
+  limit: number,
+  step: number | undefined,
+  now: number,
+  run: Run,
+): Promise<SeriesAnswer> {
   const { dimensions, metric } = prepared
   const buckets = bucketsOf(prepared.from, prepared.to, step)
   const [{ lines, total }, oldest] = await Promise.all([
-    dimensions.length === 0 ? wholeLine(prepared, buckets, run) : greatestLines(prepared, groupingBy(dimensions), limit, buckets, run),
+    dimensions.length === 0
+      ? wholeLine(prepared, buckets, run)
+      : greatestLines(prepared, groupingBy(dimensions), limit, buckets, run),
     oldestRow(run),
   ])
   lines.sort((a, b) => Number(a.other) - Number(b.other) || b.sums[metric] - a.sums[metric])
@@ -81,9 +105,15 @@ export async function series(prepared: Prepared, limit: number, step: number | u
   const times = Array.from({ length: buckets.count }, (_, i) => buckets.from + i * width)
   const isKnown = times.map((time) => time <= now && time + width > oldest)
   return {
-    columns: dimensions.map((d) => d.name), from: buckets.from, to: buckets.to, step: buckets.step, times,
+    columns: dimensions.map((d) => d.name),
+    from: buckets.from,
+    to: buckets.to,
+    step: buckets.step,
+    times,
     series: lines.map((line) => drawn(line, metric, buckets, isKnown, sampling)),
-    total: rowOf({}, total, metric, sampling), samplingRates: [...sampling.rates], ...run.provenance(),
+    total: rowOf({}, total, metric, sampling),
+    samplingRates: [...sampling.rates],
+    ...run.provenance(),
   }
 }
 
@@ -110,14 +140,22 @@ function addTo(line: Line, bucket: number, sums: Sums): void {
 
 /** All of it as one line. */
 async function wholeLine(prepared: Prepared, buckets: Buckets, run: Run): Promise<Lines> {
-  const answer = await run.query(`SELECT ${bucketSql(buckets)}, ${sumsSql(prepared.metric)} FROM flows WHERE ${where(prepared, buckets.from, buckets.to)} GROUP BY t`)
+  const answer = await run.query(
+    `SELECT ${bucketSql(buckets)}, ${sumsSql(prepared.metric)} FROM flows WHERE ${where(prepared, buckets.from, buckets.to)} GROUP BY t`,
+  )
   const line = newLine({}, false)
   for (const cells of answer.rows) addTo(line, Number(cells[0]), sumsOf(cells, 1))
   return { lines: answer.rows.length > 0 ? [line] : [], total: line.sums }
 }
 
 /** One line a group, the greatest of the whole range, and one for the rest: first the keys, then their buckets by code. */
-async function greatestLines(prepared: Prepared, grouping: Grouping, limit: number, buckets: Buckets, run: Run): Promise<Lines> {
+async function greatestLines(
+  prepared: Prepared,
+  grouping: Grouping,
+  limit: number,
+  buckets: Buckets,
+  run: Run,
+): Promise<Lines> {
   const { from, to } = buckets
   const keys = (await run.query(greatestSql(prepared, grouping, limit, from, to))).rows
   if (keys.length === 0) return { lines: [], total: noSums() }
@@ -136,7 +174,9 @@ async function greatestLines(prepared: Prepared, grouping: Grouping, limit: numb
     const sums = sumsOf(cells, 1 + names.length)
     const bucket = Number(cells[0])
     addSums(total, sums)
-    const met = new Set(codes.sides.map((_, s) => codes.indexOf(cells.slice(1 + s * width, 1 + (s + 1) * width).map(Number))))
+    const met = new Set(
+      codes.sides.map((_, s) => codes.indexOf(cells.slice(1 + s * width, 1 + (s + 1) * width).map(Number))),
+    )
     met.delete(-1)
     if (met.size === 0) addTo(other, bucket, sums)
     for (const index of met) addTo(lines[index] as Line, bucket, sums)

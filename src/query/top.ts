@@ -1,6 +1,17 @@
 import type { Cell } from '../store/store.ts'
 import { codesOf, groupedSql, groupingBy, keyOf, type Grouping } from './group.ts'
-import { SUM_NAMES, UNSAMPLED, metricSum, rowOf, sumsOf, sumsSql, withoutSums, type Row, type Sampling, type Sums } from './measure.ts'
+import {
+  SUM_NAMES,
+  UNSAMPLED,
+  metricSum,
+  rowOf,
+  sumsOf,
+  sumsSql,
+  withoutSums,
+  type Row,
+  type Sampling,
+  type Sums,
+} from './measure.ts'
 import { where, type Prepared } from './question.ts'
 import type { Run } from './run.ts'
 
@@ -31,25 +42,42 @@ export async function top(prepared: Prepared, limit: number, run: Run): Promise<
     const sampling = await samplingOf(prepared, sums, run)
     const total = rowOf({}, sums, metric, sampling)
     const isEmpty = sums.flows === 0
-    return { columns, rows: isEmpty ? [] : [total], groups: isEmpty ? 0 : 1, total, samplingRates: [...sampling.rates], ...run.provenance() }
+    return {
+      columns,
+      rows: isEmpty ? [] : [total],
+      groups: isEmpty ? 0 : 1,
+      total,
+      samplingRates: [...sampling.rates],
+      ...run.provenance(),
+    }
   }
   const grouping = groupingBy(dimensions)
   const { found, totals, groups } = await greatest(prepared, grouping, limit, run)
   const rest = groups > found.length ? await otherSums(prepared, grouping, found, totals, run) : undefined
   const sampling = await samplingOf(prepared, totals, run)
   return {
-    columns, groups,
+    columns,
+    groups,
     rows: found.map(({ cells, sums }) => rowOf(keyOf(grouping, cells, 0), sums, metric, sampling)),
     ...(rest && rest.flows > 0 ? { other: rowOf({}, rest, metric, sampling) } : {}),
-    total: rowOf({}, totals, metric, sampling), samplingRates: [...sampling.rates], ...run.provenance(),
+    total: rowOf({}, totals, metric, sampling),
+    samplingRates: [...sampling.rates],
+    ...run.provenance(),
   }
 }
 
 /** One pass over the rows: the greatest groups, how many there are, and the sums of all. */
-async function greatest(prepared: Prepared, grouping: Grouping, limit: number, run: Run): Promise<{ found: Found[]; totals: Sums; groups: number }> {
+async function greatest(
+  prepared: Prepared,
+  grouping: Grouping,
+  limit: number,
+  run: Run,
+): Promise<{ found: Found[]; totals: Sums; groups: number }> {
   const once = SUM_NAMES.map((name) => `toFloat64(sum(${grouping.either ? `t${name}` : name}))`).join(', ')
   const tuple = `(-toFloat64(${metricSum(prepared.metric)}), ${grouping.keys}, ${SUM_NAMES.map((name) => `toFloat64(${name})`).join(', ')})`
-  const answer = await run.query(`SELECT count(), ${once}, groupArraySorted(${limit})(${tuple}) FROM (${groupedSql(prepared, grouping)})`)
+  const answer = await run.query(
+    `SELECT count(), ${once}, groupArraySorted(${limit})(${tuple}) FROM (${groupedSql(prepared, grouping)})`,
+  )
   const cells = answer.rows[0] as readonly Cell[]
   const width = grouping.dimensions.length
   const tuples = cells[1 + SUM_NAMES.length] as readonly (readonly Cell[])[]
@@ -61,16 +89,39 @@ async function greatest(prepared: Prepared, grouping: Grouping, limit: number, r
 }
 
 /** What is in none of the greatest groups. Where a row may be in two of them, the rows have to be looked at again. */
-async function otherSums(prepared: Prepared, grouping: Grouping, found: readonly Found[], totals: Sums, run: Run): Promise<Sums> {
-  if (!grouping.either) return withoutSums(totals, found.map((f) => f.sums))
-  const codes = codesOf(grouping, found.map((f) => f.cells), prepared.params)
+async function otherSums(
+  prepared: Prepared,
+  grouping: Grouping,
+  found: readonly Found[],
+  totals: Sums,
+  run: Run,
+): Promise<Sums> {
+  if (!grouping.either)
+    return withoutSums(
+      totals,
+      found.map((f) => f.sums),
+    )
+  const codes = codesOf(
+    grouping,
+    found.map((f) => f.cells),
+    prepared.params,
+  )
   const names = codes.sides.map((side, s) => side.map((_, d) => `c${s}_${d}`))
-  const select = codes.sides.flatMap((side, s) => side.map((expression, d) => `${expression} AS ${names[s]?.[d]}`)).join(', ')
+  const select = codes.sides
+    .flatMap((side, s) => side.map((expression, d) => `${expression} AS ${names[s]?.[d]}`))
+    .join(', ')
   const groups = names.flat()
-  const answer = await run.query(`SELECT ${select}, ${sumsSql(prepared.metric)} FROM flows WHERE ${where(prepared)} GROUP BY ${groups.join(', ')}`)
+  const answer = await run.query(
+    `SELECT ${select}, ${sumsSql(prepared.metric)} FROM flows WHERE ${where(prepared)} GROUP BY ${groups.join(', ')}`,
+  )
   const width = grouping.dimensions.length
-  const inside = answer.rows.filter((cells) => codes.sides.some((_, s) => codes.indexOf(cells.slice(s * width, (s + 1) * width).map(Number)) >= 0))
-  return withoutSums(totals, inside.map((cells) => sumsOf(cells, groups.length)))
+  const inside = answer.rows.filter((cells) =>
+    codes.sides.some((_, s) => codes.indexOf(cells.slice(s * width, (s + 1) * width).map(Number)) >= 0),
+  )
+  return withoutSums(
+    totals,
+    inside.map((cells) => sumsOf(cells, groups.length)),
+  )
 }
 
 /** The sums over all rows, each once. */
@@ -80,10 +131,19 @@ async function totalSums(prepared: Prepared, run: Run): Promise<Sums> {
 }
 
 /** How the rows were sampled; asked for only if the sums don't say that nothing was. */
-export async function samplingOf(prepared: Prepared, totals: Sums, run: Run, from = prepared.from, to = prepared.to): Promise<Sampling> {
+export async function samplingOf(
+  prepared: Prepared,
+  totals: Sums,
+  run: Run,
+  from = prepared.from,
+  to = prepared.to,
+): Promise<Sampling> {
   if (totals.flows === 0 || (prepared.metric !== 'flows' && totals.sampled === 0)) return UNSAMPLED
-  const size = 'quantileBFloat16WeightedIf(0.95)(bytes / greatest(packets, 1), bytes * sampling_rate, sampling_rate > 1)'
-  const answer = await run.query(`SELECT arraySort(groupUniqArray(1000)(sampling_rate)), ${size} FROM flows WHERE ${where(prepared, from, to)}`)
+  const size =
+    'quantileBFloat16WeightedIf(0.95)(bytes / greatest(packets, 1), bytes * sampling_rate, sampling_rate > 1)'
+  const answer = await run.query(
+    `SELECT arraySort(groupUniqArray(1000)(sampling_rate)), ${size} FROM flows WHERE ${where(prepared, from, to)}`,
+  )
   const [rates, packetBytes] = (answer.rows[0] ?? []) as readonly [readonly Cell[], Cell]
   return rates.length === 0 ? UNSAMPLED : { rates: rates.map(Number), packetBytes: Number(packetBytes) || 0 }
 }

@@ -11,7 +11,9 @@ const CANDIDATES = 5000
 export async function valuesOf(prepared: Prepared, prefix: string, limit: number, run: Run): Promise<KeyValue[]> {
   const grouping = groupingBy(prepared.dimensions)
   const name = (prepared.dimensions[0] as { name: string }).name
-  const answer = await run.query(greatestSql({ ...prepared, metric: 'flows' }, grouping, CANDIDATES, prepared.from, prepared.to))
+  const answer = await run.query(
+    greatestSql({ ...prepared, metric: 'flows' }, grouping, CANDIDATES, prepared.from, prepared.to),
+  )
   const wanted = prefix.toLowerCase()
   const starting: KeyValue[] = []
   const holding: KeyValue[] = []

@@ -11,7 +11,11 @@ export const Question = z.object({
   from: Moment,
   to: Moment,
   filter: z.string().max(10_000).optional().describe('as `vnetscope query` takes it; empty for all'),
-  by: z.array(z.string().max(100)).max(64).optional().describe('dimensions, at most 8 (see GET /api/v1/columns); for flows the columns to list'),
+  by: z
+    .array(z.string().max(100))
+    .max(64)
+    .optional()
+    .describe('dimensions, at most 8 (see GET /api/v1/columns); for flows the columns to list'),
   metric: Metric.optional().describe('what the order is by; bytes unless given'),
   limit: z.number().int().min(1).max(10_000).optional(),
   step: z.number().min(1).optional().describe('seconds in a time bucket; chosen for about 120 points unless given'),

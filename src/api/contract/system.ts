@@ -18,7 +18,9 @@ export const Ledger = z
     }),
     metrics: z.object({ decoded: z.number(), stored: z.number() }),
   })
-  .describe('since the server started: decoded = queueDropped + spoolRefused + spooled (+ what is in flight); spooled + other = stored + waiting (+ what was set aside)')
+  .describe(
+    'since the server started: decoded = queueDropped + spoolRefused + spooled (+ what is in flight); spooled + other = stored + waiting (+ what was set aside)',
+  )
 export type Ledger = z.infer<typeof Ledger>
 
 export const Health = z.object({
@@ -48,7 +50,13 @@ export const Health = z.object({
     oldest: z.number().nullable(),
     newest: z.number().nullable(),
   }),
-  spool: z.object({ files: z.number(), bytes: z.number(), rows: z.number(), oldest: z.number().nullable(), limitBytes: z.number() }),
+  spool: z.object({
+    files: z.number(),
+    bytes: z.number(),
+    rows: z.number(),
+    oldest: z.number().nullable(),
+    limitBytes: z.number(),
+  }),
   ledger: Ledger,
 })
 export type Health = z.infer<typeof Health>
@@ -62,7 +70,9 @@ export const ExporterStream = z.object({
   datagrams: z.number(),
   flows: z.number(),
   others: z.number(),
-  templates: z.array(z.object({ id: z.number(), kind: z.enum(['data', 'options']), fields: z.number(), text: z.string() })),
+  templates: z.array(
+    z.object({ id: z.number(), kind: z.enum(['data', 'options']), fields: z.number(), text: z.string() }),
+  ),
   sampling: z.array(z.object({ rate: z.number(), from: z.string() })),
   lost: z.number(),
   reordered: z.number(),
@@ -93,7 +103,9 @@ export const ExportersAnswer = z.object({
   exporters: z.array(Exporter),
   total: z.number(),
   evicted: z.number(),
-  refused: z.array(z.object({ code: z.string(), text: z.string(), count: z.number() })).describe('datagrams of no known exporter'),
+  refused: z
+    .array(z.object({ code: z.string(), text: z.string(), count: z.number() }))
+    .describe('datagrams of no known exporter'),
 })
 export type ExportersAnswer = z.infer<typeof ExportersAnswer>
 

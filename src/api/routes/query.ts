@@ -14,31 +14,77 @@ import { csv, flowsTable, rowsTable, seriesTable, type Table } from '../table.ts
 const FORMATS = { json: 'application/json', csv: 'text/csv', parquet: 'application/vnd.apache.parquet' } as const
 type Format = keyof typeof FORMATS
 
-const Asking = z.object({ format: z.enum(['json', 'csv', 'parquet']).optional().describe('instead of the Accept header') })
+const Asking = z.object({
+  format: z.enum(['json', 'csv', 'parquet']).optional().describe('instead of the Accept header'),
+})
 
 export function queryRoutes(app: FastifyInstance, ask: Ask): void {
   const routes = app.withTypeProvider<ZodTypeProvider>()
   const schema = (answer: z.ZodType, summary: string) => ({
-    summary, tags: ['query'], body: Question, querystring: Asking, response: { 200: answer, 400: Problem, 503: Problem, 504: Problem },
+    summary,
+    tags: ['query'],
+    body: Question,
+    querystring: Asking,
+    response: { 200: answer, 400: Problem, 503: Problem, 504: Problem },
   })
-  routes.post('/api/v1/query/top', { schema: schema(TopAnswer, 'The greatest groups of a time range') }, (request, reply) =>
-    answered(request, reply, request.query.format, (options) => ask.top(request.body, options), (answer) => rowsTable(answer.columns, answer.rows)))
-  routes.post('/api/v1/query/series', { schema: schema(SeriesAnswer, 'The metric over time, for the greatest groups') }, (request, reply) =>
-    answered(request, reply, request.query.format, (options) => ask.series(request.body, options), seriesTable))
-  routes.post('/api/v1/query/flows', { schema: schema(FlowsAnswer, 'The rows themselves, newest first; “by” chooses columns') }, (request, reply) =>
-    answered(request, reply, request.query.format, (options) => ask.flows(request.body, options), flowsTable))
-  routes.post('/api/v1/query/matrix', { schema: schema(MatrixAnswer, 'The greatest combinations of two to five dimensions') }, (request, reply) =>
-    answered(request, reply, request.query.format, (options) => ask.matrix(request.body, options), (answer) => rowsTable(answer.columns, answer.links)))
-  routes.delete('/api/v1/query/:id', {
-    schema: { summary: 'Ends a question that was asked with this id', tags: ['query'], params: z.object({ id: z.string().max(100) }) },
-  }, (request, reply) => {
-    if (ask.cancel(request.params.id)) return reply.code(204).send()
-    return sendProblem(reply, problem(404, `no question of id “${request.params.id}” is being answered`))
-  })
+  routes.post(
+    '/api/v1/query/top',
+    { schema: schema(TopAnswer, 'The greatest groups of a time range') },
+    (request, reply) =>
+      answered(
+        request,
+        reply,
+        request.query.format,
+        (options) => ask.top(request.body, options),
+        (answer) => rowsTable(answer.columns, answer.rows),
+      ),
+  )
+  routes.post(
+    '/api/v1/query/series',
+    { schema: schema(SeriesAnswer, 'The metric over time, for the greatest groups') },
+    (request, reply) =>
+      answered(request, reply, request.query.format, (options) => ask.series(request.body, options), seriesTable),
+  )
+  routes.post(
+    '/api/v1/query/flows',
+    { schema: schema(FlowsAnswer, 'The rows themselves, newest first; “by” chooses columns') },
+    (request, reply) =>
+      answered(request, reply, request.query.format, (options) => ask.flows(request.body, options), flowsTable),
+  )
+  routes.post(
+    '/api/v1/query/matrix',
+    { schema: schema(MatrixAnswer, 'The greatest combinations of two to five dimensions') },
+    (request, reply) =>
+      answered(
+        request,
+        reply,
+        request.query.format,
+        (options) => ask.matrix(request.body, options),
+        (answer) => rowsTable(answer.columns, answer.links),
+      ),
+  )
+  routes.delete(
+    '/api/v1/query/:id',
+    {
+      schema: {
+        summary: 'Ends a question that was asked with this id',
+        tags: ['query'],
+        params: z.object({ id: z.string().max(100) }),
+      },
+    },
+    (request, reply) => {
+      if (ask.cancel(request.params.id)) return reply.code(204).send()
+      return sendProblem(reply, problem(404, `no question of id “${request.params.id}” is being answered`))
+    },
+  )
 }
 
 async function answered<T>(
-  request: FastifyRequest, reply: FastifyReply, asked: Format | undefined, work: (options: AskOptions) => Promise<T>, table: (answer: T) => Table,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  asked: Format | undefined,
+  work: (options: AskOptions) => Promise<T>,
+  table: (answer: T) => Table,
 ): Promise<FastifyReply> {
   const format = asked ?? accepted(request.headers.accept)
   const answer = await work({ signal: whileConnected(reply) })
@@ -67,5 +113,7 @@ function accepted(header: string | undefined): Format {
     if (type === FORMATS.csv || type === 'text/*') return 'csv'
     if (type === FORMATS.parquet) return 'parquet'
   }
-  throw new UserError(`no answer is offered as “${header.slice(0, 100)}”`, { hint: `ask for ${Object.values(FORMATS).join(', ')}` })
+  throw new UserError(`no answer is offered as “${header.slice(0, 100)}”`, {
+    hint: `ask for ${Object.values(FORMATS).join(', ')}`,
+  })
 }

@@ -18,14 +18,40 @@ export interface SystemDeps {
 export function systemRoutes(app: FastifyInstance, deps: SystemDeps): void {
   const routes = app.withTypeProvider<ZodTypeProvider>()
   const tags = ['system']
-  routes.get('/api/v1/health', {
-    schema: { summary: 'How the server is: listeners, store, spool and the ledger of what came and where it went', tags, response: { 200: Health, 503: Problem } },
-  }, () => deps.health())
-  routes.get('/api/v1/exporters', {
-    schema: { summary: 'Who sends: protocols, rates, sampling, losses, and why anything was refused', tags, response: { 200: ExportersAnswer, 503: Problem } },
-  }, () => deps.exporters())
-  routes.get('/api/v1/inventory', {
-    schema: { summary: 'Machines, VLANs and switches that are known', tags, response: { 200: InventoryAnswer, 503: Problem } },
-  }, () => deps.inventory())
-  app.get('/metrics', { schema: { hide: true } }, async (_request, reply) => reply.type('text/plain; version=0.0.4; charset=utf-8').send(await deps.metricsText()))
+  routes.get(
+    '/api/v1/health',
+    {
+      schema: {
+        summary: 'How the server is: listeners, store, spool and the ledger of what came and where it went',
+        tags,
+        response: { 200: Health, 503: Problem },
+      },
+    },
+    () => deps.health(),
+  )
+  routes.get(
+    '/api/v1/exporters',
+    {
+      schema: {
+        summary: 'Who sends: protocols, rates, sampling, losses, and why anything was refused',
+        tags,
+        response: { 200: ExportersAnswer, 503: Problem },
+      },
+    },
+    () => deps.exporters(),
+  )
+  routes.get(
+    '/api/v1/inventory',
+    {
+      schema: {
+        summary: 'Machines, VLANs and switches that are known',
+        tags,
+        response: { 200: InventoryAnswer, 503: Problem },
+      },
+    },
+    () => deps.inventory(),
+  )
+  app.get('/metrics', { schema: { hide: true } }, async (_request, reply) =>
+    reply.type('text/plain; version=0.0.4; charset=utf-8').send(await deps.metricsText()),
+  )
 }

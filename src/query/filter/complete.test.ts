@@ -8,7 +8,8 @@ function labels(text: string): string[] {
 
 test('an empty filter offers tests, sides and not', () => {
   const offered = labels('')
-  for (const word of ['any', 'not', '(', 'src', 'dst', 'ip', 'vlan', 'vm', 'locality']) assert.ok(offered.includes(word), word)
+  for (const word of ['any', 'not', '(', 'src', 'dst', 'ip', 'vlan', 'vm', 'locality'])
+    assert.ok(offered.includes(word), word)
   assert.ok(!offered.includes('and'))
 })
 

@@ -24,13 +24,26 @@ export interface Completion {
 
 const SIDES = new Set(['src', 'dst', 'in', 'out'])
 const LOGIC = new Set(['and', 'or', 'not', 'any', '(', ')', '!'])
-const SIDE_DETAIL: Readonly<Record<string, string>> = { src: 'source side', dst: 'destination side', in: 'input side', out: 'output side' }
-const LOGIC_DETAIL: Readonly<Record<string, string>> = { and: 'both', or: 'one of them', not: 'the opposite', any: 'everything' }
+const SIDE_DETAIL: Readonly<Record<string, string>> = {
+  src: 'source side',
+  dst: 'destination side',
+  in: 'input side',
+  out: 'output side',
+}
+const LOGIC_DETAIL: Readonly<Record<string, string>> = {
+  and: 'both',
+  or: 'one of them',
+  not: 'the opposite',
+  any: 'everything',
+}
 
 /** What can stand at `position` of a filter, best first. */
 export function completeFilter(text: string, position: number): Completion {
   const before = text.slice(0, position)
-  const typed = /(?:"[^"]*|'[^']*|[^\s()[\],=<>!#"'&|]*)$/.exec(insideQuotes(before) ? before.slice(openQuote(before)) : before)?.[0] ?? ''
+  const typed =
+    /(?:"[^"]*|'[^']*|[^\s()[\],=<>!#"'&|]*)$/.exec(
+      insideQuotes(before) ? before.slice(openQuote(before)) : before,
+    )?.[0] ?? ''
   const from = position - typed.length
   const prefix = typed.replace(/^["']/, '')
   const wants = wantedAfter(before.slice(0, from))
@@ -49,7 +62,8 @@ export function completeFilter(text: string, position: number): Completion {
     from,
     options,
     ...(column !== undefined && value?.type === 'value' ? { values: { column, noun: value.noun.name, prefix } } : {}),
-    expected: value?.type === 'value' ? expectation(value.noun) : wants.length === 0 ? '' : 'a word of the filter language',
+    expected:
+      value?.type === 'value' ? expectation(value.noun) : wants.length === 0 ? '' : 'a word of the filter language',
   }
 }
 

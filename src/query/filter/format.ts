@@ -73,11 +73,28 @@ function formatSingle(noun: string, value: Single): string {
 }
 
 const PLAIN = /^[\p{L}\p{N}_.:@-]+$/u
-const WORDS = new Set(['and', 'or', 'not', 'in', 'like', 'eq', 'ne', 'gt', 'ge', 'lt', 'le', ...NOUNS.map((n) => n.name)])
+const WORDS = new Set([
+  'and',
+  'or',
+  'not',
+  'in',
+  'like',
+  'eq',
+  'ne',
+  'gt',
+  'ge',
+  'lt',
+  'le',
+  ...NOUNS.map((n) => n.name),
+])
 
 /** A name as it must be written: plain where it can't be taken for anything else, else in quotes. */
 export function quoteName(noun: string, name: string): string {
-  const plain = PLAIN.test(name) && !WORDS.has(name.toLowerCase()) && !((noun === 'host' || noun === 'exporter') && /^[\d:.]/.test(name)) && !(noun === 'host' && name.includes(':'))
+  const plain =
+    PLAIN.test(name) &&
+    !WORDS.has(name.toLowerCase()) &&
+    !((noun === 'host' || noun === 'exporter') && /^[\d:.]/.test(name)) &&
+    !(noun === 'host' && name.includes(':'))
   return plain ? name : quote(name)
 }
 

@@ -13,7 +13,15 @@ export interface Token {
   readonly to: number
 }
 
-const OPERATORS: Readonly<Record<string, string>> = { '=': '=', '==': '=', '!=': '!=', '<': '<', '>': '>', '<=': '<=', '>=': '>=' }
+const OPERATORS: Readonly<Record<string, string>> = {
+  '=': '=',
+  '==': '=',
+  '!=': '!=',
+  '<': '<',
+  '>': '>',
+  '<=': '<=',
+  '>=': '>=',
+}
 const WORD = /[^\s()[\],=<>!#"'&|]+/y
 
 /** @throws FilterError on a quote that isn't closed or a sign that the language doesn't have. */

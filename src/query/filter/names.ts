@@ -2,12 +2,42 @@
 
 /** IANA protocol numbers that have a name in filters; the first name of a number is the one shown. */
 const PROTOCOL_NAMES: readonly (readonly [number, ...string[]])[] = [
-  [0, 'hopopt'], [1, 'icmp'], [2, 'igmp'], [3, 'ggp'], [4, 'ipip'], [6, 'tcp'], [8, 'egp'], [9, 'igp'], [17, 'udp'], [27, 'rdp'],
-  [33, 'dccp'], [41, '6in4'], [43, 'ipv6-route'], [44, 'ipv6-frag'], [46, 'rsvp'], [47, 'gre'], [50, 'esp'], [51, 'ah'],
-  [58, 'icmp6', 'ipv6-icmp', 'icmpv6'], [59, 'ipv6-nonxt'], [60, 'ipv6-opts'], [88, 'eigrp'], [89, 'ospf'], [94, 'ipip-old'], [97, 'etherip'], [103, 'pim'],
-  [108, 'ipcomp'], [112, 'vrrp', 'carp'], [115, 'l2tp'], [132, 'sctp'], [136, 'udplite'], [137, 'mpls-in-ip'],
+  [0, 'hopopt'],
+  [1, 'icmp'],
+  [2, 'igmp'],
+  [3, 'ggp'],
+  [4, 'ipip'],
+  [6, 'tcp'],
+  [8, 'egp'],
+  [9, 'igp'],
+  [17, 'udp'],
+  [27, 'rdp'],
+  [33, 'dccp'],
+  [41, '6in4'],
+  [43, 'ipv6-route'],
+  [44, 'ipv6-frag'],
+  [46, 'rsvp'],
+  [47, 'gre'],
+  [50, 'esp'],
+  [51, 'ah'],
+  [58, 'icmp6', 'ipv6-icmp', 'icmpv6'],
+  [59, 'ipv6-nonxt'],
+  [60, 'ipv6-opts'],
+  [88, 'eigrp'],
+  [89, 'ospf'],
+  [94, 'ipip-old'],
+  [97, 'etherip'],
+  [103, 'pim'],
+  [108, 'ipcomp'],
+  [112, 'vrrp', 'carp'],
+  [115, 'l2tp'],
+  [132, 'sctp'],
+  [136, 'udplite'],
+  [137, 'mpls-in-ip'],
 ]
-const protocolByName = new Map(PROTOCOL_NAMES.flatMap(([number, ...names]) => names.map((name) => [name, number] as const)))
+const protocolByName = new Map(
+  PROTOCOL_NAMES.flatMap(([number, ...names]) => names.map((name) => [name, number] as const)),
+)
 const protocolByNumber = new Map(PROTOCOL_NAMES.map(([number, name]) => [number, name as string]))
 
 export const PROTOCOL_WORDS: readonly string[] = [...protocolByName.keys()]
@@ -45,7 +75,17 @@ export function flagText(bits: number): string {
 }
 
 const ETHERTYPES: Readonly<Record<string, number>> = {
-  ipv4: 0x0800, arp: 0x0806, ipv6: 0x86dd, mpls: 0x8847, pppoe: 0x8864, lacp: 0x8809, eapol: 0x888e, lldp: 0x88cc, fcoe: 0x8906, roce: 0x8915, ptp: 0x88f7,
+  ipv4: 0x0800,
+  arp: 0x0806,
+  ipv6: 0x86dd,
+  mpls: 0x8847,
+  pppoe: 0x8864,
+  lacp: 0x8809,
+  eapol: 0x888e,
+  lldp: 0x88cc,
+  fcoe: 0x8906,
+  roce: 0x8915,
+  ptp: 0x88f7,
 }
 const ethertypeByNumber = new Map(Object.entries(ETHERTYPES).map(([name, number]) => [number, name]))
 

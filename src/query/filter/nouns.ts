@@ -1,4 +1,4 @@
-import { COLUMNS, DIRECTIONS, LOCALITIES, TUNNELS, columnNamed, type ColumnDefinition } from '../../flow/columns.ts'
+import { COLUMNS, DIRECTIONS, LOCALITIES, TUNNELS, type ColumnDefinition } from '../../flow/columns.ts'
 import type { Side } from './ast.ts'
 
 // The vocabulary: what a filter can ask about. nfdump's words first, then every column by its own name, so that any
@@ -6,7 +6,19 @@ import type { Side } from './ast.ts'
 
 /** How the words behind a noun are read. */
 export type NounKind =
-  | 'ip' | 'number' | 'proto' | 'mac' | 'name' | 'enum' | 'flags' | 'ethertype' | 'duration' | 'time' | 'boolean' | 'service' | 'bare'
+  | 'ip'
+  | 'number'
+  | 'proto'
+  | 'mac'
+  | 'name'
+  | 'enum'
+  | 'flags'
+  | 'ethertype'
+  | 'duration'
+  | 'time'
+  | 'boolean'
+  | 'service'
+  | 'bare'
 
 export interface Noun {
   /** The word by which it is written back. */
@@ -45,48 +57,184 @@ const U32 = 0xffff_ffff
 const WORDS: readonly Given[] = [
   { name: 'ipv4', alias: ['inet'], kind: 'bare', any: ['ipv4'], describe: 'IPv4' },
   { name: 'ipv6', alias: ['inet6'], kind: 'bare', any: ['ipv6'], describe: 'IPv6' },
-  { name: 'ip', alias: ['addr'], kind: 'ip', src: 'src_addr', dst: 'dst_addr', describe: 'address, or network as prefix' },
+  {
+    name: 'ip',
+    alias: ['addr'],
+    kind: 'ip',
+    src: 'src_addr',
+    dst: 'dst_addr',
+    describe: 'address, or network as prefix',
+  },
   { name: 'net', kind: 'ip', src: 'src_addr', dst: 'dst_addr', describe: 'network: 10.0.0.0/8, 10.0.0.0 255.0.0.0' },
-  { name: 'host', kind: 'name', src: 'src_host', dst: 'dst_host', describe: 'host (hypervisor) by name; with an address the same as ip', complete: 'host' },
+  {
+    name: 'host',
+    kind: 'name',
+    src: 'src_host',
+    dst: 'dst_host',
+    describe: 'host (hypervisor) by name; with an address the same as ip',
+    complete: 'host',
+  },
   { name: 'vm', kind: 'name', src: 'src_vm', dst: 'dst_vm', describe: 'virtual machine by name', complete: 'vm' },
   { name: 'port', kind: 'number', src: 'src_port', dst: 'dst_port', max: U16, describe: 'TCP, UDP or SCTP port' },
   { name: 'proto', kind: 'proto', any: ['proto'], max: 255, describe: 'IP protocol by name or number' },
   { name: 'service', kind: 'service', any: ['service'], describe: 'lower port with its protocol: 443/tcp' },
-  { name: 'vlan', kind: 'number', any: ['vlan_in', 'vlan_out', 's_vlan'], src: 'vlan_in', dst: 'vlan_out', max: 4095, describe: 'VLAN on either side or the service tag; 0: untagged', complete: 'vlan' },
-  { name: 'mac', alias: ['in mac'], kind: 'mac', src: 'src_mac', dst: 'dst_mac', describe: 'MAC address, or aa:bb:cc:00:00:00/24' },
+  {
+    name: 'vlan',
+    kind: 'number',
+    any: ['vlan_in', 'vlan_out', 's_vlan'],
+    src: 'vlan_in',
+    dst: 'vlan_out',
+    max: 4095,
+    describe: 'VLAN on either side or the service tag; 0: untagged',
+    complete: 'vlan',
+  },
+  {
+    name: 'mac',
+    alias: ['in mac'],
+    kind: 'mac',
+    src: 'src_mac',
+    dst: 'dst_mac',
+    describe: 'MAC address, or aa:bb:cc:00:00:00/24',
+  },
   { name: 'as', kind: 'number', src: 'src_as', dst: 'dst_as', max: U32, describe: 'autonomous system' },
   { name: 'mask', kind: 'number', src: 'src_mask', dst: 'dst_mask', max: 128, describe: 'prefix length of the route' },
   { name: 'if', kind: 'number', in: 'in_if', out: 'out_if', max: U32, describe: 'ifIndex' },
   { name: 'slice', kind: 'name', any: ['slice'], describe: 'slice by name', complete: 'slice' },
-  { name: 'locality', kind: 'enum', any: ['locality'], values: LOCALITIES, describe: 'intra_host, inter_host, vm_physical, vm_external, external' },
-  { name: 'exporter', alias: ['router ip', 'exporter ip', 'router'], kind: 'ip', any: ['exporter'], describe: 'exporter by address or name', complete: 'exporter' },
-  { name: 'direction', alias: ['flowdir'], kind: 'enum', any: ['direction'], values: DIRECTIONS, describe: 'ingress or egress' },
+  {
+    name: 'locality',
+    kind: 'enum',
+    any: ['locality'],
+    values: LOCALITIES,
+    describe: 'intra_host, inter_host, vm_physical, vm_external, external',
+  },
+  {
+    name: 'exporter',
+    alias: ['router ip', 'exporter ip', 'router'],
+    kind: 'ip',
+    any: ['exporter'],
+    describe: 'exporter by address or name',
+    complete: 'exporter',
+  },
+  {
+    name: 'direction',
+    alias: ['flowdir'],
+    kind: 'enum',
+    any: ['direction'],
+    values: DIRECTIONS,
+    describe: 'ingress or egress',
+  },
   { name: 'tunnel', kind: 'enum', any: ['tunnel'], values: TUNNELS, describe: 'kind of tunnel that the packet was in' },
-  { name: 'tun ip', alias: ['tun host'], kind: 'ip', src: 'tunnel_src', dst: 'tunnel_dst', describe: 'outer address of the tunnel' },
+  {
+    name: 'tun ip',
+    alias: ['tun host'],
+    kind: 'ip',
+    src: 'tunnel_src',
+    dst: 'tunnel_dst',
+    describe: 'outer address of the tunnel',
+  },
   { name: 'vni', kind: 'number', any: ['vni'], max: 0xff_ffff, describe: 'virtual network identifier' },
-  { name: 'flags', kind: 'flags', any: ['tcp_flags'], max: U16, describe: 'TCP flags that must all be set: SA; =S: these alone' },
+  {
+    name: 'flags',
+    kind: 'flags',
+    any: ['tcp_flags'],
+    max: U16,
+    describe: 'TCP flags that must all be set: SA; =S: these alone',
+  },
   { name: 'tos', kind: 'number', any: ['tos'], max: 255, describe: 'IPv4 ToS or IPv6 traffic class' },
   { name: 'ttl', kind: 'number', any: ['ttl'], max: 255, describe: 'IPv4 TTL or IPv6 hop limit' },
-  { name: 'icmp-type', alias: ['icmp type'], kind: 'number', any: ['icmp_type'], max: 255, describe: 'ICMP or ICMPv6 type' },
-  { name: 'icmp-code', alias: ['icmp code'], kind: 'number', any: ['icmp_code'], max: 255, describe: 'ICMP or ICMPv6 code' },
+  {
+    name: 'icmp-type',
+    alias: ['icmp type'],
+    kind: 'number',
+    any: ['icmp_type'],
+    max: 255,
+    describe: 'ICMP or ICMPv6 type',
+  },
+  {
+    name: 'icmp-code',
+    alias: ['icmp code'],
+    kind: 'number',
+    any: ['icmp_code'],
+    max: 255,
+    describe: 'ICMP or ICMPv6 code',
+  },
   { name: 'ethertype', kind: 'ethertype', any: ['ethertype'], max: U16, describe: 'EtherType by name or number' },
   { name: 'next ip', alias: ['next hop'], kind: 'ip', any: ['next_hop'], describe: 'next-hop router' },
-  { name: 'packets', alias: ['in packets'], kind: 'number', any: ['packets'], max: Number.MAX_SAFE_INTEGER, describe: 'packets of the record, as observed' },
-  { name: 'bytes', alias: ['in bytes'], kind: 'number', any: ['bytes'], max: Number.MAX_SAFE_INTEGER, describe: 'bytes of the record, as observed' },
-  { name: 'pps', kind: 'number', any: ['pps'], max: Number.MAX_SAFE_INTEGER, describe: 'packets a second over the duration of the record' },
-  { name: 'bps', kind: 'number', any: ['bps'], max: Number.MAX_SAFE_INTEGER, describe: 'bits a second over the duration of the record' },
+  {
+    name: 'packets',
+    alias: ['in packets'],
+    kind: 'number',
+    any: ['packets'],
+    max: Number.MAX_SAFE_INTEGER,
+    describe: 'packets of the record, as observed',
+  },
+  {
+    name: 'bytes',
+    alias: ['in bytes'],
+    kind: 'number',
+    any: ['bytes'],
+    max: Number.MAX_SAFE_INTEGER,
+    describe: 'bytes of the record, as observed',
+  },
+  {
+    name: 'pps',
+    kind: 'number',
+    any: ['pps'],
+    max: Number.MAX_SAFE_INTEGER,
+    describe: 'packets a second over the duration of the record',
+  },
+  {
+    name: 'bps',
+    kind: 'number',
+    any: ['bps'],
+    max: Number.MAX_SAFE_INTEGER,
+    describe: 'bits a second over the duration of the record',
+  },
   { name: 'bpp', kind: 'number', any: ['bpp'], max: Number.MAX_SAFE_INTEGER, describe: 'bytes a packet' },
-  { name: 'duration', kind: 'duration', any: ['duration'], max: Number.MAX_SAFE_INTEGER, describe: 'from first to last packet: milliseconds, or 5s, 2min, 1h' },
+  {
+    name: 'duration',
+    kind: 'duration',
+    any: ['duration'],
+    max: Number.MAX_SAFE_INTEGER,
+    describe: 'from first to last packet: milliseconds, or 5s, 2min, 1h',
+  },
   { name: 'first seen', kind: 'time', any: ['time_start'], describe: 'first packet of the record' },
   { name: 'last seen', kind: 'time', any: ['time_end'], describe: 'last packet of the record' },
-  { name: 'counted', kind: 'boolean', any: ['counted'], describe: 'yes, or no for what another observation point counts' },
+  {
+    name: 'counted',
+    kind: 'boolean',
+    any: ['counted'],
+    describe: 'yes, or no for what another observation point counts',
+  },
 ]
 
 const KIND_OF_FORMAT: Readonly<Record<ColumnDefinition['format'], NounKind>> = {
-  time: 'time', ip: 'ip', mac: 'mac', number: 'number', bytes: 'number', packets: 'number', port: 'number', proto: 'proto',
-  interface: 'number', vlan: 'number', as: 'number', flags: 'flags', enum: 'enum', name: 'name', boolean: 'boolean', ethertype: 'ethertype',
+  time: 'time',
+  ip: 'ip',
+  mac: 'mac',
+  number: 'number',
+  bytes: 'number',
+  packets: 'number',
+  port: 'number',
+  proto: 'proto',
+  interface: 'number',
+  vlan: 'number',
+  as: 'number',
+  flags: 'flags',
+  enum: 'enum',
+  name: 'name',
+  boolean: 'boolean',
+  ethertype: 'ethertype',
 }
-const MAX_OF_STORAGE = { u8: 255, u16: U16, u32: U32, u64: Number.MAX_SAFE_INTEGER, mac: 2 ** 48 - 1, ip: 0, name: 0 } as const
+const MAX_OF_STORAGE = {
+  u8: 255,
+  u16: U16,
+  u32: U32,
+  u64: Number.MAX_SAFE_INTEGER,
+  mac: 2 ** 48 - 1,
+  ip: 0,
+  name: 0,
+} as const
 
 function noun(given: Given): Noun {
   const { name, alias = [], kind, max = 0, describe, values, complete } = given
@@ -129,9 +277,4 @@ const byName = new Map(NOUNS.map((n) => [n.name, n]))
 /** The noun of this canonical name, or undefined. */
 export function nounNamed(name: string): Noun | undefined {
   return byName.get(name)
-}
-
-/** True if the noun is a column under its own name. */
-export function isColumnNoun(n: Noun): boolean {
-  return columnNamed(n.name) !== undefined
 }

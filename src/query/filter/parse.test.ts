@@ -119,36 +119,93 @@ test('too long and too deep filters are refused, not overflowed', () => {
 })
 
 test('any text at all is answered by a tree or by a problem inside it', () => {
-  const words = fc.constantFrom('any', 'and', 'or', 'not', '!', '(', ')', '[', ']', ',', 'in', 'src', 'dst', 'ip', 'vm', 'port', 'like', '=', '"', "'", '10.0.0.1', '80', 'tcp', 'flags', 'S', 'counted', '#', 'net', '10/8')
-  const text = fc.oneof(fc.string({ unit: 'binary' }), fc.array(words, { maxLength: 12 }).map((list) => list.join(' ')))
-  fc.assert(fc.property(text, (given) => {
-    const result = parseFilter(given)
-    if (result.ok) assert.ok(parseFilter(formatFilter(result.ast)).ok)
-    else assert.ok(result.problem.position >= 0 && result.problem.position + result.problem.length <= given.length)
-  }), { numRuns: 3000, seed: 7 })
+  const words = fc.constantFrom(
+    'any',
+    'and',
+    'or',
+    'not',
+    '!',
+    '(',
+    ')',
+    '[',
+    ']',
+    ',',
+    'in',
+    'src',
+    'dst',
+    'ip',
+    'vm',
+    'port',
+    'like',
+    '=',
+    '"',
+    "'",
+    '10.0.0.1',
+    '80',
+    'tcp',
+    'flags',
+    'S',
+    'counted',
+    '#',
+    'net',
+    '10/8',
+  )
+  const text = fc.oneof(
+    fc.string({ unit: 'binary' }),
+    fc.array(words, { maxLength: 12 }).map((list) => list.join(' ')),
+  )
+  fc.assert(
+    fc.property(text, (given) => {
+      const result = parseFilter(given)
+      if (result.ok) assert.ok(parseFilter(formatFilter(result.ast)).ok)
+      else assert.ok(result.problem.position >= 0 && result.problem.position + result.problem.length <= given.length)
+    }),
+    { numRuns: 3000, seed: 7 },
+  )
 })
 
 const span = { from: 0, to: 0 }
 
 /** Values as the parser can make them. */
 function valueOf(noun: Noun): fc.Arbitrary<Value> {
-  const number = (max: number): fc.Arbitrary<Single> => fc.nat({ max: Math.min(max, 2 ** 31 - 1) }).map((value) => ({ type: 'number', value }))
+  const number = (max: number): fc.Arbitrary<Single> =>
+    fc.nat({ max: Math.min(max, 2 ** 31 - 1) }).map((value) => ({ type: 'number', value }))
   const range = (of: fc.Arbitrary<Single>): fc.Arbitrary<Value> =>
-    fc.tuple(of, of).map(([a, b]) => (a.value <= b.value ? { type: 'range', low: a, high: b } : { type: 'range', low: b, high: a }))
-  const name: fc.Arbitrary<Value> = fc.oneof(fc.string(), fc.constantFrom('and', 'web-1', 'like', '', 'ä b', 'in', '*', 'x"y\\', '#1', '80')).map((value) => ({ type: 'name', value }))
+    fc
+      .tuple(of, of)
+      .map(([a, b]) => (a.value <= b.value ? { type: 'range', low: a, high: b } : { type: 'range', low: b, high: a }))
+  const name: fc.Arbitrary<Value> = fc
+    .oneof(fc.string(), fc.constantFrom('and', 'web-1', 'like', '', 'ä b', 'in', '*', 'x"y\\', '#1', '80'))
+    .map((value) => ({ type: 'name', value }))
   switch (noun.kind) {
     case 'ip': {
       const v4 = fc.ipV4()
       const v6 = fc.constantFrom('2001:db8::1', '::', 'fe80::1:2', '::1')
       const ip = fc.oneof(v4, v6).map((value): Single => ({ type: 'ip', value }))
-      const net: fc.Arbitrary<Value> = fc.oneof(fc.nat(255).map((a): Value => ({ type: 'net', value: `${a}.0.0.0`, bits: 8 })), fc.constant<Value>({ type: 'net', value: '2001:db8::', bits: 32 }))
-      return fc.oneof(ip, net, fc.constant<Value>({ type: 'range', low: { type: 'ip', value: '10.0.0.1' }, high: { type: 'ip', value: '10.0.0.9' } }))
+      const net: fc.Arbitrary<Value> = fc.oneof(
+        fc.nat(255).map((a): Value => ({ type: 'net', value: `${a}.0.0.0`, bits: 8 })),
+        fc.constant<Value>({ type: 'net', value: '2001:db8::', bits: 32 }),
+      )
+      return fc.oneof(
+        ip,
+        net,
+        fc.constant<Value>({
+          type: 'range',
+          low: { type: 'ip', value: '10.0.0.1' },
+          high: { type: 'ip', value: '10.0.0.9' },
+        }),
+      )
     }
     case 'mac':
-      return fc.oneof(fc.nat({ max: 2 ** 31 }).map((value): Value => ({ type: 'mac', value })), fc.constant<Value>({ type: 'mac-net', value: 0x0200_5e00_0000, bits: 24 }))
+      return fc.oneof(
+        fc.nat({ max: 2 ** 31 }).map((value): Value => ({ type: 'mac', value })),
+        fc.constant<Value>({ type: 'mac-net', value: 0x0200_5e00_0000, bits: 24 }),
+      )
     case 'name':
       // A name that is an address would be one of addresses behind `host`.
-      return name.filter((value) => !(noun.name === 'host' && value.type === 'name' && /^[\d.:a-f]+$/i.test(value.value)))
+      return name.filter(
+        (value) => !(noun.name === 'host' && value.type === 'name' && /^[\d.:a-f]+$/i.test(value.value)),
+      )
     case 'enum':
       return fc.constantFrom(...Object.values(noun.values ?? {})).map((value): Value => ({ type: 'name', value }))
     case 'flags':
@@ -158,7 +215,10 @@ function valueOf(noun: Noun): fc.Arbitrary<Value> {
     case 'time':
       return fc.nat().map((value): Value => ({ type: 'time', value }))
     case 'service':
-      return fc.oneof(fc.tuple(fc.nat(65_535), fc.nat(255)).map(([port, proto]): Value => ({ type: 'service', port, proto })), fc.constant<Value>({ type: 'service', proto: 1 }))
+      return fc.oneof(
+        fc.tuple(fc.nat(65_535), fc.nat(255)).map(([port, proto]): Value => ({ type: 'service', port, proto })),
+        fc.constant<Value>({ type: 'service', proto: 1 }),
+      )
     default:
       return fc.oneof(number(noun.max), range(number(noun.max)))
   }
@@ -166,18 +226,32 @@ function valueOf(noun: Noun): fc.Arbitrary<Value> {
 
 const testNode: fc.Arbitrary<FilterNode> = fc.constantFrom(...NOUNS).chain((noun): fc.Arbitrary<FilterNode> => {
   if (noun.kind === 'bare') return fc.constant<FilterNode>({ kind: 'test', noun: noun.name, op: '=', values: [], span })
-  const side = fc.option(fc.constantFrom(...(Object.keys(noun.columns).filter((s) => s !== 'any') as Side[]), ...(['any'] as never[])))
+  const side = fc.option(
+    fc.constantFrom(...(Object.keys(noun.columns).filter((s) => s !== 'any') as Side[]), ...(['any'] as never[])),
+  )
   const pattern: fc.Arbitrary<Value> = fc.string().map((value) => ({ type: 'pattern', value }))
   return side.chain((given) => {
-    const base = { kind: 'test' as const, noun: noun.name, ...(given === null || (given as string) === 'any' ? {} : { side: given }), span }
+    const base = {
+      kind: 'test' as const,
+      noun: noun.name,
+      ...(given === null || (given as string) === 'any' ? {} : { side: given }),
+      span,
+    }
     const single = (op: Test['op']) => valueOf(noun).map((value): FilterNode => ({ ...base, op, values: [value] }))
     if (noun.kind === 'flags') return fc.oneof(single('has'), single('='), single('!='))
     if (noun.kind === 'boolean') return fc.oneof(single('='), single('!='))
-    const list = fc.array(valueOf(noun), { minLength: 1, maxLength: 4 }).map((values): FilterNode => ({ ...base, op: 'in', values }))
+    const list = fc
+      .array(valueOf(noun), { minLength: 1, maxLength: 4 })
+      .map((values): FilterNode => ({ ...base, op: 'in', values }))
     const options = [single('='), single('!='), list]
-    if (noun.kind === 'name') options.push(pattern.map((value): FilterNode => ({ ...base, op: 'like', values: [value] })))
+    if (noun.kind === 'name')
+      options.push(pattern.map((value): FilterNode => ({ ...base, op: 'like', values: [value] })))
     if (['number', 'proto', 'duration'].includes(noun.kind)) {
-      options.push(valueOf(noun).filter((v) => v.type === 'number').map((value): FilterNode => ({ ...base, op: '>=', values: [value] })))
+      options.push(
+        valueOf(noun)
+          .filter((v) => v.type === 'number')
+          .map((value): FilterNode => ({ ...base, op: '>=', values: [value] })),
+      )
     }
     return fc.oneof(...options)
   })
@@ -189,7 +263,9 @@ const node: fc.Arbitrary<FilterNode> = fc.letrec<{ node: FilterNode }>((tie) => 
     testNode,
     fc.constant<FilterNode>({ kind: 'any', span }),
     tie('node').map((of): FilterNode => ({ kind: 'not', of, span })),
-    fc.tuple(fc.constantFrom('and' as const, 'or' as const), fc.array(tie('node'), { minLength: 2, maxLength: 4 })).map(([kind, of]): FilterNode => ({ kind, of, span })),
+    fc
+      .tuple(fc.constantFrom('and' as const, 'or' as const), fc.array(tie('node'), { minLength: 2, maxLength: 4 }))
+      .map(([kind, of]): FilterNode => ({ kind, of, span })),
   ),
 })).node
 
@@ -198,10 +274,13 @@ function withoutSpans(tree: FilterNode): unknown {
 }
 
 test('a tree written as text and read again is the same tree', () => {
-  fc.assert(fc.property(node, (tree) => {
-    const text = formatFilter(tree)
-    const result = parseFilter(text)
-    assert.ok(result.ok, `${text}: ${result.ok ? '' : `${result.problem.message} at ${result.problem.position}`}`)
-    assert.deepEqual(withoutSpans(result.ast), withoutSpans(tree), text)
-  }), { numRuns: 5000, seed: 11 })
+  fc.assert(
+    fc.property(node, (tree) => {
+      const text = formatFilter(tree)
+      const result = parseFilter(text)
+      assert.ok(result.ok, `${text}: ${result.ok ? '' : `${result.problem.message} at ${result.problem.position}`}`)
+      assert.deepEqual(withoutSpans(result.ast), withoutSpans(tree), text)
+    }),
+    { numRuns: 5000, seed: 11 },
+  )
 })

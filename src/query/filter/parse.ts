@@ -30,7 +30,10 @@ export function parseFilter(text: string): FilterResult {
   } catch (error) {
     if (!(error instanceof FilterError)) throw error
     const { message, position, length, expected, hint } = error
-    return { ok: false, problem: { message, position: position ?? 0, length, expected, ...(hint === undefined ? {} : { hint }) } }
+    return {
+      ok: false,
+      problem: { message, position: position ?? 0, length, expected, ...(hint === undefined ? {} : { hint }) },
+    }
   }
 }
 
@@ -61,7 +64,12 @@ class Parser {
 
   constructor(text: string) {
     if (text.length > MAX_TEXT) {
-      throw new FilterError({ message: `the filter is longer than ${MAX_TEXT} characters`, position: MAX_TEXT, length: text.length - MAX_TEXT, expected: [] })
+      throw new FilterError({
+        message: `the filter is longer than ${MAX_TEXT} characters`,
+        position: MAX_TEXT,
+        length: text.length - MAX_TEXT,
+        expected: [],
+      })
     }
     this.tokens = tokenize(text)
   }
@@ -145,7 +153,8 @@ class Parser {
     let found = this.phrase(undefined)
     if (!found && start.kind === 'word' && SIDES.has(start.text.toLowerCase())) {
       side = this.take().text.toLowerCase() as Side
-      if (side === 'in' && (this.isWord('src') || this.isWord('dst')) && this.isWord('mac', 1)) side = this.take().text.toLowerCase() as Side
+      if (side === 'in' && (this.isWord('src') || this.isWord('dst')) && this.isWord('mac', 1))
+        side = this.take().text.toLowerCase() as Side
       found = this.phrase(side)
     }
     if (!found) this.failNoun(start, side)
@@ -173,11 +182,20 @@ class Parser {
     if (noun.kind === 'flags' && op === undefined) return this.done(start, noun, side, 'has', [this.value(noun, side)])
     const quoted = this.token().kind === 'string'
     let value = this.value(noun, side)
-    if (value.type === 'pattern' && op !== undefined && op !== '=') this.fail(this.tokens[this.at - 1] as Token, 'a name with * can only be looked for', ['like'], 'write “not … like …”')
+    if (value.type === 'pattern' && op !== undefined && op !== '=')
+      this.fail(
+        this.tokens[this.at - 1] as Token,
+        'a name with * can only be looked for',
+        ['like'],
+        'write “not … like …”',
+      )
     if (value.type === 'pattern') return this.done(start, noun, side, 'like', [value])
     if (value.type === 'ip' && noun.name === 'net') value = this.masked(value)
     // A name that is an address: nfdump's host is its ip.
-    const address = noun.name === 'host' && !quoted && value.type === 'name' ? addressOf(value.value, this.tokens[this.at - 1] as Token) : undefined
+    const address =
+      noun.name === 'host' && !quoted && value.type === 'name'
+        ? addressOf(value.value, this.tokens[this.at - 1] as Token)
+        : undefined
     op ??= '='
     if (address) return this.done(start, nounNamed('ip') as Noun, side, op, [address])
     if (op !== '=' && op !== '!=' && (value.type === 'range' || value.type === 'net' || value.type === 'mac-net')) {
@@ -196,7 +214,14 @@ class Parser {
   }
 
   private done(start: Token, noun: Noun, side: Side | undefined, op: Test['op'], values: readonly Value[]): FilterNode {
-    return { kind: 'test', noun: noun.name, ...(side ? { side } : {}), op, values, span: { from: start.from, to: this.taken } }
+    return {
+      kind: 'test',
+      noun: noun.name,
+      ...(side ? { side } : {}),
+      op,
+      values,
+      span: { from: start.from, to: this.taken },
+    }
   }
 
   private phrase(side: Side | undefined): { words: readonly string[]; noun: Noun } | undefined {
@@ -211,7 +236,12 @@ class Parser {
   }
 
   private operator(noun: Noun): Test['op'] | undefined {
-    const ordered = noun.kind === 'number' || noun.kind === 'duration' || noun.kind === 'time' || noun.kind === 'proto' || noun.kind === 'ethertype'
+    const ordered =
+      noun.kind === 'number' ||
+      noun.kind === 'duration' ||
+      noun.kind === 'time' ||
+      noun.kind === 'proto' ||
+      noun.kind === 'ethertype'
     const operators = ordered ? ['=', '!=', '<', '>', '<=', '>='] : ['=', '!=']
     for (const text of operators) this.wants.push({ type: 'word', text })
     const token = this.token()
@@ -230,7 +260,12 @@ class Parser {
     if (!isValue) {
       if (this.atEnd()) this.failEnd([expectation(noun)])
       const hint = token.kind === 'word' ? `if it is a name, put it in quotes: "${token.text}"` : undefined
-      this.fail(token, `“${token.text || token.kind}” stands where ${expectation(noun)} should be`, [expectation(noun)], hint)
+      this.fail(
+        token,
+        `“${token.text || token.kind}” stands where ${expectation(noun)} should be`,
+        [expectation(noun)],
+        hint,
+      )
     }
     const value = readValue(noun, token, like)
     if (!value) this.failValue(noun, token)
@@ -251,7 +286,13 @@ class Parser {
   }
 
   fail(token: Token, message: string, expected: readonly string[], hint?: string): never {
-    throw new FilterError({ message, position: token.from, length: token.to - token.from, expected, ...(hint === undefined ? {} : { hint }) })
+    throw new FilterError({
+      message,
+      position: token.from,
+      length: token.to - token.from,
+      expected,
+      ...(hint === undefined ? {} : { hint }),
+    })
   }
 
   private failEnd(expected: readonly string[]): never {
@@ -263,8 +304,13 @@ class Parser {
   private failAfterTest(): never {
     const token = this.token()
     const shown = token.text || token.kind
-    if (token.kind === ')') this.fail(token, 'this bracket closes nothing', ['and', 'or'], 'take it away, or open one before')
-    const starts = SIDES.has(shown.toLowerCase()) || PHRASES.some((p) => p.words[0] === shown.toLowerCase()) || token.kind === '(' || token.kind === '!'
+    if (token.kind === ')')
+      this.fail(token, 'this bracket closes nothing', ['and', 'or'], 'take it away, or open one before')
+    const starts =
+      SIDES.has(shown.toLowerCase()) ||
+      PHRASES.some((p) => p.words[0] === shown.toLowerCase()) ||
+      token.kind === '(' ||
+      token.kind === '!'
     const near = nearest(shown, ['and', 'or'])[0]
     this.fail(
       token,
@@ -278,20 +324,54 @@ class Parser {
     const token = this.token()
     const wanted = side ? PHRASES.filter((p) => p.noun.columns[side]) : PHRASES
     const names = [...new Set(wanted.map((p) => p.noun.name))]
-    const expected = side ? names : ['any', 'not', '(', 'src', 'dst', 'in', 'out', 'ip', 'net', 'port', 'proto', 'vlan', 'vm', 'host', 'mac', 'as', 'if', 'flags', 'bytes', 'packets']
+    const expected = side
+      ? names
+      : [
+          'any',
+          'not',
+          '(',
+          'src',
+          'dst',
+          'in',
+          'out',
+          'ip',
+          'net',
+          'port',
+          'proto',
+          'vlan',
+          'vm',
+          'host',
+          'mac',
+          'as',
+          'if',
+          'flags',
+          'bytes',
+          'packets',
+        ]
     if (token.kind === 'end') this.failEnd(expected)
     const shown = token.text || token.kind
     if (token.kind !== 'word') this.fail(token, `“${shown}” can't stand here`, expected)
     const whole = side ? PHRASES.find((p) => p.words[0] === shown.toLowerCase()) : undefined
-    if (whole) this.fail(token, `“${whole.noun.name}” has no “${side}” side`, expected, `write it without “${start.text}”`)
+    if (whole)
+      this.fail(token, `“${whole.noun.name}” has no “${side}” side`, expected, `write it without “${start.text}”`)
     const near = nearest(shown, [...wanted.map((p) => p.words.join(' ')), ...(side ? [] : SIDES), 'any', 'not'])
-    this.fail(token, `“${shown}” is not a word of the filter language`, expected, near.length > 0 ? `did you mean ${listed(near.map((n) => `“${n}”`))}?` : undefined)
+    this.fail(
+      token,
+      `“${shown}” is not a word of the filter language`,
+      expected,
+      near.length > 0 ? `did you mean ${listed(near.map((n) => `“${n}”`))}?` : undefined,
+    )
   }
 
   private failValue(noun: Noun, token: Token): never {
     const near = nearest(token.text, fixedValues(noun))
     const hint = near.length > 0 ? `did you mean ${listed(near.map((n) => `“${n}”`))}?` : undefined
-    this.fail(token, `“${token.text}” is not ${expectation(noun)}`.replace(/is not (?=[a-z_0-9]+, )/, 'is none of '), [expectation(noun)], hint)
+    this.fail(
+      token,
+      `“${token.text}” is not ${expectation(noun)}`.replace(/is not (?=[a-z_0-9]+, )/, 'is none of '),
+      [expectation(noun)],
+      hint,
+    )
   }
 }
 
@@ -307,7 +387,13 @@ function listedNoun(noun: Noun, values: Value[], parser: Parser, start: Token): 
   const addresses = values.map((value) => (value.type === 'name' ? addressOf(value.value, start) : undefined))
   const count = addresses.filter((a) => a !== undefined).length
   if (count === 0) return noun
-  if (count < values.length) parser.fail(start, 'addresses and names are mixed in this list', ['only addresses', 'only names'], 'write “ip in [ … ] or host in [ … ]”')
+  if (count < values.length)
+    parser.fail(
+      start,
+      'addresses and names are mixed in this list',
+      ['only addresses', 'only names'],
+      'write “ip in [ … ] or host in [ … ]”',
+    )
   values.splice(0, values.length, ...(addresses as Value[]))
   return nounNamed('ip') as Noun
 }

@@ -16,7 +16,10 @@ export class FilterError extends UserError {
   readonly expected: readonly string[]
 
   constructor(problem: FilterProblem) {
-    super(problem.message, { position: problem.position, ...(problem.hint === undefined ? {} : { hint: problem.hint }) })
+    super(problem.message, {
+      position: problem.position,
+      ...(problem.hint === undefined ? {} : { hint: problem.hint }),
+    })
     this.name = 'FilterError'
     this.length = problem.length
     this.expected = problem.expected
@@ -39,7 +42,10 @@ export function nearest(word: string, candidates: Iterable<string>): string[] {
     const score = lower.startsWith(wanted) && wanted.length > 1 ? 0.5 : distance(wanted, lower)
     if (score <= limit) found.push({ text, score })
   }
-  return found.sort((a, b) => a.score - b.score).slice(0, 3).map((f) => f.text)
+  return found
+    .sort((a, b) => a.score - b.score)
+    .slice(0, 3)
+    .map((f) => f.text)
 }
 
 /** Edits between two words (Levenshtein, with a swap of neighbours as one). */
@@ -51,7 +57,8 @@ function distance(a: string, b: string): number {
     for (let j = 1; j <= b.length; j++) {
       const same = a[i - 1] === b[j - 1] ? 0 : 1
       let best = Math.min((now[j - 1] as number) + 1, (last[j] as number) + 1, (last[j - 1] as number) + same)
-      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) best = Math.min(best, (before[j - 2] as number) + 1)
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1])
+        best = Math.min(best, (before[j - 2] as number) + 1)
       now.push(best)
     }
     before = last

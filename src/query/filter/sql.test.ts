@@ -12,12 +12,94 @@ import { filterSql, Params } from './sql.ts'
 
 const T = Date.now() - 60_000
 const ROWS: readonly FlowRow[] = [
-  { observation: 1, src_addr: '10.0.0.1', dst_addr: '10.0.0.2', proto: 6, src_port: 40_000, dst_port: 443, tcp_flags: 0x12, vlan_in: 110, src_vm: 'web-1', dst_vm: 'db-1', src_host: 'esx1', dst_host: 'esx2', locality: 'inter_host', in_if: 3, out_if: 4, src_mac: 0x0200_5e10_0001 },
-  { observation: 2, src_addr: '10.0.0.2', dst_addr: '10.0.0.1', proto: 6, src_port: 443, dst_port: 40_000, tcp_flags: 2, vlan_out: 110, src_vm: 'db-1', dst_vm: 'web-1', src_host: 'esx2', dst_host: 'esx1', locality: 'inter_host', in_if: 4, out_if: 3, bytes: 9000, packets: 6 },
-  { observation: 3, src_addr: '10.1.2.3', dst_addr: '192.168.1.1', proto: 17, src_port: 5353, dst_port: 53, s_vlan: 200, vlan_in: 7, src_vm: 'Web_2%', direction: 'egress', tos: 184, ttl: 63, sampling_rate: 400, exporter: '192.0.2.2' },
-  { observation: 4, src_addr: '2001:db8::1', dst_addr: '2001:db8:1::2', ethertype: 0x86dd, proto: 58, icmp_type: 128, tunnel: 'vxlan', vni: 5001, tunnel_src: '10.9.0.1', tunnel_dst: '10.9.0.2', slice: 'blue' },
-  { observation: 5, ethertype: 0x0806, src_mac: 0x0200_5e10_0002, dst_mac: 0xffff_ffff_ffff, counted: false, time_end: T + 5000, bytes: 640, packets: 10 },
-  { observation: 6, src_addr: '10.0.0.9', dst_addr: '10.0.0.9', proto: 132, src_port: 7, dst_port: 9, src_vm: `o'ne \\ "two"\n{p0:String}`, dst_vm: '', src_as: 65_000, dst_as: 64_512 },
+  {
+    observation: 1,
+    src_addr: '10.0.0.1',
+    dst_addr: '10.0.0.2',
+    proto: 6,
+    src_port: 40_000,
+    dst_port: 443,
+    tcp_flags: 0x12,
+    vlan_in: 110,
+    src_vm: 'web-1',
+    dst_vm: 'db-1',
+    src_host: 'esx1',
+    dst_host: 'esx2',
+    locality: 'inter_host',
+    in_if: 3,
+    out_if: 4,
+    src_mac: 0x0200_5e10_0001,
+  },
+  {
+    observation: 2,
+    src_addr: '10.0.0.2',
+    dst_addr: '10.0.0.1',
+    proto: 6,
+    src_port: 443,
+    dst_port: 40_000,
+    tcp_flags: 2,
+    vlan_out: 110,
+    src_vm: 'db-1',
+    dst_vm: 'web-1',
+    src_host: 'esx2',
+    dst_host: 'esx1',
+    locality: 'inter_host',
+    in_if: 4,
+    out_if: 3,
+    bytes: 9000,
+    packets: 6,
+  },
+  {
+    observation: 3,
+    src_addr: '10.1.2.3',
+    dst_addr: '192.168.1.1',
+    proto: 17,
+    src_port: 5353,
+    dst_port: 53,
+    s_vlan: 200,
+    vlan_in: 7,
+    src_vm: 'Web_2%',
+    direction: 'egress',
+    tos: 184,
+    ttl: 63,
+    sampling_rate: 400,
+    exporter: '192.0.2.2',
+  },
+  {
+    observation: 4,
+    src_addr: '2001:db8::1',
+    dst_addr: '2001:db8:1::2',
+    ethertype: 0x86dd,
+    proto: 58,
+    icmp_type: 128,
+    tunnel: 'vxlan',
+    vni: 5001,
+    tunnel_src: '10.9.0.1',
+    tunnel_dst: '10.9.0.2',
+    slice: 'blue',
+  },
+  {
+    observation: 5,
+    ethertype: 0x0806,
+    src_mac: 0x0200_5e10_0002,
+    dst_mac: 0xffff_ffff_ffff,
+    counted: false,
+    time_end: T + 5000,
+    bytes: 640,
+    packets: 10,
+  },
+  {
+    observation: 6,
+    src_addr: '10.0.0.9',
+    dst_addr: '10.0.0.9',
+    proto: 132,
+    src_port: 7,
+    dst_port: 9,
+    src_vm: `o'ne \\ "two"\n{p0:String}`,
+    dst_vm: '',
+    src_as: 65_000,
+    dst_as: 64_512,
+  },
 ]
 
 let place: Place
@@ -26,7 +108,10 @@ let store: EmbeddedStore
 before(async () => {
   place = await createPlace()
   store = await startStore(place.data)
-  await insertRows(store, ROWS.map((row) => ({ time_received: T, time_start: T, ...row })))
+  await insertRows(
+    store,
+    ROWS.map((row) => ({ time_received: T, time_start: T, ...row })),
+  )
 })
 after(async () => {
   await store.stop()
@@ -38,7 +123,9 @@ const exporterAddresses = (name: string): string[] => (name === 'edge' ? ['192.0
 async function found(text: string): Promise<number[]> {
   const params = new Params()
   const condition = filterSql(parsedFilter(text), params, { exporterAddresses })
-  const answer = await store.query(`SELECT observation FROM flows WHERE ${condition} ORDER BY observation`, { params: params.values })
+  const answer = await store.query(`SELECT observation FROM flows WHERE ${condition} ORDER BY observation`, {
+    params: params.values,
+  })
   return answer.rows.map(([number]) => Number(number))
 }
 
@@ -122,25 +209,54 @@ test('each noun finds the rows that it names', async () => {
 })
 
 test('an exporter of an unknown name is pointed at', () => {
-  assert.throws(() => filterSql(parsedFilter('any and exporter nowhere'), new Params()), (error: unknown) => error instanceof FilterError && error.position === 8)
+  assert.throws(
+    () => filterSql(parsedFilter('any and exporter nowhere'), new Params()),
+    (error: unknown) => error instanceof FilterError && error.position === 8,
+  )
 })
 
 test('no text of a user reaches the statement, and hostile names are only names', async () => {
   const hostile = fc.oneof(
     fc.string({ unit: 'binary' }),
-    fc.constantFrom("' OR 1=1 --", "'; DROP TABLE flows; --", '{p0:String}', '{p1:Identifier}', '\\', "\\'", '`', '/*', '*/', '--', '%', '_', '\0', "\x00' OR '1", '\n\nDROP TABLE flows', '${x}', '$$', '?', ':a', '\u2028', '\ud800'),
+    fc.constantFrom(
+      "' OR 1=1 --",
+      "'; DROP TABLE flows; --",
+      '{p0:String}',
+      '{p1:Identifier}',
+      '\\',
+      "\\'",
+      '`',
+      '/*',
+      '*/',
+      '--',
+      '%',
+      '_',
+      '\0',
+      "\x00' OR '1",
+      '\n\nDROP TABLE flows',
+      '${x}',
+      '$$',
+      '?',
+      ':a',
+      '\u2028',
+      '\ud800',
+    ),
   )
   const noun = fc.constantFrom('vm', 'src vm', 'slice', 'dst host', 'src_vm', 'vm like', 'not vm')
-  await fc.assert(fc.asyncProperty(noun, fc.array(hostile, { minLength: 1, maxLength: 4 }), async (word, parts) => {
-    const name = parts.join('')
-    const text = `${word} "${name.replaceAll(/[\\"]/g, (sign) => `\\${sign}`)}"`
-    const params = new Params()
-    const sql = filterSql(parsedFilter(text), params)
-    assert.match(sql, /^[A-Za-z0-9_ (){}:=!]*$/)
-    const answer = await store.query(`SELECT observation FROM flows WHERE ${sql}`, { params: params.values })
-    const numbers = answer.rows.map(([number]) => Number(number))
-    const names = ROWS.flatMap((row) => [row['src_vm'], row['dst_vm'], row['slice'], row['dst_host']])
-    if (!word.startsWith('not') && word !== 'vm like' && !names.includes(name) && name !== '') assert.deepEqual(numbers, [])
-  }), { numRuns: 300, seed: 5 })
+  await fc.assert(
+    fc.asyncProperty(noun, fc.array(hostile, { minLength: 1, maxLength: 4 }), async (word, parts) => {
+      const name = parts.join('')
+      const text = `${word} "${name.replaceAll(/[\\"]/g, (sign) => `\\${sign}`)}"`
+      const params = new Params()
+      const sql = filterSql(parsedFilter(text), params)
+      assert.match(sql, /^[A-Za-z0-9_ (){}:=!]*$/)
+      const answer = await store.query(`SELECT observation FROM flows WHERE ${sql}`, { params: params.values })
+      const numbers = answer.rows.map(([number]) => Number(number))
+      const names = ROWS.flatMap((row) => [row['src_vm'], row['dst_vm'], row['slice'], row['dst_host']])
+      if (!word.startsWith('not') && word !== 'vm like' && !names.includes(name) && name !== '')
+        assert.deepEqual(numbers, [])
+    }),
+    { numRuns: 300, seed: 5 },
+  )
   assert.equal((await found('any')).length, ROWS.length)
 })

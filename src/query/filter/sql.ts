@@ -76,7 +76,8 @@ function isColumn(noun: Noun): boolean {
 function anyOf(noun: Noun, test: Test, params: Params): string {
   const columns = noun.columns[test.side ?? 'any'] ?? []
   // `vlan 0` asks for frames without any tag; each of three columns being 0 would be nearly every frame.
-  if (noun.name === 'vlan' && !test.side && (test.op === '=' || test.op === 'in')) return untagged(columns, test, params)
+  if (noun.name === 'vlan' && !test.side && (test.op === '=' || test.op === 'in'))
+    return untagged(columns, test, params)
   return disjunction(columns.map((column) => compare(column, noun, test, params)))
 }
 
@@ -101,7 +102,8 @@ function compare(column: string, noun: Noun, test: Test, params: Params): string
     return `${column} ${test.op} ${bits}`
   }
   const expression = COMPUTED[column] ?? (noun.kind === 'time' ? `toUnixTimestamp64Milli(${column})` : column)
-  if (test.op === '=' || test.op === 'in' || test.op === 'like') return membership(expression, type, test.values, params)
+  if (test.op === '=' || test.op === 'in' || test.op === 'like')
+    return membership(expression, type, test.values, params)
   return `${expression} ${test.op} ${params.add(type, plain(test.values[0] as Value))}`
 }
 
@@ -118,17 +120,26 @@ function membership(expression: string, type: string, values: readonly Value[], 
   const parts: string[] = []
   for (const value of values) {
     if (value.type === 'net') parts.push(between(expression, type, ...networkEnds(value.value, value.bits), params))
-    else if (value.type === 'mac-net') parts.push(between(expression, type, value.value, value.value + 2 ** (48 - value.bits) - 1, params))
+    else if (value.type === 'mac-net')
+      parts.push(between(expression, type, value.value, value.value + 2 ** (48 - value.bits) - 1, params))
     else if (value.type === 'range') parts.push(between(expression, type, plain(value.low), plain(value.high), params))
-    else if (value.type === 'pattern') parts.push(`${expression} ILIKE ${params.add('String', likePattern(value.value))}`)
+    else if (value.type === 'pattern')
+      parts.push(`${expression} ILIKE ${params.add('String', likePattern(value.value))}`)
     else singles.push(plain(value))
   }
   if (singles.length === 1) parts.unshift(`${expression} = ${params.add(type, singles[0] as string)}`)
-  else if (singles.length > 1) parts.unshift(`${expression} IN (${singles.map((single) => params.add(type, single)).join(', ')})`)
+  else if (singles.length > 1)
+    parts.unshift(`${expression} IN (${singles.map((single) => params.add(type, single)).join(', ')})`)
   return disjunction(parts)
 }
 
-function between(expression: string, type: string, low: string | number, high: string | number, params: Params): string {
+function between(
+  expression: string,
+  type: string,
+  low: string | number,
+  high: string | number,
+  params: Params,
+): string {
   return `(${expression} >= ${params.add(type, low)} AND ${expression} <= ${params.add(type, high)})`
 }
 

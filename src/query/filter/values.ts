@@ -47,13 +47,22 @@ export function readValue(noun: Noun, token: Token, like = false): Value | undef
   }
 }
 
-const booleans = new Map([['yes', true], ['true', true], ['1', true], ['no', false], ['false', false], ['0', false]])
+const booleans = new Map([
+  ['yes', true],
+  ['true', true],
+  ['1', true],
+  ['no', false],
+  ['false', false],
+  ['0', false],
+])
 
 /** What a value of this noun looks like, in words. */
 export function expectation(noun: Noun): string {
   switch (noun.kind) {
     case 'ip':
-      return noun.name === 'exporter' ? 'an address or a name' : 'an address such as 10.0.0.1, 10.0.0.0/8 or 2001:db8::1'
+      return noun.name === 'exporter'
+        ? 'an address or a name'
+        : 'an address such as 10.0.0.1, 10.0.0.0/8 or 2001:db8::1'
     case 'mac':
       return 'a MAC address such as 02:00:5e:10:00:01'
     case 'name':
@@ -75,7 +84,9 @@ export function expectation(noun: Noun): string {
     case 'service':
       return 'a port and protocol such as 443/tcp'
     default:
-      return noun.max === Number.MAX_SAFE_INTEGER ? 'a number such as 1500, 64k or 2G' : `a number from 0 to ${noun.max}`
+      return noun.max === Number.MAX_SAFE_INTEGER
+        ? 'a number such as 1500, 64k or 2G'
+        : `a number from 0 to ${noun.max}`
   }
 }
 
@@ -110,7 +121,8 @@ function readEnum(noun: Noun, text: string): Value | undefined {
 function readScalar(noun: Noun, text: string): Single | undefined {
   if (noun.kind === 'time') return readTime(text)
   if (noun.kind === 'duration') return readDuration(text)
-  const named = noun.kind === 'proto' ? protocolNumber(text) : noun.kind === 'ethertype' ? ethertypeNumber(text) : undefined
+  const named =
+    noun.kind === 'proto' ? protocolNumber(text) : noun.kind === 'ethertype' ? ethertypeNumber(text) : undefined
   const value = named ?? readNumber(text)
   return value === undefined || value > noun.max ? undefined : { type: 'number', value }
 }
