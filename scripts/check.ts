@@ -11,6 +11,9 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const bin = (name: string): string => join(root, 'node_modules', '.bin', name)
 const script = (name: string, ...args: string[]): string[] => [process.execPath, join(root, 'scripts', name), ...args]
 
+/** The tools run by the pinned Node, whatever started this. */
+const env = { ...process.env, PATH: `${join(root, 'node_modules', '.bin')}:${process.env['PATH'] ?? ''}` }
+
 interface Step {
   readonly name: string
   readonly command: readonly string[]
@@ -54,7 +57,7 @@ function runStep(step: Step): Promise<Outcome> {
   const started = performance.now()
   const [command, ...args] = step.command
   return new Promise((resolve) => {
-    const child = spawn(command as string, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(command as string, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'], env })
     const chunks: Buffer[] = []
     child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk))
     child.stderr.on('data', (chunk: Buffer) => chunks.push(chunk))
