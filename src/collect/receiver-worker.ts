@@ -1,4 +1,4 @@
-import { setPriority } from 'node:os'
+import { getPriority, setPriority } from 'node:os'
 import { parentPort, receiveMessageOnPort, workerData, type MessagePort } from 'node:worker_threads'
 import { systemClock } from '../base/clock.ts'
 import { OperatorError } from '../base/errors.ts'
@@ -88,7 +88,7 @@ function tryRecvmmsg(config: ReceiverConfig): RecvmmsgSockets | string {
 /** Receiving is urgent, the rest can wait. On Linux the priority is this thread's alone; lowering a nice value needs CAP_SYS_NICE. */
 function goFirst(): void {
   try {
-    setPriority(0, RECEIVER_NICE)
+    if (getPriority(0) > RECEIVER_NICE) setPriority(0, RECEIVER_NICE)
   } catch {
     // Without the right it shares like everybody.
   }
