@@ -139,7 +139,7 @@ async function measure(rival: Rival, kind: string): Promise<Result> {
     await blast(pid, kind, 50_000)
     const steady = await blast(pid, kind, 50_000, 3)
     let noLoss = 0
-    for (let rate = 60_000; rate < 3_000_000; rate *= STEP) {
+    for (let rate = 20_000; rate < 3_000_000; rate *= STEP) {
       let best = 1
       let reached = 0
       for (let attempt = 0; attempt < 2 && best > LOSS; attempt++) {
@@ -183,10 +183,13 @@ for (const kind of values.kind) {
       )
     }
     const [theirs, ours] = results
-    if (theirs && ours)
+    if (theirs && ours) {
+      const ratio = (a: number, b: number): string => (b > 0 ? (a / b).toFixed(2) : 'n/a')
       process.stdout.write(
-        `ratio without loss: ${(ours.noLoss / theirs.noLoss).toFixed(2)}, under overload: ${(ours.goodput / theirs.goodput).toFixed(2)}\n`,
+        `vnetscope / ${theirs.name}: without loss ${ratio(ours.noLoss, theirs.noLoss)}, under overload ${ratio(ours.goodput, theirs.goodput)}; ` +
+          `CPU ${theirs.name} / vnetscope: at 50,000/s ${ratio(theirs.cpuPerMillion, ours.cpuPerMillion)}, under overload ${ratio(theirs.cpuPerMillionOverload, ours.cpuPerMillionOverload)}\n`,
       )
+    }
   } finally {
     rmSync(directory, { recursive: true })
   }
