@@ -16,7 +16,12 @@ export function compressed(dir: string): Plugin {
         const path = join(dir, entry)
         if (!TEXT.test(entry) || statSync(path).size < LEAST) continue
         const text = readFileSync(path)
-        writeFileSync(`${path}.br`, brotliCompressSync(text, { params: { [constants.BROTLI_PARAM_SIZE_HINT]: text.length, [constants.BROTLI_PARAM_QUALITY]: 9 } }))
+        writeFileSync(
+          `${path}.br`,
+          brotliCompressSync(text, {
+            params: { [constants.BROTLI_PARAM_SIZE_HINT]: text.length, [constants.BROTLI_PARAM_QUALITY]: 9 },
+          }),
+        )
         writeFileSync(`${path}.gz`, gzipSync(text, { level: 9 }))
       }
     },

@@ -25,13 +25,20 @@ const queries = new QueryClient({
   defaultOptions: { queries: { staleTime: 2000, retry: 1, retryDelay: 800, refetchOnWindowFocus: false } },
 })
 const router = createConsoleRouter()
-const theme = { fontFamily: "'Inter Variable', system-ui, sans-serif", fontFamilyMonospace: "'JetBrains Mono Variable', ui-monospace, monospace" }
+const theme = {
+  fontFamily: "'Inter Variable', system-ui, sans-serif",
+  fontFamilyMonospace: "'JetBrains Mono Variable', ui-monospace, monospace",
+}
 
 const root = document.getElementById('root')
 if (root) {
   createRoot(root).render(
     <StrictMode>
-      <MantineProvider theme={theme} defaultColorScheme="auto" colorSchemeManager={localStorageColorSchemeManager({ key: 'vnetscope-scheme' })}>
+      <MantineProvider
+        theme={theme}
+        defaultColorScheme="auto"
+        colorSchemeManager={localStorageColorSchemeManager({ key: 'vnetscope-scheme' })}
+      >
         <QueryClientProvider client={queries}>
           <ColourBook>
             <RouterProvider router={router} />

@@ -1,5 +1,11 @@
 // Every page and its address. Pages are loaded when they are first gone to.
-import { createRootRoute, createRoute, createRouter, lazyRouteComponent, retainSearchParams } from '@tanstack/react-router'
+import {
+  createRootRoute,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+  retainSearchParams,
+} from '@tanstack/react-router'
 import { Shell } from './frame/shell.tsx'
 import { Lost, PageFailed } from './pages/lost.tsx'
 import { parseSearch, plainSearch, stringifySearch } from './url/search.ts'

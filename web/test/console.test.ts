@@ -13,7 +13,16 @@ import type { Browser, Page } from 'playwright-core'
 
 const ROOT = new URL('../..', import.meta.url).pathname
 const CHROMIUM = '/usr/bin/chromium'
-const FLAGS = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync']
+const FLAGS = [
+  '--headless',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+]
 const WAIT = 60_000
 
 interface Running {
@@ -31,7 +40,11 @@ async function run(command: string, args: readonly string[]): Promise<void> {
 async function serve(dir: string, http: string, ...more: string[]): Promise<Running> {
   const config = join(dir, 'vnetscope.yaml')
   writeFileSync(config, 'listeners:\n  - address: 127.0.0.1\n    ports: [0]\n')
-  const child = spawn(join(ROOT, 'bin/vnetscope'), ['serve', '--config', config, '--data', join(dir, 'data'), '--http', http, ...more], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(
+    join(ROOT, 'bin/vnetscope'),
+    ['serve', '--config', config, '--data', join(dir, 'data'), '--http', http, ...more],
+    { stdio: ['ignore', 'pipe', 'pipe'] },
+  )
   let said = ''
   const url = await new Promise<string>((resolve, reject) => {
     const read = (chunk: Buffer) => {
@@ -92,7 +105,10 @@ after(async () => {
 async function open(path: string, options: { width?: number; colorScheme?: 'light' | 'dark' } = {}): Promise<Page> {
   assert.ok(demo)
   const width = options.width ?? 1440
-  const page = await browser.newPage({ viewport: { width, height: width < 640 ? 844 : 900 }, colorScheme: options.colorScheme ?? 'light' })
+  const page = await browser.newPage({
+    viewport: { width, height: width < 640 ? 844 : 900 },
+    colorScheme: options.colorScheme ?? 'light',
+  })
   page.setDefaultTimeout(WAIT)
   page.on('pageerror', (error) => assert.fail(`${path}: ${error.stack ?? error.message}`))
   await page.goto(demo.url + path)
@@ -105,11 +121,16 @@ describe('the console', () => {
   test('the overview shows how much, of what, between whom, and who exports', async () => {
     const page = await open('/')
     await page.getByText('Traffic now').waitFor()
-    await page.waitForFunction(() => /[\d.]+\s*[kMG]?bit\/s/.test(document.querySelector('.kpi-figure')?.textContent ?? ''))
+    await page.waitForFunction(() =>
+      /[\d.]+\s*[kMG]?bit\/s/.test(document.querySelector('.kpi-figure')?.textContent ?? ''),
+    )
     await region(page, 'VLANs').getByRole('link', { name: '120', exact: true }).waitFor()
     await page.getByRole('table', { name: 'Busiest machines' }).getByRole('row').nth(3).waitFor()
     await page.getByRole('table', { name: 'Top conversations' }).getByRole('row').nth(3).waitFor()
-    await page.getByRole('link', { name: /sFlow · 1 in 400/ }).first().waitFor()
+    await page
+      .getByRole('link', { name: /sFlow · 1 in 400/ })
+      .first()
+      .waitFor()
     await page.locator('canvas').nth(1).waitFor()
     await page.close()
   })
@@ -165,7 +186,11 @@ describe('the console', () => {
 
   test('a row of the table narrows the question to itself', async () => {
     const page = await open('/explore?by=src_vm')
-    const row = page.getByRole('table', { name: 'Groups' }).locator('tbody tr.pick').filter({ has: page.getByRole('link') }).first()
+    const row = page
+      .getByRole('table', { name: 'Groups' })
+      .locator('tbody tr.pick')
+      .filter({ has: page.getByRole('link') })
+      .first()
     const name = await row.getByRole('link').first().textContent()
     await row.focus()
     await page.keyboard.press('Enter')
@@ -253,7 +278,18 @@ describe('the console', () => {
 
   test('no page is wider than a telephone of 390 pixels', async () => {
     const page = await open('/', { width: 390 })
-    for (const path of ['/', '/explore?by=src_vm,dst_vm', '/conversations', '/vlans', '/vlans/120', '/machines', '/machines/stor-gw-1', '/hosts', '/exporters', '/settings']) {
+    for (const path of [
+      '/',
+      '/explore?by=src_vm,dst_vm',
+      '/conversations',
+      '/vlans',
+      '/vlans/120',
+      '/machines',
+      '/machines/stor-gw-1',
+      '/hosts',
+      '/exporters',
+      '/settings',
+    ]) {
       await page.goto(demo?.url + path)
       await page.locator('.card, .kpis').first().waitFor()
       await page.waitForLoadState('networkidle')
@@ -296,7 +332,9 @@ test('an empty server says where it listens, and turns to life with the first da
     await page.getByRole('radio', { name: 'Cisco' }).click()
     await page.getByText('export-protocol netflow-v9').waitFor()
     const socket = createSocket('udp4')
-    await new Promise<void>((resolve, reject) => socket.send(netflow5(), port, '127.0.0.1', (error) => (error ? reject(error) : resolve())))
+    await new Promise<void>((resolve, reject) =>
+      socket.send(netflow5(), port, '127.0.0.1', (error) => (error ? reject(error) : resolve())),
+    )
     socket.close()
     await page.getByText('Traffic now').waitFor()
     await page.getByRole('table', { name: 'Top conversations' }).getByRole('link', { name: '10.0.0.1' }).waitFor()

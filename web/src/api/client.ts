@@ -32,7 +32,9 @@ async function problemOf(response: Response, path: string): Promise<Problem> {
   }
   if (!(response.headers.get('content-type') ?? '').includes('json')) return fallback
   const body: unknown = await response.json().catch(() => undefined)
-  return typeof body === 'object' && body !== null && 'title' in body ? { ...fallback, ...(body as Partial<Problem>) } : fallback
+  return typeof body === 'object' && body !== null && 'title' in body
+    ? { ...fallback, ...(body as Partial<Problem>) }
+    : fallback
 }
 
 async function send(path: string, init: RequestInit): Promise<unknown> {
@@ -51,7 +53,11 @@ export async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
 let asked = 0
 
 /** Asks a question; when the signal aborts, the server is told to stop working on it. */
-export async function ask<T>(kind: 'top' | 'series' | 'flows' | 'matrix', question: object, signal: AbortSignal): Promise<T> {
+export async function ask<T>(
+  kind: 'top' | 'series' | 'flows' | 'matrix',
+  question: object,
+  signal: AbortSignal,
+): Promise<T> {
   const id = `console-${Date.now().toString(36)}-${(asked++).toString(36)}`
   const cancel = () => void fetch(`/api/v1/query/${id}`, { method: 'DELETE', keepalive: true }).catch(() => undefined)
   signal.addEventListener('abort', cancel, { once: true })

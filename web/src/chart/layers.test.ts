@@ -5,27 +5,59 @@ import { addUp, completeBuckets, layerAt, layersOf } from './layers.ts'
 
 const row = { key: {}, bytes: 0, packets: 0, flows: 0, low: 0, high: 0 }
 function answer(sizes: readonly number[], other?: number): SeriesAnswer {
-  const series = sizes.map((size, vlan) => ({ key: { vlan }, other: false, values: [size, null], low: [size, null], high: [size, null], total: row }))
-  const rest = other === undefined ? [] : [{ key: {}, other: true, values: [other, 1], low: [other, 1], high: [other, 1], total: row }]
+  const series = sizes.map((size, vlan) => ({
+    key: { vlan },
+    other: false,
+    values: [size, null],
+    low: [size, null],
+    high: [size, null],
+    total: row,
+  }))
+  const rest =
+    other === undefined
+      ? []
+      : [{ key: {}, other: true, values: [other, 1], low: [other, 1], high: [other, 1], total: row }]
   return {
-    columns: ['vlan'], from: 0, to: 20_000, step: 10, times: [0, 10_000], series: [...series, ...rest], total: row,
-    source: 'flows', rowsRead: 1, tookMs: 1, samplingRates: [1],
+    columns: ['vlan'],
+    from: 0,
+    to: 20_000,
+    step: 10,
+    times: [0, 10_000],
+    series: [...series, ...rest],
+    total: row,
+    source: 'flows',
+    rowsRead: 1,
+    tookMs: 1,
+    samplingRates: [1],
   }
 }
 
 test('the largest is first, and what is beyond seven is one with "other"', () => {
   const layers = layersOf(answer([1, 9, 8, 7, 6, 5, 4, 3, 2], 10))
-  assert.deepEqual(layers.map((layer) => layer.name), ['1', '2', '3', '4', '5', '6', '7', 'other'])
+  assert.deepEqual(
+    layers.map((layer) => layer.name),
+    ['1', '2', '3', '4', '5', '6', '7', 'other'],
+  )
   assert.deepEqual(layers.at(-1)?.values, [1 + 2 + 10, 1])
 })
 
 test('a gap stays a gap', () => {
   assert.deepEqual(layersOf(answer([5]))[0]?.values, [5, null])
-  assert.deepEqual(addUp([{ values: [null], low: [null], high: [null] }], 1), { values: [null], low: [null], high: [null] })
+  assert.deepEqual(addUp([{ values: [null], low: [null], high: [null] }], 1), {
+    values: [null],
+    low: [null],
+    high: [null],
+  })
 })
 
 test('independent intervals add by the square', () => {
-  const sum = addUp([{ values: [100], low: [97], high: [103] }, { values: [100], low: [96], high: [104] }], 1)
+  const sum = addUp(
+    [
+      { values: [100], low: [97], high: [103] },
+      { values: [100], low: [96], high: [104] },
+    ],
+    1,
+  )
   assert.deepEqual(sum, { values: [200], low: [195], high: [205] })
 })
 

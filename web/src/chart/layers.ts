@@ -27,8 +27,16 @@ function sum(rows: readonly (readonly (number | null)[])[], at: number): number 
 }
 
 /** Adds layers up; their intervals add as independent errors do, by the square. */
-export function addUp(layers: readonly Pick<Layer, 'values' | 'low' | 'high'>[], length: number): Pick<Layer, 'values' | 'low' | 'high'> {
-  const values = Array.from({ length }, (_, at) => sum(layers.map((layer) => layer.values), at))
+export function addUp(
+  layers: readonly Pick<Layer, 'values' | 'low' | 'high'>[],
+  length: number,
+): Pick<Layer, 'values' | 'low' | 'high'> {
+  const values = Array.from({ length }, (_, at) =>
+    sum(
+      layers.map((layer) => layer.values),
+      at,
+    ),
+  )
   const half = Array.from({ length }, (_, at) =>
     Math.sqrt(layers.reduce((squares, { low, high }) => squares + (((high[at] ?? 0) - (low[at] ?? 0)) / 2) ** 2, 0)),
   )
@@ -63,7 +71,10 @@ export function layersOf(answer: SeriesAnswer, most = MOST_LAYERS): Layer[] {
 export function layerAt(layers: readonly Layer[], index: number, height: number, stacked: boolean): Layer | undefined {
   if (!stacked) {
     const near = (layer: Layer) => Math.abs((layer.values[index] ?? Infinity) - height)
-    const best = layers.reduce<Layer | undefined>((least, layer) => (least === undefined || near(layer) < near(least) ? layer : least), undefined)
+    const best = layers.reduce<Layer | undefined>(
+      (least, layer) => (least === undefined || near(layer) < near(least) ? layer : least),
+      undefined,
+    )
     return best && near(best) < Infinity ? best : undefined
   }
   let top = 0

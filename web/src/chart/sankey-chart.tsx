@@ -23,7 +23,10 @@ export function SankeyChart({ columns, rows, metric, seconds, height = 250, most
   const scheme = useScheme()
   const data = useMemo(() => sankeyData(columns, rows, metric, most), [columns, rows, metric, most])
   const first = useMemo(() => data.nodes.filter((node) => node.depth === 0), [data])
-  const paint = usePaint(columns.slice(0, 1), useMemo(() => first.map((node) => node.key), [first]))
+  const paint = usePaint(
+    columns.slice(0, 1),
+    useMemo(() => first.map((node) => node.key), [first]),
+  )
   const last = columns.length - 1
 
   const option = useCallback(
@@ -39,12 +42,19 @@ export function SankeyChart({ columns, rows, metric, seconds, height = 250, most
           backgroundColor: inks.panel,
           borderColor: inks.line,
           confine: true,
-          formatter: (item: { dataType?: string; name: string; value: number; data: { source?: string; target?: string } }) => {
+          formatter: (item: {
+            dataType?: string
+            name: string
+            value: number
+            data: { source?: string; target?: string }
+          }) => {
             const node = document.createElement('div')
             node.className = 'tip'
             const text = (name: string | undefined) => byName.get(name ?? '')?.text ?? ''
             node.textContent =
-              item.dataType === 'edge' ? `${text(item.data.source)} → ${text(item.data.target)}: ${rate(item.value)}` : `${text(item.name)}: ${rate(item.value)}`
+              item.dataType === 'edge'
+                ? `${text(item.data.source)} → ${text(item.data.target)}: ${rate(item.value)}`
+                : `${text(item.name)}: ${rate(item.value)}`
             return node
           },
         },
@@ -61,12 +71,22 @@ export function SankeyChart({ columns, rows, metric, seconds, height = 250, most
             layoutIterations: 24,
             emphasis: { focus: 'adjacency', lineStyle: { opacity: 0.55 } },
             lineStyle: { color: 'source', opacity: scheme === 'light' ? 0.28 : 0.34, curveness: 0.5 },
-            label: { color: inks.ink, fontSize: 12, fontFamily: CHART_FONT, width: textWidth - 12, overflow: 'truncate', formatter: (item: { name: string }) => byName.get(item.name)?.text ?? '' },
+            label: {
+              color: inks.ink,
+              fontSize: 12,
+              fontFamily: CHART_FONT,
+              width: textWidth - 12,
+              overflow: 'truncate',
+              formatter: (item: { name: string }) => byName.get(item.name)?.text ?? '',
+            },
             data: data.nodes.map((node) => ({
               name: node.name,
               depth: node.depth,
               label: { position: 'right' },
-              itemStyle: { color: node.depth === 0 ? paint(node.key) : (sources.get(node.text) ?? inks.ink3), borderWidth: 0 },
+              itemStyle: {
+                color: node.depth === 0 ? paint(node.key) : (sources.get(node.text) ?? inks.ink3),
+                borderWidth: 0,
+              },
             })),
             links: data.links,
           },
@@ -87,7 +107,12 @@ export function SankeyChart({ columns, rows, metric, seconds, height = 250, most
   )
   return (
     <div className="chart" style={{ height }}>
-      <Canvas option={option as never} height={height} onReady={ready} label={`Flows from ${columns[0] ?? ''} to ${columns[last] ?? ''}. The table has the figures.`} />
+      <Canvas
+        option={option as never}
+        height={height}
+        onReady={ready}
+        label={`Flows from ${columns[0] ?? ''} to ${columns[last] ?? ''}. The table has the figures.`}
+      />
     </div>
   )
 }

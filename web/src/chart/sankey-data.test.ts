@@ -2,7 +2,14 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { sankeyData } from './sankey-data.ts'
 
-const row = (src: string, dst: string, bytes: number) => ({ key: { src_host: src, dst_host: dst }, bytes, packets: 0, flows: 0, low: bytes, high: bytes })
+const row = (src: string, dst: string, bytes: number) => ({
+  key: { src_host: src, dst_host: dst },
+  bytes,
+  packets: 0,
+  flows: 0,
+  low: bytes,
+  high: bytes,
+})
 
 test('a host that talks to itself is a node on each side, never a cycle', () => {
   const data = sankeyData(['src_host', 'dst_host'], [row('a', 'a', 5), row('a', 'b', 3), row('b', 'a', 2)], 'bytes')
@@ -12,9 +19,15 @@ test('a host that talks to itself is a node on each side, never a cycle', () => 
 
 test('links of the same ends are one, and what is nothing is not drawn', () => {
   const data = sankeyData(['src_host', 'dst_host'], [row('a', 'b', 5), row('a', 'b', 3), row('c', 'd', 0)], 'bytes')
-  assert.deepEqual(data.links.map((link) => link.value), [8])
+  assert.deepEqual(
+    data.links.map((link) => link.value),
+    [8],
+  )
 })
 
 test('only the largest are drawn', () => {
-  assert.equal(sankeyData(['src_host', 'dst_host'], [row('a', 'b', 1), row('c', 'd', 9)], 'bytes', 1).nodes[0]?.text, 'c')
+  assert.equal(
+    sankeyData(['src_host', 'dst_host'], [row('a', 'b', 1), row('c', 'd', 9)], 'bytes', 1).nodes[0]?.text,
+    'c',
+  )
 })

@@ -21,7 +21,12 @@ export interface SankeyData {
 }
 
 /** Rows as paths through the columns; a node's name carries its depth, so that no cycle can arise. */
-export function sankeyData(columns: readonly string[], rows: readonly Row[], metric: 'bytes' | 'packets' | 'flows', most = 40): SankeyData {
+export function sankeyData(
+  columns: readonly string[],
+  rows: readonly Row[],
+  metric: 'bytes' | 'packets' | 'flows',
+  most = 40,
+): SankeyData {
   const nodes = new Map<string, SankeyNode>()
   const links = new Map<string, SankeyLink>()
   const sorted = [...rows].sort((a, b) => b[metric] - a[metric]).slice(0, most)
@@ -30,7 +35,8 @@ export function sankeyData(columns: readonly string[], rows: readonly Row[], met
     const path = columns.map((column, depth) => {
       const value = row.key[column] ?? null
       const name = `${depth}/${String(value)}`
-      if (!nodes.has(name)) nodes.set(name, { name, text: valueText(column, value), column, key: { [column]: value }, depth })
+      if (!nodes.has(name))
+        nodes.set(name, { name, text: valueText(column, value), column, key: { [column]: value }, depth })
       return name
     })
     for (let at = 1; at < path.length; at++) {
@@ -41,4 +47,3 @@ export function sankeyData(columns: readonly string[], rows: readonly Row[], met
   }
   return { nodes: [...nodes.values()], links: [...links.values()] }
 }
-

@@ -3,6 +3,7 @@ import { useCallback, useMemo, useRef, useState } from 'react'
 import type { PointerEvent } from 'react'
 import type { SeriesAnswer } from '../../../src/api/contract/query.ts'
 import type { Answered } from '../api/questions.ts'
+import { OTHER_COLOUR } from '../figures/colours.ts'
 import type { MetricName } from '../figures/units.ts'
 import type { Key } from '../names/dimensions.ts'
 import { RATE_UNIT } from '../figures/units.ts'
@@ -31,7 +32,10 @@ export function SeriesChart({ answer, metric, stacked = true, height = 230, onPi
   const clock = useClock()
   const scheme = useScheme()
   const layers = useMemo(() => layersOf(answer), [answer])
-  const paint = usePaint(answer.columns, useMemo(() => layers.filter((layer) => !layer.other).map((layer) => layer.key), [layers]))
+  const paint = usePaint(
+    answer.columns,
+    useMemo(() => layers.filter((layer) => !layer.other).map((layer) => layer.key), [layers]),
+  )
   const chart = useRef<EChartsType>(undefined)
   const [drag, setDrag] = useState<Drag>()
 
@@ -45,7 +49,7 @@ export function SeriesChart({ answer, metric, stacked = true, height = 230, onPi
           zone: clock.zone,
           complete: completeBuckets(answer.times, answer.step, Math.min(answer.to, answer.askedAt - SETTLE_MS)),
           layers,
-          colour: (layer) => (layer.other ? paint({ '': null }) : paint(layer.key)),
+          colour: (layer) => (layer.other ? OTHER_COLOUR[scheme] : paint(layer.key)),
           from: answer.bounds.from,
           to: answer.bounds.to,
           stacked,
@@ -75,7 +79,10 @@ export function SeriesChart({ answer, metric, stacked = true, height = 230, onPi
   }
   const pick = (event: PointerEvent<HTMLDivElement>) => {
     if (!onPick || !chart.current || !drag || Math.abs(drag.now - drag.start) > 6) return
-    const point = chart.current.convertFromPixel({ gridIndex: 0 }, [x(event), event.clientY - event.currentTarget.getBoundingClientRect().top])
+    const point = chart.current.convertFromPixel({ gridIndex: 0 }, [
+      x(event),
+      event.clientY - event.currentTarget.getBoundingClientRect().top,
+    ])
     const [time, value] = Array.isArray(point) ? point : []
     if (time === undefined || value === undefined) return
     const layer = layerAt(layers, Math.floor((time - (answer.times[0] ?? 0)) / (answer.step * 1000)), value, stacked)
@@ -92,7 +99,9 @@ export function SeriesChart({ answer, metric, stacked = true, height = 230, onPi
         event.currentTarget.setPointerCapture(event.pointerId)
         setDrag({ start: x(event), now: x(event) })
       }}
-      onPointerMove={(event) => { if (drag) setDrag({ start: drag.start, now: x(event) }) }}
+      onPointerMove={(event) => {
+        if (drag) setDrag({ start: drag.start, now: x(event) })
+      }}
       onPointerUp={(event) => {
         pick(event)
         finish()
@@ -101,7 +110,10 @@ export function SeriesChart({ answer, metric, stacked = true, height = 230, onPi
     >
       <Canvas option={option} height={height} label={label} onReady={ready} />
       {drag && Math.abs(drag.now - drag.start) > 6 ? (
-        <div className="brushing" style={{ left: Math.min(drag.start, drag.now), width: Math.abs(drag.now - drag.start) }} />
+        <div
+          className="brushing"
+          style={{ left: Math.min(drag.start, drag.now), width: Math.abs(drag.now - drag.start) }}
+        />
       ) : null}
     </div>
   )

@@ -78,8 +78,17 @@ export function seriesOption(picture: SeriesPicture, width: number): EChartsCore
       axisLine: { show: true, lineStyle: { color: inks.line } },
       axisTick: { show: false },
       splitLine: { show: false },
-      axisLabel: { ...label, customValues: timeTicks(picture.from, picture.to, picture.zone, Math.max(2, Math.floor(width / 76))), formatter: (ms: number) => timeLabel(ms, picture.zone, spanMs) },
-      axisPointer: { show: true, snap: true, lineStyle: { color: inks.ink2, type: 'solid', width: 1 }, label: { show: false } },
+      axisLabel: {
+        ...label,
+        customValues: timeTicks(picture.from, picture.to, picture.zone, Math.max(2, Math.floor(width / 76))),
+        formatter: (ms: number) => timeLabel(ms, picture.zone, spanMs),
+      },
+      axisPointer: {
+        show: true,
+        snap: true,
+        lineStyle: { color: inks.ink2, type: 'solid', width: 1 },
+        label: { show: false },
+      },
     },
     yAxis: {
       type: 'value',

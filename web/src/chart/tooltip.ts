@@ -34,7 +34,14 @@ export function bucketText(start: number, step: number, zone: Zone): { local: st
   }
 }
 
-function line(frame: TipFrame, name: string, colour: string | undefined, value: number | null, low: number | null, high: number | null): HTMLElement {
+function line(
+  frame: TipFrame,
+  name: string,
+  colour: string | undefined,
+  value: number | null,
+  low: number | null,
+  high: number | null,
+): HTMLElement {
   const row = element('tr', colour === undefined ? 'sum' : '')
   const first = element('td', '')
   if (colour !== undefined) {
@@ -56,10 +63,17 @@ export function tooltipNode(frame: TipFrame, index: number): HTMLElement {
   const table = element('table', '')
   const at = (layer: Layer) => layer.values[index] ?? null
   const sorted = [...frame.layers].sort((a, b) => Number(a.other) - Number(b.other) || (at(b) ?? -1) - (at(a) ?? -1))
-  for (const layer of sorted) table.append(line(frame, layer.name, frame.colour(layer), at(layer), layer.low[index] ?? null, layer.high[index] ?? null))
+  for (const layer of sorted)
+    table.append(
+      line(frame, layer.name, frame.colour(layer), at(layer), layer.low[index] ?? null, layer.high[index] ?? null),
+    )
   if (frame.layers.length > 1) {
     const total = addUp(
-      frame.layers.map(({ values, low, high }) => ({ values: [values[index] ?? null], low: [low[index] ?? null], high: [high[index] ?? null] })),
+      frame.layers.map(({ values, low, high }) => ({
+        values: [values[index] ?? null],
+        low: [low[index] ?? null],
+        high: [high[index] ?? null],
+      })),
       1,
     )
     table.append(line(frame, 'total', undefined, total.values[0] ?? null, total.low[0] ?? null, total.high[0] ?? null))

@@ -21,7 +21,10 @@ export function stableHash(text: string): number {
  * it, a later one that hashes to the same takes the next free one; when all are taken they are shared from the hash on.
  * Names in `kept` (given out earlier) come before all others, so that a refresh doesn't repaint what is on the screen.
  */
-export function assignColours(names: readonly string[], kept: ReadonlyMap<string, number> = new Map()): Map<string, number> {
+export function assignColours(
+  names: readonly string[],
+  kept: ReadonlyMap<string, number> = new Map(),
+): Map<string, number> {
   const given = new Map<string, number>()
   const uses = Array.from({ length: SLOTS }, () => 0)
   const take = (name: string, slot: number) => {

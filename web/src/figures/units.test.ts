@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { axisText, countText, errorText, rateFigure, rateText, samplingText, scaled, shareText, totalText } from './units.ts'
+import {
+  axisText,
+  countText,
+  errorText,
+  rateFigure,
+  rateText,
+  samplingText,
+  scaled,
+  shareText,
+  totalText,
+} from './units.ts'
 
 test('a rate is scaled by thousands and keeps three digits', () => {
   assert.equal(rateText('bytes', 1_234_000_000), '1.23 Gbit/s')

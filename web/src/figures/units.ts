@@ -32,7 +32,11 @@ export function scaled(n: number, digits = 3): { value: string; prefix: string }
 export type MetricName = 'bytes' | 'packets' | 'flows'
 
 /** What a metric is counted in, a second. */
-export const RATE_UNIT: Readonly<Record<MetricName, string>> = { bytes: 'bit/s', packets: 'packets/s', flows: 'flows/s' }
+export const RATE_UNIT: Readonly<Record<MetricName, string>> = {
+  bytes: 'bit/s',
+  packets: 'packets/s',
+  flows: 'flows/s',
+}
 const RATE_SHORT: Readonly<Record<MetricName, string>> = { bytes: 'bit/s', packets: 'p/s', flows: 'f/s' }
 
 /** A rate as a figure: bits a second for bytes, `1.23 Gbit/s`; packets or flows a second otherwise. */

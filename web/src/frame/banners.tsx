@@ -42,9 +42,15 @@ function StoreBanner({ health }: { readonly health: HealthHeard }) {
     <div className="banner" role="alert">
       <span className="dot warn" aria-hidden="true" />
       <span>
-        <strong>{store.state === 'starting' ? 'The store is starting.' : 'Answers are delayed: the store is away'}</strong>
-        {store.state === 'starting' ? ' Answers come in a moment.' : ` since ${clockText(store.since, clock.zone, true)}${store.error === undefined ? '' : ` (${store.error})`}.`}
-        {spool.rows > 0 ? ` ${durationText(waiting)} of traffic (${countText(spool.rows)} flows, ${bytesText(spool.bytes)} of at most ${bytesText(spool.limitBytes)}) waits safely in the spool.` : ''}
+        <strong>
+          {store.state === 'starting' ? 'The store is starting.' : 'Answers are delayed: the store is away'}
+        </strong>
+        {store.state === 'starting'
+          ? ' Answers come in a moment.'
+          : ` since ${clockText(store.since, clock.zone, true)}${store.error === undefined ? '' : ` (${store.error})`}.`}
+        {spool.rows > 0
+          ? ` ${durationText(waiting)} of traffic (${countText(spool.rows)} flows, ${bytesText(spool.bytes)} of at most ${bytesText(spool.limitBytes)}) waits safely in the spool.`
+          : ''}
       </span>
     </div>
   )

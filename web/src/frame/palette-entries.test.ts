@@ -4,9 +4,42 @@ import { entriesFrom, found, looksLikeAddress } from './palette-entries.ts'
 
 const inventory = {
   machines: [
-    { name: 'my-web', kind: 'vm' as const, uuid: null, host: 'h1', macs: ['00:00:5e:00:53:01'], addresses: ['10.0.0.7'], vlans: [], slice: null, from: [], lastSeen: null },
-    { name: 'web-7', kind: 'vm' as const, uuid: null, host: 'h1', macs: [], addresses: [], vlans: [], slice: null, from: [], lastSeen: null },
-    { name: 'h1', kind: 'host' as const, uuid: null, host: null, macs: [], addresses: [], vlans: [], slice: null, from: [], lastSeen: null },
+    {
+      name: 'my-web',
+      kind: 'vm' as const,
+      uuid: null,
+      host: 'h1',
+      macs: ['00:00:5e:00:53:01'],
+      addresses: ['10.0.0.7'],
+      vlans: [],
+      slice: null,
+      from: [],
+      lastSeen: null,
+    },
+    {
+      name: 'web-7',
+      kind: 'vm' as const,
+      uuid: null,
+      host: 'h1',
+      macs: [],
+      addresses: [],
+      vlans: [],
+      slice: null,
+      from: [],
+      lastSeen: null,
+    },
+    {
+      name: 'h1',
+      kind: 'host' as const,
+      uuid: null,
+      host: null,
+      macs: [],
+      addresses: [],
+      vlans: [],
+      slice: null,
+      from: [],
+      lastSeen: null,
+    },
   ],
   vlans: [{ id: 110, name: 'storage', lastSeen: null }],
   switches: [],
@@ -14,7 +47,12 @@ const inventory = {
 const entries = entriesFrom(inventory, undefined)
 
 test('a name that begins so comes before one that holds it', () => {
-  assert.deepEqual(found(entries, 'web').slice(0, 2).map((entry) => entry.text), ['web-7', 'my-web'])
+  assert.deepEqual(
+    found(entries, 'web')
+      .slice(0, 2)
+      .map((entry) => entry.text),
+    ['web-7', 'my-web'],
+  )
 })
 
 test('machines are found by their addresses and VLANs by their names', () => {

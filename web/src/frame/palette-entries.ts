@@ -1,6 +1,8 @@
 // What the search finds, and in which order.
 import type { ExportersAnswer, InventoryAnswer } from '../../../src/api/contract/system.ts'
 
+import { parseFilter } from '../../../src/query/filter/parse.ts'
+
 export interface Entry {
   readonly text: string
   readonly note: string
@@ -33,23 +35,36 @@ const page = (kind: string, name: string) => `/${kind}/${encodeURIComponent(name
 export function entriesFrom(inventory: InventoryAnswer | undefined, exporters: ExportersAnswer | undefined): Entry[] {
   const machines = (inventory?.machines ?? []).map((machine): Entry => ({
     text: machine.name,
-    note: machine.kind === 'host' ? 'host' : machine.host === null ? machine.kind : `${machine.kind} on ${machine.host}`,
+    note:
+      machine.kind === 'host' ? 'host' : machine.host === null ? machine.kind : `${machine.kind} on ${machine.host}`,
     group: machine.kind === 'host' ? 'host' : 'machine',
     to: page(machine.kind === 'host' ? 'hosts' : 'machines', machine.name),
     also: [...machine.addresses, ...machine.macs, ...(machine.uuid === null ? [] : [machine.uuid])],
   }))
   const vlans = (inventory?.vlans ?? []).map((vlan): Entry => ({
-    text: `VLAN ${vlan.id}`, note: vlan.name ?? 'VLAN', group: 'VLAN', to: page('vlans', String(vlan.id)), also: vlan.name === null ? [] : [vlan.name],
+    text: `VLAN ${vlan.id}`,
+    note: vlan.name ?? 'VLAN',
+    group: 'VLAN',
+    to: page('vlans', String(vlan.id)),
+    also: vlan.name === null ? [] : [vlan.name],
   }))
   const heard = (exporters?.exporters ?? []).map((exporter): Entry => ({
-    text: exporter.name ?? exporter.address, note: `exporter ${exporter.address}`, group: 'exporter', to: page('exporters', exporter.address), also: [exporter.address],
+    text: exporter.name ?? exporter.address,
+    note: `exporter ${exporter.address}`,
+    group: 'exporter',
+    to: page('exporters', exporter.address),
+    also: [exporter.address],
   }))
   return [...PAGES, ...machines, ...vlans, ...heard]
 }
 
 /** True for what can only be an IP address (or the start of a page for one). */
 export function looksLikeAddress(text: string): boolean {
-  return /^(\d{1,3}\.){3}\d{1,3}$/.test(text) || (/^[0-9a-f:]+$/i.test(text) && text.includes('::')) || /^([0-9a-f]{1,4}:){7}[0-9a-f]{1,4}$/i.test(text)
+  return (
+    /^(\d{1,3}\.){3}\d{1,3}$/.test(text) ||
+    (/^[0-9a-f:]+$/i.test(text) && text.includes('::')) ||
+    /^([0-9a-f]{1,4}:){7}[0-9a-f]{1,4}$/i.test(text)
+  )
 }
 
 function rank(entry: Entry, asked: string): number {
@@ -76,6 +91,13 @@ export function found(entries: readonly Entry[], typed: string, most = 40): Entr
   if (looksLikeAddress(asked) && !ranked.some((entry) => entry.to === page('addresses', asked))) {
     extra.push({ text: asked, note: 'address', group: 'address', to: page('addresses', asked) })
   }
-  extra.push({ text: `Explore with the filter “${typed.trim()}”`, note: 'filter', group: 'command', to: '/explore', search: { filter: typed.trim() } })
+  if (parseFilter(typed.trim()).ok)
+    extra.push({
+      text: `Explore with the filter “${typed.trim()}”`,
+      note: 'filter',
+      group: 'command',
+      to: '/explore',
+      search: { filter: typed.trim() },
+    })
   return looksLikeAddress(asked) ? [...extra.slice(0, 1), ...ranked, ...extra.slice(1)] : [...ranked, ...extra]
 }

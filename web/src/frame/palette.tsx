@@ -10,7 +10,13 @@ import { entriesFrom, found } from './palette-entries.ts'
 import type { Entry } from './palette-entries.ts'
 
 const ICONS: Readonly<Record<Entry['group'], LucideIcon>> = {
-  page: FileSearch, machine: Cpu, host: Server, VLAN: Tags, address: Globe, exporter: RadioTower, command: SquareTerminal,
+  page: FileSearch,
+  machine: Cpu,
+  host: Server,
+  VLAN: Tags,
+  address: Globe,
+  exporter: RadioTower,
+  command: SquareTerminal,
 }
 
 export function Palette({ onClose }: { readonly onClose: () => void }) {
@@ -37,7 +43,17 @@ export function Palette({ onClose }: { readonly onClose: () => void }) {
     else if (entry.to) void navigate({ to: entry.to as never, search: (entry.search ?? {}) as never })
   }
   return (
-    <Modal opened onClose={onClose} withCloseButton={false} padding={0} size={560} yOffset="12vh" transitionProps={{ duration: 0 }} title={undefined} aria-label="Find">
+    <Modal
+      opened
+      onClose={onClose}
+      withCloseButton={false}
+      padding={0}
+      size={560}
+      yOffset="12vh"
+      transitionProps={{ duration: 0 }}
+      title={undefined}
+      aria-label="Find"
+    >
       <input
         className="palette-field"
         data-autofocus
@@ -64,7 +80,15 @@ export function Palette({ onClose }: { readonly onClose: () => void }) {
         {shown.map((entry, index) => {
           const Icon = ICONS[entry.group]
           return (
-            <div key={`${entry.group} ${entry.text} ${entry.to ?? ''}`} id={`palette-${index}`} role="option" aria-selected={index === at} className="palette-item" onMouseMove={() => setAt(index)} onClick={() => pick(entry)}>
+            <div
+              key={`${entry.group} ${entry.text} ${entry.to ?? ''}`}
+              id={`palette-${index}`}
+              role="option"
+              aria-selected={index === at}
+              className="palette-item"
+              onMouseMove={() => setAt(index)}
+              onClick={() => pick(entry)}
+            >
               <Icon size={15} aria-hidden="true" />
               <span className="truncate">{entry.text}</span>
               <span className="dim">{entry.note}</span>

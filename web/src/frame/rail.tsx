@@ -1,6 +1,16 @@
 // The rail at the left: where to go, and how many of each there are.
 import { useLocation } from '@tanstack/react-router'
-import { Activity, ArrowLeftRight, ChartArea, Cpu, LayoutDashboard, RadioTower, Server, Settings, Tags } from 'lucide-react'
+import {
+  Activity,
+  ArrowLeftRight,
+  ChartArea,
+  Cpu,
+  LayoutDashboard,
+  RadioTower,
+  Server,
+  Settings,
+  Tags,
+} from 'lucide-react'
 import type { LucideIcon } from 'lucide-react'
 import { useExporters, useInventory } from '../api/system.ts'
 import { countText } from '../figures/units.ts'
@@ -51,14 +61,31 @@ export function Rail() {
       name: 'Virtual network',
       items: [
         { to: '/vlans', label: 'VLANs', icon: Tags, count: inventory?.vlans.length },
-        { to: '/machines', label: 'Machines', icon: Cpu, count: machines?.filter((machine) => machine.kind !== 'host').length },
-        { to: '/hosts', label: 'Hosts', icon: Server, count: machines?.filter((machine) => machine.kind === 'host').length },
+        {
+          to: '/machines',
+          label: 'Machines',
+          icon: Cpu,
+          count: machines?.filter((machine) => machine.kind !== 'host').length,
+        },
+        {
+          to: '/hosts',
+          label: 'Hosts',
+          icon: Server,
+          count: machines?.filter((machine) => machine.kind === 'host').length,
+        },
       ],
     },
     {
       name: 'System',
       items: [
-        { to: '/exporters', label: 'Exporters', icon: RadioTower, count: exporters?.total, lacking: silent, wrong: silent > 0 ? `${silent} silent` : undefined },
+        {
+          to: '/exporters',
+          label: 'Exporters',
+          icon: RadioTower,
+          count: exporters?.total,
+          lacking: silent,
+          wrong: silent > 0 ? `${silent} silent` : undefined,
+        },
         { to: '/settings', label: 'Settings', icon: Settings },
       ],
     },

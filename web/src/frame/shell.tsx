@@ -9,7 +9,9 @@ import { TopBar } from './top-bar.tsx'
 export function Shell() {
   return (
     <ClockProvider>
-      <a className="skip" href="#page">Skip to the page</a>
+      <a className="skip" href="#page">
+        Skip to the page
+      </a>
       <div className="frame">
         <Rail />
         <div style={{ minWidth: 0 }}>

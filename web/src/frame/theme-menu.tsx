@@ -2,7 +2,11 @@ import { Menu, useMantineColorScheme } from '@mantine/core'
 import type { MantineColorScheme } from '@mantine/core'
 import { Check, Moon, Sun, SunMoon } from 'lucide-react'
 
-export const SCHEMES: readonly { readonly value: MantineColorScheme; readonly label: string; readonly icon: typeof Sun }[] = [
+export const SCHEMES: readonly {
+  readonly value: MantineColorScheme
+  readonly label: string
+  readonly icon: typeof Sun
+}[] = [
   { value: 'auto', label: 'As the system', icon: SunMoon },
   { value: 'light', label: 'Light', icon: Sun },
   { value: 'dark', label: 'Dark', icon: Moon },
@@ -20,7 +24,12 @@ export function ThemeMenu() {
       </Menu.Target>
       <Menu.Dropdown>
         {SCHEMES.map(({ value, label, icon: Mark }) => (
-          <Menu.Item key={value} leftSection={<Mark size={15} />} rightSection={value === colorScheme ? <Check size={14} /> : null} onClick={() => setColorScheme(value)}>
+          <Menu.Item
+            key={value}
+            leftSection={<Mark size={15} />}
+            rightSection={value === colorScheme ? <Check size={14} /> : null}
+            onClick={() => setColorScheme(value)}
+          >
             {label}
           </Menu.Item>
         ))}

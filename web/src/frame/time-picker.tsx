@@ -27,8 +27,15 @@ export function TimePicker() {
       </button>
       <Popover opened={open} onChange={setOpen} position="bottom-end" trapFocus returnFocus withinPortal>
         <Popover.Target>
-          <button type="button" className="button" onClick={() => setOpen(!open)} aria-label={`Time shown: ${spanText(clock.span, clock.now(), clock.zone)}`}>
-            <span className="truncate" style={{ maxWidth: 300 }}>{spanText(clock.span, clock.now(), clock.zone)}</span>
+          <button
+            type="button"
+            className="button"
+            onClick={() => setOpen(!open)}
+            aria-label={`Time shown: ${spanText(clock.span, clock.now(), clock.zone)}`}
+          >
+            <span className="truncate" style={{ maxWidth: 300 }}>
+              {spanText(clock.span, clock.now(), clock.zone)}
+            </span>
             <ChevronDown size={14} aria-hidden="true" />
           </button>
         </Popover.Target>
@@ -36,7 +43,14 @@ export function TimePicker() {
           <Panel choose={choose} />
         </Popover.Dropdown>
       </Popover>
-      <button type="button" className="button icon wide" aria-label="Later" title="Later" disabled={clock.span.kind === 'last'} onClick={() => shift(1)}>
+      <button
+        type="button"
+        className="button icon wide"
+        aria-label="Later"
+        title="Later"
+        disabled={clock.span.kind === 'last'}
+        onClick={() => shift(1)}
+      >
         <ChevronRight size={15} aria-hidden="true" />
       </button>
     </span>
@@ -76,7 +90,14 @@ function Panel({ choose }: { readonly choose: (span: Span) => void }) {
           const span: Span = { kind: 'last', ms: parseDuration(code) ?? 3_600_000 }
           const current = clock.span.kind === 'last' && clock.span.ms === span.ms
           return (
-            <button key={code} type="button" className="button small-button" aria-current={current || undefined} style={current ? { color: 'var(--accent-text)', background: 'var(--accent-soft)' } : undefined} onClick={() => choose(span)}>
+            <button
+              key={code}
+              type="button"
+              className="button small-button"
+              aria-current={current || undefined}
+              style={current ? { color: 'var(--accent-text)', background: 'var(--accent-soft)' } : undefined}
+              onClick={() => choose(span)}
+            >
               {spanText(span, 0, clock.zone)}
             </button>
           )

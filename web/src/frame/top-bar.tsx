@@ -13,7 +13,9 @@ export function TopBar() {
   const [open, setOpen] = useState(false)
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {
-      const slash = event.key === '/' && !(event.target instanceof HTMLElement && event.target.closest('input, textarea, [contenteditable]'))
+      const slash =
+        event.key === '/' &&
+        !(event.target instanceof HTMLElement && event.target.closest('input, textarea, [contenteditable]'))
       if (slash || ((event.metaKey || event.ctrlKey) && event.key.toLowerCase() === 'k')) {
         event.preventDefault()
         setOpen(true)
@@ -24,7 +26,13 @@ export function TopBar() {
   }, [])
   return (
     <header className="top">
-      <button type="button" className="top-search" onClick={() => setOpen(true)} aria-label="Find a machine, VLAN, address" aria-keyshortcuts="Control+K Meta+K">
+      <button
+        type="button"
+        className="top-search"
+        onClick={() => setOpen(true)}
+        aria-label="Find a machine, VLAN, address"
+        aria-keyshortcuts="Control+K Meta+K"
+      >
         <span className="truncate">Find a machine, VLAN, address…</span>
         <Search size={15} aria-hidden="true" className="narrow" />
         <kbd>⌘ K</kbd>
@@ -36,7 +44,9 @@ export function TopBar() {
         className="button"
         aria-pressed={clock.live}
         onClick={() => clock.setLive(!clock.live)}
-        title={clock.live ? 'Answers are asked anew by themselves. Click to hold still.' : 'Click to follow the present.'}
+        title={
+          clock.live ? 'Answers are asked anew by themselves. Click to hold still.' : 'Click to follow the present.'
+        }
       >
         <span className={`dot ${clock.live ? 'good' : ''}`} aria-hidden="true" />
         <span className={clock.live ? 'good' : 'dim'}>{clock.live ? 'Live' : 'Still'}</span>
@@ -55,7 +65,9 @@ export function TopBar() {
 /** A thin line while a new question is on its way, and a way to stop it, from 300 ms on. */
 function Waiting() {
   const queries = useQueryClient()
-  const fetching = useIsFetching({ predicate: (query) => query.queryKey[0] === 'ask' && query.state.data === undefined })
+  const fetching = useIsFetching({
+    predicate: (query) => query.queryKey[0] === 'ask' && query.state.data === undefined,
+  })
   const [late, setLate] = useState(false)
   const waiting = fetching > 0
   useEffect(() => {
@@ -67,7 +79,11 @@ function Waiting() {
   return (
     <>
       <div className="progress" role="progressbar" aria-label="Asking" />
-      <button type="button" className="button small-button" onClick={() => void queries.cancelQueries({ predicate: (query) => query.queryKey[0] === 'ask' })}>
+      <button
+        type="button"
+        className="button small-button"
+        onClick={() => void queries.cancelQueries({ predicate: (query) => query.queryKey[0] === 'ask' })}
+      >
         Cancel
       </button>
     </>

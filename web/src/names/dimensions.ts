@@ -7,10 +7,23 @@ export type Key = Readonly<Record<string, KeyValue>>
 export type Kind = 'machine' | 'host' | 'address' | 'vlan' | 'exporter' | 'plain'
 
 const KINDS: Readonly<Record<string, Kind>> = {
-  vm: 'machine', src_vm: 'machine', dst_vm: 'machine', machine: 'machine',
-  host: 'host', src_host: 'host', dst_host: 'host',
-  ip: 'address', src_addr: 'address', dst_addr: 'address', next_hop: 'address', tunnel_src: 'address', tunnel_dst: 'address',
-  vlan: 'vlan', vlan_in: 'vlan', vlan_out: 'vlan', s_vlan: 'vlan',
+  vm: 'machine',
+  src_vm: 'machine',
+  dst_vm: 'machine',
+  machine: 'machine',
+  host: 'host',
+  src_host: 'host',
+  dst_host: 'host',
+  ip: 'address',
+  src_addr: 'address',
+  dst_addr: 'address',
+  next_hop: 'address',
+  tunnel_src: 'address',
+  tunnel_dst: 'address',
+  vlan: 'vlan',
+  vlan_in: 'vlan',
+  vlan_out: 'vlan',
+  s_vlan: 'vlan',
   exporter: 'exporter',
 }
 
@@ -55,12 +68,34 @@ export const LOCALITY: Readonly<Record<string, { readonly name: string; readonly
 }
 
 const IP_PROTOCOLS: Readonly<Record<string, string>> = {
-  1: 'ICMP', 2: 'IGMP', 4: 'IPIP', 6: 'TCP', 17: 'UDP', 41: '6in4', 47: 'GRE', 50: 'ESP', 51: 'AH', 58: 'ICMPv6', 89: 'OSPF', 112: 'VRRP', 132: 'SCTP',
+  1: 'ICMP',
+  2: 'IGMP',
+  4: 'IPIP',
+  6: 'TCP',
+  17: 'UDP',
+  41: '6in4',
+  47: 'GRE',
+  50: 'ESP',
+  51: 'AH',
+  58: 'ICMPv6',
+  89: 'OSPF',
+  112: 'VRRP',
+  132: 'SCTP',
 }
-const ETHERTYPES: Readonly<Record<string, string>> = { 2048: 'IPv4', 2054: 'ARP', 34525: 'IPv6', 34887: 'MPLS', 35020: 'LLDP' }
+const ETHERTYPES: Readonly<Record<string, string>> = {
+  2048: 'IPv4',
+  2054: 'ARP',
+  34525: 'IPv6',
+  34887: 'MPLS',
+  35020: 'LLDP',
+}
 const INTERFACES: Readonly<Record<string, string>> = { 1073741823: 'internal' }
 
-const UNKNOWN: Partial<Readonly<Record<Kind, string>>> = { vlan: 'untagged', machine: 'not in the inventory', host: 'not in the inventory' }
+const UNKNOWN: Partial<Readonly<Record<Kind, string>>> = {
+  vlan: 'untagged',
+  machine: 'not in the inventory',
+  host: 'not in the inventory',
+}
 
 /** A value as it is shown. */
 export function valueText(dimension: string, value: KeyValue | undefined): string {
@@ -85,8 +120,23 @@ export function keyId(columns: readonly string[], key: Key): string {
 }
 
 const LABELS: Readonly<Record<string, string>> = {
-  vlan: 'VLAN', ip: 'address', vm: 'machine', host: 'host', port: 'port', mac: 'MAC', as: 'AS',
-  src_vm: 'src machine', dst_vm: 'dst machine', src_addr: 'src address', dst_addr: 'dst address', proto: 'protocol', protocol: 'export protocol', src_mac: 'src MAC', dst_mac: 'dst MAC', in_if: 'in interface', out_if: 'out interface',
+  vlan: 'VLAN',
+  ip: 'address',
+  vm: 'machine',
+  host: 'host',
+  port: 'port',
+  mac: 'MAC',
+  as: 'AS',
+  src_vm: 'src machine',
+  dst_vm: 'dst machine',
+  src_addr: 'src address',
+  dst_addr: 'dst address',
+  proto: 'protocol',
+  protocol: 'export protocol',
+  src_mac: 'src MAC',
+  dst_mac: 'dst MAC',
+  in_if: 'in interface',
+  out_if: 'out interface',
 }
 
 export function labelOf(dimension: string, labels?: ReadonlyMap<string, string>): string {
@@ -95,6 +145,24 @@ export function labelOf(dimension: string, labels?: ReadonlyMap<string, string>)
 
 /** What a dimension shows in the first place when the server has not said which it has. */
 export const USUAL_DIMENSIONS: readonly string[] = [
-  'vlan', 'src_vm', 'dst_vm', 'src_host', 'dst_host', 'locality', 'src_addr', 'dst_addr', 'proto', 'src_port', 'dst_port',
-  'exporter', 'in_if', 'out_if', 'ethertype', 'slice', 'src_mac', 'dst_mac', 'src_as', 'dst_as',
+  'vlan',
+  'src_vm',
+  'dst_vm',
+  'src_host',
+  'dst_host',
+  'locality',
+  'src_addr',
+  'dst_addr',
+  'proto',
+  'src_port',
+  'dst_port',
+  'exporter',
+  'in_if',
+  'out_if',
+  'ethertype',
+  'slice',
+  'src_mac',
+  'dst_mac',
+  'src_as',
+  'dst_as',
 ]

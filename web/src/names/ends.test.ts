@@ -8,7 +8,14 @@ test('what a machine sends and receives stands in one row, the busiest first', (
   const ends = endsOf(
     { rows: [row({ src_vm: 'a' }, 10), row({ src_vm: 'b' }, 5), row({ src_vm: '' }, 100)] },
     { rows: [row({ dst_vm: 'b' }, 9), row({ dst_vm: 'c' }, 1)] },
-    { rows: [row({ src_vm: 'a', dst_vm: 'b' }, 9), row({ src_vm: 'b', dst_vm: 'a' }, 1), row({ src_vm: 'a', dst_vm: 'c' }, 1), row({ src_vm: '', dst_vm: 'a' }, 1)] },
+    {
+      rows: [
+        row({ src_vm: 'a', dst_vm: 'b' }, 9),
+        row({ src_vm: 'b', dst_vm: 'a' }, 1),
+        row({ src_vm: 'a', dst_vm: 'c' }, 1),
+        row({ src_vm: '', dst_vm: 'a' }, 1),
+      ],
+    },
     'src_vm',
     'dst_vm',
   )

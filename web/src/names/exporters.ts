@@ -3,7 +3,13 @@ import type { Exporter } from '../../../src/api/contract/system.ts'
 import { samplingText } from '../figures/units.ts'
 import { durationText } from '../time/zone.ts'
 
-const PROTOCOLS: Readonly<Record<string, string>> = { sflow: 'sFlow', netflow5: 'NetFlow 5', netflow7: 'NetFlow 7', netflow9: 'NetFlow 9', ipfix: 'IPFIX' }
+const PROTOCOLS: Readonly<Record<string, string>> = {
+  sflow: 'sFlow',
+  netflow5: 'NetFlow 5',
+  netflow7: 'NetFlow 7',
+  netflow9: 'NetFlow 9',
+  ipfix: 'IPFIX',
+}
 
 export function protocolsText(protocols: readonly string[]): string {
   return protocols.map((protocol) => PROTOCOLS[protocol] ?? protocol).join(', ')
@@ -11,7 +17,9 @@ export function protocolsText(protocols: readonly string[]): string {
 
 export function samplingOf(exporter: Pick<Exporter, 'sampling' | 'flows'>): string {
   if (exporter.flows === 0) return 'counters only'
-  return exporter.sampling.length === 0 ? 'no sampling named' : samplingText(exporter.sampling.map((sampling) => sampling.rate))
+  return exporter.sampling.length === 0
+    ? 'no sampling named'
+    : samplingText(exporter.sampling.map((sampling) => sampling.rate))
 }
 
 export type ExporterState = { readonly state: 'good' | 'warn' | 'bad'; readonly text: string }
@@ -21,7 +29,8 @@ export function stateOf(exporter: Exporter, now: number): ExporterState {
   if (exporter.state === 'silent') return { state: 'bad', text: `silent for ${durationText(now - exporter.lastHeard)}` }
   const problems = Object.values(exporter.problems).reduce((sum, problem) => sum + problem.count, 0)
   if (problems > 0) return { state: 'warn', text: `${problems.toLocaleString('en-GB')} problems` }
-  if (exporter.lost > exporter.datagrams * 0.001) return { state: 'warn', text: `${exporter.lost.toLocaleString('en-GB')} lost` }
+  if (exporter.lost > exporter.datagrams * 0.001)
+    return { state: 'warn', text: `${exporter.lost.toLocaleString('en-GB')} lost` }
   return { state: 'good', text: 'heard' }
 }
 

@@ -25,5 +25,8 @@ export function useMachineIndex(): MachineIndex {
 /** Names of exporters by their address. */
 export function useExporterNames(): ReadonlyMap<string, string> {
   const exporters = useExporters().data?.exporters
-  return useMemo(() => new Map((exporters ?? []).flatMap(({ address, name }) => (name === null ? [] : [[address, name] as const]))), [exporters])
+  return useMemo(
+    () => new Map((exporters ?? []).flatMap(({ address, name }) => (name === null ? [] : [[address, name] as const]))),
+    [exporters],
+  )
 }

@@ -5,7 +5,10 @@ import { DIMENSIONS } from '../../../src/query/dimensions.ts'
 import { narrowed, termFor } from './narrow.ts'
 
 test('a value becomes the words that keep only it', () => {
-  assert.equal(narrowed('', ['src_vm', 'dst_port'], { src_vm: 'web-7', dst_port: 443 }), 'src vm web-7 and dst port 443')
+  assert.equal(
+    narrowed('', ['src_vm', 'dst_port'], { src_vm: 'web-7', dst_port: 443 }),
+    'src vm web-7 and dst port 443',
+  )
   assert.equal(narrowed('proto tcp', ['vlan'], { vlan: 110 }), 'proto tcp and vlan 110')
 })
 
@@ -19,10 +22,23 @@ test('what is already said is not said twice', () => {
 
 test('every dimension can be narrowed by a value of it', () => {
   const samples: Readonly<Record<string, string | number | boolean>> = {
-    ip: '10.0.0.1', mac: '00:00:5e:00:53:01', flags: 'SA', proto: 'tcp', ethertype: 'ipv6', boolean: true, name: 'web 7',
+    ip: '10.0.0.1',
+    mac: '00:00:5e:00:53:01',
+    flags: 'SA',
+    proto: 'tcp',
+    ethertype: 'ipv6',
+    boolean: true,
+    name: 'web 7',
   }
   for (const { name, format, values } of DIMENSIONS) {
-    const value = name === 'service' ? '443/tcp' : name.endsWith('_net') ? '10.0.0.0/24' : format === 'enum' ? (Object.values(values ?? {})[1] ?? '') : (samples[format] ?? 7)
+    const value =
+      name === 'service'
+        ? '443/tcp'
+        : name.endsWith('_net')
+          ? '10.0.0.0/24'
+          : format === 'enum'
+            ? (Object.values(values ?? {})[1] ?? '')
+            : (samples[format] ?? 7)
     const term = termFor(name, value)
     const read = parseFilter(term)
     assert.ok(read.ok, `${name}: ${term}`)

@@ -6,10 +6,30 @@ import type { Key } from './dimensions.ts'
 
 /** Dimensions that the filter language calls by another name than their own. */
 const WORDS: Readonly<Record<string, string>> = {
-  src_vm: 'src vm', dst_vm: 'dst vm', src_host: 'src host', dst_host: 'dst host', src_addr: 'src ip', dst_addr: 'dst ip',
-  src_net: 'src net', dst_net: 'dst net', src_port: 'src port', dst_port: 'dst port', src_mac: 'src mac', dst_mac: 'dst mac',
-  src_as: 'src as', dst_as: 'dst as', in_if: 'in if', out_if: 'out if', tunnel_src: 'src tun ip', tunnel_dst: 'dst tun ip',
-  src_mask: 'src mask', dst_mask: 'dst mask', tcp_flags: 'flags =', icmp_type: 'icmp-type', icmp_code: 'icmp-code', next_hop: 'next ip',
+  src_vm: 'src vm',
+  dst_vm: 'dst vm',
+  src_host: 'src host',
+  dst_host: 'dst host',
+  src_addr: 'src ip',
+  dst_addr: 'dst ip',
+  src_net: 'src net',
+  dst_net: 'dst net',
+  src_port: 'src port',
+  dst_port: 'dst port',
+  src_mac: 'src mac',
+  dst_mac: 'dst mac',
+  src_as: 'src as',
+  dst_as: 'dst as',
+  in_if: 'in if',
+  out_if: 'out if',
+  tunnel_src: 'src tun ip',
+  tunnel_dst: 'dst tun ip',
+  src_mask: 'src mask',
+  dst_mask: 'dst mask',
+  tcp_flags: 'flags =',
+  icmp_type: 'icmp-type',
+  icmp_code: 'icmp-code',
+  next_hop: 'next ip',
 }
 
 /** The term for one value, such as `src vm web-7`. */

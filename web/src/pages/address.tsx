@@ -32,7 +32,13 @@ export function AddressPage() {
       <Card title="What is known" className="c4 stretch">
         <div className="card-body" style={{ display: 'grid', gap: 10 }}>
           {machine ? (
-            <Facts of={[['Machine', <Name key="m" of={machine.kind === 'host' ? 'host' : 'vm'} value={machine.name} />], ['Host', machine.host === null ? null : <Name key="h" of="host" value={machine.host} />], ['Kind', machine.kind]]} />
+            <Facts
+              of={[
+                ['Machine', <Name key="m" of={machine.kind === 'host' ? 'host' : 'vm'} value={machine.name} />],
+                ['Host', machine.host === null ? null : <Name key="h" of="host" value={machine.host} />],
+                ['Kind', machine.kind],
+              ]}
+            />
           ) : (
             <p className="dim">No machine of the inventory has this address.</p>
           )}

@@ -24,7 +24,9 @@ import type { Zone } from '../time/zone.ts'
 import { readSort, writeSort } from '../url/search.ts'
 import { cellText, FlowCell, shownColumns } from './flow-cells.tsx'
 
-const FilterEditor = lazy(() => import('./explore/filter-editor.tsx').then(({ FilterEditor: component }) => ({ default: component })))
+const FilterEditor = lazy(() =>
+  import('./explore/filter-editor.tsx').then(({ FilterEditor: component }) => ({ default: component })),
+)
 
 const KINDS = [
   { value: 'pairs', label: 'Pairs' },
@@ -37,18 +39,35 @@ export function Conversations() {
   const navigate = useNavigate()
   const filter = search['filter'] ?? ''
   const kind = search['show'] === 'flows' ? 'flows' : 'pairs'
-  const set = (next: Record<string, string>) => void navigate({ to: '.', search: ((was: object) => ({ ...was, ...next })) as never })
+  const set = (next: Record<string, string>) =>
+    void navigate({ to: '.', search: ((was: object) => ({ ...was, ...next })) as never })
   const [draft, setDraft] = useState({ of: filter, text: filter })
   const text = draft.of === filter ? draft.text : filter
   return (
     <>
-      <Head title="Conversations" note={kind === 'pairs' ? 'sender, receiver and service; the largest first' : 'as the exporters told them; the newest first'} />
+      <Head
+        title="Conversations"
+        note={
+          kind === 'pairs'
+            ? 'sender, receiver and service; the largest first'
+            : 'as the exporters told them; the newest first'
+        }
+      />
       <section className="card ask" aria-label="Question">
         <div className="ask-line">
           <Suspense fallback={<div className="filter-box" />}>
-            <FilterEditor value={text} onChange={(next) => setDraft({ of: filter, text: next })} onRun={(next) => set({ filter: next.trim() })} />
+            <FilterEditor
+              value={text}
+              onChange={(next) => setDraft({ of: filter, text: next })}
+              onRun={(next) => set({ filter: next.trim() })}
+            />
           </Suspense>
-          <Segments label="Show" value={kind} options={KINDS} onChange={(next) => set({ show: next === 'pairs' ? '' : next, sort: '' })} />
+          <Segments
+            label="Show"
+            value={kind}
+            options={KINDS}
+            onChange={(next) => set({ show: next === 'pairs' ? '' : next, sort: '' })}
+          />
         </div>
       </section>
       {kind === 'pairs' ? <Pairs filter={filter} sort={search['sort']} set={set} /> : <Flows filter={filter} />}
@@ -62,10 +81,22 @@ function AddressBeside({ vm, address }: { readonly vm: KeyValue | undefined; rea
   return <span className="dim">{vm || known ? <Name of="ip" value={address} strong={false} /> : '–'}</span>
 }
 
-function Pairs({ filter, sort, set }: { readonly filter: string; readonly sort: string | undefined; readonly set: (next: Record<string, string>) => void }) {
+function Pairs({
+  filter,
+  sort,
+  set,
+}: {
+  readonly filter: string
+  readonly sort: string | undefined
+  readonly set: (next: Record<string, string>) => void
+}) {
   const top = useTop({ by: BY, filter, metric: 'bytes', limit: 500 })
   return (
-    <Card title={top.data ? `${countText(top.data.rows.length)} of ${countText(top.data.groups)} pairs` : 'Pairs'} note="average over the time shown" foot={<Provenance of={top} />}>
+    <Card
+      title={top.data ? `${countText(top.data.rows.length)} of ${countText(top.data.groups)} pairs` : 'Pairs'}
+      note="average over the time shown"
+      foot={<Provenance of={top} />}
+    >
       <Answer of={top} height={300}>
         {(data) => {
           if (data.rows.length === 0) return <NothingInSpan filtered={filter !== ''} />
@@ -73,16 +104,70 @@ function Pairs({ filter, sort, set }: { readonly filter: string; readonly sort: 
           const most = Math.max(1, ...data.rows.map((row) => row.bytes))
           const end = (row: Row, side: 'src' | 'dst') => String(row.key[`${side}_vm`] || row.key[`${side}_addr`])
           const columns: Column<Row>[] = [
-            { id: 'src', head: 'From', value: (row) => end(row, 'src'), cell: (row) => <EndName vm={row.key['src_vm']} address={row.key['src_addr']} /> },
-            { id: 'src_addr', head: 'Address', value: (row) => String(row.key['src_addr']), cell: (row) => <AddressBeside vm={row.key['src_vm']} address={row.key['src_addr']} /> },
-            { id: 'dst', head: 'To', value: (row) => end(row, 'dst'), cell: (row) => <EndName vm={row.key['dst_vm']} address={row.key['dst_addr']} /> },
-            { id: 'dst_addr', head: 'Address', value: (row) => String(row.key['dst_addr']), cell: (row) => <AddressBeside vm={row.key['dst_vm']} address={row.key['dst_addr']} /> },
-            { id: 'service', head: 'Service', value: (row) => String(row.key['service']), cell: (row) => String(row.key['service']) },
-            { id: 'average', head: 'Average', num: true, value: (row) => row.bytes, cell: (row) => rateText('bytes', row.bytes * scale) },
-            { id: 'error', head: '± 95 %', num: true, cell: (row) => <span className="dim">{errorText(row.bytes, row.low, row.high).replace('± ', '')}</span> },
-            { id: 'packets', head: 'Packets', num: true, value: (row) => row.packets, cell: (row) => totalText('packets', row.packets) },
-            { id: 'total', head: 'Total', num: true, value: (row) => row.bytes, cell: (row) => totalText('bytes', row.bytes) },
-            { id: 'share', head: 'Share', num: true, value: (row) => row.bytes, cell: (row) => shareText(row.bytes / Math.max(1, data.total.bytes)) },
+            {
+              id: 'src',
+              head: 'From',
+              value: (row) => end(row, 'src'),
+              cell: (row) => <EndName vm={row.key['src_vm']} address={row.key['src_addr']} />,
+            },
+            {
+              id: 'src_addr',
+              head: 'Address',
+              value: (row) => String(row.key['src_addr']),
+              cell: (row) => <AddressBeside vm={row.key['src_vm']} address={row.key['src_addr']} />,
+            },
+            {
+              id: 'dst',
+              head: 'To',
+              value: (row) => end(row, 'dst'),
+              cell: (row) => <EndName vm={row.key['dst_vm']} address={row.key['dst_addr']} />,
+            },
+            {
+              id: 'dst_addr',
+              head: 'Address',
+              value: (row) => String(row.key['dst_addr']),
+              cell: (row) => <AddressBeside vm={row.key['dst_vm']} address={row.key['dst_addr']} />,
+            },
+            {
+              id: 'service',
+              head: 'Service',
+              value: (row) => String(row.key['service']),
+              cell: (row) => String(row.key['service']),
+            },
+            {
+              id: 'average',
+              head: 'Average',
+              num: true,
+              value: (row) => row.bytes,
+              cell: (row) => rateText('bytes', row.bytes * scale),
+            },
+            {
+              id: 'error',
+              head: '± 95 %',
+              num: true,
+              cell: (row) => <span className="dim">{errorText(row.bytes, row.low, row.high).replace('± ', '')}</span>,
+            },
+            {
+              id: 'packets',
+              head: 'Packets',
+              num: true,
+              value: (row) => row.packets,
+              cell: (row) => totalText('packets', row.packets),
+            },
+            {
+              id: 'total',
+              head: 'Total',
+              num: true,
+              value: (row) => row.bytes,
+              cell: (row) => totalText('bytes', row.bytes),
+            },
+            {
+              id: 'share',
+              head: 'Share',
+              num: true,
+              value: (row) => row.bytes,
+              cell: (row) => shareText(row.bytes / Math.max(1, data.total.bytes)),
+            },
             { id: 'bar', head: '', cell: (row) => <Bar share={row.bytes / most} /> },
           ]
           return (
@@ -94,7 +179,9 @@ function Pairs({ filter, sort, set }: { readonly filter: string; readonly sort: 
               rowId={(row) => JSON.stringify(row.key)}
               sort={readSort(sort)}
               onSort={(next) => set({ sort: writeSort(next) })}
-              onPick={(row) => set({ filter: narrowed(filter, ['src_addr', 'dst_addr', 'service'], row.key), show: 'flows', sort: '' })}
+              onPick={(row) =>
+                set({ filter: narrowed(filter, ['src_addr', 'dst_addr', 'service'], row.key), show: 'flows', sort: '' })
+              }
             />
           )
         }}
@@ -111,20 +198,34 @@ function Flows({ filter }: { readonly filter: string }) {
     <Card
       title={data ? `${countText(data.rows.length)}${data.more ? ' newest' : ''} flows` : 'Flows'}
       note="bytes and packets as observed, not scaled by the sampling rate"
-      end={data ? <CopyButton className="link" label="copy table" text={() => toTsv(flowsText(data, clock.zone))} /> : undefined}
+      end={
+        data ? (
+          <CopyButton className="link" label="copy table" text={() => toTsv(flowsText(data, clock.zone))} />
+        ) : undefined
+      }
       foot={<Provenance of={flows} />}
     >
       <Answer of={flows} height={300}>
         {(answer) => {
           if (answer.rows.length === 0) return <NothingInSpan filtered={filter !== ''} />
           const dated = answer.bounds.to - answer.bounds.from > 20 * 3_600_000
-          const columns = shownColumns(answer).map(({ column, at }): Column<{ id: number; row: FlowsAnswer['rows'][number] }> => ({
-            id: column.name,
-            head: column.label,
-            num: ['bytes', 'packets', 'port', 'number'].includes(column.format),
-            cell: ({ row }) => <FlowCell column={column} value={row[at] ?? null} zone={clock.zone} dated={dated} />,
-          }))
-          return <DataTable label="Flows" tall columns={columns} rows={answer.rows.map((row, id) => ({ id, row }))} rowId={(row) => String(row.id)} />
+          const columns = shownColumns(answer).map(
+            ({ column, at }): Column<{ id: number; row: FlowsAnswer['rows'][number] }> => ({
+              id: column.name,
+              head: column.label,
+              num: ['bytes', 'packets', 'port', 'number'].includes(column.format),
+              cell: ({ row }) => <FlowCell column={column} value={row[at] ?? null} zone={clock.zone} dated={dated} />,
+            }),
+          )
+          return (
+            <DataTable
+              label="Flows"
+              tall
+              columns={columns}
+              rows={answer.rows.map((row, id) => ({ id, row }))}
+              rowId={(row) => String(row.id)}
+            />
+          )
         }}
       </Answer>
     </Card>
@@ -132,6 +233,12 @@ function Flows({ filter }: { readonly filter: string }) {
 }
 
 function flowsText(answer: FlowsAnswer, zone: Zone): string[][] {
-  return [answer.columns.map((column) => column.name), ...answer.rows.map((row) => row.map((value, at) => (answer.columns[at]?.format === 'time' ? momentText(Number(value), zone, true) : cellText(value))))]
+  return [
+    answer.columns.map((column) => column.name),
+    ...answer.rows.map((row) =>
+      row.map((value, at) =>
+        answer.columns[at]?.format === 'time' ? momentText(Number(value), zone, true) : cellText(value),
+      ),
+    ),
+  ]
 }
-

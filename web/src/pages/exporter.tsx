@@ -30,18 +30,34 @@ export function ExporterPage() {
   const filter = `exporter ${exporter?.address ?? address}`
   return (
     <>
-      <Head title={exporter ? nameOf(exporter) : address} note={exporter && exporter.name !== null ? exporter.address : undefined} filter={filter} />
+      <Head
+        title={exporter ? nameOf(exporter) : address}
+        note={exporter && exporter.name !== null ? exporter.address : undefined}
+        filter={filter}
+      />
       {exporter ? null : (
         <Card title="Not heard">
-          <Answer of={exporters} height={40}>{() => <Nothing>This exporter has not been heard since the server started.</Nothing>}</Answer>
+          <Answer of={exporters} height={40}>
+            {() => <Nothing>This exporter has not been heard since the server started.</Nothing>}
+          </Answer>
         </Card>
       )}
       {exporter ? <Figures exporter={exporter} /> : null}
       <SeriesCard title="What it sees" filter={filter} over={OVER} />
       {exporter ? <StateCard exporter={exporter} /> : null}
-      <TopCard title="Between its ports" note="in and out interface" by={PORTS} filter={filter} className="c6 stretch" />
+      <TopCard
+        title="Between its ports"
+        note="in and out interface"
+        by={PORTS}
+        filter={filter}
+        className="c6 stretch"
+      />
       {exporter ? <Problems exporter={exporter} /> : null}
-      {exporter ? exporter.streams.map((stream) => <StreamCard key={`${stream.protocol} ${stream.sourcePort} ${stream.observation}`} stream={stream} />) : null}
+      {exporter
+        ? exporter.streams.map((stream) => (
+            <StreamCard key={`${stream.protocol} ${stream.sourcePort} ${stream.observation}`} stream={stream} />
+          ))
+        : null}
     </>
   )
 }
@@ -53,10 +69,25 @@ function Figures({ exporter }: { readonly exporter: Exporter }) {
   const datagrams = scaled(exporter.datagramsPerSecond)
   return (
     <section className="kpis" aria-label="Key figures">
-      <Kpi label="State" value={state.state === 'bad' ? 'Silent' : 'Heard'} note={`last ${agoText(exporter.lastHeard, clock.now())}`} state={state.state === 'bad' ? 'bad' : undefined} />
+      <Kpi
+        label="State"
+        value={state.state === 'bad' ? 'Silent' : 'Heard'}
+        note={`last ${agoText(exporter.lastHeard, clock.now())}`}
+        state={state.state === 'bad' ? 'bad' : undefined}
+      />
       <Kpi label="Flows" value={flows.value} unit={`${flows.prefix}/s`} note={`${countText(exporter.flows)} in all`} />
-      <Kpi label="Datagrams" value={datagrams.value} unit={`${datagrams.prefix}/s`} note={`${countText(exporter.datagrams)} in all`} />
-      <Kpi label="Lost before us" value={countText(exporter.lost)} note="gaps in sequence numbers" state={exporter.lost > 0 ? 'warn' : undefined} />
+      <Kpi
+        label="Datagrams"
+        value={datagrams.value}
+        unit={`${datagrams.prefix}/s`}
+        note={`${countText(exporter.datagrams)} in all`}
+      />
+      <Kpi
+        label="Lost before us"
+        value={countText(exporter.lost)}
+        note="gaps in sequence numbers"
+        state={exporter.lost > 0 ? 'warn' : undefined}
+      />
       <Kpi label="Ports" value={countText(exporter.interfaces)} note="heard of" />
     </section>
   )
@@ -72,7 +103,12 @@ function StateCard({ exporter }: { readonly exporter: Exporter }) {
             ['Address', <code key="a">{exporter.address}</code>],
             ['Protocol', protocolsText(exporter.protocols)],
             ['Sampling', samplingOf(exporter)],
-            ['Told by', exporter.sampling.length === 0 ? null : [...new Set(exporter.sampling.map((sampling) => sampling.from))].join(', ')],
+            [
+              'Told by',
+              exporter.sampling.length === 0
+                ? null
+                : [...new Set(exporter.sampling.map((sampling) => sampling.from))].join(', '),
+            ],
             ['First heard', momentText(exporter.firstHeard, clock.zone, true)],
             ['Last heard', momentText(exporter.lastHeard, clock.zone, true)],
             ['Streams', countText(exporter.streams.length)],
@@ -92,10 +128,24 @@ function Problems({ exporter }: { readonly exporter: Exporter }) {
       ) : (
         <div className="table-wrap">
           <table className="grid" aria-label="Problems">
-            <thead><tr><th scope="col">Reason</th><th scope="col">Code</th><th scope="col" className="num">Times</th></tr></thead>
+            <thead>
+              <tr>
+                <th scope="col">Reason</th>
+                <th scope="col">Code</th>
+                <th scope="col" className="num">
+                  Times
+                </th>
+              </tr>
+            </thead>
             <tbody>
               {problems.map(([code, problem]) => (
-                <tr key={code}><td style={{ whiteSpace: 'normal' }}>{problem.text}</td><td><code className="dim">{code}</code></td><td className="num warn">{countText(problem.count)}</td></tr>
+                <tr key={code}>
+                  <td style={{ whiteSpace: 'normal' }}>{problem.text}</td>
+                  <td>
+                    <code className="dim">{code}</code>
+                  </td>
+                  <td className="num warn">{countText(problem.count)}</td>
+                </tr>
               ))}
             </tbody>
           </table>
@@ -107,9 +157,20 @@ function Problems({ exporter }: { readonly exporter: Exporter }) {
 
 function StreamCard({ stream }: { readonly stream: Exporter['streams'][number] }) {
   const clock = useClock()
-  const kind = stream.protocol === 'sflow' ? 'sub-agent' : stream.protocol === 'ipfix' ? 'observation domain' : stream.protocol === 'netflow9' ? 'source' : 'engine'
+  const kind =
+    stream.protocol === 'sflow'
+      ? 'sub-agent'
+      : stream.protocol === 'ipfix'
+        ? 'observation domain'
+        : stream.protocol === 'netflow9'
+          ? 'source'
+          : 'engine'
   return (
-    <Card title={`${protocolsText([stream.protocol])}, ${kind} ${stream.observation}`} note={`from port ${stream.sourcePort}, heard ${agoText(stream.lastHeard, clock.now())}`} className={stream.templates.length > 0 ? '' : 'c6'}>
+    <Card
+      title={`${protocolsText([stream.protocol])}, ${kind} ${stream.observation}`}
+      note={`from port ${stream.sourcePort}, heard ${agoText(stream.lastHeard, clock.now())}`}
+      className={stream.templates.length > 0 ? '' : 'c6'}
+    >
       <div className="card-body">
         <Facts
           of={[
@@ -126,12 +187,27 @@ function StreamCard({ stream }: { readonly stream: Exporter['streams'][number] }
       {stream.templates.length > 0 ? (
         <div className="table-wrap">
           <table className="grid" aria-label="Templates">
-            <thead><tr><th scope="col" className="num">Template</th><th scope="col">Kind</th><th scope="col" className="num">Fields</th><th scope="col">Layout</th></tr></thead>
+            <thead>
+              <tr>
+                <th scope="col" className="num">
+                  Template
+                </th>
+                <th scope="col">Kind</th>
+                <th scope="col" className="num">
+                  Fields
+                </th>
+                <th scope="col">Layout</th>
+              </tr>
+            </thead>
             <tbody>
               {stream.templates.map((template, index) => (
                 <tr key={index}>
-                  <td className="num">{template.id}</td><td>{template.kind}</td><td className="num">{template.fields}</td>
-                  <td style={{ whiteSpace: 'normal' }}><code className="dim">{template.text}</code></td>
+                  <td className="num">{template.id}</td>
+                  <td>{template.kind}</td>
+                  <td className="num">{template.fields}</td>
+                  <td style={{ whiteSpace: 'normal' }}>
+                    <code className="dim">{template.text}</code>
+                  </td>
                 </tr>
               ))}
             </tbody>

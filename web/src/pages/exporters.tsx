@@ -27,12 +27,29 @@ export function Exporters() {
   const data = exporters.data
   return (
     <>
-      <Head title="Exporters" note={data ? `${countText(data.exporters.filter((exporter) => exporter.state === 'heard').length)} heard of ${countText(data.total)}` : ''} />
+      <Head
+        title="Exporters"
+        note={
+          data
+            ? `${countText(data.exporters.filter((exporter) => exporter.state === 'heard').length)} heard of ${countText(data.total)}`
+            : ''
+        }
+      />
       <Card title="All exporters" note="since the server started">
         <Answer of={exporters} height={200}>
-          {(answer) => (answer.exporters.length === 0 ? <Nothing>No exporter has been heard since the server started. The ports that listen stand below.</Nothing> : <List answer={answer} />)}
+          {(answer) =>
+            answer.exporters.length === 0 ? (
+              <Nothing>No exporter has been heard since the server started. The ports that listen stand below.</Nothing>
+            ) : (
+              <List answer={answer} />
+            )
+          }
         </Answer>
-        {data && data.evicted > 0 ? <div className="card-foot">{countText(data.evicted)} exporters that had long been silent were forgotten to keep memory bounded.</div> : null}
+        {data && data.evicted > 0 ? (
+          <div className="card-foot">
+            {countText(data.evicted)} exporters that had long been silent were forgotten to keep memory bounded.
+          </div>
+        ) : null}
       </Card>
       <Listeners health={health.data} />
       <LedgerCard health={health.data} />
@@ -49,23 +66,75 @@ function List({ answer }: { readonly answer: ExportersAnswer }) {
   const rank = { bad: 0, warn: 1, good: 2 } as const
   const columns: Column<Exporter>[] = [
     {
-      id: 'name', head: 'Exporter', value: (row) => nameOf(row),
+      id: 'name',
+      head: 'Exporter',
+      value: (row) => nameOf(row),
       cell: (row) => (
         <span style={{ display: 'inline-flex', alignItems: 'center', gap: 9 }}>
           <span className={`dot ${stateOf(row, now).state}`} aria-hidden="true" />
-          <Go to={`/exporters/${encodeURIComponent(row.address)}`} className="name">{nameOf(row)}</Go>
+          <Go to={`/exporters/${encodeURIComponent(row.address)}`} className="name">
+            {nameOf(row)}
+          </Go>
         </span>
       ),
     },
-    { id: 'state', head: 'State', value: (row) => rank[stateOf(row, now).state], cell: (row) => { const state = stateOf(row, now); return <span className={state.state === 'good' ? '' : state.state}>{state.text}</span> } },
-    { id: 'address', head: 'Address', value: (row) => row.address, cell: (row) => <span className="mono dim">{row.address}</span> },
-    { id: 'protocol', head: 'Protocol', value: (row) => protocolsText(row.protocols), cell: (row) => protocolsText(row.protocols) },
-    { id: 'sampling', head: 'Sampling', value: (row) => row.sampling[0]?.rate ?? 0, cell: (row) => <span className={row.sampling.length === 0 ? 'dim' : ''}>{samplingOf(row)}</span> },
-    { id: 'datagrams', head: 'Datagrams/s', num: true, value: (row) => row.datagramsPerSecond, cell: (row) => perSecond(row.datagramsPerSecond) },
-    { id: 'flows', head: 'Flows/s', num: true, value: (row) => row.flowsPerSecond, cell: (row) => perSecond(row.flowsPerSecond) },
-    { id: 'lost', head: 'Lost', num: true, title: 'Gaps in the sequence numbers: lost before they reached this machine', value: (row) => row.lost, cell: (row) => <span className={row.lost > 0 ? 'warn' : 'dim'}>{countText(row.lost)}</span> },
+    {
+      id: 'state',
+      head: 'State',
+      value: (row) => rank[stateOf(row, now).state],
+      cell: (row) => {
+        const state = stateOf(row, now)
+        return <span className={state.state === 'good' ? '' : state.state}>{state.text}</span>
+      },
+    },
+    {
+      id: 'address',
+      head: 'Address',
+      value: (row) => row.address,
+      cell: (row) => <span className="mono dim">{row.address}</span>,
+    },
+    {
+      id: 'protocol',
+      head: 'Protocol',
+      value: (row) => protocolsText(row.protocols),
+      cell: (row) => protocolsText(row.protocols),
+    },
+    {
+      id: 'sampling',
+      head: 'Sampling',
+      value: (row) => row.sampling[0]?.rate ?? 0,
+      cell: (row) => <span className={row.sampling.length === 0 ? 'dim' : ''}>{samplingOf(row)}</span>,
+    },
+    {
+      id: 'datagrams',
+      head: 'Datagrams/s',
+      num: true,
+      value: (row) => row.datagramsPerSecond,
+      cell: (row) => perSecond(row.datagramsPerSecond),
+    },
+    {
+      id: 'flows',
+      head: 'Flows/s',
+      num: true,
+      value: (row) => row.flowsPerSecond,
+      cell: (row) => perSecond(row.flowsPerSecond),
+    },
+    {
+      id: 'lost',
+      head: 'Lost',
+      num: true,
+      title: 'Gaps in the sequence numbers: lost before they reached this machine',
+      value: (row) => row.lost,
+      cell: (row) => <span className={row.lost > 0 ? 'warn' : 'dim'}>{countText(row.lost)}</span>,
+    },
     { id: 'ports', head: 'Ports', num: true, value: (row) => row.interfaces, cell: (row) => countText(row.interfaces) },
-    { id: 'last', head: 'Last heard', num: true, value: (row) => row.lastHeard, cell: (row) => <span className="dim">{agoText(row.lastHeard, now)}</span> },
+    {
+      id: 'last',
+      head: 'Last heard',
+      num: true,
+      value: (row) => row.lastHeard,
+      cell: (row) => <span className="dim">{agoText(row.lastHeard, now)}</span>,
+    },
   ]
   return (
     <DataTable
@@ -74,7 +143,13 @@ function List({ answer }: { readonly answer: ExportersAnswer }) {
       rows={answer.exporters}
       rowId={(row) => row.address}
       sort={readSort(search['sort']) ?? { column: 'state', descending: false }}
-      onSort={(sort) => void navigate({ to: '.', search: ((was: object) => ({ ...was, sort: writeSort(sort) })) as never, replace: true })}
+      onSort={(sort) =>
+        void navigate({
+          to: '.',
+          search: ((was: object) => ({ ...was, sort: writeSort(sort) })) as never,
+          replace: true,
+        })
+      }
       onPick={(row) => void navigate({ to: `/exporters/${encodeURIComponent(row.address)}` as never })}
     />
   )
@@ -87,8 +162,23 @@ function Listeners({ health }: { readonly health: Health | undefined }) {
         <table className="grid" aria-label="Listeners">
           <thead>
             <tr>
-              <th scope="col">Address</th><th scope="col" className="num">UDP port</th><th scope="col">Receiver</th><th scope="col" className="num">Datagrams</th>
-              <th scope="col" className="num">Bytes</th><th scope="col" className="num">Buffer</th><th scope="col" className="num" title="Dropped by the kernel because the buffer was full">Dropped</th>
+              <th scope="col">Address</th>
+              <th scope="col" className="num">
+                UDP port
+              </th>
+              <th scope="col">Receiver</th>
+              <th scope="col" className="num">
+                Datagrams
+              </th>
+              <th scope="col" className="num">
+                Bytes
+              </th>
+              <th scope="col" className="num">
+                Buffer
+              </th>
+              <th scope="col" className="num" title="Dropped by the kernel because the buffer was full">
+                Dropped
+              </th>
             </tr>
           </thead>
           <tbody>
@@ -100,7 +190,9 @@ function Listeners({ health }: { readonly health: Health | undefined }) {
                 <td className="num">{countText(listener.datagrams)}</td>
                 <td className="num">{bytesText(listener.bytes)}</td>
                 <td className="num">{bytesText(listener.receiveBufferBytes)}</td>
-                <td className={`num ${listener.kernelDropped > 0 ? 'bad strong' : 'dim'}`}>{countText(listener.kernelDropped)}</td>
+                <td className={`num ${listener.kernelDropped > 0 ? 'bad strong' : 'dim'}`}>
+                  {countText(listener.kernelDropped)}
+                </td>
               </tr>
             ))}
           </tbody>
@@ -131,7 +223,12 @@ function LedgerCard({ health }: { readonly health: Health | undefined }) {
             ['Refused by the spool', <Count key="6" n={flows.spoolRefused} wrong />],
             ['Waiting in the spool', <Count key="7" n={flows.waiting} />],
             ['Stored', <Count key="8" n={flows.stored} />],
-            ['Counters', <span key="9" className="figures">{countText(metrics.decoded)} decoded, {countText(metrics.stored)} stored</span>],
+            [
+              'Counters',
+              <span key="9" className="figures">
+                {countText(metrics.decoded)} decoded, {countText(metrics.stored)} stored
+              </span>,
+            ],
           ]}
         />
       </div>
@@ -145,10 +242,24 @@ function Refused({ answer }: { readonly answer: ExportersAnswer | undefined }) {
     <Card title="Refused" note="datagrams of no known exporter, and why">
       <div className="table-wrap">
         <table className="grid" aria-label="Refused datagrams">
-          <thead><tr><th scope="col">Reason</th><th scope="col">Code</th><th scope="col" className="num">Datagrams</th></tr></thead>
+          <thead>
+            <tr>
+              <th scope="col">Reason</th>
+              <th scope="col">Code</th>
+              <th scope="col" className="num">
+                Datagrams
+              </th>
+            </tr>
+          </thead>
           <tbody>
             {answer.refused.map((one) => (
-              <tr key={one.code}><td style={{ whiteSpace: 'normal' }}>{one.text}</td><td><code className="dim">{one.code}</code></td><td className="num">{countText(one.count)}</td></tr>
+              <tr key={one.code}>
+                <td style={{ whiteSpace: 'normal' }}>{one.text}</td>
+                <td>
+                  <code className="dim">{one.code}</code>
+                </td>
+                <td className="num">{countText(one.count)}</td>
+              </tr>
             ))}
           </tbody>
         </table>

@@ -46,9 +46,17 @@ export function HostPage() {
   const ends = useEnds('src_vm', 'dst_vm', filter)
   const host = inventory?.machines.find((machine) => machine.name === name && machine.kind === 'host')
   const guests = useMemo(() => {
-    const here = new Set((inventory?.machines ?? []).filter((machine) => machine.host === name && machine.kind !== 'host').map((machine) => machine.name))
+    const here = new Set(
+      (inventory?.machines ?? [])
+        .filter((machine) => machine.host === name && machine.kind !== 'host')
+        .map((machine) => machine.name),
+    )
     const talking = new Map((ends.data ?? []).map((end) => [end.name, end]))
-    return inventory && ends.data ? [...here].map((guest): GuestRow => talking.get(guest) ?? { name: guest, out: 0, in: 0, peers: 0 }).sort((a, b) => b.out + b.in - (a.out + a.in)) : undefined
+    return inventory && ends.data
+      ? [...here]
+          .map((guest): GuestRow => talking.get(guest) ?? { name: guest, out: 0, in: 0, peers: 0 })
+          .sort((a, b) => b.out + b.in - (a.out + a.in))
+      : undefined
   }, [inventory, ends.data, name])
   const switches = (inventory?.switches ?? []).filter((one) => one.host === name)
   return (
@@ -60,10 +68,32 @@ export function HostPage() {
           <Facts
             of={[
               ['Machines on it', guests ? countText(guests.length) : null],
-              ['Addresses', listed((host?.addresses ?? []).map((address) => <Name key={address} of="ip" value={address} strong={false} />))],
+              [
+                'Addresses',
+                listed(
+                  (host?.addresses ?? []).map((address) => (
+                    <Name key={address} of="ip" value={address} strong={false} />
+                  )),
+                ),
+              ],
               ['MAC', listed((host?.macs ?? []).map((mac) => <code key={mac}>{mac}</code>))],
               ['UUID', host?.uuid ? <code>{host.uuid}</code> : null],
-              ['Switches', listed(switches.map((one) => <Go key={one.address} to={`/exporters/${encodeURIComponent(one.address)}`} className="name">{one.name ?? nameOf(exporters?.exporters.find((exporter) => exporter.address === one.address) ?? { name: null, address: one.address })}</Go>))],
+              [
+                'Switches',
+                listed(
+                  switches.map((one) => (
+                    <Go key={one.address} to={`/exporters/${encodeURIComponent(one.address)}`} className="name">
+                      {one.name ??
+                        nameOf(
+                          exporters?.exporters.find((exporter) => exporter.address === one.address) ?? {
+                            name: null,
+                            address: one.address,
+                          },
+                        )}
+                    </Go>
+                  )),
+                ),
+              ],
               ['Learnt from', host ? host.from.join(', ') : null],
               ['Last seen', host?.lastSeen ? agoText(host.lastSeen, clock.now()) : null],
             ]}

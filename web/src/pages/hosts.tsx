@@ -40,13 +40,24 @@ export function Hosts() {
   const rows = useMemo(() => {
     if (!inventory && !ends.data) return undefined
     const running = new Map<string, number>()
-    for (const machine of inventory?.machines ?? []) if (machine.host !== null && machine.kind !== 'host') running.set(machine.host, (running.get(machine.host) ?? 0) + 1)
+    for (const machine of inventory?.machines ?? [])
+      if (machine.host !== null && machine.kind !== 'host')
+        running.set(machine.host, (running.get(machine.host) ?? 0) + 1)
     const scale = inside.data ? 8 / Math.max(1, (inside.data.bounds.to - inside.data.bounds.from) / 1000) : 0
     const kept = new Map((inside.data?.rows ?? []).map((row) => [String(row.key['src_host']), row.bytes * scale]))
     const all = new Map<string, HostRow>()
-    const make = (name: string, lastSeen: number | null): HostRow => ({ name, machines: running.get(name) ?? 0, out: 0, in: 0, inside: kept.get(name) ?? 0, lastSeen })
-    for (const machine of inventory?.machines ?? []) if (machine.kind === 'host') all.set(machine.name, make(machine.name, machine.lastSeen))
-    for (const end of ends.data ?? []) all.set(end.name, { ...(all.get(end.name) ?? make(end.name, null)), out: end.out, in: end.in })
+    const make = (name: string, lastSeen: number | null): HostRow => ({
+      name,
+      machines: running.get(name) ?? 0,
+      out: 0,
+      in: 0,
+      inside: kept.get(name) ?? 0,
+      lastSeen,
+    })
+    for (const machine of inventory?.machines ?? [])
+      if (machine.kind === 'host') all.set(machine.name, make(machine.name, machine.lastSeen))
+    for (const end of ends.data ?? [])
+      all.set(end.name, { ...(all.get(end.name) ?? make(end.name, null)), out: end.out, in: end.in })
     return [...all.values()].sort((a, b) => b.out + b.in - (a.out + a.in))
   }, [inventory, ends.data, inside.data])
   return (
@@ -56,16 +67,61 @@ export function Hosts() {
       <Card title={`${countText(rows?.length ?? 0)} hosts`} note="bits a second, average over the time shown">
         <Answer of={{ ...ends, data: rows }} height={200}>
           {(all) => {
-            if (all.length === 0) return <Nothing>No host is known yet. They are learnt from sFlow host structures, or listed in the configuration.</Nothing>
+            if (all.length === 0)
+              return (
+                <Nothing>
+                  No host is known yet. They are learnt from sFlow host structures, or listed in the configuration.
+                </Nothing>
+              )
             const columns: Column<HostRow>[] = [
-              { id: 'name', head: 'Host', value: (row) => row.name, cell: (row) => <Name of="host" value={row.name} /> },
-              { id: 'machines', head: 'Machines', num: true, value: (row) => row.machines, cell: (row) => countText(row.machines) },
+              {
+                id: 'name',
+                head: 'Host',
+                value: (row) => row.name,
+                cell: (row) => <Name of="host" value={row.name} />,
+              },
+              {
+                id: 'machines',
+                head: 'Machines',
+                num: true,
+                value: (row) => row.machines,
+                cell: (row) => countText(row.machines),
+              },
               ...endsColumns<HostRow>(Math.max(1, ...all.flatMap((row) => [row.out, row.in]))),
-              { id: 'inside', head: 'Stays inside', num: true, title: 'Between machines of the same host', value: (row) => row.inside, cell: (row) => rateText('bytes', row.inside) },
-              { id: 'seen', head: 'Last seen', num: true, value: (row) => row.lastSeen, cell: (row) => <span className="dim">{row.lastSeen === null ? '–' : agoText(row.lastSeen, clock.now())}</span> },
+              {
+                id: 'inside',
+                head: 'Stays inside',
+                num: true,
+                title: 'Between machines of the same host',
+                value: (row) => row.inside,
+                cell: (row) => rateText('bytes', row.inside),
+              },
+              {
+                id: 'seen',
+                head: 'Last seen',
+                num: true,
+                value: (row) => row.lastSeen,
+                cell: (row) => (
+                  <span className="dim">{row.lastSeen === null ? '–' : agoText(row.lastSeen, clock.now())}</span>
+                ),
+              },
             ]
             return (
-              <DataTable label="Hosts" columns={columns} rows={all} rowId={(row) => row.name} sort={readSort(search['sort'])} onSort={(sort) => void navigate({ to: '.', search: ((was: object) => ({ ...was, sort: writeSort(sort) })) as never, replace: true })} onPick={(row) => void navigate({ to: `/hosts/${encodeURIComponent(row.name)}` as never })} />
+              <DataTable
+                label="Hosts"
+                columns={columns}
+                rows={all}
+                rowId={(row) => row.name}
+                sort={readSort(search['sort'])}
+                onSort={(sort) =>
+                  void navigate({
+                    to: '.',
+                    search: ((was: object) => ({ ...was, sort: writeSort(sort) })) as never,
+                    replace: true,
+                  })
+                }
+                onPick={(row) => void navigate({ to: `/hosts/${encodeURIComponent(row.name)}` as never })}
+              />
             )
           }}
         </Answer>

@@ -42,7 +42,12 @@ export function MachinePage() {
             <Facts
               of={[
                 ['Host', machine.host === null ? null : <Name key="h" of="host" value={machine.host} />],
-                ['Addresses', listed(machine.addresses.map((address) => <Name key={address} of="ip" value={address} strong={false} />))],
+                [
+                  'Addresses',
+                  listed(
+                    machine.addresses.map((address) => <Name key={address} of="ip" value={address} strong={false} />),
+                  ),
+                ],
                 ['MAC', listed(machine.macs.map((mac) => <code key={mac}>{mac}</code>))],
                 ['VLANs', listed(machine.vlans.map((vlan) => <Name key={vlan} of="vlan" value={vlan} />))],
                 ['Slice', machine.slice],
@@ -52,7 +57,9 @@ export function MachinePage() {
               ]}
             />
           ) : (
-            <p className="dim">No inventory entry has this name now. Flows that were given it when they came are still found.</p>
+            <p className="dim">
+              No inventory entry has this name now. Flows that were given it when they came are still found.
+            </p>
           )}
         </div>
       </Card>

@@ -28,10 +28,46 @@ export function Settings() {
         <div className="card-body">
           <Facts
             of={[
-              ['Colours', <Segments key="c" label="Colours" value={colorScheme} options={SCHEMES.map(({ value, label }) => ({ value, label }))} onChange={setColorScheme} />],
-              ['Time zone', <Segments key="z" label="Time zone" value={clock.zone} options={[{ value: 'local', label: zone === 'UTC' ? 'Browser (UTC)' : `Browser (${zone})` }, { value: 'utc', label: 'UTC' }]} onChange={clock.setZone} />],
-              ['Answers', <Segments key="l" label="Answers" value={clock.live ? 'live' : 'still'} options={LIVE} onChange={(value) => clock.setLive(value === 'live')} />],
-              ['Keys', <span key="k"><kbd>⌘ K</kbd> or <kbd>/</kbd> finds everything; <kbd>↑</kbd> <kbd>↓</kbd> <kbd>Enter</kbd> walk tables; <kbd>⌘ ↵</kbd> runs a filter</span>],
+              [
+                'Colours',
+                <Segments
+                  key="c"
+                  label="Colours"
+                  value={colorScheme}
+                  options={SCHEMES.map(({ value, label }) => ({ value, label }))}
+                  onChange={setColorScheme}
+                />,
+              ],
+              [
+                'Time zone',
+                <Segments
+                  key="z"
+                  label="Time zone"
+                  value={clock.zone}
+                  options={[
+                    { value: 'local', label: zone === 'UTC' ? 'Browser (UTC)' : `Browser (${zone})` },
+                    { value: 'utc', label: 'UTC' },
+                  ]}
+                  onChange={clock.setZone}
+                />,
+              ],
+              [
+                'Answers',
+                <Segments
+                  key="l"
+                  label="Answers"
+                  value={clock.live ? 'live' : 'still'}
+                  options={LIVE}
+                  onChange={(value) => clock.setLive(value === 'live')}
+                />,
+              ],
+              [
+                'Keys',
+                <span key="k">
+                  <kbd>⌘ K</kbd> or <kbd>/</kbd> finds everything; <kbd>↑</kbd> <kbd>↓</kbd> <kbd>Enter</kbd> walk
+                  tables; <kbd>⌘ ↵</kbd> runs a filter
+                </span>,
+              ],
             ]}
           />
         </div>
@@ -45,12 +81,28 @@ export function Settings() {
                   ['Version', data.version],
                   ['Running for', durationText(data.now - data.startedAt)],
                   ['State', data.status === 'ok' ? 'all is well' : data.reasons.join(' ')],
-                  ['Store', `${data.store.state}, ${countText(data.store.flows)} flows in ${bytesText(data.store.bytesOnDisk)}`],
+                  [
+                    'Store',
+                    `${data.store.state}, ${countText(data.store.flows)} flows in ${bytesText(data.store.bytesOnDisk)}`,
+                  ],
                   ['Oldest flow', data.store.oldest === null ? null : momentText(data.store.oldest, clock.zone)],
                   ['Newest flow', data.store.newest === null ? null : agoText(data.store.newest, data.now)],
-                  ['Spool', `${countText(data.spool.rows)} flows in ${countText(data.spool.files)} files, ${bytesText(data.spool.bytes)} of at most ${bytesText(data.spool.limitBytes)}`],
-                  ['API', <a key="a" className="link" href="/api/v1/openapi.json">OpenAPI description</a>],
-                  ['Metrics', <a key="m" className="link" href="/metrics">for Prometheus</a>],
+                  [
+                    'Spool',
+                    `${countText(data.spool.rows)} flows in ${countText(data.spool.files)} files, ${bytesText(data.spool.bytes)} of at most ${bytesText(data.spool.limitBytes)}`,
+                  ],
+                  [
+                    'API',
+                    <a key="a" className="link" href="/api/v1/openapi.json">
+                      OpenAPI description
+                    </a>,
+                  ],
+                  [
+                    'Metrics',
+                    <a key="m" className="link" href="/metrics">
+                      for Prometheus
+                    </a>,
+                  ],
                 ]}
               />
             )}

@@ -38,7 +38,11 @@ export function VlanPage() {
       <Head title={id === '0' ? 'Untagged' : `VLAN ${id}`} note={name} filter={filter} />
       <SeriesCard title="Traffic" filter={filter} over={OVER} />
       <TopCard title="Where it goes" note="by locality" by={LOCALITY} filter={filter} className="c4 stretch" />
-      <Card title="Machines on it" note={ends.data ? `${countText(ends.data.length)} talking in the time shown` : ''} className="c7">
+      <Card
+        title="Machines on it"
+        note={ends.data ? `${countText(ends.data.length)} talking in the time shown` : ''}
+        className="c7"
+      >
         <Answer of={ends} height={200}>
           {(rows) => {
             if (rows.length === 0) return <NothingInSpan filtered />

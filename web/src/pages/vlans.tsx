@@ -45,11 +45,21 @@ export function Vlans() {
     for (const row of top.data.rows) {
       const id = Number(row.key['vlan'])
       const was = all.get(id)
-      all.set(id, { id, name: was?.name ?? null, lastSeen: was?.lastSeen ?? null, rate: row.bytes * scale, share: row.bytes / total, error: errorText(row.bytes, row.low, row.high) })
+      all.set(id, {
+        id,
+        name: was?.name ?? null,
+        lastSeen: was?.lastSeen ?? null,
+        rate: row.bytes * scale,
+        share: row.bytes / total,
+        error: errorText(row.bytes, row.low, row.high),
+      })
     }
     return [...all.values()].sort((a, b) => b.rate - a.rate)
   }, [top.data, known])
-  const paint = usePaint(BY, useMemo(() => (rows ?? []).map((row) => ({ vlan: row.id })), [rows]))
+  const paint = usePaint(
+    BY,
+    useMemo(() => (rows ?? []).map((row) => ({ vlan: row.id })), [rows]),
+  )
   return (
     <>
       <Head title="VLANs" note="each packet counted once, on the VLAN it came in by" />
@@ -60,12 +70,41 @@ export function Vlans() {
             if (all.length === 0) return <Nothing>No VLAN has been seen yet.</Nothing>
             const most = Math.max(1, ...all.map((row) => row.rate))
             const columns: Column<VlanRow>[] = [
-              { id: 'id', head: 'VLAN', value: (row) => row.id, cell: (row) => <><span className="swatch" style={{ background: paint({ vlan: row.id }) }} aria-hidden="true" />{row.id === 0 ? <span className="dim">untagged</span> : <Name of="vlan" value={row.id} />}</> },
-              { id: 'rate', head: 'Average', num: true, value: (row) => row.rate, cell: (row) => rateText('bytes', row.rate) },
-              { id: 'error', head: '± 95 %', num: true, cell: (row) => <span className="dim">{row.error.replace('± ', '')}</span> },
+              {
+                id: 'id',
+                head: 'VLAN',
+                value: (row) => row.id,
+                cell: (row) => (
+                  <>
+                    <span className="swatch" style={{ background: paint({ vlan: row.id }) }} aria-hidden="true" />
+                    {row.id === 0 ? <span className="dim">untagged</span> : <Name of="vlan" value={row.id} />}
+                  </>
+                ),
+              },
+              {
+                id: 'rate',
+                head: 'Average',
+                num: true,
+                value: (row) => row.rate,
+                cell: (row) => rateText('bytes', row.rate),
+              },
+              {
+                id: 'error',
+                head: '± 95 %',
+                num: true,
+                cell: (row) => <span className="dim">{row.error.replace('± ', '')}</span>,
+              },
               { id: 'share', head: 'Share', num: true, value: (row) => row.share, cell: (row) => shareText(row.share) },
               { id: 'bar', head: '', cell: (row) => <Bar share={row.rate / most} colour={paint({ vlan: row.id })} /> },
-              { id: 'seen', head: 'Last seen', num: true, value: (row) => row.lastSeen, cell: (row) => <span className="dim">{row.lastSeen === null ? '–' : agoText(row.lastSeen, clock.now())}</span> },
+              {
+                id: 'seen',
+                head: 'Last seen',
+                num: true,
+                value: (row) => row.lastSeen,
+                cell: (row) => (
+                  <span className="dim">{row.lastSeen === null ? '–' : agoText(row.lastSeen, clock.now())}</span>
+                ),
+              },
             ]
             return (
               <DataTable
@@ -74,7 +113,13 @@ export function Vlans() {
                 rows={all}
                 rowId={(row) => String(row.id)}
                 sort={readSort(search['sort'])}
-                onSort={(sort) => void navigate({ to: '.', search: ((was: object) => ({ ...was, sort: writeSort(sort) })) as never, replace: true })}
+                onSort={(sort) =>
+                  void navigate({
+                    to: '.',
+                    search: ((was: object) => ({ ...was, sort: writeSort(sort) })) as never,
+                    replace: true,
+                  })
+                }
                 onPick={(row) => void navigate({ to: `/vlans/${row.id}` as never })}
               />
             )

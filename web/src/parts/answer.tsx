@@ -24,7 +24,9 @@ export function Answer<T>({ of, height, children }: AnswerProps<T>) {
     <>
       {of.error ? <Failure error={of.error} since={of.errorUpdatedAt} retry={() => void of.refetch()} /> : null}
       {of.data === undefined ? (
-        of.error ? null : <div style={{ minHeight: height ?? 80 }} aria-busy="true" />
+        of.error ? null : (
+          <div style={{ minHeight: height ?? 80 }} aria-busy="true" />
+        )
       ) : (
         <div aria-busy={of.isPlaceholderData} style={of.isPlaceholderData ? { opacity: 0.7 } : undefined}>
           {children(of.data)}
@@ -35,7 +37,13 @@ export function Answer<T>({ of, height, children }: AnswerProps<T>) {
 }
 
 /** Table, rows read, milliseconds and sampling, in small. */
-export function Provenance({ of, error }: { readonly of: Asked<{ source: string; rowsRead: number; tookMs: number; samplingRates: number[] }>; readonly error?: string }) {
+export function Provenance({
+  of,
+  error,
+}: {
+  readonly of: Asked<{ source: string; rowsRead: number; tookMs: number; samplingRates: number[] }>
+  readonly error?: string
+}) {
   if (!of.data) return null
   const { source, rowsRead, tookMs, samplingRates } = of.data
   const sampling = samplingText(samplingRates)

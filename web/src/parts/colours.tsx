@@ -18,11 +18,19 @@ export function useScheme(): Scheme {
   return useComputedColorScheme('light')
 }
 
-const LOCALITY_SLOTS: Readonly<Record<string, number>> = { intra_host: 0, inter_host: 1, vm_physical: 2, vm_external: 3, external: 6 }
+const LOCALITY_SLOTS: Readonly<Record<string, number>> = {
+  intra_host: 0,
+  inter_host: 1,
+  vm_physical: 2,
+  vm_external: 3,
+  external: 6,
+}
 
 /** A machine is the same thing as sender and as receiver, so it has one colour. */
 export function colourId(columns: readonly string[], key: Key): string {
-  return columns.map((column) => `${kindOf(column) === 'plain' ? column : kindOf(column)}=${String(key[column] ?? '')}`).join('|')
+  return columns
+    .map((column) => `${kindOf(column) === 'plain' ? column : kindOf(column)}=${String(key[column] ?? '')}`)
+    .join('|')
 }
 
 export type Paint = (key: Key) => string

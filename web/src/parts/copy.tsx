@@ -19,7 +19,15 @@ export async function copyText(text: string): Promise<boolean> {
   }
 }
 
-export function CopyButton({ text, label = 'Copy', className = '' }: { readonly text: string | (() => string); readonly label?: string; readonly className?: string }) {
+export function CopyButton({
+  text,
+  label = 'Copy',
+  className = '',
+}: {
+  readonly text: string | (() => string)
+  readonly label?: string
+  readonly className?: string
+}) {
   const [done, setDone] = useState(false)
   useEffect(() => {
     if (!done) return
@@ -28,7 +36,11 @@ export function CopyButton({ text, label = 'Copy', className = '' }: { readonly 
   }, [done])
   const link = className === 'link'
   return (
-    <button type="button" className={link ? 'link' : `button small-button ${className}`} onClick={() => void copyText(typeof text === 'string' ? text : text()).then(setDone)}>
+    <button
+      type="button"
+      className={link ? 'link' : `button small-button ${className}`}
+      onClick={() => void copyText(typeof text === 'string' ? text : text()).then(setDone)}
+    >
       {link ? null : done ? <Check size={13} aria-hidden="true" /> : <Copy size={13} aria-hidden="true" />}
       <span role="status">{done ? 'Copied' : label}</span>
     </button>

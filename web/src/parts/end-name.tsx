@@ -3,7 +3,13 @@ import type { KeyValue } from '../../../src/api/contract/query.ts'
 import { useMachineIndex } from '../names/machine-index.ts'
 import { Name } from './name.tsx'
 
-export function EndName({ vm, address }: { readonly vm: KeyValue | undefined; readonly address: KeyValue | undefined }) {
+export function EndName({
+  vm,
+  address,
+}: {
+  readonly vm: KeyValue | undefined
+  readonly address: KeyValue | undefined
+}) {
   const machine = useMachineIndex().byAddress.get(String(address))
   if (vm) return <Name of="vm" value={vm} />
   if (machine) return <Name of={machine.kind === 'host' ? 'host' : 'vm'} value={machine.name} />

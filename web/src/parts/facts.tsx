@@ -18,5 +18,12 @@ export function Facts({ of }: { readonly of: readonly (readonly [string, ReactNo
 
 /** Values with commas between, or null if there are none. */
 export function listed(values: readonly ReactNode[]): ReactNode {
-  return values.length === 0 ? null : values.map((value, at) => <span key={at}>{at > 0 ? ', ' : ''}{value}</span>)
+  return values.length === 0
+    ? null
+    : values.map((value, at) => (
+        <span key={at}>
+          {at > 0 ? ', ' : ''}
+          {value}
+        </span>
+      ))
 }

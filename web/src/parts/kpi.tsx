@@ -22,5 +22,11 @@ export function Kpi({ label, value, unit, note, state, to, search }: KpiProps) {
       <div className={`kpi-note truncate ${state ?? ''}`}>{note ?? '\u00a0'}</div>
     </>
   )
-  return to === undefined ? <div className="kpi">{inside}</div> : <Go to={to} {...(search ? { search } : {})} className="kpi">{inside}</Go>
+  return to === undefined ? (
+    <div className="kpi">{inside}</div>
+  ) : (
+    <Go to={to} {...(search ? { search } : {})} className="kpi">
+      {inside}
+    </Go>
+  )
 }

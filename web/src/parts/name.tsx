@@ -16,7 +16,15 @@ function ExporterText({ address }: { readonly address: string }) {
   return name === undefined ? <span className="mono">{address}</span> : <span title={address}>{name}</span>
 }
 
-export function Name({ of, value, strong = true }: { readonly of: string; readonly value: KeyValue | undefined; readonly strong?: boolean }) {
+export function Name({
+  of,
+  value,
+  strong = true,
+}: {
+  readonly of: string
+  readonly value: KeyValue | undefined
+  readonly strong?: boolean
+}) {
   const text = valueText(of, value)
   const path = pathOf(of, value)
   const mono = kindOf(of) === 'address' ? ' mono' : ''

@@ -7,7 +7,15 @@ import { useClock } from '../time/clock.tsx'
 import { agoText, clockText, momentText } from '../time/zone.ts'
 
 /** What failed, since when, and what to do. */
-export function Failure({ error, since, retry }: { readonly error: unknown; readonly since?: number; readonly retry?: () => void }) {
+export function Failure({
+  error,
+  since,
+  retry,
+}: {
+  readonly error: unknown
+  readonly since?: number
+  readonly retry?: () => void
+}) {
   const clock = useClock()
   const queries = useQueryClient()
   const problem = problemFrom(error)
@@ -18,8 +26,14 @@ export function Failure({ error, since, retry }: { readonly error: unknown; read
       {problem.expected === undefined ? null : <span>Expected: {problem.expected}</span>}
       {problem.hint === undefined ? null : <span>{problem.hint}</span>}
       <span className="row">
-        {since === undefined || since === 0 ? null : <span className="small">since {clockText(since, clock.zone, true)}</span>}
-        <button type="button" className="button small-button" onClick={retry ?? (() => void queries.refetchQueries({ stale: true }))}>
+        {since === undefined || since === 0 ? null : (
+          <span className="small">since {clockText(since, clock.zone, true)}</span>
+        )}
+        <button
+          type="button"
+          className="button small-button"
+          onClick={retry ?? (() => void queries.refetchQueries({ stale: true }))}
+        >
           Try again
         </button>
       </span>
@@ -44,12 +58,15 @@ export function NothingInSpan({ filtered = false }: { readonly filtered?: boolea
       ) : (
         <>
           <span>
-            There is traffic from {momentText(oldest, clock.zone)} to {momentText(newest, clock.zone)} ({agoText(newest, clock.now())}).
+            There is traffic from {momentText(oldest, clock.zone)} to {momentText(newest, clock.zone)} (
+            {agoText(newest, clock.now())}).
           </span>
           <button
             type="button"
             className="button small-button"
-            onClick={() => clock.setSpan({ kind: 'between', from: Math.max(oldest, newest - 3_600_000), to: newest + 1000 })}
+            onClick={() =>
+              clock.setSpan({ kind: 'between', from: Math.max(oldest, newest - 3_600_000), to: newest + 1000 })
+            }
           >
             Show the newest of it
           </button>

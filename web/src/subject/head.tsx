@@ -2,7 +2,17 @@
 import type { ReactNode } from 'react'
 import { Go } from '../parts/go.tsx'
 
-export function Head({ title, note, filter, children }: { readonly title: string; readonly note?: ReactNode; readonly filter?: string; readonly children?: ReactNode }) {
+export function Head({
+  title,
+  note,
+  filter,
+  children,
+}: {
+  readonly title: string
+  readonly note?: ReactNode
+  readonly filter?: string
+  readonly children?: ReactNode
+}) {
   return (
     <div className="page-head">
       <h1>{title}</h1>
@@ -10,8 +20,12 @@ export function Head({ title, note, filter, children }: { readonly title: string
       {children}
       {filter === undefined ? null : (
         <span style={{ marginLeft: 'auto' }} className="row">
-          <Go to="/conversations" search={{ filter }} className="link">Flows</Go>
-          <Go to="/explore" search={{ filter, by: 'service' }} className="link">Open in Explore</Go>
+          <Go to="/conversations" search={{ filter }} className="link">
+            Flows
+          </Go>
+          <Go to="/explore" search={{ filter, by: 'service' }} className="link">
+            Open in Explore
+          </Go>
         </span>
       )}
     </div>

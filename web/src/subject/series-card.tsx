@@ -31,7 +31,9 @@ export function SeriesCard({ title, filter, over, className = 'c8 stretch' }: Se
       end={
         <>
           {over.length > 1 ? <Segments label="By" value={dimension} options={over} onChange={setBy} tight /> : null}
-          <Go to="/explore" search={{ filter, by: dimension }} className="link">Explore</Go>
+          <Go to="/explore" search={{ filter, by: dimension }} className="link">
+            Explore
+          </Go>
         </>
       }
       foot={<Provenance of={series} />}
@@ -54,12 +56,19 @@ export function SeriesCard({ title, filter, over, className = 'c8 stretch' }: Se
 
 export function Legend({ answer }: { readonly answer: Answered<SeriesAnswer> }) {
   const layers = layersOf(answer)
-  const paint = usePaint(answer.columns, layers.filter((layer) => !layer.other).map((layer) => layer.key))
+  const paint = usePaint(
+    answer.columns,
+    layers.filter((layer) => !layer.other).map((layer) => layer.key),
+  )
   return (
     <div className="legend">
       {layers.map((layer) => (
         <span key={layer.id} style={{ display: 'inline-flex', alignItems: 'center' }}>
-          <span className="swatch" style={{ background: layer.other ? 'var(--other)' : paint(layer.key), marginRight: 6 }} aria-hidden="true" />
+          <span
+            className="swatch"
+            style={{ background: layer.other ? 'var(--other)' : paint(layer.key), marginRight: 6 }}
+            aria-hidden="true"
+          />
           {layer.name}
         </span>
       ))}

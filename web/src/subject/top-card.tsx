@@ -29,12 +29,32 @@ function sentence(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1)
 }
 
-export function TopCard({ title, note, by, filter, limit = 7, metric = 'bytes', className = 'c6 stretch' }: TopCardProps) {
+export function TopCard({
+  title,
+  note,
+  by,
+  filter,
+  limit = 7,
+  metric = 'bytes',
+  className = 'c6 stretch',
+}: TopCardProps) {
   const top = useTop({ by, filter, metric, limit })
   const rows = top.data?.rows ?? NO_ROWS
-  const paint = usePaint(by, rows.map((row) => row.key))
+  const paint = usePaint(
+    by,
+    rows.map((row) => row.key),
+  )
   return (
-    <Card title={title} note={note} className={className} end={<Go to="/explore" search={{ filter, by: by.join(',') }} className="link">Explore</Go>}>
+    <Card
+      title={title}
+      note={note}
+      className={className}
+      end={
+        <Go to="/explore" search={{ filter, by: by.join(',') }} className="link">
+          Explore
+        </Go>
+      }
+    >
       <Answer of={top} height={160}>
         {(data) => {
           if (data.rows.length === 0) return <NothingInSpan />
@@ -46,20 +66,36 @@ export function TopCard({ title, note, by, filter, limit = 7, metric = 'bytes', 
               head: sentence(labelOf(dimension)),
               cell: (row) => (
                 <span className="cell-name" style={{ display: 'inline-flex', alignItems: 'center' }}>
-                  {at === 0 ? <span className="swatch" style={{ background: paint(row.key) }} aria-hidden="true" /> : null}
+                  {at === 0 ? (
+                    <span className="swatch" style={{ background: paint(row.key) }} aria-hidden="true" />
+                  ) : null}
                   <Name of={dimension} value={row.key[dimension]} strong={at === 0} />
                 </span>
               ),
             })),
             { id: 'average', head: 'Average', num: true, cell: (row) => rateText(metric, row[metric] * scale) },
-            { id: 'error', head: '± 95 %', num: true, cell: (row) => <span className="dim">{errorText(row[metric], row.low, row.high).replace('± ', '')}</span> },
-            { id: 'share', head: 'Share', num: true, cell: (row) => shareText(data.total[metric] > 0 ? row[metric] / data.total[metric] : 0) },
+            {
+              id: 'error',
+              head: '± 95 %',
+              num: true,
+              cell: (row) => <span className="dim">{errorText(row[metric], row.low, row.high).replace('± ', '')}</span>,
+            },
+            {
+              id: 'share',
+              head: 'Share',
+              num: true,
+              cell: (row) => shareText(data.total[metric] > 0 ? row[metric] / data.total[metric] : 0),
+            },
             { id: 'bar', head: '', cell: (row) => <Bar share={row[metric] / most} colour={paint(row.key)} /> },
           ]
           return (
             <>
               <DataTable label={title} columns={columns} rows={data.rows} rowId={(row) => JSON.stringify(row.key)} />
-              {data.groups > data.rows.length ? <div className="card-foot">{data.rows.length} of {data.groups.toLocaleString('en-GB')}</div> : null}
+              {data.groups > data.rows.length ? (
+                <div className="card-foot">
+                  {data.rows.length} of {data.groups.toLocaleString('en-GB')}
+                </div>
+              ) : null}
             </>
           )
         }}

@@ -21,8 +21,21 @@ export function useEnds(source: string, target: string, filter = '') {
   const rows = useMemo(() => {
     if (!pairs.data) return undefined
     const scale = 8 / Math.max(1, (pairs.data.bounds.to - pairs.data.bounds.from) / 1000)
-    const whole = cut && sent.data && received.data ? { sent: sent.data, received: received.data } : { sent: pairs.data, received: pairs.data }
-    return endsOf(whole.sent, whole.received, pairs.data, source, target).map((ends) => ({ ...ends, out: ends.out * scale, in: ends.in * scale }))
+    const whole =
+      cut && sent.data && received.data
+        ? { sent: sent.data, received: received.data }
+        : { sent: pairs.data, received: pairs.data }
+    return endsOf(whole.sent, whole.received, pairs.data, source, target).map((ends) => ({
+      ...ends,
+      out: ends.out * scale,
+      in: ends.in * scale,
+    }))
   }, [pairs.data, cut, sent.data, received.data, source, target])
-  return { data: rows, error: pairs.error, isPlaceholderData: pairs.isPlaceholderData, errorUpdatedAt: pairs.errorUpdatedAt, refetch: () => pairs.refetch() }
+  return {
+    data: rows,
+    error: pairs.error,
+    isPlaceholderData: pairs.isPlaceholderData,
+    errorUpdatedAt: pairs.errorUpdatedAt,
+    refetch: () => pairs.refetch(),
+  }
 }

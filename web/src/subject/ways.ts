@@ -7,10 +7,24 @@ export function waysOf(out: Answered<SeriesAnswer>, into: Answered<SeriesAnswer>
   const one = (answer: SeriesAnswer, way: string) => {
     const series = answer.series[0]
     const at = new Map(answer.times.map((time, index) => [time, index]))
-    const pick = (values: readonly (number | null)[] | undefined) => out.times.map((time) => values?.[at.get(time) ?? -1] ?? null)
-    return { key: { way }, other: false, values: pick(series?.values), low: pick(series?.low), high: pick(series?.high), total: answer.total }
+    const pick = (values: readonly (number | null)[] | undefined) =>
+      out.times.map((time) => values?.[at.get(time) ?? -1] ?? null)
+    return {
+      key: { way },
+      other: false,
+      values: pick(series?.values),
+      low: pick(series?.low),
+      high: pick(series?.high),
+      total: answer.total,
+    }
   }
-  return { ...out, columns: ['way'], series: [one(out, 'out'), one(into, 'in')], rowsRead: out.rowsRead + into.rowsRead, tookMs: Math.max(out.tookMs, into.tookMs) }
+  return {
+    ...out,
+    columns: ['way'],
+    series: [one(out, 'out'), one(into, 'in')],
+    rowsRead: out.rowsRead + into.rowsRead,
+    tookMs: Math.max(out.tookMs, into.tookMs),
+  }
 }
 
 export interface Peer {

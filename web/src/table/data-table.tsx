@@ -76,17 +76,41 @@ export function DataTable<T>(props: DataTableProps<T>) {
   )
 }
 
-function Head<T>({ column, sort, onSort }: { readonly column: Column<T>; readonly sort: Sort | undefined; readonly onSort: ((sort: Sort) => void) | undefined }) {
+function Head<T>({
+  column,
+  sort,
+  onSort,
+}: {
+  readonly column: Column<T>
+  readonly sort: Sort | undefined
+  readonly onSort: ((sort: Sort) => void) | undefined
+}) {
   const active = sort?.column === column.id
   const direction = active ? (sort.descending ? 'descending' : 'ascending') : undefined
   const mark = active ? (sort.descending ? '▾' : '▴') : ''
   return (
-    <th scope="col" className={column.num ? 'num' : BARS.has(column.id) ? 'bar-cell' : ''} aria-sort={direction} title={column.title}>
+    <th
+      scope="col"
+      className={column.num ? 'num' : BARS.has(column.id) ? 'bar-cell' : ''}
+      aria-sort={direction}
+      title={column.title}
+    >
       {onSort && column.value ? (
-        <button type="button" onClick={() => onSort({ column: column.id, descending: active ? !sort.descending : column.num === true })}>
-          {column.num ? <span className="sort" aria-hidden="true">{mark}</span> : null}
+        <button
+          type="button"
+          onClick={() => onSort({ column: column.id, descending: active ? !sort.descending : column.num === true })}
+        >
+          {column.num ? (
+            <span className="sort" aria-hidden="true">
+              {mark}
+            </span>
+          ) : null}
           {column.head}
-          {column.num ? null : <span className="sort" aria-hidden="true">{mark}</span>}
+          {column.num ? null : (
+            <span className="sort" aria-hidden="true">
+              {mark}
+            </span>
+          )}
         </button>
       ) : (
         column.head
@@ -95,7 +119,15 @@ function Head<T>({ column, sort, onSort }: { readonly column: Column<T>; readonl
   )
 }
 
-function Line<T>({ row, first, table }: { readonly row: T; readonly first: boolean; readonly table: DataTableProps<T> }) {
+function Line<T>({
+  row,
+  first,
+  table,
+}: {
+  readonly row: T
+  readonly first: boolean
+  readonly table: DataTableProps<T>
+}) {
   const { columns, onPick, faint } = table
   const pick = onPick && !faint?.(row) ? onPick : undefined
   return (
@@ -103,7 +135,13 @@ function Line<T>({ row, first, table }: { readonly row: T; readonly first: boole
       className={`${pick ? 'pick' : ''} ${faint?.(row) ? 'faint' : ''}`}
       tabIndex={pick ? (first ? 0 : -1) : undefined}
       onClick={pick ? () => pick(row) : undefined}
-      onKeyDown={pick ? (event) => { if (event.key === 'Enter' && event.target === event.currentTarget) pick(row) } : undefined}
+      onKeyDown={
+        pick
+          ? (event) => {
+              if (event.key === 'Enter' && event.target === event.currentTarget) pick(row)
+            }
+          : undefined
+      }
     >
       {columns.map((column) => (
         <td key={column.id} className={column.num ? 'num' : BARS.has(column.id) ? 'bar-cell' : ''}>
@@ -115,7 +153,8 @@ function Line<T>({ row, first, table }: { readonly row: T; readonly first: boole
 }
 
 function walk(event: KeyboardEvent<HTMLTableSectionElement>): void {
-  const by = event.key === 'ArrowDown' ? 'nextElementSibling' : event.key === 'ArrowUp' ? 'previousElementSibling' : undefined
+  const by =
+    event.key === 'ArrowDown' ? 'nextElementSibling' : event.key === 'ArrowUp' ? 'previousElementSibling' : undefined
   const line = (event.target as HTMLElement).closest('tr')
   const next = by === undefined ? undefined : line?.[by]
   if (!(next instanceof HTMLElement) || next.tabIndex === undefined || !next.hasAttribute('tabindex')) return

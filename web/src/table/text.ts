@@ -27,9 +27,10 @@ export function sortedBy<T>(rows: readonly T[], value: (row: T) => number | stri
       if (a.value === b.value) return a.index - b.index
       if (a.value === null || a.value === '') return 1
       if (b.value === null || b.value === '') return -1
-      const order = typeof a.value === 'string' || typeof b.value === 'string'
-        ? String(a.value).localeCompare(String(b.value), 'en', { numeric: true })
-        : a.value - b.value
+      const order =
+        typeof a.value === 'string' || typeof b.value === 'string'
+          ? String(a.value).localeCompare(String(b.value), 'en', { numeric: true })
+          : a.value - b.value
       return order === 0 ? a.index - b.index : order * sign
     })
     .map((entry) => entry.row)

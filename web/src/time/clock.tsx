@@ -73,11 +73,13 @@ export function ClockProvider({ children }: { readonly children: ReactNode }) {
       live: live && span.kind === 'last',
       zone,
       now,
-      setSpan: (next) => void navigate({ to: '.', search: ((was: Search) => ({ ...was, ...spanSearch(next) })) as never }),
+      setSpan: (next) =>
+        void navigate({ to: '.', search: ((was: Search) => ({ ...was, ...spanSearch(next) })) as never }),
       setLive: (next) => {
         store('vnetscope-live', next ? 'on' : 'off')
         setLiveState(next)
-        if (next && span.kind === 'between') void navigate({ to: '.', search: ((was: Search) => ({ ...was, last: '', from: '', to: '' })) as never })
+        if (next && span.kind === 'between')
+          void navigate({ to: '.', search: ((was: Search) => ({ ...was, last: '', from: '', to: '' })) as never })
       },
       setZone: (next) => {
         store('vnetscope-zone', next)

@@ -37,7 +37,11 @@ test('a span may pass midnight', () => {
 })
 
 test('ISO moments keep their zone', () => {
-  assert.deepEqual(read('2026-11-20T10:00:00Z to 2026-11-20T12:00:00+01:00'), { kind: 'between', from: at(20, 10), to: at(20, 11) } )
+  assert.deepEqual(read('2026-11-20T10:00:00Z to 2026-11-20T12:00:00+01:00'), {
+    kind: 'between',
+    from: at(20, 10),
+    to: at(20, 11),
+  })
 })
 
 test('what makes no sense is not guessed at', () => {
@@ -54,7 +58,10 @@ test('a span is said in words', () => {
   assert.equal(spanText({ kind: 'last', ms: 6 * 3_600_000 }, now, 'utc'), 'Last 6 hours')
   assert.equal(spanText({ kind: 'last', ms: 3_600_000 }, now, 'utc'), 'Last hour')
   assert.equal(spanText({ kind: 'between', from: at(22, 7), to: at(22, 8) }, now, 'utc'), '07:00 – 08:00')
-  assert.equal(spanText({ kind: 'between', from: at(21, 7), to: at(22, 8) }, now, 'utc'), '2026-11-21 07:00 – 2026-11-22 08:00')
+  assert.equal(
+    spanText({ kind: 'between', from: at(21, 7), to: at(22, 8) }, now, 'utc'),
+    '2026-11-21 07:00 – 2026-11-22 08:00',
+  )
 })
 
 test('buckets are round and the first is whole', () => {

@@ -2,7 +2,9 @@
 import { clockText, dayText, momentOf, momentText, wallOf } from './zone.ts'
 import type { Zone } from './zone.ts'
 
-export type Span = { readonly kind: 'last'; readonly ms: number } | { readonly kind: 'between'; readonly from: number; readonly to: number }
+export type Span =
+  | { readonly kind: 'last'; readonly ms: number }
+  | { readonly kind: 'between'; readonly from: number; readonly to: number }
 
 export interface Bounds {
   readonly from: number
@@ -145,7 +147,8 @@ function between(fromText: string, toText: string, now: number, zone: Zone): Spa
   const wholeDay = last.exact === undefined && last.clock === undefined
   let to = wholeDay ? startOfDay(lastDay, zone, 1) : resolve(last, lastDay, zone)
   // "22:00 to 02:00" goes over midnight.
-  if (to <= from && last.day === undefined && last.exact === undefined) to = startOfDay(to, zone, 1) + (to - startOfDay(to, zone))
+  if (to <= from && last.day === undefined && last.exact === undefined)
+    to = startOfDay(to, zone, 1) + (to - startOfDay(to, zone))
   return to > from ? { kind: 'between', from, to } : undefined
 }
 
@@ -165,7 +168,9 @@ export function parseSpan(text: string, now: number, zone: Zone): Span | undefin
   const parts = asked.replace(/^(from|between) /, '').split(/ (?:to|until|till|and) | ?[–—] ?| - |(?<=:\d\d)-(?=\d)/)
   if (parts.length === 2) return between(parts[0] ?? '', parts[1] ?? '', now, zone)
   const day = parts.length === 1 ? parseDay(asked, now, zone) : undefined
-  return day === undefined ? undefined : { kind: 'between', from: day, to: Math.min(startOfDay(day, zone, 1), Math.max(now, day + MINUTE)) }
+  return day === undefined
+    ? undefined
+    : { kind: 'between', from: day, to: Math.min(startOfDay(day, zone, 1), Math.max(now, day + MINUTE)) }
 }
 
 const STEPS = [5, 10, 15, 30, 60, 120, 180, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400]

@@ -16,17 +16,37 @@ export function wallOf(ms: number, zone: Zone): Wall {
   const d = new Date(ms)
   return zone === 'utc'
     ? {
-        year: d.getUTCFullYear(), month: d.getUTCMonth(), day: d.getUTCDate(),
-        hour: d.getUTCHours(), minute: d.getUTCMinutes(), second: d.getUTCSeconds(), weekday: d.getUTCDay(),
+        year: d.getUTCFullYear(),
+        month: d.getUTCMonth(),
+        day: d.getUTCDate(),
+        hour: d.getUTCHours(),
+        minute: d.getUTCMinutes(),
+        second: d.getUTCSeconds(),
+        weekday: d.getUTCDay(),
       }
     : {
-        year: d.getFullYear(), month: d.getMonth(), day: d.getDate(),
-        hour: d.getHours(), minute: d.getMinutes(), second: d.getSeconds(), weekday: d.getDay(),
+        year: d.getFullYear(),
+        month: d.getMonth(),
+        day: d.getDate(),
+        hour: d.getHours(),
+        minute: d.getMinutes(),
+        second: d.getSeconds(),
+        weekday: d.getDay(),
       }
 }
 
-export function momentOf(zone: Zone, year: number, month: number, day: number, hour = 0, minute = 0, second = 0): number {
-  return zone === 'utc' ? Date.UTC(year, month, day, hour, minute, second) : new Date(year, month, day, hour, minute, second).getTime()
+export function momentOf(
+  zone: Zone,
+  year: number,
+  month: number,
+  day: number,
+  hour = 0,
+  minute = 0,
+  second = 0,
+): number {
+  return zone === 'utc'
+    ? Date.UTC(year, month, day, hour, minute, second)
+    : new Date(year, month, day, hour, minute, second).getTime()
 }
 
 const two = (n: number) => String(n).padStart(2, '0')

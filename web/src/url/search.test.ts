@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { DEFAULT_VIEW, parseSearch, plainSearch, readView, spanOf, spanSearch, stringifySearch, writeView } from './search.ts'
+import {
+  DEFAULT_VIEW,
+  parseSearch,
+  plainSearch,
+  readView,
+  spanOf,
+  spanSearch,
+  stringifySearch,
+  writeView,
+} from './search.ts'
 import type { View } from './search.ts'
 
 test('a view comes back from its URL as it went', () => {
@@ -25,7 +34,10 @@ test('grouping by nothing is not grouping as usual', () => {
 })
 
 test('URLs stay readable', () => {
-  assert.equal(stringifySearch({ last: '6h', by: 'src_vm,dst_port', filter: 'ip 10.0.0.0/8' }), '?last=6h&by=src_vm,dst_port&filter=ip+10.0.0.0/8')
+  assert.equal(
+    stringifySearch({ last: '6h', by: 'src_vm,dst_port', filter: 'ip 10.0.0.0/8' }),
+    '?last=6h&by=src_vm,dst_port&filter=ip+10.0.0.0/8',
+  )
 })
 
 test('nonsense in a URL falls back to the usual', () => {

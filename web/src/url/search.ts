@@ -71,7 +71,14 @@ export interface Sort {
   readonly descending: boolean
 }
 
-export const DEFAULT_VIEW: View = { filter: '', by: ['vlan'], metric: 'bytes', chart: 'stacked', top: 7, sort: undefined }
+export const DEFAULT_VIEW: View = {
+  filter: '',
+  by: ['vlan'],
+  metric: 'bytes',
+  chart: 'stacked',
+  top: 7,
+  sort: undefined,
+}
 export const TOPS: readonly number[] = [5, 7, 10, 20, 50, 100]
 
 function oneOf<T extends string>(values: readonly T[], text: string | undefined, otherwise: T): T {

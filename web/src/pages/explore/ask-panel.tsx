@@ -11,7 +11,9 @@ import { Segments } from '../../parts/segments.tsx'
 import { TOPS } from '../../url/search.ts'
 import type { View } from '../../url/search.ts'
 
-const FilterEditor = lazy(() => import('./filter-editor.tsx').then(({ FilterEditor: component }) => ({ default: component })))
+const FilterEditor = lazy(() =>
+  import('./filter-editor.tsx').then(({ FilterEditor: component }) => ({ default: component })),
+)
 
 const METRICS = [
   { value: 'bytes', label: 'bits/s' },
@@ -33,7 +35,10 @@ export interface AskPanelProps {
 }
 
 export function AskPanel({ view, change, problem, provenance }: AskPanelProps) {
-  const [draft, setDraft] = useState<{ readonly of: string; readonly text: string }>({ of: view.filter, text: view.filter })
+  const [draft, setDraft] = useState<{ readonly of: string; readonly text: string }>({
+    of: view.filter,
+    text: view.filter,
+  })
   // A narrowed filter (by click, or by the browser's back) replaces what was typed.
   const text = draft.of === view.filter ? draft.text : view.filter
   const setText = (next: string) => setDraft({ of: view.filter, text: next })
@@ -45,21 +50,39 @@ export function AskPanel({ view, change, problem, provenance }: AskPanelProps) {
         <Suspense
           fallback={
             <div className="filter-box">
-              <input className="filter-plain" aria-label="Filter" value={text} onChange={(event) => setText(event.currentTarget.value)} placeholder="filter: src vm web-7 and dst port 443" />
+              <input
+                className="filter-plain"
+                aria-label="Filter"
+                value={text}
+                onChange={(event) => setText(event.currentTarget.value)}
+                placeholder="filter: src vm web-7 and dst port 443"
+              />
             </div>
           }
         >
-          <FilterEditor value={text} onChange={setText} onRun={run} {...(told?.position !== undefined && text === view.filter ? { told } : {})} />
+          <FilterEditor
+            value={text}
+            onChange={setText}
+            onRun={run}
+            {...(told?.position !== undefined && text === view.filter ? { told } : {})}
+          />
         </Suspense>
         <CopyButton text={() => location.href} label="Share" className="wide-share" />
         <button type="button" className="button primary" onClick={() => run()}>
-          Run <span style={{ opacity: 0.75 }} className="small" aria-hidden="true">⌘↵</span>
+          Run{' '}
+          <span style={{ opacity: 0.75 }} className="small" aria-hidden="true">
+            ⌘↵
+          </span>
         </button>
       </div>
       <div className="row">
         <span className="ask-label">Group by</span>
         {view.by.map((dimension) => (
-          <Chip key={dimension} dimension={dimension} remove={() => change({ by: view.by.filter((other) => other !== dimension) })} />
+          <Chip
+            key={dimension}
+            dimension={dimension}
+            remove={() => change({ by: view.by.filter((other) => other !== dimension) })}
+          />
         ))}
         <AddDimension view={view} change={change} />
         <span style={{ width: 8 }} />
@@ -67,7 +90,9 @@ export function AskPanel({ view, change, problem, provenance }: AskPanelProps) {
         <Segments label="Metric" value={view.metric} options={METRICS} onChange={(metric) => change({ metric })} />
         <Segments label="Picture" value={view.chart} options={CHARTS} onChange={(chart) => change({ chart })} />
         <TopMenu view={view} change={change} />
-        <span className="dim small" style={{ marginLeft: 'auto' }}>{provenance}</span>
+        <span className="dim small" style={{ marginLeft: 'auto' }}>
+          {provenance}
+        </span>
       </div>
     </section>
   )
@@ -88,30 +113,54 @@ function Chip({ dimension, remove }: { readonly dimension: string; readonly remo
 function AddDimension({ view, change }: Pick<AskPanelProps, 'view' | 'change'>) {
   const columns = useColumns().data?.columns
   const [typed, setTyped] = useState('')
-  const offered = (columns ?? USUAL_DIMENSIONS.map((name) => ({ name, label: labelOf(name), describe: '', dimension: true })))
+  const offered = (
+    columns ?? USUAL_DIMENSIONS.map((name) => ({ name, label: labelOf(name), describe: '', dimension: true }))
+  )
     .filter((column) => column.dimension && !view.by.includes(column.name))
-    .filter((column) => `${column.name} ${labelOf(column.name)} ${column.describe}`.toLowerCase().includes(typed.toLowerCase()))
+    .filter((column) =>
+      `${column.name} ${labelOf(column.name)} ${column.describe}`.toLowerCase().includes(typed.toLowerCase()),
+    )
   const order = (name: string) => (USUAL_DIMENSIONS.includes(name) ? USUAL_DIMENSIONS.indexOf(name) : 1000)
   return (
     <Menu position="bottom-start" withinPortal onClose={() => setTyped('')} width={330}>
       <Menu.Target>
-        <button type="button" className="chip" style={{ borderStyle: 'dashed', paddingRight: 10, color: 'var(--ink-2)' }} disabled={view.by.length >= 8}>
+        <button
+          type="button"
+          className="chip"
+          style={{ borderStyle: 'dashed', paddingRight: 10, color: 'var(--ink-2)' }}
+          disabled={view.by.length >= 8}
+        >
           <Plus size={13} aria-hidden="true" /> dimension
         </button>
       </Menu.Target>
       <Menu.Dropdown>
         <div style={{ padding: 4 }}>
-          <input className="field" data-autofocus aria-label="Find a dimension" placeholder="Find a dimension" value={typed} onChange={(event) => setTyped(event.currentTarget.value)} />
+          <input
+            className="field"
+            data-autofocus
+            aria-label="Find a dimension"
+            placeholder="Find a dimension"
+            value={typed}
+            onChange={(event) => setTyped(event.currentTarget.value)}
+          />
         </div>
         <div style={{ maxHeight: 320, overflowY: 'auto' }}>
           {[...offered]
             .sort((a, b) => order(a.name) - order(b.name))
             .map((column) => (
-              <Menu.Item key={column.name} onClick={() => change({ by: [...view.by, column.name] })} title={column.describe}>
+              <Menu.Item
+                key={column.name}
+                onClick={() => change({ by: [...view.by, column.name] })}
+                title={column.describe}
+              >
                 {labelOf(column.name)} <span className="dim small">{column.describe.split(/[.:;]/)[0]}</span>
               </Menu.Item>
             ))}
-          {offered.length === 0 ? <p className="dim small" style={{ padding: 10 }}>No such dimension</p> : null}
+          {offered.length === 0 ? (
+            <p className="dim small" style={{ padding: 10 }}>
+              No such dimension
+            </p>
+          ) : null}
         </div>
       </Menu.Dropdown>
     </Menu>
@@ -128,7 +177,9 @@ function TopMenu({ view, change }: Pick<AskPanelProps, 'view' | 'change'>) {
       </Menu.Target>
       <Menu.Dropdown>
         {TOPS.map((top) => (
-          <Menu.Item key={top} onClick={() => change({ top })} aria-current={top === view.top || undefined}>{top}</Menu.Item>
+          <Menu.Item key={top} onClick={() => change({ top })} aria-current={top === view.top || undefined}>
+            {top}
+          </Menu.Item>
         ))}
       </Menu.Dropdown>
     </Menu>

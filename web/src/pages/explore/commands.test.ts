@@ -21,5 +21,12 @@ test('a shell reads back exactly what was quoted', () => {
 test('the body of the call is JSON that a shell passes on whole', () => {
   const call = asCall({ ...DEFAULT_VIEW, filter: `vm "it's"` }, { from: 0, to: 60_000 }, 'http://h')
   const body = execFileSync('sh', ['-c', call.replace(/^curl .* \\\n {2}-d/, 'printf %s')], { encoding: 'utf8' })
-  assert.deepEqual(JSON.parse(body), { from: '1970-01-01T00:00:00.000Z', to: '1970-01-01T00:01:00.000Z', filter: `vm "it's"`, by: ['vlan'], metric: 'bytes', limit: 7 })
+  assert.deepEqual(JSON.parse(body), {
+    from: '1970-01-01T00:00:00.000Z',
+    to: '1970-01-01T00:01:00.000Z',
+    filter: `vm "it's"`,
+    by: ['vlan'],
+    metric: 'bytes',
+    limit: 7,
+  })
 })

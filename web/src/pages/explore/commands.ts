@@ -9,9 +9,13 @@ export function shellQuoted(text: string): string {
 }
 
 export function asCommand(view: View, span: Span, origin: string): string {
-  const time = span.kind === 'last' ? `--last ${durationCode(span.ms)}` : `--from ${new Date(span.from).toISOString()} --to ${new Date(span.to).toISOString()}`
+  const time =
+    span.kind === 'last'
+      ? `--last ${durationCode(span.ms)}`
+      : `--from ${new Date(span.from).toISOString()} --to ${new Date(span.to).toISOString()}`
   const groups = view.by.length === 0 ? '' : ` -A ${view.by.join(',')}`
-  return `vnetscope query ${shellQuoted(view.filter === '' ? 'any' : view.filter)}${groups} -n ${view.top} ${time} --url ${shellQuoted(origin)}`
+  const order = view.metric === 'bytes' || groups === '' ? '' : ` -O ${view.metric}`
+  return `vnetscope query ${shellQuoted(view.filter === '' ? 'any' : view.filter)}${groups}${order} -n ${view.top} ${time} --url ${shellQuoted(origin)}`
 }
 
 export function asCall(view: View, bounds: Bounds, origin: string): string {

@@ -4,14 +4,23 @@ import type { DecorationSet, ViewUpdate } from '@codemirror/view'
 import { NOUNS } from '../../../../src/query/filter/nouns.ts'
 
 const LOGIC = new Set(['and', 'or', 'not', 'in', 'like', 'any', 'eq', 'ne', 'lt', 'gt', 'le', 'ge'])
-const FIELDS = new Set(['src', 'dst', 'out', ...NOUNS.flatMap((noun) => [noun.name, ...noun.alias].flatMap((text) => text.split(' ')))])
+const FIELDS = new Set([
+  'src',
+  'dst',
+  'out',
+  ...NOUNS.flatMap((noun) => [noun.name, ...noun.alias].flatMap((text) => text.split(' '))),
+])
 const TOKENS = /"(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\.)*'?|[()[\],]|[=<>!]=?|&&?|\|\|?|[^\s()[\],=<>!"'&|]+/g
 
 export type TokenClass = 'logic' | 'field' | 'value' | 'sign'
 
 /** The tokens of a filter and what each is, by its looks alone. */
 export function tokensOf(text: string): { from: number; to: number; kind: TokenClass }[] {
-  return [...text.matchAll(TOKENS)].map((match) => ({ from: match.index, to: match.index + match[0].length, kind: kindOf(match[0]) }))
+  return [...text.matchAll(TOKENS)].map((match) => ({
+    from: match.index,
+    to: match.index + match[0].length,
+    kind: kindOf(match[0]),
+  }))
 }
 
 function kindOf(token: string): TokenClass {
@@ -53,8 +62,17 @@ export const filterTheme = EditorView.theme({
   '.filter-logic': { color: 'var(--ink-2)' },
   '.filter-field': { color: 'var(--filter-field)' },
   '.filter-value': { color: 'var(--filter-value)' },
-  '.cm-selectionBackground, &.cm-focused .cm-selectionBackground': { backgroundColor: 'color-mix(in srgb, var(--accent) 25%, transparent) !important' },
-  '.cm-tooltip': { backgroundColor: 'var(--panel)', color: 'var(--ink)', border: '1px solid var(--line)', borderRadius: '6px', overflow: 'hidden', boxShadow: '0 6px 24px rgb(0 0 0 / 12%)' },
+  '.cm-selectionBackground, &.cm-focused .cm-selectionBackground': {
+    backgroundColor: 'color-mix(in srgb, var(--accent) 25%, transparent) !important',
+  },
+  '.cm-tooltip': {
+    backgroundColor: 'var(--panel)',
+    color: 'var(--ink)',
+    border: '1px solid var(--line)',
+    borderRadius: '6px',
+    overflow: 'hidden',
+    boxShadow: '0 6px 24px rgb(0 0 0 / 12%)',
+  },
   '.cm-tooltip-autocomplete > ul': { fontFamily: 'var(--mono)', fontSize: '12px', maxHeight: '260px' },
   '.cm-tooltip-autocomplete > ul > li': { padding: '3px 10px !important' },
   '.cm-tooltip-autocomplete > ul > li[aria-selected]': { backgroundColor: 'var(--accent-soft)', color: 'var(--ink)' },

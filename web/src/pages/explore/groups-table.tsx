@@ -40,21 +40,35 @@ export function GroupsTable({ answer, view, change, onPick }: GroupsTableProps) 
   const { columns } = answer
   const seconds = (answer.bounds.to - answer.bounds.from) / 1000
   const complete = completeBuckets(answer.times, answer.step, Math.min(answer.to, answer.askedAt - SETTLE_MS))
-  const groups = useMemo(() => groupsOf(answer, view.metric, seconds, complete), [answer, view.metric, seconds, complete])
+  const groups = useMemo(
+    () => groupsOf(answer, view.metric, seconds, complete),
+    [answer, view.metric, seconds, complete],
+  )
   const named = useMemo(() => groups.filter((group) => !group.other), [groups])
   const other = useMemo(() => groups.filter((group) => group.other), [groups])
-  const paint = usePaint(columns, useMemo(() => named.slice(0, 7).map((group) => group.key), [named]))
+  const paint = usePaint(
+    columns,
+    useMemo(() => named.slice(0, 7).map((group) => group.key), [named]),
+  )
   const exported = () => groupsTable(columns, groups, view.metric)
   return (
     <Card
-      title={columns.length === 0 ? 'All traffic' : `${countText(named.length)} ${named.length === 1 ? 'group' : 'groups'}`}
+      title={
+        columns.length === 0 ? 'All traffic' : `${countText(named.length)} ${named.length === 1 ? 'group' : 'groups'}`
+      }
       note={other.length > 0 ? 'the largest, and the rest as one' : columns.length > 0 ? 'all there are' : undefined}
       end={
         <span className="row">
-          <button type="button" className="link" onClick={() => save('vnetscope.csv', toCsv(exported()))}>CSV</button>
+          <button type="button" className="link" onClick={() => save('vnetscope.csv', toCsv(exported()))}>
+            CSV
+          </button>
           <CopyButton className="link" label="copy table" text={() => toTsv(exported())} />
           <CopyButton className="link" label="as a command" text={() => asCommand(view, clock.span, location.origin)} />
-          <CopyButton className="link" label="as an API call" text={() => asCall(view, answer.bounds, location.origin)} />
+          <CopyButton
+            className="link"
+            label="as an API call"
+            text={() => asCall(view, answer.bounds, location.origin)}
+          />
         </span>
       }
     >
@@ -73,7 +87,12 @@ export function GroupsTable({ answer, view, change, onPick }: GroupsTableProps) 
   )
 }
 
-function tableColumns(columns: readonly string[], view: View, paint: (key: Key) => string, most: number): Column<Group>[] {
+function tableColumns(
+  columns: readonly string[],
+  view: View,
+  paint: (key: Key) => string,
+  most: number,
+): Column<Group>[] {
   const { metric } = view
   const rate = (value: number | null) => rateText(metric, value)
   const dimensions = columns.map((column, at): Column<Group> => ({
@@ -85,19 +104,59 @@ function tableColumns(columns: readonly string[], view: View, paint: (key: Key) 
     },
     cell: (group) => (
       <span className="cell-name" style={{ display: 'inline-flex', alignItems: 'center' }}>
-        {at === 0 ? <span className="swatch" style={{ background: group.other ? 'var(--other)' : paint(group.key) }} aria-hidden="true" /> : null}
-        {group.other ? (at === 0 ? 'other' : '') : <Name of={column} value={group.key[column]} strong={at === 0} />}
+        {at === 0 ? (
+          <span
+            className="swatch"
+            style={{ background: group.other ? 'var(--other)' : paint(group.key) }}
+            aria-hidden="true"
+          />
+        ) : null}
+        {group.other ? at === 0 ? 'other' : '' : <Name of={column} value={group.key[column]} strong={at === 0} />}
       </span>
     ),
   }))
   return [
-    ...(columns.length === 0 ? [{ id: 'all', head: '', cell: () => <span className="strong">all traffic</span> }] : dimensions),
-    { id: 'average', head: 'Average', num: true, value: (group) => group.average, cell: (group) => rate(group.average) },
-    { id: 'error', head: '± 95 %', num: true, title: 'What sampling leaves uncertain', value: (group) => (group.average > 0 ? (group.averageHigh - group.averageLow) / group.average : null), cell: (group) => <span className="dim">{errorText(group.average, group.averageLow, group.averageHigh).replace('± ', '')}</span> },
-    { id: 'peak', head: 'Peak', num: true, title: 'The highest point of the picture', value: (group) => group.peak, cell: (group) => rate(group.peak) },
+    ...(columns.length === 0
+      ? [{ id: 'all', head: '', cell: () => <span className="strong">all traffic</span> }]
+      : dimensions),
+    {
+      id: 'average',
+      head: 'Average',
+      num: true,
+      value: (group) => group.average,
+      cell: (group) => rate(group.average),
+    },
+    {
+      id: 'error',
+      head: '± 95 %',
+      num: true,
+      title: 'What sampling leaves uncertain',
+      value: (group) => (group.average > 0 ? (group.averageHigh - group.averageLow) / group.average : null),
+      cell: (group) => (
+        <span className="dim">{errorText(group.average, group.averageLow, group.averageHigh).replace('± ', '')}</span>
+      ),
+    },
+    {
+      id: 'peak',
+      head: 'Peak',
+      num: true,
+      title: 'The highest point of the picture',
+      value: (group) => group.peak,
+      cell: (group) => rate(group.peak),
+    },
     { id: 'p95', head: '95th pct', num: true, value: (group) => group.p95, cell: (group) => rate(group.p95) },
-    { id: 'total', head: 'Total', num: true, value: (group) => group.total, cell: (group) => totalText(metric, group.total) },
+    {
+      id: 'total',
+      head: 'Total',
+      num: true,
+      value: (group) => group.total,
+      cell: (group) => totalText(metric, group.total),
+    },
     { id: 'share', head: 'Share', num: true, value: (group) => group.share, cell: (group) => shareText(group.share) },
-    { id: 'bar', head: '', cell: (group) => <Bar share={group.share / most} colour={group.other ? 'var(--other)' : paint(group.key)} /> },
+    {
+      id: 'bar',
+      head: '',
+      cell: (group) => <Bar share={group.share / most} colour={group.other ? 'var(--other)' : paint(group.key)} />,
+    },
   ]
 }

@@ -5,30 +5,60 @@ import { groupsOf, groupsTable, percentile } from './groups.ts'
 
 const row = (bytes: number) => ({ key: {}, bytes, packets: 0, flows: 1, low: bytes * 0.9, high: bytes * 1.1 })
 const answer: SeriesAnswer = {
-  columns: ['vlan'], from: 0, to: 20_000, step: 10, times: [0, 10_000],
+  columns: ['vlan'],
+  from: 0,
+  to: 20_000,
+  step: 10,
+  times: [0, 10_000],
   series: [
     { key: { vlan: 1 }, other: false, values: [80, 800], low: [80, 800], high: [80, 800], total: row(1000) },
     { key: {}, other: true, values: [8, null], low: [8, null], high: [8, null], total: row(1500) },
     { key: { vlan: 2 }, other: false, values: [16, 16], low: [16, 16], high: [16, 16], total: row(500) },
   ],
-  total: row(3000), source: 'flows', rowsRead: 1, tookMs: 1, samplingRates: [1],
+  total: row(3000),
+  source: 'flows',
+  rowsRead: 1,
+  tookMs: 1,
+  samplingRates: [1],
 }
 
 test('averages are over the whole span, peaks over complete buckets, and other is last', () => {
   const groups = groupsOf(answer, 'bytes', 20, 1)
-  assert.deepEqual(groups.map((group) => [group.key['vlan'] ?? 'other', group.average, group.peak]), [[1, 400, 80], [2, 200, 16], ['other', 600, 8]])
+  assert.deepEqual(
+    groups.map((group) => [group.key['vlan'] ?? 'other', group.average, group.peak]),
+    [
+      [1, 400, 80],
+      [2, 200, 16],
+      ['other', 600, 8],
+    ],
+  )
   assert.equal(groups[0]?.share, 1 / 3)
 })
 
 test('a percentile is the nearest rank and skips gaps', () => {
   assert.equal(percentile([1, 2, 3, 4, null, 5], 0.95), 5)
-  assert.equal(percentile(Array.from({ length: 100 }, (_, i) => i + 1), 0.95), 95)
+  assert.equal(
+    percentile(
+      Array.from({ length: 100 }, (_, i) => i + 1),
+      0.95,
+    ),
+    95,
+  )
   assert.equal(percentile([null], 0.95), null)
 })
 
 test('the export has raw numbers under heads with units', () => {
   const table = groupsTable(['vlan'], groupsOf(answer, 'bytes', 20, 2), 'bytes')
-  assert.deepEqual(table[0], ['vlan', 'average_bits_per_second', 'low95_bits_per_second', 'high95_bits_per_second', 'peak_bits_per_second', 'p95_bits_per_second', 'total_bytes', 'share'])
+  assert.deepEqual(table[0], [
+    'vlan',
+    'average_bits_per_second',
+    'low95_bits_per_second',
+    'high95_bits_per_second',
+    'peak_bits_per_second',
+    'p95_bits_per_second',
+    'total_bytes',
+    'share',
+  ])
   assert.deepEqual(table[1], [1, 400, 360, 440, 800, 800, 1000, 0.333333])
   assert.equal(table[3]?.[0], 'other')
 })

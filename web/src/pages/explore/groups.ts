@@ -52,12 +52,23 @@ export function groupsOf(answer: SeriesAnswer, metric: MetricName, seconds: numb
 /** The table as it is exported: raw numbers, with their units in the head. */
 export function groupsTable(columns: readonly string[], groups: readonly Group[], metric: MetricName): Cell[][] {
   const unit = metric === 'bytes' ? 'bits_per_second' : `${metric}_per_second`
-  const head = [...columns, `average_${unit}`, `low95_${unit}`, `high95_${unit}`, `peak_${unit}`, `p95_${unit}`, `total_${metric}`, 'share']
+  const head = [
+    ...columns,
+    `average_${unit}`,
+    `low95_${unit}`,
+    `high95_${unit}`,
+    `peak_${unit}`,
+    `p95_${unit}`,
+    `total_${metric}`,
+    'share',
+  ]
   return [
     head,
     ...groups.map((group) => [
       ...columns.map((column, at) => (group.other ? (at === 0 ? 'other' : '') : group.key[column])),
-      ...[group.average, group.averageLow, group.averageHigh, group.peak, group.p95, group.total].map((n) => (n === null ? null : Math.round(n))),
+      ...[group.average, group.averageLow, group.averageHigh, group.peak, group.p95, group.total].map((n) =>
+        n === null ? null : Math.round(n),
+      ),
       Number(group.share.toFixed(6)),
     ]),
   ]

@@ -24,14 +24,28 @@ export function MachinesCard() {
   const machines = useInventory().data?.machines
   const hosts = useMemo(() => new Map((machines ?? []).map((machine) => [machine.name, machine.host])), [machines])
   return (
-    <Card title="Busiest machines" note="bits a second, average; peers are machines" className="c8 stretch" end={<Go to="/machines" className="link">All machines</Go>}>
+    <Card
+      title="Busiest machines"
+      note="bits a second, average; peers are machines"
+      className="c8 stretch"
+      end={
+        <Go to="/machines" className="link">
+          All machines
+        </Go>
+      }
+    >
       <Answer of={ends} height={240}>
         {(all) => {
           if (all.length === 0) return <NothingInSpan />
           const rows = all.slice(0, ROWS).map((row): EndsRates => ({ ...row, host: hosts.get(row.name) ?? null }))
           const columns: Column<EndsRates>[] = [
             { id: 'name', head: 'Machine', cell: (row) => <Name of="vm" value={row.name} /> },
-            { id: 'host', head: 'Host', cell: (row) => (row.host === null ? <span className="dim">–</span> : <Name of="host" value={row.host} strong={false} />) },
+            {
+              id: 'host',
+              head: 'Host',
+              cell: (row) =>
+                row.host === null ? <span className="dim">–</span> : <Name of="host" value={row.host} strong={false} />,
+            },
             ...endsColumns<EndsRates>(Math.max(1, ...rows.flatMap((row) => [row.out, row.in]))),
             { id: 'peers', head: 'Peers', num: true, cell: (row) => countText(row.peers) },
           ]
@@ -45,7 +59,16 @@ export function MachinesCard() {
 export function HostsCard() {
   const ends = useEnds('src_host', 'dst_host')
   return (
-    <Card title="Busiest hosts" note="bits a second, average" className="c5 stretch" end={<Go to="/hosts" className="link">All hosts</Go>}>
+    <Card
+      title="Busiest hosts"
+      note="bits a second, average"
+      className="c5 stretch"
+      end={
+        <Go to="/hosts" className="link">
+          All hosts
+        </Go>
+      }
+    >
       <Answer of={ends} height={240}>
         {(all) => {
           if (all.length === 0) return <NothingInSpan />

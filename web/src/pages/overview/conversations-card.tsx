@@ -21,7 +21,16 @@ function End({ row, side }: { readonly row: Row; readonly side: 'src' | 'dst' })
 export function Conversations() {
   const top = useTop({ by: BY, metric: 'bytes', limit: 10 })
   return (
-    <Card title="Top conversations" note="sender to receiver, by service" className="c7 stretch" end={<Go to="/conversations" className="link">All conversations</Go>}>
+    <Card
+      title="Top conversations"
+      note="sender to receiver, by service"
+      className="c7 stretch"
+      end={
+        <Go to="/conversations" className="link">
+          All conversations
+        </Go>
+      }
+    >
       <Answer of={top} height={240}>
         {(data) => {
           if (data.rows.length === 0) return <NothingInSpan />
@@ -30,14 +39,30 @@ export function Conversations() {
           const columns: Column<Row>[] = [
             { id: 'src', head: 'From', cell: (row) => <End row={row} side="src" /> },
             { id: 'dst', head: 'To', cell: (row) => <End row={row} side="dst" /> },
-            { id: 'service', head: 'Service', cell: (row) => <span className="dim">{String(row.key['service'])}</span> },
+            {
+              id: 'service',
+              head: 'Service',
+              cell: (row) => <span className="dim">{String(row.key['service'])}</span>,
+            },
             { id: 'average', head: 'Average', num: true, cell: (row) => rateText('bytes', (row.bytes * 8) / seconds) },
-            { id: 'error', head: '± 95 %', num: true, cell: (row) => <span className="dim">{errorText(row.bytes, row.low, row.high).replace('± ', '')}</span> },
+            {
+              id: 'error',
+              head: '± 95 %',
+              num: true,
+              cell: (row) => <span className="dim">{errorText(row.bytes, row.low, row.high).replace('± ', '')}</span>,
+            },
             { id: 'total', head: 'Total', num: true, cell: (row) => totalText('bytes', row.bytes) },
             { id: 'share', head: 'Share', num: true, cell: (row) => shareText(row.bytes / data.total.bytes) },
             { id: 'bar', head: '', cell: (row) => <Bar share={row.bytes / most} /> },
           ]
-          return <DataTable label="Top conversations" columns={columns} rows={data.rows} rowId={(row) => JSON.stringify(row.key)} />
+          return (
+            <DataTable
+              label="Top conversations"
+              columns={columns}
+              rows={data.rows}
+              rowId={(row) => JSON.stringify(row.key)}
+            />
+          )
         }}
       </Answer>
     </Card>

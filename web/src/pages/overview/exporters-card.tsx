@@ -12,14 +12,27 @@ const RANK = { bad: 0, warn: 1, good: 2 } as const
 export function ExportersCard() {
   const exporters = useExporters()
   return (
-    <Card title="Exporters" note="heard, protocol, sampling" className="c5 stretch" end={<Go to="/exporters" className="link">All {countText(exporters.data?.total ?? 0)}</Go>}>
+    <Card
+      title="Exporters"
+      note="heard, protocol, sampling"
+      className="c5 stretch"
+      end={
+        <Go to="/exporters" className="link">
+          All {countText(exporters.data?.total ?? 0)}
+        </Go>
+      }
+    >
       <div className="card-body">
         <Answer of={exporters} height={200}>
           {(data) => (
             <div className="tiles">
               {data.exporters
                 .map((exporter) => ({ exporter, state: stateOf(exporter, data.now) }))
-                .sort((a, b) => RANK[a.state.state] - RANK[b.state.state] || nameOf(a.exporter).localeCompare(nameOf(b.exporter), 'en', { numeric: true }))
+                .sort(
+                  (a, b) =>
+                    RANK[a.state.state] - RANK[b.state.state] ||
+                    nameOf(a.exporter).localeCompare(nameOf(b.exporter), 'en', { numeric: true }),
+                )
                 .slice(0, MOST)
                 .map(({ exporter, state }) => (
                   <Go key={exporter.address} to={`/exporters/${encodeURIComponent(exporter.address)}`} className="tile">
@@ -27,11 +40,19 @@ export function ExportersCard() {
                       <span className={`dot ${state.state}`} aria-hidden="true" />
                       <span className="truncate">{nameOf(exporter)}</span>
                     </span>
-                    <p className="truncate">{protocolsText(exporter.protocols)} · {samplingOf(exporter)}</p>
-                    <p className={`truncate ${state.state === 'good' ? '' : state.state}`}>{state.state === 'good' ? `${countText(exporter.interfaces)} ports · ${countText(exporter.flowsPerSecond)} flows/s` : state.text}</p>
+                    <p className="truncate">
+                      {protocolsText(exporter.protocols)} · {samplingOf(exporter)}
+                    </p>
+                    <p className={`truncate ${state.state === 'good' ? '' : state.state}`}>
+                      {state.state === 'good'
+                        ? `${countText(exporter.interfaces)} ports · ${countText(exporter.flowsPerSecond)} flows/s`
+                        : state.text}
+                    </p>
                   </Go>
                 ))}
-              {data.exporters.length === 0 ? <p className="dim">No exporter has been heard since the server started.</p> : null}
+              {data.exporters.length === 0 ? (
+                <p className="dim">No exporter has been heard since the server started.</p>
+              ) : null}
             </div>
           )}
         </Answer>

@@ -18,7 +18,12 @@ const BY_LOCALITY = ['locality']
 export function KeyFigures() {
   const clock = useClock()
   const past = clock.span.kind === 'between'
-  const now = useTop({ by: BY_LOCALITY, metric: 'bytes', limit: 10, ...(past ? {} : { span: MINUTE, lagMs: SETTLE_MS }) })
+  const now = useTop({
+    by: BY_LOCALITY,
+    metric: 'bytes',
+    limit: 10,
+    ...(past ? {} : { span: MINUTE, lagMs: SETTLE_MS }),
+  })
   const machines = useEnds('src_vm', 'dst_vm')
   const inventory = useInventory().data
   const exporters = useExporters().data
@@ -32,19 +37,42 @@ export function KeyFigures() {
   const half = data ? ((data.total.high - data.total.low) / 2) * (8 / seconds) : 0
   return (
     <>
-      {now.error ? <div className="card"><Failure error={now.error} since={now.errorUpdatedAt} retry={() => void now.refetch()} /></div> : null}
+      {now.error ? (
+        <div className="card">
+          <Failure error={now.error} since={now.errorUpdatedAt} retry={() => void now.refetch()} />
+        </div>
+      ) : null}
       <section className="kpis" aria-label="Key figures">
         <Kpi
           label={past ? 'Traffic, average' : 'Traffic now'}
           value={data ? bits.value : '–'}
           {...(data ? { unit: bits.unit } : {})}
-          note={data ? (half > 0 ? `± ${rateText('bytes', half, 2)}, ${samplingText(data.samplingRates)}` : samplingText(data.samplingRates)) : ''}
+          note={
+            data
+              ? half > 0
+                ? `± ${rateText('bytes', half, 2)}, ${samplingText(data.samplingRates)}`
+                : samplingText(data.samplingRates)
+              : ''
+          }
           to="/explore"
         />
-        <Kpi label="Packets" value={data ? packets.value : '–'} unit={`${packets.prefix}/s`} note={data && data.total.packets > 0 ? `${countText(data.total.bytes / data.total.packets)} bytes each on average` : ''} to="/explore" search={{ metric: 'packets' }} />
+        <Kpi
+          label="Packets"
+          value={data ? packets.value : '–'}
+          unit={`${packets.prefix}/s`}
+          note={
+            data && data.total.packets > 0
+              ? `${countText(data.total.bytes / data.total.packets)} bytes each on average`
+              : ''
+          }
+          to="/explore"
+          search={{ metric: 'packets' }}
+        />
         <Kpi
           label="Stays inside a host"
-          value={data && data.total.bytes > 0 ? shareText((inside?.bytes ?? 0) / data.total.bytes, 0).replace(' %', '') : '–'}
+          value={
+            data && data.total.bytes > 0 ? shareText((inside?.bytes ?? 0) / data.total.bytes, 0).replace(' %', '') : '–'
+          }
           unit="%"
           note={data ? `${rateText('bytes', ((inside?.bytes ?? 0) * 8) / seconds)} never reach a wire` : ''}
           to="/explore"
@@ -53,7 +81,9 @@ export function KeyFigures() {
         <Kpi
           label="Machines talking"
           value={machines.data ? countText(machines.data.length) : '–'}
-          {...(vms === undefined || vms === 0 ? {} : { unit: `of ${countText(Math.max(vms, machines.data?.length ?? 0))}` })}
+          {...(vms === undefined || vms === 0
+            ? {}
+            : { unit: `of ${countText(Math.max(vms, machines.data?.length ?? 0))}` })}
           note={past ? 'in the time shown' : `in the ${spanText(clock.span, 0, clock.zone).toLowerCase()}`}
           to="/machines"
         />
@@ -74,7 +104,16 @@ function ExportersHeard({ exporters }: { readonly exporters: ExportersAnswer | u
     const name = first.name ?? first.address
     return `${name}${silent.length > 1 ? ` and ${silent.length - 1} more` : ''} silent for ${durationText(exporters.now - first.lastHeard)}`
   }, [exporters, first, silent.length])
-  return <Kpi label="Exporters heard" value={exporters ? countText(heard) : '–'} unit={exporters ? `of ${countText(exporters.total)}` : ''} note={note} state={first ? 'warn' : undefined} to="/exporters" />
+  return (
+    <Kpi
+      label="Exporters heard"
+      value={exporters ? countText(heard) : '–'}
+      unit={exporters ? `of ${countText(exporters.total)}` : ''}
+      note={note}
+      state={first ? 'warn' : undefined}
+      to="/exporters"
+    />
+  )
 }
 
 /** What the ledger and the exporters' sequence numbers say has not arrived. */
@@ -88,7 +127,13 @@ export function lossOf(health: Health, exporters: ExportersAnswer): { share: num
   return { share: 1 - (1 - byDatagram) * (1 - byFlow), gaps, dropped: dropped + datagrams.kernelDropped }
 }
 
-function Lost({ health, exporters }: { readonly health: Health | undefined; readonly exporters: ExportersAnswer | undefined }) {
+function Lost({
+  health,
+  exporters,
+}: {
+  readonly health: Health | undefined
+  readonly exporters: ExportersAnswer | undefined
+}) {
   if (!health || !exporters) return <Kpi label="Lost on the way" value="–" />
   const { share, gaps, dropped } = lossOf(health, exporters)
   return (

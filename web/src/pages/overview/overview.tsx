@@ -14,7 +14,11 @@ import { WHERE_ASK, WhereCard } from './where-card.tsx'
 
 export function Overview() {
   const health = useHealth().data
-  const empty = health !== undefined && health.store.flows === 0 && health.ledger.flows.decoded === 0 && health.store.newest === null
+  const empty =
+    health !== undefined &&
+    health.store.flows === 0 &&
+    health.ledger.flows.decoded === 0 &&
+    health.store.newest === null
   const where = useTop(WHERE_ASK)
   if (empty) return <FirstStart health={health} />
   if (where.data && where.data.total.flows === 0 && !where.isPlaceholderData) {

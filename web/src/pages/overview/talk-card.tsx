@@ -23,7 +23,12 @@ export function TalkCard() {
   const end: End = search['talk'] === 'vm' ? 'vm' : 'host'
   // The same question as that of the busiest machines and hosts, so it is asked once.
   const matrix = useTop(pairsAsk(BY[end]))
-  const choose = (next: End) => void navigate({ to: '.', search: ((was: object) => ({ ...was, talk: next === 'host' ? '' : next })) as never, replace: true })
+  const choose = (next: End) =>
+    void navigate({
+      to: '.',
+      search: ((was: object) => ({ ...was, talk: next === 'host' ? '' : next })) as never,
+      replace: true,
+    })
   return (
     <Card
       title="Who talks to whom"
@@ -32,7 +37,9 @@ export function TalkCard() {
       end={
         <>
           <Segments label="Between" value={end} options={ENDS} onChange={choose} tight />
-          <Go to="/explore" search={{ by: BY[end].join(','), chart: 'sankey', top: '50' }} className="link">Explore</Go>
+          <Go to="/explore" search={{ by: BY[end].join(','), chart: 'sankey', top: '50' }} className="link">
+            Explore
+          </Go>
         </>
       }
     >

@@ -26,15 +26,30 @@ const OVER = [
   { value: 'service', label: 'Service' },
 ] as const
 type Over = (typeof OVER)[number]['value']
-const BY: Readonly<Record<Over, readonly string[]>> = { vlan: ['vlan'], locality: ['locality'], src_host: ['src_host'], service: ['service'] }
-const TITLES: Readonly<Record<Over, string>> = { vlan: 'VLANs', locality: 'Localities', src_host: 'Sending hosts', service: 'Services' }
+const BY: Readonly<Record<Over, readonly string[]>> = {
+  vlan: ['vlan'],
+  locality: ['locality'],
+  src_host: ['src_host'],
+  service: ['service'],
+}
+const TITLES: Readonly<Record<Over, string>> = {
+  vlan: 'VLANs',
+  locality: 'Localities',
+  src_host: 'Sending hosts',
+  service: 'Services',
+}
 
 export function TrafficCards() {
   const search = useSearch({ strict: false }) as Record<string, string>
   const navigate = useNavigate()
   const over: Over = OVER.find((option) => option.value === search['over'])?.value ?? 'vlan'
   const series = useSeries({ by: BY[over], metric: 'bytes', limit: 7 })
-  const choose = (next: Over) => void navigate({ to: '.', search: ((was: object) => ({ ...was, over: next === 'vlan' ? '' : next })) as never, replace: true })
+  const choose = (next: Over) =>
+    void navigate({
+      to: '.',
+      search: ((was: object) => ({ ...was, over: next === 'vlan' ? '' : next })) as never,
+      replace: true,
+    })
   return (
     <>
       <Card
@@ -44,13 +59,17 @@ export function TrafficCards() {
         end={
           <>
             <Segments label="By" value={over} options={OVER} onChange={choose} tight />
-            <Go to="/explore" search={{ by: over }} className="link">Open in Explore</Go>
+            <Go to="/explore" search={{ by: over }} className="link">
+              Open in Explore
+            </Go>
           </>
         }
         foot={<Provenance of={series} />}
       >
         <Answer of={series} height={230}>
-          {(data) => (data.total.flows === 0 ? <NothingInSpan /> : <SeriesChart answer={data} metric="bytes" height={230} />)}
+          {(data) =>
+            data.total.flows === 0 ? <NothingInSpan /> : <SeriesChart answer={data} metric="bytes" height={230} />
+          }
         </Answer>
       </Card>
       <BesideCard series={series.data} over={over} />
@@ -66,25 +85,49 @@ function BesideCard({ series, over }: { readonly series: Answered<SeriesAnswer> 
   const paint = usePaint(columns, keys)
   const column = columns[0] ?? over
   const most = Math.max(1, ...rows.map((row) => row.average))
-  const all = over === 'vlan' ? <Go to="/vlans" className="link">All VLANs</Go> : undefined
+  const all =
+    over === 'vlan' ? (
+      <Go to="/vlans" className="link">
+        All VLANs
+      </Go>
+    ) : undefined
   return (
-    <Card title={TITLES[over]} note={`average, ${spanText(clock.span, clock.now(), clock.zone).toLowerCase()}`} className="c4 stretch" {...(all ? { end: all } : {})}>
+    <Card
+      title={TITLES[over]}
+      note={`average, ${spanText(clock.span, clock.now(), clock.zone).toLowerCase()}`}
+      className="c4 stretch"
+      {...(all ? { end: all } : {})}
+    >
       <div className="table-wrap">
         <table className="grid" aria-label={TITLES[over]}>
           <thead>
             <tr>
               <th scope="col">Name</th>
-              <th scope="col" className="num">Now</th>
-              <th scope="col" className="num">Average</th>
-              <th scope="col" className="bar-cell"><span className="sr">Share</span></th>
+              <th scope="col" className="num">
+                Now
+              </th>
+              <th scope="col" className="num">
+                Average
+              </th>
+              <th scope="col" className="bar-cell">
+                <span className="sr">Share</span>
+              </th>
             </tr>
           </thead>
           <tbody>
             {rows.map((row) => (
               <tr key={row.id}>
                 <td className="cell-name">
-                  <span className="swatch" style={{ background: row.other ? 'var(--other)' : paint(row.key) }} aria-hidden="true" />
-                  {row.other ? <span className="strong">other</span> : <Named column={column} value={row.key[column]} />}
+                  <span
+                    className="swatch"
+                    style={{ background: row.other ? 'var(--other)' : paint(row.key) }}
+                    aria-hidden="true"
+                  />
+                  {row.other ? (
+                    <span className="strong">other</span>
+                  ) : (
+                    <Named column={column} value={row.key[column]} />
+                  )}
                 </td>
                 <td className="num">{rateText('bytes', row.now)}</td>
                 <td className="num">{rateText('bytes', row.average)}</td>
@@ -100,9 +143,25 @@ function BesideCard({ series, over }: { readonly series: Answered<SeriesAnswer> 
   )
 }
 
-function Named({ column, value }: { readonly column: string; readonly value: string | number | boolean | null | undefined }) {
-  if (column === 'locality') return <Go to="/explore" search={{ filter: `locality ${String(value)}` }} className="name">{LOCALITY[String(value)]?.name ?? valueText(column, value)}</Go>
-  if (column === 'service') return <Go to="/explore" search={{ filter: `service ${String(value)}`, by: 'src_vm' }} className="name">{valueText(column, value)}</Go>
+function Named({
+  column,
+  value,
+}: {
+  readonly column: string
+  readonly value: string | number | boolean | null | undefined
+}) {
+  if (column === 'locality')
+    return (
+      <Go to="/explore" search={{ filter: `locality ${String(value)}` }} className="name">
+        {LOCALITY[String(value)]?.name ?? valueText(column, value)}
+      </Go>
+    )
+  if (column === 'service')
+    return (
+      <Go to="/explore" search={{ filter: `service ${String(value)}`, by: 'src_vm' }} className="name">
+        {valueText(column, value)}
+      </Go>
+    )
   return <Name of={column} value={value} />
 }
 
