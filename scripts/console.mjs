@@ -10,6 +10,7 @@ const SOURCES = [
   'web/public',
   'web/index.html',
   'web/vite.config.ts',
+  'web/compress.ts',
   'web/package.json',
   'package-lock.json',
   'src/api/contract',
