@@ -6,9 +6,10 @@ import { elementName } from '../wire/ipfix/registry.ts'
 import { recordValues, type FieldValue } from '../wire/ipfix/values.ts'
 import type { Template } from '../wire/ipfix/template.ts'
 import type { Datagram, IngestSink, ProblemCode } from './ingest.ts'
-import { createNetflowIngest, type NetflowObserver } from './netflow.ts'
+import { createNetflowIngest } from './netflow.ts'
+import type { NetflowObserver } from './netflow-options.ts'
 import { addressText } from './netflow-status.ts'
-import type { Protocol, Stream } from './netflow-streams.ts'
+import type { Protocol, Stream } from './netflow-stream.ts'
 
 /** What a reader makes of a datagram, in the order in which it is understood: templates and options of a datagram before its flows. */
 export type DecodedRecord =

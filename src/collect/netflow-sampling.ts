@@ -1,7 +1,7 @@
 import { NETFLOW9_SCOPE, type Template } from '../wire/ipfix/template.ts'
 import { locateFields } from '../wire/ipfix/records.ts'
 import { fieldText, uintHigh, uintLow } from '../wire/ipfix/numbers.ts'
-import type { RateTable } from './netflow-rows.ts'
+import type { RateTable } from './netflow-context.ts'
 
 // What options data tells: sampling rates (of the exporter, a sampler, a selector or an interface), when the exporter started, and the
 // names of interfaces. Options are rare: this is the plain way.

@@ -1,7 +1,7 @@
 import { ipText, parseIp } from '../base/address.ts'
 import { VARIABLE, type Template } from '../wire/ipfix/template.ts'
 import type { SavedSampling } from './netflow-sampling.ts'
-import type { Protocol, Stream, Transport } from './netflow-streams.ts'
+import type { Protocol, Stream, Transport } from './netflow-stream.ts'
 
 // Templates and sampling over a restart, as JSON: without them data would wait until each exporter repeats its templates,
 // which may take half an hour.
@@ -79,7 +79,7 @@ export function readStreams(state: unknown): { streams: { saved: SavedStream; ad
 }
 
 /** The template of a saved one; undefined if its parts contradict each other. */
-export function templateOfSaved(saved: SavedTemplate): Template | undefined {
+export function templateOfSaved(saved: Pick<SavedTemplate, 'kind' | 'scopes' | 'fields' | 'wire'>): Template | undefined {
   const wire = Uint8Array.from(Buffer.from(saved.wire, 'base64'))
   let minLength = 0
   for (const [, length] of saved.fields) minLength += length === VARIABLE ? 1 : length

@@ -2,7 +2,7 @@ import { ipText } from '../base/address.ts'
 import { elementName } from '../wire/ipfix/registry.ts'
 import { VARIABLE, type Template } from '../wire/ipfix/template.ts'
 import type { StreamStatus } from './ingest.ts'
-import type { Stream } from './netflow-streams.ts'
+import type { Stream } from './netflow-stream.ts'
 
 /** The address of a stream's exporter as text. */
 export function addressText(stream: Stream): string {

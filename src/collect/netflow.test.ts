@@ -7,7 +7,8 @@ import {
 } from '../../test/fixtures/netflow-messages.ts'
 import type { RowJson } from '../flow/row-json.ts'
 import type { Ingest } from './ingest.ts'
-import { createNetflowIngest, type NetflowOptions } from './netflow.ts'
+import { createNetflowIngest } from './netflow.ts'
+import type { NetflowOptions } from './netflow-options.ts'
 
 const NOW = SECONDS * 1000 + 250
 const create = (options: NetflowOptions = {}, now = NOW): Ingest => createNetflowIngest(options, { clock: { now: () => now } })

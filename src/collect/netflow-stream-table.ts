@@ -1,0 +1,160 @@
+import { Stream, type Protocol } from './netflow-stream.ts'
+
+/**
+ * All streams, bounded. When there are too many, the one that was silent longest gives way: first among those that have not proven
+ * themselves, so that a flood of made-up sources pushes out its like and not the exporters that deliver.
+ */
+export class StreamTable {
+  readonly #buckets = new Map<number, Stream>()
+  readonly #maxStreams: number
+  // Two orders of use, silent longest first: strangers and proven streams.
+  readonly #strangers = new Order()
+  readonly #proven = new Order()
+  readonly #onEvict: (stream: Stream) => void
+  size = 0
+  evicted = 0
+
+  constructor(maxStreams: number, onEvict: (stream: Stream) => void) {
+    this.#maxStreams = maxStreams
+    this.#onEvict = onEvict
+  }
+
+  /** The stream, marked as the last used; undefined if it is not there. */
+  find(protocol: Protocol, domain: number, a0: number, a1: number, a2: number, a3: number): Stream | undefined {
+    let stream = this.#buckets.get(hashOf(protocol, domain, a0, a1, a2, a3))
+    while (stream !== undefined) {
+      if (stream.domain === domain && stream.address3 === a3 && stream.address2 === a2 && stream.address1 === a1 && stream.address0 === a0 && stream.protocol === protocol) {
+        this.#orderOf(stream).touch(stream)
+        return stream
+      }
+      stream = stream.chained
+    }
+    return undefined
+  }
+
+  add(protocol: Protocol, domain: number, a0: number, a1: number, a2: number, a3: number): Stream {
+    if (this.size >= this.#maxStreams) this.evictOne(undefined)
+    const hash = hashOf(protocol, domain, a0, a1, a2, a3)
+    const stream = new Stream(protocol, domain, a0, a1, a2, a3, hash)
+    stream.chained = this.#buckets.get(hash)
+    this.#buckets.set(hash, stream)
+    this.#strangers.append(stream)
+    this.size++
+    return stream
+  }
+
+  /** Counts a stream among those that deliver. At most four fifths are: strangers must have room to become proven. */
+  prove(stream: Stream): void {
+    if (stream.proven) return
+    this.#strangers.remove(stream)
+    stream.proven = true
+    this.#proven.append(stream)
+    if (this.#proven.size > this.#maxStreams * 0.8) {
+      const silent = this.#proven.oldest as Stream
+      this.#proven.remove(silent)
+      silent.proven = false
+      this.#strangers.append(silent)
+    }
+  }
+
+  /** Forgets the stranger that was silent longest, or if there is none the proven stream; never `spare`. */
+  evictOne(spare: Stream | undefined): boolean {
+    for (const order of [this.#strangers, this.#proven]) {
+      let stream = order.oldest
+      if (stream === spare) stream = stream?.newer
+      if (stream === undefined) continue
+      this.#remove(stream)
+      this.evicted++
+      this.#onEvict(stream)
+      return true
+    }
+    return false
+  }
+
+  /** Forgets a stranger so, but no proven stream. */
+  evictStranger(spare: Stream): boolean {
+    const oldest = this.#strangers.oldest === spare ? spare.newer : this.#strangers.oldest
+    return oldest === undefined ? false : this.evictOne(spare)
+  }
+
+  /** All, in no order; streams may come and go while it is walked. */
+  *all(): Generator<Stream> {
+    for (const head of this.#buckets.values()) {
+      for (let stream: Stream | undefined = head; stream !== undefined; stream = stream.chained) yield stream
+    }
+  }
+
+  /** Most recently used first. */
+  *recent(): Generator<Stream> {
+    let a = this.#proven.newest
+    let b = this.#strangers.newest
+    while (a !== undefined || b !== undefined) {
+      if (b === undefined || (a !== undefined && a.lastHeard >= b.lastHeard)) {
+        yield a as Stream
+        a = (a as Stream).older
+      } else {
+        yield b
+        b = b.older
+      }
+    }
+  }
+
+  #orderOf(stream: Stream): Order {
+    return stream.proven ? this.#proven : this.#strangers
+  }
+
+  #remove(stream: Stream): void {
+    this.#orderOf(stream).remove(stream)
+    this.size--
+    const head = this.#buckets.get(stream.hash)
+    if (head === stream) {
+      if (stream.chained) this.#buckets.set(stream.hash, stream.chained)
+      else this.#buckets.delete(stream.hash)
+      return
+    }
+    let before = head
+    while (before !== undefined && before.chained !== stream) before = before.chained
+    if (before) before.chained = stream.chained
+  }
+}
+
+/** A doubly linked list through the streams, in order of use. */
+class Order {
+  oldest: Stream | undefined = undefined
+  newest: Stream | undefined = undefined
+  size = 0
+
+  append(stream: Stream): void {
+    stream.older = this.newest
+    stream.newer = undefined
+    if (this.newest) this.newest.newer = stream
+    else this.oldest = stream
+    this.newest = stream
+    this.size++
+  }
+
+  remove(stream: Stream): void {
+    if (stream.older) stream.older.newer = stream.newer
+    else this.oldest = stream.newer
+    if (stream.newer) stream.newer.older = stream.older
+    else this.newest = stream.older
+    stream.older = undefined
+    stream.newer = undefined
+    this.size--
+  }
+
+  touch(stream: Stream): void {
+    if (this.newest === stream) return
+    this.remove(stream)
+    this.append(stream)
+  }
+}
+
+const PROTOCOL_SALT: Readonly<Record<Protocol, number>> = { netflow5: 5, netflow7: 7, netflow9: 9, ipfix: 10 }
+
+function hashOf(protocol: Protocol, domain: number, a0: number, a1: number, a2: number, a3: number): number {
+  let h = Math.imul(a3 ^ (PROTOCOL_SALT[protocol] * 0x9e37), 0x85ebca6b) ^ Math.imul(domain, 0xc2b2ae35)
+  h = Math.imul(h ^ (h >>> 15), 0x2c1b3c6d) ^ Math.imul(a0 ^ Math.imul(a1, 31), 0x297a2d39) ^ Math.imul(a2, 0x165667b1)
+  h ^= h >>> 13
+  return (Math.imul(h, 0x5bd1e995) ^ (h >>> 16)) >>> 0
+}

@@ -1,0 +1,167 @@
+import { planFlow, type FlowPlan } from './netflow-plan.ts'
+import { TemplateCursor, type Flavour, type Template } from '../wire/ipfix/template.ts'
+import type { Datagram, IngestSink } from './ingest.ts'
+import type { NetflowLimits, NetflowObserver } from './netflow-options.ts'
+import { templateCost, type Known, type Layout, type Stream, type Transport } from './netflow-stream.ts'
+import type { StreamTable } from './netflow-stream-table.ts'
+
+// Templates of all streams: announced, announced anew, withdrawn, shared among those who announce the same, and never too many.
+
+/** A port not heard for so long is taken to be given up. */
+export const PORT_ALIVE_MS = 300_000
+
+/** Templates whose bytes are remembered to share one object among exporters. */
+const MAX_SHARED = 8_192
+/** So many templates a stream has by good right; beyond them it gives up its own before others give up theirs. */
+const FAIR_SHARE = 64
+
+type Limits = Pick<NetflowLimits, 'maxTemplates' | 'maxTemplatesOfStream' | 'maxTemplateBytes' | 'maxPlans'>
+
+export class Templates {
+  readonly #limits: Limits
+  readonly #streams: StreamTable
+  readonly #observer: NetflowObserver | undefined
+  readonly #cursor = new TemplateCursor()
+  readonly #shared = new Map<string, Layout>()
+  readonly #planned = new Set<Layout>()
+  #bytes = 0
+  count = 0
+
+  constructor(limits: Limits, streams: StreamTable, observer: NetflowObserver | undefined) {
+    this.#limits = limits
+    this.#streams = streams
+    this.#observer = observer
+  }
+
+  /** Reads the records of a template set; `announced` is called for each template that was not known so. */
+  read(
+    stream: Stream, transport: Transport, d: Datagram, start: number, end: number, flavour: Flavour, options: boolean, sink: IngestSink,
+    announced: (stream: Stream, transport: Transport, id: number, sink: IngestSink) => void,
+  ): void {
+    const cursor = this.#cursor
+    let at = start
+    while (cursor.next(d.view, at, end, flavour, options)) {
+      at = cursor.end
+      if (cursor.withdrawal) this.#withdraw(stream, transport, cursor.id, options)
+      else if (cursor.problem) stream.problem(sink, cursor.problem, cursor.wireStart - 2 - d.offset)
+      else if (this.#announce(stream, transport, d, flavour, sink)) announced(stream, transport, cursor.id, sink)
+    }
+    if (cursor.problem) stream.problem(sink, cursor.problem, at - d.offset)
+  }
+
+  /** How records of a layout become rows: worked out when first needed. */
+  plan(layout: Layout): FlowPlan {
+    if (layout.plan !== undefined) return layout.plan
+    const plan = planFlow(layout.template)
+    layout.plan = plan
+    this.#planned.add(layout)
+    if (this.#planned.size > this.#limits.maxPlans) {
+      const oldest = this.#planned.values().next().value as Layout
+      this.#planned.delete(oldest)
+      oldest.plan = undefined
+    }
+    return plan
+  }
+
+  /** Takes back a template as it was saved; false when there are too many. */
+  restore(stream: Stream, transport: Transport, id: number, template: Template, announcedAt: number, usedAt: number): boolean {
+    if (this.count >= this.#limits.maxTemplates || this.#bytes + templateCost(template) > this.#limits.maxTemplateBytes) return false
+    this.#keep(stream, transport, id, this.#layout(template, stream.protocol === 'ipfix' ? 'ipfix' : 'netflow9'), announcedAt, usedAt)
+    return true
+  }
+
+  /** Forgets what nobody has used or announced since. */
+  expire(stream: Stream, since: number): void {
+    for (const transport of stream.transports) {
+      for (const [id, known] of transport.templates) {
+        if (Math.max(known.announcedAt, known.usedAt) < since) this.#drop(stream, transport, id, known)
+      }
+    }
+  }
+
+  /** A stream has been forgotten, and its templates with it. */
+  forgotten(stream: Stream): void {
+    this.count -= stream.templates
+    this.#bytes -= stream.templateBytes
+  }
+
+  /** A stream gave up a template by itself, with the port that had announced it. */
+  readonly dropped = (template: Template): void => {
+    this.count--
+    this.#bytes -= templateCost(template)
+  }
+
+  #announce(stream: Stream, transport: Transport, d: Datagram, flavour: Flavour, sink: IngestSink): boolean {
+    const cursor = this.#cursor
+    const { id } = cursor
+    const before = transport.templates.get(id)
+    if (before !== undefined && cursor.matches(d.view, before.template)) {
+      before.announcedAt = d.receivedAt
+      this.#observer?.template(stream, id, before.template)
+      return false
+    }
+    const layout = this.#layout(cursor.build(d.view, flavour), flavour)
+    if (before !== undefined) this.#drop(stream, transport, id, before)
+    else if (disagrees(stream, transport, id, layout.template, d.receivedAt)) stream.portsDisagree = true
+    this.#makeRoom(stream, transport, templateCost(layout.template), sink)
+    this.#keep(stream, transport, id, layout, d.receivedAt, 0)
+    this.#observer?.template(stream, id, layout.template)
+    return true
+  }
+
+  #layout(template: Template, flavour: Flavour): Layout {
+    const key = `${flavour} ${template.kind} ${Buffer.from(template.wire).toString('latin1')}`
+    const same = this.#shared.get(key)
+    if (same) return same
+    if (this.#shared.size >= MAX_SHARED) this.#shared.clear()
+    const layout: Layout = { template, plan: undefined }
+    this.#shared.set(key, layout)
+    return layout
+  }
+
+  #keep(stream: Stream, transport: Transport, id: number, layout: Layout, announcedAt: number, usedAt: number): void {
+    const { template } = layout
+    transport.templates.set(id, { layout, template, announcedAt, usedAt })
+    this.count++
+    this.#bytes += templateCost(template)
+    stream.templateBytes += templateCost(template)
+  }
+
+  #drop(stream: Stream, transport: Transport, id: number, known: Known): void {
+    transport.templates.delete(id)
+    this.count--
+    this.#bytes -= templateCost(known.template)
+    stream.templateBytes -= templateCost(known.template)
+  }
+
+  #makeRoom(stream: Stream, transport: Transport, cost: number, sink: IngestSink): void {
+    const { templates } = transport
+    const full = (): boolean => this.count >= this.#limits.maxTemplates || this.#bytes + cost > this.#limits.maxTemplateBytes
+    while (full() && templates.size <= FAIR_SHARE && this.#streams.evictStranger(stream));
+    while (templates.size > 0 && (full() || templates.size >= this.#limits.maxTemplatesOfStream)) {
+      // The one announced first: whoever announces so many gives up its own.
+      const [id, known] = templates.entries().next().value as [number, Known]
+      this.#drop(stream, transport, id, known)
+      stream.problem(sink, 'template_limit', 0)
+    }
+    while (full() && this.#streams.evictOne(stream));
+  }
+
+  // RFC 7011 §8.1: a template without fields withdraws its id; under the set's own id, all templates of the kind.
+  #withdraw(stream: Stream, transport: Transport, id: number, options: boolean): void {
+    const kind = options ? 'options' : 'data'
+    for (const [known, entry] of [...transport.templates]) {
+      if (known === id || (id === (options ? 3 : 2) && entry.template.kind === kind)) this.#drop(stream, transport, known, entry)
+    }
+  }
+}
+
+/** Two ports alive that give one id two meanings are two exporters behind one address. */
+function disagrees(stream: Stream, transport: Transport, id: number, template: Template, now: number): boolean {
+  for (const other of stream.transports) {
+    if (other === transport || now - other.lastHeard > PORT_ALIVE_MS || other.lastDatagram <= transport.firstDatagram) continue
+    const known = other.templates.get(id)
+    if (known !== undefined && Buffer.compare(known.template.wire, template.wire) !== 0) return true
+  }
+  return false
+}
