@@ -136,8 +136,8 @@ async function measure(rival: Rival, kind: string): Promise<Result> {
   const child = await rival.start()
   const pid = child.pid as number
   try {
-    await blast(pid, kind, 50_000)
-    const steady = await blast(pid, kind, 50_000, 3)
+    await blast(pid, kind, 50_000, 3)
+    const steady = await blast(pid, kind, 50_000, 4)
     let noLoss = 0
     for (let rate = 20_000; rate < 3_000_000; rate *= STEP) {
       let best = 1

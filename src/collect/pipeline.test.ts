@@ -464,3 +464,41 @@ test('a process ends at once though its receiver waits for datagrams', async (t)
   const [status] = (await once(child, 'exit')) as [number]
   assert.equal(status, 7)
 })
+
+test('without the native library datagrams are received by dgram, and it is said why', async (t) => {
+  const dir = await mkdtemp(join(tmpdir(), 'vnetscope-fallback-'))
+  t.after(() => rm(dir, { recursive: true }))
+  const hook = join(dir, 'without-koffi.mjs')
+  await writeFile(
+    hook,
+    `import { registerHooks } from 'node:module'
+    registerHooks({ resolve(specifier, context, next) {
+      if (specifier === 'koffi') throw Object.assign(new Error('Cannot find module'), { code: 'MODULE_NOT_FOUND' })
+      return next(specifier, context)
+    } })`,
+  )
+  const file = join(dir, 'start.mjs')
+  const start = (receiver: string): string => `
+    import { createPipeline } from '${new URL('./pipeline.ts', import.meta.url).href}'
+    const pipeline = createPipeline({ listeners: [{ host: '127.0.0.1', port: 0 }], receiver: '${receiver}', receiveBufferBytes: 65536 }, {
+      enrich: () => [''], spool: { write: async (b) => ({ accepted: b.n, refused: 0 }), writeMetrics: async () => {} },
+      onSighting() {}, nameOf: () => null, log: { info() {}, warn: (details, message) => console.log(message + ': ' + details.reason) },
+      clock: { now: () => Date.now() },
+    })
+    await pipeline.start().then(() => console.log(pipeline.status().kind), (error) => console.log(error.code))
+    await pipeline.stop()`
+  const said = async (receiver: string): Promise<string> => {
+    await writeFile(file, start(receiver))
+    const child = spawn(process.execPath, ['--import', hook, file], { stdio: ['ignore', 'pipe', 'inherit'] })
+    let output = ''
+    child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()))
+    await once(child, 'close')
+    return output
+  }
+  assert.equal(
+    await said('auto'),
+    'receiving by dgram, which takes a quarter of the rate of recvmmsg: ' +
+      'the native library koffi could not be loaded, so recvmmsg is not available\ndgram\n',
+  )
+  assert.equal(await said('recvmmsg'), 'recvmmsg_unavailable\n')
+})
