@@ -10,7 +10,9 @@ const [name, ...args] = process.argv.slice(2)
 
 if (name === undefined) {
   console.log('Benchmarks, for `npm run bench -- NAME`:')
-  for (const file of readdirSync(folder).filter((entry) => entry.endsWith('.ts')).sort()) {
+  for (const file of readdirSync(folder)
+    .filter((entry) => entry.endsWith('.ts'))
+    .sort()) {
     // What opens with a comment can be run; the rest are parts.
     const first = readFileSync(join(folder, file), 'utf8').split('\n')[0] ?? ''
     if (first.startsWith('// ')) console.log(`  ${file.slice(0, -3).padEnd(16)} ${first.slice(3)}`)

@@ -5,11 +5,13 @@ import { join } from 'node:path'
 import { configurationPage } from './reference/configuration.ts'
 import { commandsPage } from './reference/commands.ts'
 import { columnsPage } from './reference/columns.ts'
+import { filterPage } from './reference/filter.ts'
 
 const PAGES: Readonly<Record<string, () => string | Promise<string>>> = {
   'configuration.md': configurationPage,
   'columns.md': columnsPage,
   'commands.md': commandsPage,
+  'filter.md': filterPage,
 }
 
 const folder = join(import.meta.dirname, '..', 'docs', 'reference')

@@ -13,7 +13,9 @@ export function runAllTests() {
     ...testFiles('scripts'),
     ...testFiles('web/src', { deep: true }),
   ])
-  const whole = runTests([...testFiles('test'), ...testFiles('test/interop'), ...testFiles('web/test')], { concurrency: 1 })
+  const whole = runTests([...testFiles('test'), ...testFiles('test/interop'), ...testFiles('web/test')], {
+    concurrency: 1,
+  })
   return { passed: units.passed + whole.passed, failed: units.failed + whole.failed }
 }
 

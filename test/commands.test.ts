@@ -36,7 +36,15 @@ function configFile(name: string, text: string): string {
 }
 
 test('a flag that does not exist, or one without its value, ends with 2', async () => {
-  for (const args of [['serve', '--nope'], ['serve', '--data'], ['serve', 'extra'], ['decode'], ['replay'], ['query', '--nope'], ['simulate', '--nope']]) {
+  for (const args of [
+    ['serve', '--nope'],
+    ['serve', '--data'],
+    ['serve', 'extra'],
+    ['decode'],
+    ['replay'],
+    ['query', '--nope'],
+    ['simulate', '--nope'],
+  ]) {
     const { status, output } = await vnetscope(...args)
     assert.equal(status, 2, `${args.join(' ')}: ${output}`)
     assertClear(output, /error: /)
@@ -57,7 +65,15 @@ test('an HTTP port in use is said in one sentence, with status 1', async () => {
   await once(squatter, 'listening')
   const { port } = squatter.address() as AddressInfo
   const file = configFile('http.yaml', `listeners: [{ address: 127.0.0.1, ports: [${await freePort()}] }]\n`)
-  const { status, output } = await vnetscope('serve', '--data', join(folder.path, 'http'), '--http', `127.0.0.1:${port}`, '--config', file)
+  const { status, output } = await vnetscope(
+    'serve',
+    '--data',
+    join(folder.path, 'http'),
+    '--http',
+    `127.0.0.1:${port}`,
+    '--config',
+    file,
+  )
   squatter.close()
   assert.equal(status, 1, output)
   assertClear(output, new RegExp(`${port}.*(in use|taken by)`))
@@ -69,7 +85,15 @@ test('a UDP port in use is said in one sentence, with status 1', async () => {
   await once(squatter, 'listening')
   const { port } = squatter.address()
   const file = configFile('udp.yaml', `listeners: [{ address: 127.0.0.1, ports: [${port}] }]\n`)
-  const { status, output } = await vnetscope('serve', '--data', join(folder.path, 'udp'), '--http', '127.0.0.1:0', '--config', file)
+  const { status, output } = await vnetscope(
+    'serve',
+    '--data',
+    join(folder.path, 'udp'),
+    '--http',
+    '127.0.0.1:0',
+    '--config',
+    file,
+  )
   squatter.close()
   assert.equal(status, 1, output)
   assertClear(output, new RegExp(`${port}.*(in use|taken by)`))
@@ -146,12 +170,18 @@ test('flows that were received a moment before SIGTERM are there after the next 
 })
 
 test('doctor says what is free, what is in use and what to do, with a status to match', async () => {
-  const file = configFile('doctor.yaml', `http: { port: 0 }\nlisteners: [{ address: 127.0.0.1, ports: [${await freePort()}] }]\n`)
+  const file = configFile(
+    'doctor.yaml',
+    `http: { port: 0 }\nlisteners: [{ address: 127.0.0.1, ports: [${await freePort()}] }]\n`,
+  )
   const well = await vnetscope('doctor', '--config', file, '--data', join(folder.path, 'doctor'))
   assert.equal(well.status, 0, well.output)
   assert.match(well.output, /^ok +embedded ClickHouse/m)
   await using server = await startServer(join(folder.path, 'doctored'))
-  const busy = configFile('busy.yaml', `http: { port: 0 }\nlisteners: [{ address: 127.0.0.1, ports: [${server.port}] }]\n`)
+  const busy = configFile(
+    'busy.yaml',
+    `http: { port: 0 }\nlisteners: [{ address: 127.0.0.1, ports: [${server.port}] }]\n`,
+  )
   const ill = await vnetscope('doctor', '--config', busy, '--data', join(folder.path, 'doctor'))
   assert.equal(await server.stop(), 0)
   assert.equal(ill.status, 1)

@@ -1,4 +1,5 @@
 import { COLUMNS } from '../../src/flow/columns.ts'
+import { DIMENSIONS } from '../../src/query/dimensions.ts'
 
 /** docs/reference/columns.md. */
 export function columnsPage(): string {
@@ -11,6 +12,7 @@ export function columnsPage(): string {
     const type = column.type.startsWith('Enum8') ? 'Enum8' : column.type
     return `| \`${column.name}\` | ${column.label} | \`${type}\` | ${column.dimension ? 'yes' : ''} | ${column.describe}${values} |`
   })
+  const derived = DIMENSIONS.filter((dimension) => dimension.derived)
   return `# Columns of a flow
 
 <!-- Made by \`npm run docs\` from src/flow/columns.ts: change it there. -->
@@ -21,5 +23,13 @@ Answers can be grouped by the columns that say so.
 | column | label | ClickHouse type | groups | what it holds |
 | --- | --- | --- | --- | --- |
 ${rows.join('\n')}
+
+## Made of columns
+
+Answers can be grouped by these as well.
+
+| dimension | label | what it is |
+| --- | --- | --- |
+${derived.map(({ name, label, describe }) => `| \`${name}\` | ${label} | ${describe} |`).join('\n')}
 `
 }

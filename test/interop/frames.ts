@@ -28,7 +28,8 @@ export function someFlows(count: number, options: { ipv6?: boolean; vlans?: read
   return Array.from({ length: count }, (_, i): KnownFlow => {
     const v6 = options.ipv6 === true && i % 4 === 3
     const proto = i % 9 === 8 && !v6 ? 1 : i % 3 === 2 ? 17 : 6
-    const host = (net: number, n: number): string => (v6 ? `2001:db8:${net}::${(n + 1).toString(16)}` : `10.${net}.${n >> 8}.${(n & 255) + 1}`)
+    const host = (net: number, n: number): string =>
+      v6 ? `2001:db8:${net}::${(n + 1).toString(16)}` : `10.${net}.${n >> 8}.${(n & 255) + 1}`
     const vlan = options.vlans?.[i % options.vlans.length]
     return {
       src: host(1, i % 37),
@@ -142,7 +143,15 @@ export function writeFrames(file: string, frames: readonly Buffer[], start: numb
 
 /** A UDP datagram from one port of this machine to another, as a frame. */
 export function datagramFrame(payload: Uint8Array, srcPort: number, dstPort: number): Buffer {
-  const flow: KnownFlow = { src: '127.0.0.1', dst: '127.0.0.1', proto: 17, srcPort, dstPort, packets: 1, payload: payload.length }
+  const flow: KnownFlow = {
+    src: '127.0.0.1',
+    dst: '127.0.0.1',
+    proto: 17,
+    srcPort,
+    dstPort,
+    packets: 1,
+    payload: payload.length,
+  }
   const frame = frameOf(flow, 0)
   frame.set(payload, frame.length - payload.length)
   return frame

@@ -41,7 +41,10 @@ test('NetFlow v5 of Open vSwitch: the totals are those of nfdump, and the pings 
     await server.stored(all.length)
 
     const answer = totalsOf(await server.top(['src_addr', 'dst_addr', 'proto'], ENDS), { flows: true })
-    assert.deepEqual(answer, totalsBy(seen, (flow) => `${flow.src} ${flow.dst} ${flow.proto}`))
+    assert.deepEqual(
+      answer,
+      totalsBy(seen, (flow) => `${flow.src} ${flow.dst} ${flow.proto}`),
+    )
     // In NetFlow, this switch counts whole frames.
     assertPings(answer, 14 + PING_BYTES)
   })
@@ -50,7 +53,13 @@ test('NetFlow v5 of Open vSwitch: the totals are those of nfdump, and the pings 
 test('IPFIX of Open vSwitch: the totals are those of tshark, and the pings are those that were sent', async () => {
   await withServer(async (server) => {
     await using relay = await startRelay([server.port])
-    const settings = ['obs_domain_id=7', 'obs_point_id=2', 'sampling=1', 'cache_active_timeout=1', 'cache_max_flows=1000']
+    const settings = [
+      'obs_domain_id=7',
+      'obs_point_id=2',
+      'sampling=1',
+      'cache_active_timeout=1',
+      'cache_max_flows=1000',
+    ]
     await exporting('ipfix', [`targets="127.0.0.1:${relay.port}"`, ...settings], async () => {
       await traffic()
       await relay.quiet(1500)
@@ -62,7 +71,10 @@ test('IPFIX of Open vSwitch: the totals are those of tshark, and the pings are t
     // in these records beside the deltas, so it can't be asked.)
     const seen = records.filter((record) => record.key.includes(' 10.88.0.'))
     const answer = totalsOf(await server.top(['direction', 'src_addr', 'dst_addr', 'proto'], ENDS), { flows: true })
-    assert.deepEqual(answer, totalsBy(seen, (record) => record.key))
+    assert.deepEqual(
+      answer,
+      totalsBy(seen, (record) => record.key),
+    )
     for (const direction of ['ingress', 'egress']) assertPings(ofDirection(answer, direction), PING_BYTES)
   })
 })
@@ -71,10 +83,14 @@ test('sFlow of Open vSwitch: the totals are those of sfcapd and of tshark, scale
   await withServer(async (server) => {
     await using sfcapd = await startNfcapd(folder.path, 'sfcapd')
     await using relay = await startRelay([server.port, sfcapd.port])
-    await exporting('sflow', ['agent=lo', `target="127.0.0.1:${relay.port}"`, 'header=128', `sampling=${SAMPLING}`, 'polling=1'], async () => {
-      await traffic()
-      await relay.quiet(500)
-    })
+    await exporting(
+      'sflow',
+      ['agent=lo', `target="127.0.0.1:${relay.port}"`, 'header=128', `sampling=${SAMPLING}`, 'polling=1'],
+      async () => {
+        await traffic()
+        await relay.quiet(500)
+      },
+    )
     const seen = await sfcapd.flows()
     const frames = sflowFrames(relay)
     await server.stored(frames.length)
@@ -82,13 +98,20 @@ test('sFlow of Open vSwitch: the totals are those of sfcapd and of tshark, scale
     const { total } = await server.top(['src_addr'])
     assert.deepEqual(
       { samples: total.flows, packets: total.packets, bytes: total.bytes },
-      { samples: frames.length, packets: frames.length * SAMPLING, bytes: frames.reduce((sum, bytes) => sum + bytes, 0) * SAMPLING },
+      {
+        samples: frames.length,
+        packets: frames.length * SAMPLING,
+        bytes: frames.reduce((sum, bytes) => sum + bytes, 0) * SAMPLING,
+      },
     )
     assert.ok(total.low <= total.bytes && total.bytes <= total.high && total.low < total.high)
     const ends = seen.filter((flow) => flow.src.startsWith('10.88.0.') && flow.dst.startsWith('10.88.0.'))
     const answer = await server.top(['src_addr', 'dst_addr', 'proto', 'dst_port'], `${ENDS} and proto tcp`)
     const tcp = ends.filter((flow) => flow.proto === 'tcp')
-    assert.deepEqual(totalsOf(answer, { flows: true }), totalsBy(tcp, (flow) => `${flow.src} ${flow.dst} ${flow.proto} ${flow.dstPort}`))
+    assert.deepEqual(
+      totalsOf(answer, { flows: true }),
+      totalsBy(tcp, (flow) => `${flow.src} ${flow.dst} ${flow.proto} ${flow.dstPort}`),
+    )
   })
 })
 
@@ -104,7 +127,11 @@ async function withServer(use: (server: Server) => Promise<void>): Promise<void>
   remove()
 }
 
-async function exporting(table: 'netflow' | 'ipfix' | 'sflow', settings: readonly string[], work: () => Promise<void>): Promise<void> {
+async function exporting(
+  table: 'netflow' | 'ipfix' | 'sflow',
+  settings: readonly string[],
+  work: () => Promise<void>,
+): Promise<void> {
   ovs.vsctl('--', '--id=@x', 'create', table, ...settings, '--', 'set', 'bridge', ovs.bridge, `${table}=@x`)
   try {
     await work()
@@ -117,7 +144,20 @@ async function exporting(table: 'netflow' | 'ipfix' | 'sflow', settings: readonl
 async function traffic(): Promise<void> {
   const [from, to] = ovs.ends as [OpenVswitch['ends'][0], OpenVswitch['ends'][0]]
   await using listener = start('ip', ['netns', 'exec', to.namespace, 'iperf3', '-s', '-1', '-p', '5201'])
-  run('ip', ['netns', 'exec', from.namespace, 'ping', '-q', '-i', '0.002', '-s', '400', '-c', String(PINGS), to.address])
+  run('ip', [
+    'netns',
+    'exec',
+    from.namespace,
+    'ping',
+    '-q',
+    '-i',
+    '0.002',
+    '-s',
+    '400',
+    '-c',
+    String(PINGS),
+    to.address,
+  ])
   await until('iperf3 to listen', () =>
     run('ip', ['netns', 'exec', to.namespace, 'ss', '-Hltn']).includes(':5201') ? true : undefined,
   )
@@ -140,8 +180,24 @@ function ofDirection(totals: Totals, direction: string): Totals {
 /** What tshark reads in the datagrams; each message of Open vSwitch holds one record. */
 function ipfixRecords(relay: Relay): { key: string; bytes: number; packets: number }[] {
   const names = ['direction', 'srcaddr', 'dstaddr', 'srcaddrv6', 'dstaddrv6', 'protocol', 'packets', 'octets']
-  return tshark(relay, 'ipfix', 4739, 'cflow', 'cflow.octets', names.map((name) => `cflow.${name}`)).map((cells) => {
-    const [direction, src, dst, src6, dst6, proto, packets, bytes] = cells as [string, string, string, string, string, string, string, string]
+  return tshark(
+    relay,
+    'ipfix',
+    4739,
+    'cflow',
+    'cflow.octets',
+    names.map((name) => `cflow.${name}`),
+  ).map((cells) => {
+    const [direction, src, dst, src6, dst6, proto, packets, bytes] = cells as [
+      string,
+      string,
+      string,
+      string,
+      string,
+      string,
+      string,
+      string,
+    ]
     for (const cell of cells) assert.ok(!cell.includes(';'), `one record a message: ${cells.join(' ')}`)
     const protocol = { '1': 'icmp', '6': 'tcp' }[proto] ?? proto
     const key = [direction === '0' ? 'ingress' : 'egress', src || src6, dst || dst6, protocol].join(' ')
@@ -155,10 +211,34 @@ function sflowFrames(relay: Relay): number[] {
   return rows.flatMap(([lengths]) => (lengths as string).split(';').map(Number))
 }
 
-function tshark(relay: Relay, name: string, port: number, dissector: string, filter: string, fields: readonly string[]): string[][] {
+function tshark(
+  relay: Relay,
+  name: string,
+  port: number,
+  dissector: string,
+  filter: string,
+  fields: readonly string[],
+): string[][] {
   const file = join(folder.path, `${name}.pcap`)
   relay.record(file, port)
   const wanted = fields.flatMap((field) => ['-e', field])
-  const text = run('tshark', ['-r', file, '-d', `udp.port==${port},${dissector}`, '-Y', filter, '-T', 'fields', '-E', 'aggregator=;', '-E', 'separator=/t', ...wanted])
-  return text.split('\n').filter((line) => line !== '').map((line) => line.split('\t'))
+  const text = run('tshark', [
+    '-r',
+    file,
+    '-d',
+    `udp.port==${port},${dissector}`,
+    '-Y',
+    filter,
+    '-T',
+    'fields',
+    '-E',
+    'aggregator=;',
+    '-E',
+    'separator=/t',
+    ...wanted,
+  ])
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => line.split('\t'))
 }

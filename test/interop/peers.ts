@@ -35,9 +35,16 @@ export async function startRelay(ports: readonly number[]): Promise<Relay> {
   return {
     port: socket.address().port,
     count: () => frames.length,
-    record: (file, port) => writeFrames(file, frames.map((frame) => frame(port)), Date.now()),
+    record: (file, port) =>
+      writeFrames(
+        file,
+        frames.map((frame) => frame(port)),
+        Date.now(),
+      ),
     quiet: (milliseconds) =>
-      until('the exporter to fall silent', () => (frames.length > 0 && Date.now() - last > milliseconds ? frames.length : undefined)),
+      until('the exporter to fall silent', () =>
+        frames.length > 0 && Date.now() - last > milliseconds ? frames.length : undefined,
+      ),
     [Symbol.asyncDispose]: async () => {
       socket.close()
       await once(socket, 'close')
@@ -67,7 +74,18 @@ export async function startNfcapd(folder: string, program: 'nfcapd' | 'sfcapd' =
   mkdirSync(folder, { recursive: true })
   const directory = mkdtempSync(join(folder, `${program}-`))
   const port = await freePort()
-  const daemon = start(program, ['-b', '127.0.0.1', '-p', String(port), '-w', directory, '-t', '3600', '-B', String(8 * 2 ** 20)])
+  const daemon = start(program, [
+    '-b',
+    '127.0.0.1',
+    '-p',
+    String(port),
+    '-w',
+    directory,
+    '-t',
+    '3600',
+    '-B',
+    String(8 * 2 ** 20),
+  ])
   await udpBound(port)
   return {
     port,
@@ -102,7 +120,10 @@ function parseNfdump(text: string): NfdumpFlow[] {
 }
 
 /** Totals by key of any list of flows. */
-export function totalsBy<T extends { bytes: number; packets: number }>(flows: readonly T[], key: (flow: T) => string): Totals {
+export function totalsBy<T extends { bytes: number; packets: number }>(
+  flows: readonly T[],
+  key: (flow: T) => string,
+): Totals {
   const totals: Record<string, { bytes: number; packets: number; flows: number }> = {}
   for (const flow of flows) {
     const total = (totals[key(flow)] ??= { bytes: 0, packets: 0, flows: 0 })

@@ -52,7 +52,11 @@ export function run(command: string, args: readonly string[], options: { env?: N
 }
 
 /** Asks again and again until the answer is one; a minute at most. */
-export async function until<T>(what: string, ask: () => T | undefined | Promise<T | undefined>, seconds = 20): Promise<T> {
+export async function until<T>(
+  what: string,
+  ask: () => T | undefined | Promise<T | undefined>,
+  seconds = 20,
+): Promise<T> {
   const end = Date.now() + seconds * 1000
   for (;;) {
     const answer = await ask()
@@ -78,7 +82,8 @@ export async function udpBound(port: number): Promise<void> {
   const needle = `:${port.toString(16).toUpperCase().padStart(4, '0')} `
   await until(`UDP port ${port} to be open`, () => {
     for (const table of ['/proc/net/udp', '/proc/net/udp6']) {
-      for (const line of readFileSync(table, 'utf8').split('\n').slice(1)) if (line.slice(0, 55).includes(needle)) return true
+      for (const line of readFileSync(table, 'utf8').split('\n').slice(1))
+        if (line.slice(0, 55).includes(needle)) return true
     }
     return undefined
   })

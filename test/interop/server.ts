@@ -61,7 +61,13 @@ export async function startServer(data: string, more: { config?: string; port?: 
       }
     },
     top: async (by, filter) => {
-      const body = { from: Date.now() - 3_600_000, to: Date.now() + 3_600_000, by, limit: 10_000, ...(filter === undefined ? {} : { filter }) }
+      const body = {
+        from: Date.now() - 3_600_000,
+        to: Date.now() + 3_600_000,
+        by,
+        limit: 10_000,
+        ...(filter === undefined ? {} : { filter }),
+      }
       const answer = await fetch(`${url}/api/v1/query/top`, {
         method: 'POST',
         headers: { 'content-type': 'application/json' },

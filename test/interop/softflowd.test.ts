@@ -34,16 +34,31 @@ for (const [version, name] of [
     await server.stored(exported.length)
 
     const bySource = totalsOf(await server.top(['src_addr']), { flows: true })
-    assert.deepEqual(bySource, totalsBy(seen, (flow) => flow.src))
+    assert.deepEqual(
+      bySource,
+      totalsBy(seen, (flow) => flow.src),
+    )
     const known = exported.map((flow) => ({ ...flow, bytes: flow.packets * ipLength(flow) }))
-    assert.deepEqual(bySource, totalsBy(known, (flow) => flow.src))
+    assert.deepEqual(
+      bySource,
+      totalsBy(known, (flow) => flow.src),
+    )
 
     const byPair = totalsOf(await server.top(['src_addr', 'dst_addr', 'dst_port'], 'proto tcp'), { flows: true })
-    assert.deepEqual(byPair, totalsBy(seen.filter((flow) => flow.proto === 'tcp'), (flow) => `${flow.src} ${flow.dst} ${flow.dstPort}`))
+    assert.deepEqual(
+      byPair,
+      totalsBy(
+        seen.filter((flow) => flow.proto === 'tcp'),
+        (flow) => `${flow.src} ${flow.dst} ${flow.dstPort}`,
+      ),
+    )
 
     if (version !== '5') {
       const byVlan = totalsOf(await server.top(['vlan_in']), { flows: true })
-      assert.deepEqual(byVlan, totalsBy(known, (flow) => String(flow.vlan)))
+      assert.deepEqual(
+        byVlan,
+        totalsBy(known, (flow) => String(flow.vlan)),
+      )
     }
     const { ledger } = await server.health()
     assert.equal(ledger.flows.stored, exported.length)
