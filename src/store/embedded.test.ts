@@ -118,6 +118,15 @@ test('it stops while a query and an insert are under way', async () => {
   assert.equal(store.status().state, 'stopped')
 })
 
+test('it stops while it starts', async () => {
+  const store = createEmbeddedStore({ dir: place.data }, { clock: systemClock })
+  const started = assert.rejects(store.start(), { code: 'store_away' })
+  await store.stop()
+  await started
+  assert.equal(store.status().state, 'stopped')
+  assert.deepEqual((await (await start()).query('SELECT 1')).rows, [[1]])
+})
+
 test('a second server over the same directory is refused with the reason', async () => {
   await start()
   const second = createEmbeddedStore({ dir: place.data }, { clock: systemClock })

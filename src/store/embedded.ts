@@ -49,7 +49,7 @@ export interface EmbeddedStore extends Store {
 }
 
 const GIB = 2 ** 30
-const STOP_GRACE_MS = 2000
+const STOP_GRACE_MS = 1500
 const LOCK_WAIT_MS = 3000
 const BACKOFF_MS = [100, 200, 500, 1000, 2000, 5000, 10_000]
 const STEADY_AFTER_MS = 60_000
@@ -76,22 +76,27 @@ export function createEmbeddedStore(config: EmbeddedStoreConfig, deps: EmbeddedS
 
   /** One attempt. Rejects with what the operator has to mend. */
   async function open(): Promise<void> {
+    if (stopping) throw storeAway('the store was stopped while it started')
     prepareDirectory(config.dir)
     let lastWords = ''
+    let ended = false
     const mine: EngineProcess = startEngineProcess((words) => {
       lastWords = words
-      if (engine === mine) away(words)
+      ended = true
+      if (engine === mine && state === 'ready') away(words)
     })
+    engine = mine
     try {
       await mine.request({
         kind: 'open', dir: config.dir, options: engineOptions(memory), maxReaders: config.readers ?? 3, settings: sessionSettings(queryMemory),
       }).answer
       await migrate({ execute: (sql) => writeOn(mine, sql), query: (sql) => queryOn(mine, sql) }, schema)
+      if (ended) throw storeAway()
     } catch (failure) {
+      engine = undefined
       await mine.stop(0)
-      throw openError(failure, lastWords, config.dir)
+      throw stopping ? storeAway('the store was stopped while it started') : openError(failure, lastWords, config.dir)
     }
-    engine = mine
     enter('ready')
   }
 
@@ -109,7 +114,7 @@ export function createEmbeddedStore(config: EmbeddedStoreConfig, deps: EmbeddedS
     retry = setTimeout(() => {
       restarts++
       open().then(
-        () => (stopping ? engine?.stop(STOP_GRACE_MS) : deps.log?.info('store: ready again')),
+        () => deps.log?.info('store: ready again'),
         (failure: Error) => {
           if (stopping) return
           enter('away', failure.message)

@@ -6,7 +6,7 @@ import type { EngineFailure } from './engine-protocol.ts'
 const MEMORY = new Set([241])
 const TIMEOUT = new Set([159, 160])
 const CANCELLED = new Set([394])
-const DISK = new Set([243, 75, 74, 76])
+const DISK = new Set([243, 74, 75, 76])
 
 /** Bytes of a file that are no block of the table: reading them again would end the same way. */
 const UNREADABLE = new Set([
@@ -25,8 +25,13 @@ export function queryError(failure: EngineFailure): OperatorError {
 }
 
 export function writeError(failure: EngineFailure): OperatorError {
+  if (MEMORY.has(failure.code) && /total/i.test(failure.message)) {
+    return new OperatorError('store_busy', 'the store has no memory left for an insert at the moment', {
+      retryable: true, hint: 'if it lasts, raise storage.memory', cause: failure,
+    })
+  }
   if (UNREADABLE.has(failure.code)) return new OperatorError('insert_rejected', firstLine(failure.message), { cause: failure })
-  if (DISK.has(failure.code)) {
+  if (DISK.has(failure.code) || /No space left|quota exceeded/i.test(failure.message)) {
     return new OperatorError('store_disk', `the store cannot write: ${firstLine(failure.message)}`, {
       retryable: true, hint: 'free space on the disk of the data directory', cause: failure,
     })

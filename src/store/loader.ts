@@ -44,7 +44,7 @@ export interface LoaderStatus {
 
 export interface Loader {
   start(): Promise<void>
-  /** Lets an insert under way end; what is not stored stays in the spool. */
+  /** Lets an insert under way end, for a moment; what is not stored stays in the spool. */
   stop(): Promise<void>
   /** A file has become visible. Saves the wait for the next look into the directory. */
   notify(file: string): void
@@ -57,6 +57,7 @@ interface Group {
   readonly token: string
   readonly table: string
   readonly files: readonly string[]
+  stored: boolean
 }
 
 interface Pending extends SpoolFile {
@@ -66,6 +67,9 @@ interface Pending extends SpoolFile {
 const MAX_FILES = 200
 const LOOK_EVERY_MS = 1000
 const SUSPECT_EVERY = 5
+const STOP_WAIT_MS = 1500
+/** Codes that say nothing of the files. */
+const AWAY: ReadonlySet<string> = new Set(['store_away', 'store_disk', 'store_busy'])
 const BACKOFF_MS = [50, 100, 200, 500, 1000, 2000, 5000]
 
 export function createLoader(config: LoaderConfig, deps: LoaderDeps): Loader {
@@ -73,7 +77,8 @@ export function createLoader(config: LoaderConfig, deps: LoaderDeps): Loader {
   const maxRows = config.maxRows ?? 500_000
   const pending = new Map<string, Pending>()
   const grouped = new Set<string>()
-  const replay: Group[] = []
+  /** Groups fixed on disk; the first is being carried. */
+  const underWay: Group[] = []
   const tables = new Map<string, { stored: number; found: number }>()
   let rowsStored = 0
   let rowsRejected = 0
@@ -92,6 +97,12 @@ export function createLoader(config: LoaderConfig, deps: LoaderDeps): Loader {
     if (parsed) pending.set(file, { ...parsed, seen: deps.clock.now() })
   }
 
+  function rowsPending(): number {
+    let rows = 0
+    for (const file of pending.values()) rows += file.rows
+    return rows
+  }
+
   async function look(): Promise<void> {
     for (const file of await readdir(config.dir)) add(file)
   }
@@ -101,20 +112,29 @@ export function createLoader(config: LoaderConfig, deps: LoaderDeps): Loader {
     makeDirectory(at('rejected'))
     const names = (await readdir(config.dir)).sort()
     for (const name of names) if (name.endsWith('.group.tmp')) await rm(at(name), { force: true })
-    for (const name of names) if (name.endsWith('.done')) await discard(await readGroup(name))
     for (const name of names) {
-      if (!name.endsWith('.group')) continue
-      const group = await readGroup(name)
-      const files = group.files.filter((file) => names.includes(file))
+      if (!name.endsWith('.done') && !name.endsWith('.group')) continue
+      const token = name.slice(0, name.lastIndexOf('.'))
+      const manifest = await readManifest(name)
+      if (name.endsWith('.done')) {
+        await discard(token, manifest?.files ?? [])
+        continue
+      }
+      const files = manifest?.files.filter((file) => names.includes(file)) ?? []
       for (const file of files) grouped.add(file)
-      if (files.length > 0) replay.push({ ...group, files })
+      if (manifest && files.length > 0) underWay.push({ token, table: manifest.table, files, stored: false })
       else await rm(at(name), { force: true })
     }
   }
 
-  async function readGroup(name: string): Promise<Group> {
-    const { table, files } = JSON.parse(await readFile(at(name), 'utf8')) as { table: string; files: string[] }
-    return { token: name.slice(0, name.lastIndexOf('.')), table, files }
+  /** They are flushed before they get their name, so only a damaged disk makes them unreadable. */
+  async function readManifest(name: string): Promise<{ table: string; files: string[] } | undefined> {
+    try {
+      return JSON.parse(await readFile(at(name), 'utf8')) as { table: string; files: string[] }
+    } catch (error) {
+      deps.log?.warn(`loader: ${at(name)} cannot be read and is dropped: ${(error as Error).message}`)
+      return undefined
+    }
   }
 
   /** True if the file is there and begins as it should. */
@@ -139,7 +159,7 @@ export function createLoader(config: LoaderConfig, deps: LoaderDeps): Loader {
       const rows = files.reduce((sum, file) => sum + file.rows, 0)
       if (rows < maxRows && draining === 0 && files.length < MAX_FILES && deps.clock.now() - oldest < waitMs) continue
       const chosen = choose(files, maxRows)
-      return { token: `${table}-${chosen[0]?.id}-${chosen.length}`, table, files: chosen.map((file) => file.file) }
+      return { token: `${table}-${chosen[0]?.id}-${chosen.length}`, table, files: chosen.map((file) => file.file), stored: false }
     }
     return undefined
   }
@@ -166,27 +186,31 @@ export function createLoader(config: LoaderConfig, deps: LoaderDeps): Loader {
     return table
   }
 
-  async function insert(group: Group): Promise<void> {
-    for (let attempt = 0; !stopping; attempt++) {
+  /** Insert, mark, delete. Whatever fails is tried again from there. */
+  async function carry(group: Group, failures: number): Promise<void> {
+    if (!group.stored) {
       try {
         await deps.store.insertFiles(group.table, group.files.map(at), group.token)
-        problem = undefined
-        inserts++
-        rowsStored += rowsOf(group)
-        tableOf(group.table).stored += rowsOf(group)
-        await rename(at(`${group.token}.group`), at(`${group.token}.done`))
-        await discard(group)
-        return
       } catch (error) {
-        problem = (error as Error).message
-        if (isSuspect(error, attempt)) {
-          const bad = await unreadable(group)
-          if (bad.size > 0) return await dissolve(group, bad)
-        }
-        if (attempt === 0) deps.log?.warn(`loader: insert failed, trying again: ${problem}`)
-        await pause(BACKOFF_MS[Math.min(attempt, BACKOFF_MS.length - 1)] as number)
+        if (!isSuspect(error, failures) || !(await dissolved(group))) throw error
+        underWay.shift()
+        return
       }
+      group.stored = true
+      inserts++
+      rowsStored += rowsOf(group)
+      tableOf(group.table).stored += rowsOf(group)
     }
+    await rename(at(`${group.token}.group`), at(`${group.token}.done`)).catch(unlessMissing)
+    await discard(group.token, group.files)
+    underWay.shift()
+  }
+
+  /** Takes the group apart if some of its files cannot be read. */
+  async function dissolved(group: Group): Promise<boolean> {
+    const bad = await unreadable(group)
+    if (bad.size > 0) await dissolve(group, bad)
+    return bad.size > 0
   }
 
   async function unreadable(group: Group): Promise<Map<string, string>> {
@@ -221,10 +245,10 @@ export function createLoader(config: LoaderConfig, deps: LoaderDeps): Loader {
     deps.log?.warn(`loader: ${file} cannot be read, ${rows} rows are set aside in ${at('rejected')}: ${why}`)
   }
 
-  async function discard(group: Group): Promise<void> {
-    for (const file of group.files) await rm(at(file), { force: true })
-    await rm(at(`${group.token}.done`), { force: true })
-    for (const file of group.files) grouped.delete(file)
+  async function discard(token: string, files: readonly string[]): Promise<void> {
+    for (const file of files) await rm(at(file), { force: true })
+    await rm(at(`${token}.done`), { force: true })
+    for (const file of files) grouped.delete(file)
   }
 
   /** Until woken or so long. A file that has just come still has others to wait for. */
@@ -239,28 +263,39 @@ export function createLoader(config: LoaderConfig, deps: LoaderDeps): Loader {
     })
   }
 
-  async function step(): Promise<void> {
-    const replayed = replay.shift()
-    if (replayed) return await insert(replayed)
+  /** How long until the file that has waited longest has waited enough, at most until the next look. */
+  function untilDue(): number {
+    const now = deps.clock.now()
+    let due = LOOK_EVERY_MS
+    for (const file of pending.values()) due = Math.min(due, file.seen + waitMs - now)
+    return Math.max(5, due)
+  }
+
+  async function step(failures: number): Promise<void> {
+    const first = underWay[0]
+    if (first) return await carry(first, failures)
     const group = nextGroup()
     if (!group) {
-      await pause(Math.min(LOOK_EVERY_MS, waitMs))
+      await pause(untilDue())
       if (!stopping) await look()
       return
     }
     for (const file of group.files) if (!(await isSound(file))) return
     await fix(group)
-    await insert(group)
+    underWay.push(group)
   }
 
   async function run(): Promise<void> {
+    let failures = 0
     while (!stopping) {
       try {
-        await step()
+        await step(failures)
+        failures = 0
+        problem = undefined
       } catch (error) {
         problem = (error as Error).message
-        deps.log?.warn(`loader: ${problem}`)
-        await pause(LOOK_EVERY_MS)
+        if (failures === 0) deps.log?.warn(`loader: ${problem}; trying again`)
+        await pause(BACKOFF_MS[Math.min(failures++, BACKOFF_MS.length - 1)] as number)
       }
     }
   }
@@ -279,10 +314,11 @@ export function createLoader(config: LoaderConfig, deps: LoaderDeps): Loader {
     async stop() {
       stopping = true
       wake()
-      await running
+      await Promise.race([running, new Promise((resolve) => setTimeout(resolve, STOP_WAIT_MS).unref())])
     },
     notify(file) {
       add(file)
+      if (rowsPending() >= maxRows) wake()
     },
     async drained() {
       draining++
@@ -339,8 +375,11 @@ function isSuspect(error: unknown, attempt: number): boolean {
 }
 
 function isAway(error: unknown): boolean {
-  const { code } = error as OperatorError
-  return code === 'store_away' || code === 'store_disk'
+  return AWAY.has((error as OperatorError).code)
+}
+
+function unlessMissing(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'ENOENT') throw error
 }
 
 function rowsOf(group: Group): number {

@@ -88,6 +88,13 @@ test('it refuses what does not fit, says why, and takes rows again when the load
   assert.equal(spool.status().problem, undefined)
 })
 
+test('it leaves the store some room on the disk', async () => {
+  const spool = createSpool({ dir: place.spool, maxBytes: 1e9, minFreeBytes: 1e18 }, { clock })
+  await spool.start()
+  assert.deepEqual(await spool.write(randomBatch(1, 300, NOW, 1), ['']), { accepted: 0, refused: 300 })
+  assert.match(spool.status().problem as string, /less than 1000000000000000000 bytes left/)
+})
+
 test('files that wait from an earlier life count as bytes', async () => {
   const first = await start()
   await first.write(randomBatch(1, 300, NOW, 1), [''])

@@ -1,4 +1,4 @@
-import { open, readdir, readFile, rename, rm, stat, type FileHandle } from 'node:fs/promises'
+import { open, readdir, readFile, rename, rm, stat, statfs, type FileHandle } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Clock } from '../base/clock.ts'
 import { makeDirectory } from '../base/directory.ts'
@@ -15,6 +15,8 @@ export interface SpoolConfig {
   readonly dir: string
   /** Bytes of files waiting for the store, above which rows are refused. */
   readonly maxBytes: number
+  /** Bytes of the disk that are left to the store, which needs room to take over what the spool holds. Default 128 MiB. */
+  readonly minFreeBytes?: number
 }
 
 export interface SpoolDeps {
@@ -46,43 +48,56 @@ export interface Spool {
   status(): SpoolStatus
 }
 
-/** How often the directory is listed to learn what the loader has taken away; and at most, when space gets short. */
+/** How often stock is taken; and at most, when space gets short. */
 const LIST_EVERY_MS = 2000
 const LIST_AGAIN_MS = 250
 
 export function createSpool(config: SpoolConfig, deps: SpoolDeps): Spool {
+  const minFreeBytes = config.minFreeBytes ?? 128 * 2 ** 20
   const encoder = createFlowEncoder()
   const waiting = new Map<string, number>()
+  const writing = new Set<string>()
   const underWay = new Set<Promise<SpoolResult>>()
   let epoch = -1
   let sequence = 0
   let bytesWaiting = 0
-  let listedAt = 0
+  let listedAt = Number.NEGATIVE_INFINITY
+  let room = 0
+  let stockTaking: Promise<void> | undefined
   let accepted = 0
   let refused = 0
   let problem: string | undefined
 
-  async function forgetTaken(): Promise<void> {
-    listedAt = deps.clock.now()
+  /** Looks at what the loader has taken away and at what the disk has left. */
+  async function takeStock(): Promise<void> {
+    const disk = await statfs(config.dir)
+    room = disk.bavail * disk.bsize - minFreeBytes
     const there = new Set(await readdir(config.dir))
     for (const [file, bytes] of waiting) {
-      if (there.has(file)) continue
+      if (there.has(file) || writing.has(file)) continue
       waiting.delete(file)
       bytesWaiting -= bytes
     }
+    listedAt = deps.clock.now()
   }
 
   async function put(table: string, rows: number, parts: Uint8Array[]): Promise<SpoolResult> {
     const file = spoolFileName(epoch, ++sequence, table, rows)
     try {
       const bytes = parts.reduce((sum, part) => sum + part.byteLength, 0)
-      const listAfter = bytesWaiting + bytes > config.maxBytes / 2 ? LIST_AGAIN_MS : LIST_EVERY_MS
-      if (Math.abs(deps.clock.now() - listedAt) >= listAfter) await forgetTaken()
+      const isShort = bytesWaiting + bytes > config.maxBytes / 2 || bytes > room
+      const listAfter = isShort ? LIST_AGAIN_MS : LIST_EVERY_MS
+      if (Math.abs(deps.clock.now() - listedAt) >= listAfter) await (stockTaking ??= takeStock().finally(() => (stockTaking = undefined)))
       if (bytesWaiting + bytes > config.maxBytes) {
         throw new OperatorError('spool_full', `the spool holds ${bytesWaiting} of ${config.maxBytes} bytes: the store takes rows more slowly than they come, or not at all`)
       }
+      if (bytes > room) {
+        throw new OperatorError('spool_disk', `the disk of ${config.dir} has less than ${minFreeBytes} bytes left, which the store needs to take over what is in the spool`)
+      }
+      writing.add(file)
       waiting.set(file, bytes)
       bytesWaiting += bytes
+      room -= bytes
       await writeFile(join(config.dir, file), parts)
     } catch (error) {
       bytesWaiting -= waiting.get(file) ?? 0
@@ -90,6 +105,8 @@ export function createSpool(config: SpoolConfig, deps: SpoolDeps): Spool {
       refused += rows
       problem = describe(error, config.dir)
       return { accepted: 0, refused: rows }
+    } finally {
+      writing.delete(file)
     }
     accepted += rows
     problem = undefined
