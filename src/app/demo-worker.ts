@@ -13,8 +13,8 @@ import { createUdpSender } from '../simulate/udp.ts'
 import type { ForeignBatch } from './batch-door.ts'
 import { DEMO } from './demo-config.ts'
 
-// The demo's data center on a thread of its own: first its last hours, decoded here and handed to the pipeline with the
-// times at which they happened, then live over UDP, like any exporter.
+// The demo's data center on a thread of its own: live over UDP, like any exporter, and beside that its last hours, the last
+// one first, decoded here and handed to the pipeline with the times at which they happened.
 
 export interface DemoThreadConfig {
   readonly target: { readonly host: string; readonly port: number }
@@ -27,8 +27,9 @@ export interface DemoThreadConfig {
 const BATCH_ROWS = 65_536
 
 const { target, pastFrom, door } = workerData as DemoThreadConfig
-const simulator = createSimulator(DEMO, { clock: systemClock, send: (bytes, exporter) => sender.send(bytes, exporter) }, { startAt: pastFrom })
-const sender = createUdpSender(target, simulator.exporters)
+const live = createSimulator(DEMO, { clock: systemClock, send: (bytes, exporter) => sender.send(bytes, exporter) })
+const sender = createUdpSender(target, live.exporters)
+const HOUR = 3_600_000
 
 const batch = new FlowBatch(BATCH_ROWS)
 const sightings: Sighting[] = []
@@ -52,7 +53,9 @@ async function handOn(): Promise<void> {
   batch.clear()
 }
 
-async function makePast(): Promise<void> {
+/** A simulation of its own from the one time to the other. */
+async function makePast(from: number, to: number): Promise<void> {
+  const simulator = createSimulator(DEMO, { clock: { now: () => to }, send: () => undefined }, { startAt: from })
   const ingests: Record<string, Ingest> = {
     sflow: createSflowIngest({}, { clock: systemClock }),
     netflow: createNetflowIngest({}, { clock: systemClock }),
@@ -82,6 +85,9 @@ async function makePast(): Promise<void> {
 }
 
 await sender.start()
-await makePast()
+const startedAt = systemClock.now()
+live.start()
+const lastHour = Math.max(pastFrom, startedAt - HOUR)
+await makePast(lastHour, startedAt)
+if (pastFrom < lastHour) await makePast(pastFrom, lastHour)
 door.close()
-simulator.start()
