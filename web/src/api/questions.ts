@@ -15,6 +15,8 @@ export interface Ask {
   readonly points?: number
   /** Asks over this span in place of the page's. */
   readonly span?: Span
+  /** Also what another exporter counts: for questions about where traffic is seen. */
+  readonly uncounted?: boolean
   /** Leaves out the newest part, which is not all in yet. */
   readonly lagMs?: number
   readonly enabled?: boolean

@@ -29,7 +29,7 @@ export function AddressPage() {
     <>
       <Head title={ip} note={machine ? `of ${machine.name}` : 'not in the inventory'} filter={`ip ${ip}`} />
       <WaysCard outFilter={`src ip ${ip}`} inFilter={`dst ip ${ip}`} />
-      <Card title="What is known" className="c4 stretch">
+      <Card title="What is known" className="c4 lone stretch">
         <div className="card-body" style={{ display: 'grid', gap: 10 }}>
           {machine ? (
             <Facts
@@ -48,7 +48,7 @@ export function AddressPage() {
       <PeersCard outFilter={`src ip ${ip}`} inFilter={`dst ip ${ip}`} className="c7" />
       <div className="c5" style={{ display: 'grid', gap: 14, alignContent: 'start' }}>
         <TopCard title="Services" by={SERVICES} filter={`ip ${ip}`} className="" />
-        <TopCard title="Seen by" note="exporters" by={EXPORTERS} filter={`ip ${ip}`} className="" />
+        <TopCard title="Seen by" note="exporters" by={EXPORTERS} filter={`ip ${ip}`} uncounted className="" />
       </div>
     </>
   )

@@ -50,6 +50,7 @@ export function ExporterPage() {
         note="in and out interface"
         by={PORTS}
         filter={filter}
+        uncounted
         className="c6 stretch"
       />
       {exporter ? <Problems exporter={exporter} /> : null}
@@ -96,7 +97,7 @@ function Figures({ exporter }: { readonly exporter: Exporter }) {
 function StateCard({ exporter }: { readonly exporter: Exporter }) {
   const clock = useClock()
   return (
-    <Card title="What is known" className="c4 stretch">
+    <Card title="What is known" className="c4 lone stretch">
       <div className="card-body">
         <Facts
           of={[

@@ -63,7 +63,7 @@ export function HostPage() {
     <>
       <Head title={name} note={host ? 'host' : 'not in the inventory'} filter={filter} />
       <SeriesCard title="Traffic of its machines" filter={filter} over={OVER} />
-      <Card title="What is known" className="c4 stretch">
+      <Card title="What is known" className="c4 lone stretch">
         <div className="card-body">
           <Facts
             of={[

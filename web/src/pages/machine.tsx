@@ -36,7 +36,7 @@ export function MachinePage() {
     <>
       <Head title={name} note={machine ? kind : 'not in the inventory'} filter={filters.any} />
       <WaysCard outFilter={filters.out} inFilter={filters.in} />
-      <Card title="What is known" className="c4 stretch">
+      <Card title="What is known" className="c4 lone stretch">
         <div className="card-body">
           {machine ? (
             <Facts

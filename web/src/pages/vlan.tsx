@@ -57,7 +57,7 @@ export function VlanPage() {
       </Card>
       <div className="c5" style={{ display: 'grid', gap: 14, alignContent: 'start' }}>
         <TopCard title="Services" by={SERVICES} filter={filter} className="" />
-        <TopCard title="Seen by" note="exporters" by={EXPORTER} filter={filter} className="" />
+        <TopCard title="Seen by" note="exporters" by={EXPORTER} filter={filter} uncounted className="" />
       </div>
     </>
   )

@@ -16,13 +16,15 @@ export interface SeriesCardProps {
   readonly title: string
   readonly filter: string
   readonly over: readonly { readonly value: string; readonly label: string }[]
+  /** Counts what each exporter sees, though another counts it too. */
+  readonly uncounted?: boolean
   readonly className?: string
 }
 
-export function SeriesCard({ title, filter, over, className = 'c8 stretch' }: SeriesCardProps) {
+export function SeriesCard({ title, filter, over, uncounted = false, className = 'c8 stretch' }: SeriesCardProps) {
   const [by, setBy] = useState(over[0]?.value ?? '')
   const dimension = over.some((option) => option.value === by) ? by : (over[0]?.value ?? '')
-  const series = useSeries({ by: [dimension], filter, metric: 'bytes', limit: 7 })
+  const series = useSeries({ by: [dimension], filter, metric: 'bytes', limit: 7, ...(uncounted ? { uncounted } : {}) })
   return (
     <Card
       title={title}

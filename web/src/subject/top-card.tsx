@@ -20,6 +20,8 @@ export interface TopCardProps {
   readonly filter: string
   readonly limit?: number
   readonly metric?: Metric
+  /** Counts what each exporter sees, though another counts it too. */
+  readonly uncounted?: boolean
   readonly className?: string
 }
 
@@ -36,9 +38,10 @@ export function TopCard({
   filter,
   limit = 7,
   metric = 'bytes',
+  uncounted = false,
   className = 'c6 stretch',
 }: TopCardProps) {
-  const top = useTop({ by, filter, metric, limit })
+  const top = useTop({ by, filter, metric, limit, ...(uncounted ? { uncounted } : {}) })
   const rows = top.data?.rows ?? NO_ROWS
   const paint = usePaint(
     by,
