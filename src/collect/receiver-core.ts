@@ -33,8 +33,11 @@ const HOUSEKEEPING_SHARE = 50
 const KERNEL_BYTES_A_DATAGRAM = 2_304
 /** Housekeeping may let the receive buffer fill up by this part. */
 const BUFFER_SHARE = 1 / 8
-/** Templates are given out to be kept at least so often when they changed, whatever it costs. */
-const SAVE_ANYWAY_MS = 600_000
+/** Of fewer streams or templates, the time each takes says nothing. */
+const MEASURED_FROM = 100
+/** At the end there is nothing more to receive, but somebody waits. */
+const LAST_SAVE_MS = 1_000
+const LAST_STREAMS = 512
 
 /** Problems after which, if nothing else came of it, a datagram counts as rejected. */
 const REJECTING: ReadonlySet<ProblemCode> = new Set([
@@ -78,8 +81,7 @@ export function createReceiverCore(config: ReceiverConfig, deps: ReceiverCoreDep
   let datagramsThen = 0
   let datagramsPerMs = 0
   let statusAt = clock.now()
-  let savedAt = clock.now()
-  let saveTook = 0
+  let msPerSaved = 0.03
   let saveAt = clock.now() + config.saveMs
   let savedMark = ''
 
@@ -172,24 +174,24 @@ export function createReceiverCore(config: ReceiverConfig, deps: ReceiverCoreDep
     if (streams.length === 0) return
     post({ type: 'streams', at: now, streams })
     const took = performance.now() - started
-    msPerStream += 0.3 * (took / streams.length - msPerStream)
+    if (streams.length >= MEASURED_FROM) msPerStream += 0.3 * (took / streams.length - msPerStream)
     streamsAt = now + took * HOUSEKEEPING_SHARE
   }
 
-  /** Gives out what is to be kept, unless nothing is new or the pause would cost datagrams. */
-  function postState(now: number, affordable: number): void {
+  /** Gives out what is to be kept, unless nothing is new or it would take longer than it may. */
+  function postState(now: number, mayTakeMs: number): void {
     saveAt = now + config.saveMs
-    if (saveTook > affordable && now - savedAt < SAVE_ANYWAY_MS) return
     // Templates are sent again and again, so counting them tells well enough whether there is something new.
     const { streams, templates } = netflow.counts()
-    const mark = `${streams}/${templates}/${sflow.counts().streams}`
-    if (mark === savedMark) return
+    const kept = streams + templates + sflow.counts().streams
+    const mark = `${streams}/${templates}/${kept}`
+    if (mark === savedMark || kept * msPerSaved > mayTakeMs) return
     savedMark = mark
-    savedAt = now
     const started = performance.now()
     post({ type: 'state', state: { netflow: netflow.save(), sflow: sflow.save() } })
-    saveTook = performance.now() - started
-    saveAt = now + Math.max(config.saveMs, saveTook * HOUSEKEEPING_SHARE)
+    const took = performance.now() - started
+    if (kept >= MEASURED_FROM) msPerSaved += 0.5 * (took / kept - msPerSaved)
+    saveAt = now + Math.max(config.saveMs, took * HOUSEKEEPING_SHARE)
   }
 
   function second(now: number): void {
@@ -247,9 +249,10 @@ export function createReceiverCore(config: ReceiverConfig, deps: ReceiverCoreDep
       if (sink.flows.n > 0) sink.giveAway()
       flushMetrics()
       flushSightings()
-      postStreams(now, STREAMS_MOST)
-      post({ type: 'state', state: { netflow: netflow.save(), sflow: sflow.save() } })
       post({ type: 'status', status: { ...status(), flowsDecoded: sink.handedOn + sink.dropped } })
+      postStreams(now, LAST_STREAMS)
+      savedMark = ''
+      postState(now, LAST_SAVE_MS)
       post({ type: 'stopped' })
     },
   }

@@ -40,7 +40,8 @@ export interface Receiver {
   stop(): Promise<void>
 }
 
-const STOP_MS = 1_500
+/** Mostly it takes a tenth of a second; this is for a thread that hangs. */
+const STOP_MS = 3_000
 
 export function createReceiver(config: ReceiverConfig, deps: ReceiverDeps): Receiver {
   const control = new Int32Array(new SharedArrayBuffer(CONTROL.length * 4))
