@@ -1,5 +1,6 @@
 // Flow samples a second through the sFlow ingest on one core: datagrams of 6 samples, each a 128-byte raw header, an extended switch
 // and an extended router record, from 100 agents. Run: node bench/decode-sflow.ts [seconds]
+import { inlineDecoders } from '../src/collect/inlining.ts'
 import { createSflowIngest } from '../src/collect/sflow.ts'
 import type { Datagram, IngestSink } from '../src/collect/ingest.ts'
 import { FlowBatch } from '../src/flow/flow-batch.ts'
@@ -94,6 +95,7 @@ function main(): void {
     lengths.push(at - d * SLOT)
   }
 
+  inlineDecoders()
   const ingest = createSflowIngest({ seed: 1 }, { clock: { now: () => 0 } })
   const batch = new FlowBatch()
   const sink: IngestSink = {

@@ -37,7 +37,12 @@ export function addReplay(program: Command): void {
 
 async function replay(files: readonly string[], options: ReplayOptions): Promise<void> {
   const { address, family } = await resolve(options.to.host)
-  const socket = createSocket({ type: family === 6 ? 'udp6' : 'udp4', sendBufferSize: 4 << 20 })
+  // Without a lookup of its own the socket would ask the resolver for each datagram
+  const socket = createSocket({
+    type: family === 6 ? 'udp6' : 'udp4',
+    sendBufferSize: 4 << 20,
+    lookup: (_host, _options, done) => done(null, address, family),
+  })
   const left = createLeftOut()
   const sender = createSender(socket, options.to.port, address)
   const started = performance.now()

@@ -60,6 +60,7 @@ export interface SflowObjectReader {
 export function createSflowReader(): SflowObjectReader {
   const reader = new SflowReader()
   const batch = new FlowBatch(1)
+  const bytes = new Uint8Array(batch.buffer)
   const stamp = createRowStamp()
 
   function agentBytes(payload: Uint8Array, exporter: string): Uint8Array {
@@ -74,8 +75,7 @@ export function createSflowReader(): SflowObjectReader {
   }
 
   function flow(agent: Uint8Array, receivedAt: number): RowJson | undefined {
-    batch.n = 1
-    batch.clear()
+    bytes.fill(0)
     if (!fillSflowRow(reader, batch, 0)) return undefined
     const words = new Uint32Array(agent.slice().buffer)
     stampTime(stamp, receivedAt)

@@ -242,8 +242,8 @@ function switchRecord(view: DataView, at: number, batch: FlowBatch, row: number)
   const service = batch.s_vlan[row] as number
   // Under QinQ the switch names the outer VLAN; the inner one is in the header only
   const inner = service === 0 ? 0 : (batch.vlan_in[row] as number)
-  if (source > 0 && source < 4096 && (service === 0 || source !== service)) batch.vlan_in[row] = source
-  if (destination > 0 && destination < 4096)
+  if (source > 0 && source < 4095 && (service === 0 || source !== service)) batch.vlan_in[row] = source
+  if (destination > 0 && destination < 4095)
     batch.vlan_out[row] = service !== 0 && destination === service ? inner : destination
 }
 

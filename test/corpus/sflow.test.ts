@@ -3,10 +3,15 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
+import fc from 'fast-check'
 import { parse } from 'yaml'
 import { parseIp, ipText } from '../../src/base/address.ts'
 import { pcapHeader, pcapPacket, udpPacket } from '../../src/capture/pcap-writer.ts'
 import { createLeftOut, readPayloads } from '../../src/cli/payloads.ts'
+import { FlowBatch } from '../../src/flow/flow-batch.ts'
+import { MetricBatch } from '../../src/flow/metric-batch.ts'
+import type { IngestSink } from '../../src/collect/ingest.ts'
+import { createSflowIngest } from '../../src/collect/sflow.ts'
 import { createSflowReader, type SflowDecoded } from '../../src/collect/sflow-reader.ts'
 import { CAPTURES, field, number, type PdmlNode, pdmlOf, text } from './pdml.ts'
 
@@ -329,4 +334,56 @@ describe('host, VM and JVM counters read as flowparser reads them', () => {
       t.diagnostic(`compared: ${theirs.length} records, ${values} values`)
     })
   }
+})
+
+describe('damaged captures', () => {
+  it('never make a reader or the ingest fail, cut anywhere or with bytes changed', async (t) => {
+    let tried = 0
+    for (const file of FILES) {
+      for (const payload of (await payloadsOf(file)).slice(0, 5)) {
+        const batch = new FlowBatch(2048)
+        const ingest = createSflowIngest({ seed: 1 }, { clock: { now: () => 0 } })
+        const attempt = (bytes: Uint8Array): void => {
+          tried++
+          const samples = createSflowReader().read(bytes, '10.0.0.1', 0)
+          assert.doesNotThrow(() => JSON.stringify(samples))
+          batch.n = 0
+          const sink: IngestSink = {
+            flows: batch,
+            metrics: new MetricBatch(),
+            room: () => true,
+            sighting: () => undefined,
+            problem: (_, offset) => assert.ok(offset >= 0 && offset <= bytes.length),
+          }
+          ingest.datagram(
+            {
+              bytes,
+              view: new DataView(bytes.buffer, bytes.byteOffset, bytes.length),
+              offset: 0,
+              length: bytes.length,
+              receivedAt: 0,
+              source0: 0,
+              source1: 0,
+              source2: 0xffff0000,
+              source3: 1,
+              sourcePort: 1,
+            },
+            sink,
+          )
+        }
+        for (let length = 0; length <= payload.length; length++) attempt(payload.slice(0, length))
+        const flip = fc.tuple(fc.nat(payload.length - 1), fc.integer({ min: 0, max: 255 }))
+        const flips = fc.array(flip, { minLength: 1, maxLength: 16 })
+        fc.assert(
+          fc.property(flips, (changes) => {
+            const bytes = payload.slice()
+            for (const [at, value] of changes) bytes[at] = value
+            attempt(bytes)
+          }),
+          { numRuns: 200 },
+        )
+      }
+    }
+    t.diagnostic(`${tried} datagrams tried`)
+  })
 })
