@@ -9,8 +9,13 @@ export function addReverseRows(batch: FlowBatch, first: number, count: number, p
   let n = first + count
   for (let i = 0, r = first; i < count; i++, r++) {
     const bytes = 2 * i
-    if ((notes.reverse_bytes[bytes] as number | 0) === 0 && notes.reverse_bytes[bytes + 1] === 0 &&
-      notes.reverse_packets[bytes] === 0 && notes.reverse_packets[bytes + 1] === 0) continue
+    if (
+      (notes.reverse_bytes[bytes] as number | 0) === 0 &&
+      notes.reverse_bytes[bytes + 1] === 0 &&
+      notes.reverse_packets[bytes] === 0 &&
+      notes.reverse_packets[bytes + 1] === 0
+    )
+      continue
     turn(batch, r, n)
     batch.bytes[2 * n] = notes.reverse_bytes[bytes] as number
     batch.bytes[2 * n + 1] = notes.reverse_bytes[bytes + 1] as number
@@ -48,7 +53,9 @@ function turn(batch: FlowBatch, from: number, to: number): void {
     batch.src_mac[t] = batch.dst_mac[f] as number
     batch.dst_mac[t] = batch.src_mac[f] as number
   }
-  const copy = (column: Uint8Array | Uint16Array | Uint32Array): void => { column[to] = column[from] as number }
+  const copy = (column: Uint8Array | Uint16Array | Uint32Array): void => {
+    column[to] = column[from] as number
+  }
   const swap = <T extends Uint8Array | Uint16Array | Uint32Array>(source: T, destination: T): void => {
     source[to] = destination[from] as number
     destination[to] = source[from] as number

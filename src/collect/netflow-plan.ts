@@ -22,7 +22,12 @@ interface Rule {
 }
 
 const row = (column: string, choose: Rule['choose'], ...from: Source[]): Rule => ({ column, into: 'row', choose, from })
-const note = (column: string, choose: Rule['choose'], ...from: Source[]): Rule => ({ column, into: 'note', choose, from })
+const note = (column: string, choose: Rule['choose'], ...from: Source[]): Rule => ({
+  column,
+  into: 'note',
+  choose,
+  from,
+})
 
 const RULES: readonly Rule[] = [
   row('in_if', 'merge', [10, 'uint'], [252, 'uint']),
@@ -42,7 +47,18 @@ const RULES: readonly Rule[] = [
   row('icmp_type', 'merge', [32, 'byte1'], [139, 'byte1'], [176, 'uint'], [178, 'uint']),
   row('icmp_code', 'merge', [32, 'byte0'], [139, 'byte0'], [177, 'uint'], [179, 'uint']),
   row('tcp_flags', 'or', [6, 'uint'], [14, 'uint', CERT], [15, 'uint', CERT]),
-  { column: 'next_hop', into: 'row', choose: 'merge', skipZero: true, from: [[62, 'ipv6'], [15, 'ipv4'], [63, 'ipv6'], [18, 'ipv4']] },
+  {
+    column: 'next_hop',
+    into: 'row',
+    choose: 'merge',
+    skipZero: true,
+    from: [
+      [62, 'ipv6'],
+      [15, 'ipv4'],
+      [63, 'ipv6'],
+      [18, 'ipv4'],
+    ],
+  },
   row('src_as', 'first', [16, 'uint']),
   row('dst_as', 'first', [17, 'uint']),
   row('src_mask', 'merge', [29, 'uint'], [9, 'uint']),
@@ -86,7 +102,15 @@ const NOTES: readonly Rule[] = [
   note('tunnel_type', 'first', [891, 'uint', VMWARE]),
   note('boot', 'first', [160, 'millis']),
   note('section_size', 'first', [312, 'uint'], [410, 'uint'], [103, 'uint']),
-  note('reverse_bytes', 'first', [1, 'u64', REVERSE], [232, 'u64'], [23, 'u64', REVERSE], [352, 'u64', REVERSE], [85, 'u64', REVERSE]),
+  note(
+    'reverse_bytes',
+    'first',
+    [1, 'u64', REVERSE],
+    [232, 'u64'],
+    [23, 'u64', REVERSE],
+    [352, 'u64', REVERSE],
+    [85, 'u64', REVERSE],
+  ),
   note('reverse_packets', 'first', [2, 'u64', REVERSE], [299, 'u64'], [24, 'u64', REVERSE], [86, 'u64', REVERSE]),
   note('reverse_flags', 'or', [6, 'uint', REVERSE], [14 | 0x4000, 'uint', CERT], [15 | 0x4000, 'uint', CERT]),
   note('reverse_tos', 'first', [5, 'uint', REVERSE]),
@@ -94,22 +118,49 @@ const NOTES: readonly Rule[] = [
 ]
 
 // Routers that tell of a tunnelled packet repeat the elements: first those of the outer headers, then of the inner (RFC 7011 §8: in the order observed).
-const NESTED_SOURCES: readonly Source[] = [[8, 'ipv4'], [27, 'ipv6']]
-const NESTED_DESTINATIONS: readonly Source[] = [[12, 'ipv4'], [28, 'ipv6']]
+const NESTED_SOURCES: readonly Source[] = [
+  [8, 'ipv4'],
+  [27, 'ipv6'],
+]
+const NESTED_DESTINATIONS: readonly Source[] = [
+  [12, 'ipv4'],
+  [28, 'ipv6'],
+]
 const NESTED: readonly (readonly [column: string, element: number])[] = [
-  ['proto', 4], ['src_port', 7], ['dst_port', 11], ['tcp_flags', 6], ['tos', 5], ['ttl', 192],
+  ['proto', 4],
+  ['src_port', 7],
+  ['dst_port', 11],
+  ['tcp_flags', 6],
+  ['tos', 5],
+  ['ttl', 192],
 ]
 
 const QINQ: Rule = row('s_vlan', 'first', [243, 'vlan'], [58, 'vlan'])
 
 /** Elements that tell when a flow started and ended, best first, and how they do. */
 const START_TIMES: readonly TimeSource[] = [
-  [152, 'millis'], [154, 'ntpMicros'], [156, 'ntpNanos'], [150, 'seconds'], [22, 'uptime'], [158, 'delta'],
-  [323, 'millis'], [324, 'ntpMicros'], [325, 'ntpNanos'], [322, 'seconds'],
+  [152, 'millis'],
+  [154, 'ntpMicros'],
+  [156, 'ntpNanos'],
+  [150, 'seconds'],
+  [22, 'uptime'],
+  [158, 'delta'],
+  [323, 'millis'],
+  [324, 'ntpMicros'],
+  [325, 'ntpNanos'],
+  [322, 'seconds'],
 ]
 const END_TIMES: readonly TimeSource[] = [
-  [153, 'millis'], [155, 'ntpMicros'], [157, 'ntpNanos'], [151, 'seconds'], [21, 'uptime'], [159, 'delta'],
-  [323, 'millis'], [324, 'ntpMicros'], [325, 'ntpNanos'], [322, 'seconds'],
+  [153, 'millis'],
+  [155, 'ntpMicros'],
+  [157, 'ntpNanos'],
+  [151, 'seconds'],
+  [21, 'uptime'],
+  [159, 'delta'],
+  [323, 'millis'],
+  [324, 'ntpMicros'],
+  [325, 'ntpNanos'],
+  [322, 'seconds'],
 ]
 
 type TimeSource = readonly [element: number, how: 'seconds' | 'millis' | 'ntpMicros' | 'ntpNanos' | 'uptime' | 'delta']
@@ -164,7 +215,8 @@ export function planFlow(template: Template): FlowPlan {
   const tenant = (has(881, VMWARE) || has(883, VMWARE)) && (has(882, VMWARE) || has(884, VMWARE))
   const qinq = has(245)
   const bindings: Binding[] = []
-  for (const rule of [...RULES, ...(tenant ? TENANT : PLAIN), ...NOTES, ...(qinq ? [QINQ] : [])]) bind(rule, fields, bindings)
+  for (const rule of [...RULES, ...(tenant ? TENANT : PLAIN), ...NOTES, ...(qinq ? [QINQ] : [])])
+    bind(rule, fields, bindings)
   const nested = !tenant && bindNested(template, bindings)
   const plainAddresses = bindings.some((b) => b.column === 'src_addr')
   const section = has(315) || has(104) ? START.ethernet : has(313) ? IP_SECTION : 0
@@ -181,13 +233,25 @@ export function planFlow(template: Template): FlowPlan {
   const proto = tenant ? has(880, VMWARE) : has(4)
   return {
     decode: compileDecoder(template, bindings),
-    start, end, duration,
+    start,
+    end,
+    duration,
     boot: has(160),
     sampler: has(48) || has(302),
-    rate: has(311) ? 'probability' : has(309) && has(310) ? 'population' : has(305) && has(306) ? 'space' : has(34) || has(50) || has(305) ? 'interval' : 'none',
+    rate: has(311)
+      ? 'probability'
+      : has(309) && has(310)
+        ? 'population'
+        : has(305) && has(306)
+          ? 'space'
+          : has(34) || has(50) || has(305)
+            ? 'interval'
+            : 'none',
     biflow: bindings.some((b) => b.column === 'reverse_bytes' || b.column === 'reverse_packets'),
     reverseVlan: bindings.some((b) => b.column === 'reverse_vlan'),
-    tenant, qinq, nested,
+    tenant,
+    qinq,
+    nested,
     segment: bindings.some((b) => b.column === 'segment_type'),
     tunnelType: has(891, VMWARE),
     tunnelKey: has(351) || has(892, VMWARE),
@@ -213,7 +277,9 @@ function bind(rule: Rule, fields: ReadonlyMap<number, number>, bindings: Binding
     const first = n === 0 && rule.skipZero !== true
     bindings.push({
       field: fields.get(key(element, enterprise ?? 0)) as number,
-      into: rule.into, column: rule.column, conversion,
+      into: rule.into,
+      column: rule.column,
+      conversion,
       mode: first ? 'set' : rule.choose === 'or' ? 'or' : 'nonzero',
     })
   }
@@ -228,7 +294,13 @@ function bindNames(template: Template, bindings: Binding[]): 0 | 1 | 2 {
   let found: 0 | 1 | 2 = 0
   for (const [field, element] of template.elements.entries()) {
     if (element !== 82 || template.enterprises[field] !== 0 || found === 2) continue
-    bindings.push({ field, into: 'note', column: found === 0 ? 'in_name' : 'out_name', conversion: 'span', mode: 'set' })
+    bindings.push({
+      field,
+      into: 'note',
+      column: found === 0 ? 'in_name' : 'out_name',
+      conversion: 'span',
+      mode: 'set',
+    })
     found = found === 0 ? 1 : 2
   }
   return found
@@ -238,17 +310,24 @@ function bindNames(template: Template, bindings: Binding[]): 0 | 1 | 2 {
 function bindNested(template: Template, bindings: Binding[]): boolean {
   const places = (element: number): number[] => {
     const found: number[] = []
-    for (const [i, other] of template.elements.entries()) if (other === element && template.enterprises[i] === 0 && i >= template.scopes) found.push(i)
+    for (const [i, other] of template.elements.entries())
+      if (other === element && template.enterprises[i] === 0 && i >= template.scopes) found.push(i)
     return found
   }
   const protocols = places(4)
   const ends = [NESTED_SOURCES, NESTED_DESTINATIONS].map((sources) =>
-    sources.flatMap(([element, conversion]) => places(element).map((field) => ({ field, conversion }))).toSorted((a, b) => a.field - b.field))
-  const [sources, destinations] = ends as [typeof ends[number], typeof ends[number]]
+    sources
+      .flatMap(([element, conversion]) => places(element).map((field) => ({ field, conversion })))
+      .toSorted((a, b) => a.field - b.field),
+  )
+  const [sources, destinations] = ends as [(typeof ends)[number], (typeof ends)[number]]
   if (protocols.length < 2 || sources.length < 2 || destinations.length < 2) return false
-  for (const [which, list] of [['src', sources], ['dst', destinations]] as const) {
-    const outer = list[0] as typeof list[number]
-    const inner = list.at(-1) as typeof list[number]
+  for (const [which, list] of [
+    ['src', sources],
+    ['dst', destinations],
+  ] as const) {
+    const outer = list[0] as (typeof list)[number]
+    const inner = list.at(-1) as (typeof list)[number]
     const plain = bindings.findIndex((binding) => binding.column === `${which}_addr`)
     while (bindings[plain]?.column === `${which}_addr`) bindings.splice(plain, 1)
     bindings.push(
@@ -260,13 +339,18 @@ function bindNested(template: Template, bindings: Binding[]): boolean {
   bindings.push({ field: protocols[0] as number, into: 'note', column: 'outer_proto', conversion: 'uint', mode: 'set' })
   for (const [column, element] of NESTED) {
     const inner = places(element)
-    if (inner.length > 1) bindings.push({ field: inner.at(-1) as number, into: 'row', column, conversion: 'uint', mode: 'nonzero' })
+    if (inner.length > 1)
+      bindings.push({ field: inner.at(-1) as number, into: 'row', column, conversion: 'uint', mode: 'nonzero' })
   }
   return true
 }
 
 function bindTime(
-  which: 'start' | 'end', sources: readonly TimeSource[], template: Template, fields: ReadonlyMap<number, number>, bindings: Binding[],
+  which: 'start' | 'end',
+  sources: readonly TimeSource[],
+  template: Template,
+  fields: ReadonlyMap<number, number>,
+  bindings: Binding[],
 ): TimeKind {
   for (const [element, how] of sources) {
     const field = fields.get(key(element, 0))

@@ -33,7 +33,12 @@ export type DecodedRecord =
       readonly observationDomain: number
       readonly templateId: number
       readonly scopes: number
-      readonly elements: readonly { readonly name: string; readonly enterprise: number; readonly id: number; readonly length: number }[]
+      readonly elements: readonly {
+        readonly name: string
+        readonly enterprise: number
+        readonly id: number
+        readonly length: number
+      }[]
     }
   | { readonly kind: 'problem'; readonly code: ProblemCode; readonly offset: number; readonly exporter: string }
 
@@ -54,7 +59,12 @@ export function createNetflowReader(): NetflowReader {
     template(stream, id, template) {
       const elements = Array.from(template.elements, (element, i) => {
         const enterprise = template.enterprises[i] as number
-        return { name: elementName(enterprise, element), enterprise, id: element, length: template.lengths[i] as number }
+        return {
+          name: elementName(enterprise, element),
+          enterprise,
+          id: element,
+          length: template.lengths[i] as number,
+        }
       })
       records.push({ kind: 'template', ...identity(stream, id), scopes: template.scopes, elements })
     },
@@ -66,7 +76,8 @@ export function createNetflowReader(): NetflowReader {
       else {
         const first = flows.n - rows
         records.push({
-          kind: 'flow', ...base,
+          kind: 'flow',
+          ...base,
           ...(rows > 0 ? { flow: rowAsJson(flows, first) } : {}),
           ...(rows > 1 ? { reverse: rowAsJson(flows, first + 1) } : {}),
         })
@@ -108,7 +119,10 @@ export function createNetflowReader(): NetflowReader {
   }
 }
 
-function identity(stream: Stream, templateId: number): { protocol: Protocol; exporter: string; observationDomain: number; templateId: number } {
+function identity(
+  stream: Stream,
+  templateId: number,
+): { protocol: Protocol; exporter: string; observationDomain: number; templateId: number } {
   return { protocol: stream.protocol, exporter: addressText(stream), observationDomain: stream.domain, templateId }
 }
 

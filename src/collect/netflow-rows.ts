@@ -26,7 +26,16 @@ export class RowMaker {
   refused = false
 
   /** Decodes the records between `at` and `end`, answers the number of rows made. */
-  rows(template: Template, plan: FlowPlan, view: DataView, at: number, end: number, context: SetContext, sink: RowSink, limit = CHUNK): number {
+  rows(
+    template: Template,
+    plan: FlowPlan,
+    view: DataView,
+    at: number,
+    end: number,
+    context: SetContext,
+    sink: RowSink,
+    limit = CHUNK,
+  ): number {
     const rowsEach = plan.biflow ? 2 : 1
     let made = 0
     this.records = 0
@@ -44,7 +53,16 @@ export class RowMaker {
         at += count * template.minLength
         continue
       }
-      const decoded = plan.decode(view, at, end, count, batch as unknown as Arrays, batch.n, this.#notes as unknown as Arrays, this.#stop)
+      const decoded = plan.decode(
+        view,
+        at,
+        end,
+        count,
+        batch as unknown as Arrays,
+        batch.n,
+        this.#notes as unknown as Arrays,
+        this.#stop,
+      )
       if (decoded === 0) break
       this.records += decoded
       const before = batch.n
@@ -62,7 +80,8 @@ export class RowMaker {
   #finish(batch: FlowBatch, first: number, count: number, plan: FlowPlan, context: SetContext, view: DataView): void {
     fillCommon(batch, first, count, context)
     writeTimes(batch, first, count, plan, context, this.#notes)
-    if (plan.sampler || plan.rate !== 'none' || context.sampling?.hasInterfaces === true) this.#rates(batch, first, count, plan, context)
+    if (plan.sampler || plan.rate !== 'none' || context.sampling?.hasInterfaces === true)
+      this.#rates(batch, first, count, plan, context)
     if (plan.icmpInPort) icmpFromPort(batch, first, count)
     if (plan.impliedProto !== 0) batch.proto.fill(plan.impliedProto, first, first + count)
     if (plan.impliedEthertype > 1) batch.ethertype.fill(plan.impliedEthertype, first, first + count)
@@ -70,7 +89,8 @@ export class RowMaker {
     if (plan.section !== 0) this.#sections(batch, first, count, plan, view)
     if (plan.names !== 0 && context.names !== undefined) this.#names(batch, first, count, plan, context.names, view)
     if (plan.qinq) this.#outerTags(batch, first, count)
-    if (plan.tunnelKey || plan.tunnelType || plan.tenant || plan.nested) writeTunnels(batch, first, count, plan, this.#notes)
+    if (plan.tunnelKey || plan.tunnelType || plan.tenant || plan.nested)
+      writeTunnels(batch, first, count, plan, this.#notes)
   }
 
   #rates(batch: FlowBatch, first: number, count: number, plan: FlowPlan, context: SetContext): void {
@@ -107,7 +127,8 @@ export class RowMaker {
       if (!plan.packets) batch.packets[2 * r] = 1
       if (plan.bytes) continue
       if (plan.sectionSize) batch.bytes[2 * r] = notes.section_size[i] as number
-      else if (plan.section === IP_SECTION && length >= 6) batch.bytes[2 * r] = version === 6 ? view.getUint16(offset + 4) + 40 : view.getUint16(offset + 2)
+      else if (plan.section === IP_SECTION && length >= 6)
+        batch.bytes[2 * r] = version === 6 ? view.getUint16(offset + 4) + 40 : view.getUint16(offset + 2)
     }
   }
 
@@ -127,7 +148,6 @@ export class RowMaker {
   #outerTags(batch: FlowBatch, first: number, count: number): void {
     for (let i = 0; i < count; i++) if (this.#notes.customer_vlan[i] === 0) batch.s_vlan[first + i] = 0
   }
-
 }
 
 function tellName(sink: NameSink, ifIndex: number, view: DataView, spans: Uint32Array, i: number): void {
@@ -139,7 +159,8 @@ function recordRate(notes: Notes, i: number, how: FlowPlan['rate']): number {
   const interval = notes.interval[i] as number
   if (how === 'interval') return interval
   if (how === 'space') return interval === 0 ? 0 : Math.round((interval + (notes.space[i] as number)) / interval)
-  if (how === 'population') return notes.size[i] === 0 ? 0 : Math.round((notes.population[i] as number) / (notes.size[i] as number))
+  if (how === 'population')
+    return notes.size[i] === 0 ? 0 : Math.round((notes.population[i] as number) / (notes.size[i] as number))
   const probability = notes.probability[i] as number
   return probability > 0 && probability <= 1 ? Math.min(Math.round(1 / probability), 0xffff_ffff) : 0
 }
@@ -178,8 +199,8 @@ const MAPPED = 0xffff0000
 
 function ethertypeOfAddress(batch: FlowBatch, first: number, count: number): void {
   for (let r = first; r < first + count; r++) {
-    const mapped = batch.src_addr[4 * r + 2] === MAPPED && batch.src_addr[4 * r + 1] === 0 && batch.src_addr[4 * r] === 0
+    const mapped =
+      batch.src_addr[4 * r + 2] === MAPPED && batch.src_addr[4 * r + 1] === 0 && batch.src_addr[4 * r] === 0
     batch.ethertype[r] = mapped ? 0x0800 : 0x86dd
   }
 }
-

@@ -86,7 +86,13 @@ const MAX_FIELDS = 512
 export class OptionsReader {
   readonly #offsets = new Uint32Array(MAX_FIELDS)
   readonly #lengths = new Uint32Array(MAX_FIELDS)
-  readonly facts: OptionsFacts = { rate: undefined, sampler: undefined, ifIndex: undefined, bootedAt: undefined, interfaceName: undefined }
+  readonly facts: OptionsFacts = {
+    rate: undefined,
+    sampler: undefined,
+    ifIndex: undefined,
+    bootedAt: undefined,
+    interfaceName: undefined,
+  }
 
   /** Reads the record at `at` into `facts`; answers where it ends, or -1 if it doesn't fit. */
   read(template: Template, view: DataView, at: number, end: number): number {
@@ -154,7 +160,14 @@ export class OptionsReader {
   }
 }
 
-function rateOf(interval: number, space: number, size: number, population: number, probability: number, template: Template): number | undefined {
+function rateOf(
+  interval: number,
+  space: number,
+  size: number,
+  population: number,
+  probability: number,
+  template: Template,
+): number | undefined {
   if (probability > 0 && probability <= 1) return Math.min(Math.max(1, Math.round(1 / probability)), 0xffff_ffff)
   if (size > 0 && population >= size) return Math.round(population / size)
   if (interval === 0) return undefined

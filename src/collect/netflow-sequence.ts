@@ -75,7 +75,7 @@ export class Sequence {
       return this.#resume(sequence, units, flows)
     }
     // Far off: one stray datagram must not count as millions lost. If the next goes on from here, it was a new start.
-    if (this.#suspect >= 0 && ((sequence - this.#suspect) >>> 0) <= Math.max(1, this.#suspectUnits, units) + 64) {
+    if (this.#suspect >= 0 && (sequence - this.#suspect) >>> 0 <= Math.max(1, this.#suspectUnits, units) + 64) {
       this.restarts++
       return this.#resume(sequence, units, flows)
     }
@@ -110,7 +110,7 @@ export class Sequence {
   // Exporters that count in another way than the standard are told by several datagrams in a row that fit the other way and not this one.
   #fitsOther(sequence: number, units: number, flows: number): boolean {
     for (const other of COUNTINGS) {
-      if (other === this.#counting || sequence !== (this.#expected(other, units, flows) >>> 0)) continue
+      if (other === this.#counting || sequence !== this.#expected(other, units, flows) >>> 0) continue
       this.#otherFits = other === this.#other ? this.#otherFits + 1 : 1
       this.#other = other
       if (this.#otherFits >= 3) {

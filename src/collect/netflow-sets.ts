@@ -63,7 +63,15 @@ export class SetReader {
    * Reads all sets, answers the rows made. Templates and options come first, then data: a sampling rate in the same message holds for the
    * flows beside it, whichever stands first.
    */
-  read(stream: Stream, transport: Transport, d: Datagram, start: number, end: number, flavour: Flavour, sink: IngestSink): number {
+  read(
+    stream: Stream,
+    transport: Transport,
+    d: Datagram,
+    start: number,
+    end: number,
+    flavour: Flavour,
+    sink: IngestSink,
+  ): number {
     const { view } = d
     const templateSet = flavour === 'ipfix' ? 2 : 0
     const optionsSet = flavour === 'ipfix' ? 3 : 1
@@ -82,10 +90,12 @@ export class SetReader {
       }
       if (length > end - at) stream.problem(sink, 'truncated', at - d.offset)
       const setEnd = Math.min(end, at + length)
-      if (id === templateSet || id === optionsSet) this.#templates.read(stream, transport, d, at + 4, setEnd, flavour, id === optionsSet, sink, this.#announced)
+      if (id === templateSet || id === optionsSet)
+        this.#templates.read(stream, transport, d, at + 4, setEnd, flavour, id === optionsSet, sink, this.#announced)
       else if (id >= 256) {
         const known = stream.known(transport, id, setEnd - at - 4)
-        if (known?.template.kind === 'options') this.#optionsRecords(stream, transport, id, known, view, at + 4, setEnd, sink)
+        if (known?.template.kind === 'options')
+          this.#optionsRecords(stream, transport, id, known, view, at + 4, setEnd, sink)
         else data++
       } else stream.problem(sink, 'unsupported', at - d.offset)
       at += length
@@ -96,10 +106,20 @@ export class SetReader {
   }
 
   /** Makes rows of the records of one set. */
-  rows(stream: Stream, id: number, known: Known, view: DataView, at: number, end: number, sink: IngestSink, setOffset: number): number {
+  rows(
+    stream: Stream,
+    id: number,
+    known: Known,
+    view: DataView,
+    at: number,
+    end: number,
+    sink: IngestSink,
+    setOffset: number,
+  ): number {
     known.usedAt = this.context.receivedAt
     const plan = known.layout.plan ?? this.#templates.plan(known.layout)
-    if (this.#observer) return this.#observed(this.#observer, stream, id, known.template, plan, view, at, end, sink, setOffset)
+    if (this.#observer)
+      return this.#observed(this.#observer, stream, id, known.template, plan, view, at, end, sink, setOffset)
     const rows = this.#maker.rows(known.template, plan, view, at, end, this.context, sink)
     const { records, refused, stoppedAt } = this.#maker
     if (!refused) checkRest(stream, view, stoppedAt, end, records, sink, setOffset)
@@ -123,7 +143,8 @@ export class SetReader {
           if (setEnd - at > 4 && !this.#waiting.hold(stream, transport, id, view, at + 4, setEnd, this.context)) {
             stream.problem(sink, 'pending_dropped', at - d.offset)
           }
-        } else if (known.template.kind === 'data') rows += this.rows(stream, id, known, view, at + 4, setEnd, sink, at - d.offset)
+        } else if (known.template.kind === 'data')
+          rows += this.rows(stream, id, known, view, at + 4, setEnd, sink, at - d.offset)
       }
       at += length
     }
@@ -132,12 +153,30 @@ export class SetReader {
 
   /** Record by record, for who wants to see each. */
   #observed(
-    observer: NetflowObserver, stream: Stream, id: number, template: Template, plan: FlowPlan, view: DataView, start: number, end: number, sink: IngestSink, setOffset: number,
+    observer: NetflowObserver,
+    stream: Stream,
+    id: number,
+    template: Template,
+    plan: FlowPlan,
+    view: DataView,
+    start: number,
+    end: number,
+    sink: IngestSink,
+    setOffset: number,
   ): number {
     let made = 0
     let at = start
     while (end - at >= template.minLength) {
-      const rows = this.#maker.rows(template, plan, view, at, template.variable ? end : at + template.minLength, this.context, sink, 1)
+      const rows = this.#maker.rows(
+        template,
+        plan,
+        view,
+        at,
+        template.variable ? end : at + template.minLength,
+        this.context,
+        sink,
+        1,
+      )
       if (this.#maker.records === 0) break
       if (this.records >= 0) this.records++
       observer.record(stream, id, template, view, at, this.#maker.stoppedAt, rows)
@@ -148,7 +187,16 @@ export class SetReader {
     return made
   }
 
-  #optionsRecords(stream: Stream, transport: Transport, id: number, known: Known, view: DataView, start: number, end: number, sink: IngestSink): void {
+  #optionsRecords(
+    stream: Stream,
+    transport: Transport,
+    id: number,
+    known: Known,
+    view: DataView,
+    start: number,
+    end: number,
+    sink: IngestSink,
+  ): void {
     const { template } = known
     const reader = this.#optionsReader
     known.usedAt = this.context.receivedAt
@@ -162,7 +210,8 @@ export class SetReader {
       const { rate, sampler, ifIndex, bootedAt, interfaceName } = reader.facts
       if (rate !== undefined && rate >= 1) stream.learnSampling(transport).learn(rate, sampler, ifIndex)
       if (bootedAt !== undefined && bootedAt > 0) this.context.bootedAt = transport.bootedAt = bootedAt
-      if (interfaceName && ifIndex !== undefined && ifIndex !== 0) sink.sighting({ kind: 'interface', agent: addressText(stream), ifIndex, name: interfaceName })
+      if (interfaceName && ifIndex !== undefined && ifIndex !== 0)
+        sink.sighting({ kind: 'interface', agent: addressText(stream), ifIndex, name: interfaceName })
       this.#observer?.record(stream, id, template, view, at, next, 0)
       at = next
     }
@@ -182,7 +231,8 @@ export class SetReader {
       context.exportedAt = set.exportedAt
       context.uptime = set.uptime
       const view = new DataView(set.bytes.buffer)
-      if (known.template.kind === 'options') this.#optionsRecords(stream, transport, id, known, view, 0, set.bytes.length, sink)
+      if (known.template.kind === 'options')
+        this.#optionsRecords(stream, transport, id, known, view, 0, set.bytes.length, sink)
       else this.#released += this.rows(stream, id, known, view, 0, set.bytes.length, sink, 0)
     }
     Object.assign(context, { receivedAt, exportedAt, uptime })
@@ -219,7 +269,15 @@ class InterfaceNames implements NameSink {
 }
 
 /** Up to three bytes, or zeroes, are padding (RFC 7011 §3.3.1); anything else behind the last record is not what the template says. */
-function checkRest(stream: Stream, view: DataView, at: number, end: number, decoded: number, sink: IngestSink, setOffset: number): void {
+function checkRest(
+  stream: Stream,
+  view: DataView,
+  at: number,
+  end: number,
+  decoded: number,
+  sink: IngestSink,
+  setOffset: number,
+): void {
   if (decoded === 0 && end === at) stream.problem(sink, 'empty', setOffset)
   else if (decoded === 0 || (end - at > 3 && !zeroes(view, at, end))) stream.problem(sink, 'bad_record', setOffset)
 }

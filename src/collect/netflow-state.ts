@@ -45,12 +45,18 @@ interface Saved {
 export function saveStreams(streams: Iterable<Stream>, now: number): Saved {
   const saved: SavedStream[] = []
   for (const stream of streams) {
-    const transports = stream.transports.filter((transport) => transport.templates.size > 0 || transport.sampling !== undefined).map(saveTransport)
+    const transports = stream.transports
+      .filter((transport) => transport.templates.size > 0 || transport.sampling !== undefined)
+      .map(saveTransport)
     if (transports.length === 0) continue
     const words = Uint32Array.of(stream.address0, stream.address1, stream.address2, stream.address3)
     saved.push({
-      exporter: ipText(new Uint8Array(words.buffer)), protocol: stream.protocol, domain: stream.domain,
-      firstHeard: stream.firstHeard, lastHeard: stream.lastHeard, transports,
+      exporter: ipText(new Uint8Array(words.buffer)),
+      protocol: stream.protocol,
+      domain: stream.domain,
+      firstHeard: stream.firstHeard,
+      lastHeard: stream.lastHeard,
+      transports,
     })
   }
   return { version: VERSION, savedAt: now, streams: saved.toReversed() }
@@ -58,18 +64,35 @@ export function saveStreams(streams: Iterable<Stream>, now: number): Saved {
 
 function saveTransport(transport: Transport): SavedStream['transports'][number] {
   const templates = [...transport.templates].map(([id, { template, announcedAt, usedAt }]): SavedTemplate => ({
-    id, kind: template.kind, scopes: template.scopes, announcedAt, usedAt,
-    fields: Array.from(template.elements, (element, i) => [element, template.lengths[i] as number, template.enterprises[i] as number] as const),
+    id,
+    kind: template.kind,
+    scopes: template.scopes,
+    announcedAt,
+    usedAt,
+    fields: Array.from(
+      template.elements,
+      (element, i) => [element, template.lengths[i] as number, template.enterprises[i] as number] as const,
+    ),
     wire: Buffer.from(template.wire).toString('base64'),
   }))
-  return { port: transport.port, lastHeard: transport.lastHeard, bootedAt: transport.bootedAt, sampling: transport.sampling?.save() ?? null, templates }
+  return {
+    port: transport.port,
+    lastHeard: transport.lastHeard,
+    bootedAt: transport.bootedAt,
+    sampling: transport.sampling?.save() ?? null,
+    templates,
+  }
 }
 
 /** The streams of a saved state that can be read, and how many can't. The state comes from a file: nothing in it is taken on trust. */
-export function readStreams(state: unknown): { streams: { saved: SavedStream; address: Uint32Array }[]; refused: number } {
+export function readStreams(state: unknown): {
+  streams: { saved: SavedStream; address: Uint32Array }[]
+  refused: number
+} {
   const streams: { saved: SavedStream; address: Uint32Array }[] = []
   let refused = 0
-  if (!isObject(state) || state['version'] !== VERSION || !Array.isArray(state['streams'])) return { streams, refused: 1 }
+  if (!isObject(state) || state['version'] !== VERSION || !Array.isArray(state['streams']))
+    return { streams, refused: 1 }
   for (const entry of state['streams'] as unknown[]) {
     const address = isObject(entry) && typeof entry['exporter'] === 'string' ? parseIp(entry['exporter']) : undefined
     if (address === undefined || !isSavedStream(entry)) refused++
@@ -79,13 +102,19 @@ export function readStreams(state: unknown): { streams: { saved: SavedStream; ad
 }
 
 /** The template of a saved one; undefined if its parts contradict each other. */
-export function templateOfSaved(saved: Pick<SavedTemplate, 'kind' | 'scopes' | 'fields' | 'wire'>): Template | undefined {
+export function templateOfSaved(
+  saved: Pick<SavedTemplate, 'kind' | 'scopes' | 'fields' | 'wire'>,
+): Template | undefined {
   const wire = Uint8Array.from(Buffer.from(saved.wire, 'base64'))
   let minLength = 0
   for (const [, length] of saved.fields) minLength += length === VARIABLE ? 1 : length
-  if (saved.fields.length === 0 || minLength === 0 || minLength > 65535 || saved.scopes > saved.fields.length) return undefined
+  if (saved.fields.length === 0 || minLength === 0 || minLength > 65535 || saved.scopes > saved.fields.length)
+    return undefined
   return {
-    kind: saved.kind, scopes: saved.scopes, minLength, wire,
+    kind: saved.kind,
+    scopes: saved.scopes,
+    minLength,
+    wire,
     variable: saved.fields.some(([, length]) => length === VARIABLE),
     elements: Uint16Array.from(saved.fields, (field) => field[0]),
     lengths: Uint16Array.from(saved.fields, (field) => field[1]),
@@ -94,22 +123,68 @@ export function templateOfSaved(saved: Pick<SavedTemplate, 'kind' | 'scopes' | '
 }
 
 function isSavedStream(value: unknown): value is SavedStream {
-  return isObject(value) && (value['protocol'] === 'netflow9' || value['protocol'] === 'ipfix' || value['protocol'] === 'netflow5' || value['protocol'] === 'netflow7') &&
-    isUint(value['domain'], 0xffff_ffff) && isTime(value['firstHeard']) && isTime(value['lastHeard']) &&
-    isList(value['transports'], (transport) => isObject(transport) && isUint(transport['port'], 65535) && isTime(transport['lastHeard']) && isTime(transport['bootedAt']) &&
-      (transport['sampling'] === null || isSampling(transport['sampling'])) && isList(transport['templates'], isTemplate))
+  return (
+    isObject(value) &&
+    (value['protocol'] === 'netflow9' ||
+      value['protocol'] === 'ipfix' ||
+      value['protocol'] === 'netflow5' ||
+      value['protocol'] === 'netflow7') &&
+    isUint(value['domain'], 0xffff_ffff) &&
+    isTime(value['firstHeard']) &&
+    isTime(value['lastHeard']) &&
+    isList(
+      value['transports'],
+      (transport) =>
+        isObject(transport) &&
+        isUint(transport['port'], 65535) &&
+        isTime(transport['lastHeard']) &&
+        isTime(transport['bootedAt']) &&
+        (transport['sampling'] === null || isSampling(transport['sampling'])) &&
+        isList(transport['templates'], isTemplate),
+    )
+  )
 }
 
 function isTemplate(value: unknown): boolean {
-  return isObject(value) && isUint(value['id'], 65535) && (value['id'] as number) >= 256 && (value['kind'] === 'data' || value['kind'] === 'options') &&
-    isUint(value['scopes'], 65535) && isTime(value['announcedAt']) && isTime(value['usedAt']) && typeof value['wire'] === 'string' &&
-    isList(value['fields'], (field) => Array.isArray(field) && field.length === 3 && isUint(field[0], 65535) && isUint(field[1], 65535) && isUint(field[2], 0xffff_ffff))
+  return (
+    isObject(value) &&
+    isUint(value['id'], 65535) &&
+    (value['id'] as number) >= 256 &&
+    (value['kind'] === 'data' || value['kind'] === 'options') &&
+    isUint(value['scopes'], 65535) &&
+    isTime(value['announcedAt']) &&
+    isTime(value['usedAt']) &&
+    typeof value['wire'] === 'string' &&
+    isList(
+      value['fields'],
+      (field) =>
+        Array.isArray(field) &&
+        field.length === 3 &&
+        isUint(field[0], 65535) &&
+        isUint(field[1], 65535) &&
+        isUint(field[2], 0xffff_ffff),
+    )
+  )
 }
 
 function isSampling(value: unknown): boolean {
   const pairs = (list: unknown): boolean =>
-    isList(list, (pair) => Array.isArray(pair) && pair.length === 2 && isUint(pair[0], 0xffff_ffff) && isUint(pair[1], 0xffff_ffff) && pair[1] > 0)
-  return isObject(value) && isUint(value['last'], 0xffff_ffff) && typeof value['from'] === 'string' && pairs(value['samplers']) && pairs(value['interfaces'])
+    isList(
+      list,
+      (pair) =>
+        Array.isArray(pair) &&
+        pair.length === 2 &&
+        isUint(pair[0], 0xffff_ffff) &&
+        isUint(pair[1], 0xffff_ffff) &&
+        pair[1] > 0,
+    )
+  return (
+    isObject(value) &&
+    isUint(value['last'], 0xffff_ffff) &&
+    typeof value['from'] === 'string' &&
+    pairs(value['samplers']) &&
+    pairs(value['interfaces'])
+  )
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

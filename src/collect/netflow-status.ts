@@ -6,14 +6,22 @@ import type { Stream } from './netflow-stream.ts'
 
 /** The address of a stream's exporter as text. */
 export function addressText(stream: Stream): string {
-  return ipText(new Uint8Array(Uint32Array.of(stream.address0, stream.address1, stream.address2, stream.address3).buffer))
+  return ipText(
+    new Uint8Array(Uint32Array.of(stream.address0, stream.address1, stream.address2, stream.address3).buffer),
+  )
 }
 
 /** A stream as the Exporters page shows it. */
 export function streamStatus(stream: Stream): StreamStatus {
   const transport = stream.transports[0]
   const templates = stream.transports.flatMap((one) =>
-    [...one.templates].map(([id, { template }]) => ({ id, kind: template.kind, fields: template.elements.length, text: templateText(template) })))
+    [...one.templates].map(([id, { template }]) => ({
+      id,
+      kind: template.kind,
+      fields: template.elements.length,
+      text: templateText(template),
+    })),
+  )
   const sampling = stream.transports.flatMap((one) => one.sampling?.list() ?? [])
   if (stream.headerRate > 1) sampling.push({ rate: stream.headerRate, from: 'header' })
   return {

@@ -23,7 +23,14 @@ export class StreamTable {
   find(protocol: Protocol, domain: number, a0: number, a1: number, a2: number, a3: number): Stream | undefined {
     let stream = this.#buckets.get(hashOf(protocol, domain, a0, a1, a2, a3))
     while (stream !== undefined) {
-      if (stream.domain === domain && stream.address3 === a3 && stream.address2 === a2 && stream.address1 === a1 && stream.address0 === a0 && stream.protocol === protocol) {
+      if (
+        stream.domain === domain &&
+        stream.address3 === a3 &&
+        stream.address2 === a2 &&
+        stream.address1 === a1 &&
+        stream.address0 === a0 &&
+        stream.protocol === protocol
+      ) {
         this.#orderOf(stream).touch(stream)
         return stream
       }

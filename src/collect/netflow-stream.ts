@@ -20,6 +20,8 @@ const MAX_TRANSPORTS = 8
 export interface Layout {
   readonly template: Template
   plan: FlowPlan | undefined
+  /** How many announcements of it are known. */
+  users: number
 }
 
 /** A template as one transport announced it. */
@@ -88,7 +90,6 @@ export class Stream {
   readonly problems: Partial<Record<ProblemCode, number>> = {}
   readonly waiting: Waiting[] = []
   waitingBytes = 0
-  templateBytes = 0
   /** Interfaces whose names have been told of. */
   named: Set<number> | undefined = undefined
   /** A rate from the header of v5, 0 if none. */
@@ -100,7 +101,15 @@ export class Stream {
   older: Stream | undefined = undefined
   newer: Stream | undefined = undefined
 
-  constructor(protocol: Protocol, domain: number, address0: number, address1: number, address2: number, address3: number, hash: number) {
+  constructor(
+    protocol: Protocol,
+    domain: number,
+    address0: number,
+    address1: number,
+    address2: number,
+    address3: number,
+    hash: number,
+  ) {
     this.protocol = protocol
     this.domain = domain
     this.address0 = address0
@@ -123,7 +132,7 @@ export class Stream {
   }
 
   /** The transport of a port; a port never heard continues a transport whose sequence it goes on from, or is a new one. */
-  transport(port: number, sequence: number, now: number, dropped: (template: Template) => void): Transport {
+  transport(port: number, sequence: number, now: number, dropped: (known: Known) => void): Transport {
     const first = this.transports[0]
     const found = first !== undefined && first.port === port ? first : this.#transportOf(port, sequence, dropped)
     found.lastHeard = now
@@ -131,7 +140,7 @@ export class Stream {
     return found
   }
 
-  #transportOf(port: number, sequence: number, dropped: (template: Template) => void): Transport {
+  #transportOf(port: number, sequence: number, dropped: (known: Known) => void): Transport {
     let found = this.transports.find((transport) => transport.port === port)
     if (found === undefined && !this.portsDisagree && !this.portsAlternate) {
       found = this.transports.find((transport) => transport.sequence.continues(sequence))
@@ -159,7 +168,12 @@ export class Stream {
   }
 
   /** A transport as it was saved; undefined if there are too many. */
-  restoreTransport(port: number, lastHeard: number, bootedAt: number, sampling: SavedSampling | null): Transport | undefined {
+  restoreTransport(
+    port: number,
+    lastHeard: number,
+    bootedAt: number,
+    sampling: SavedSampling | null,
+  ): Transport | undefined {
     if (this.transports.length >= MAX_TRANSPORTS) return undefined
     const transport = new Transport(port, this.protocol, 0)
     transport.lastHeard = lastHeard
@@ -170,7 +184,7 @@ export class Stream {
   }
 
   // What a silent port had announced goes to the newest other port that has nothing of its own under that id.
-  #forgetTransport(dropped: (template: Template) => void): void {
+  #forgetTransport(dropped: (known: Known) => void): void {
     let oldest = this.transports[this.transports.length - 1] as Transport
     for (const transport of this.transports) if (transport.lastHeard < oldest.lastHeard) oldest = transport
     this.transports.splice(this.transports.indexOf(oldest), 1)
@@ -178,8 +192,7 @@ export class Stream {
     if (heir === undefined) return
     for (const [id, known] of oldest.templates) {
       if (this.transports.some((transport) => transport.templates.has(id))) {
-        this.templateBytes -= templateCost(known.template)
-        dropped(known.template)
+        dropped(known)
       } else heir.templates.set(id, known)
     }
     heir.sampling ??= oldest.sampling
@@ -232,9 +245,4 @@ export class Stream {
 /** True if a set of so many bytes can be of whole records and padding. */
 export function fits(template: Template, bytes: number): boolean {
   return template.variable ? bytes >= template.minLength : bytes >= template.minLength && bytes % template.minLength < 4
-}
-
-/** Bytes that a template takes in memory, about. */
-export function templateCost(template: Template): number {
-  return 400 + template.wire.length + 8 * template.elements.length
 }

@@ -2,7 +2,7 @@ import { planFlow, type FlowPlan } from './netflow-plan.ts'
 import { TemplateCursor, type Flavour, type Template } from '../wire/ipfix/template.ts'
 import type { Datagram, IngestSink } from './ingest.ts'
 import type { NetflowLimits, NetflowObserver } from './netflow-options.ts'
-import { templateCost, type Known, type Layout, type Stream, type Transport } from './netflow-stream.ts'
+import type { Known, Layout, Stream, Transport } from './netflow-stream.ts'
 import type { StreamTable } from './netflow-stream-table.ts'
 
 // Templates of all streams: announced, announced anew, withdrawn, shared among those who announce the same, and never too many.
@@ -35,14 +35,21 @@ export class Templates {
 
   /** Reads the records of a template set; `announced` is called for each template that was not known so. */
   read(
-    stream: Stream, transport: Transport, d: Datagram, start: number, end: number, flavour: Flavour, options: boolean, sink: IngestSink,
+    stream: Stream,
+    transport: Transport,
+    d: Datagram,
+    start: number,
+    end: number,
+    flavour: Flavour,
+    options: boolean,
+    sink: IngestSink,
     announced: (stream: Stream, transport: Transport, id: number, sink: IngestSink) => void,
   ): void {
     const cursor = this.#cursor
     let at = start
     while (cursor.next(d.view, at, end, flavour, options)) {
       at = cursor.end
-      if (cursor.withdrawal) this.#withdraw(stream, transport, cursor.id, options)
+      if (cursor.withdrawal) this.#withdraw(transport, cursor.id, options)
       else if (cursor.problem) stream.problem(sink, cursor.problem, cursor.wireStart - 2 - d.offset)
       else if (this.#announce(stream, transport, d, flavour, sink)) announced(stream, transport, cursor.id, sink)
     }
@@ -64,9 +71,23 @@ export class Templates {
   }
 
   /** Takes back a template as it was saved; false when there are too many. */
-  restore(stream: Stream, transport: Transport, id: number, template: Template, announcedAt: number, usedAt: number): boolean {
-    if (this.count >= this.#limits.maxTemplates || this.#bytes + templateCost(template) > this.#limits.maxTemplateBytes) return false
-    this.#keep(stream, transport, id, this.#layout(template, stream.protocol === 'ipfix' ? 'ipfix' : 'netflow9'), announcedAt, usedAt)
+  restore(
+    stream: Stream,
+    transport: Transport,
+    id: number,
+    template: Template,
+    announcedAt: number,
+    usedAt: number,
+  ): boolean {
+    if (this.count >= this.#limits.maxTemplates || this.#bytes + layoutCost(template) > this.#limits.maxTemplateBytes)
+      return false
+    this.#keep(
+      transport,
+      id,
+      this.#layout(template, stream.protocol === 'ipfix' ? 'ipfix' : 'netflow9'),
+      announcedAt,
+      usedAt,
+    )
     return true
   }
 
@@ -74,21 +95,22 @@ export class Templates {
   expire(stream: Stream, since: number): void {
     for (const transport of stream.transports) {
       for (const [id, known] of transport.templates) {
-        if (Math.max(known.announcedAt, known.usedAt) < since) this.#drop(stream, transport, id, known)
+        if (Math.max(known.announcedAt, known.usedAt) < since) this.#drop(transport, id, known)
       }
     }
   }
 
   /** A stream has been forgotten, and its templates with it. */
   forgotten(stream: Stream): void {
-    this.count -= stream.templates
-    this.#bytes -= stream.templateBytes
+    for (const transport of stream.transports) for (const known of transport.templates.values()) this.dropped(known)
   }
 
-  /** A stream gave up a template by itself, with the port that had announced it. */
-  readonly dropped = (template: Template): void => {
+  /** A template is no longer known: gives back what it took, and the layout's share if nobody else has it. */
+  readonly dropped = (known: Known): void => {
     this.count--
-    this.#bytes -= templateCost(template)
+    this.#bytes -= KNOWN_COST
+    known.layout.users--
+    if (known.layout.users === 0) this.#bytes -= layoutCost(known.template)
   }
 
   #announce(stream: Stream, transport: Transport, d: Datagram, flavour: Flavour, sink: IngestSink): boolean {
@@ -101,10 +123,10 @@ export class Templates {
       return false
     }
     const layout = this.#layout(cursor.build(d.view, flavour), flavour)
-    if (before !== undefined) this.#drop(stream, transport, id, before)
+    if (before !== undefined) this.#drop(transport, id, before)
     else if (disagrees(stream, transport, id, layout.template, d.receivedAt)) stream.portsDisagree = true
-    this.#makeRoom(stream, transport, templateCost(layout.template), sink)
-    this.#keep(stream, transport, id, layout, d.receivedAt, 0)
+    this.#makeRoom(stream, transport, layout, sink)
+    this.#keep(transport, id, layout, d.receivedAt, 0)
     this.#observer?.template(stream, id, layout.template)
     return true
   }
@@ -114,44 +136,46 @@ export class Templates {
     const same = this.#shared.get(key)
     if (same) return same
     if (this.#shared.size >= MAX_SHARED) this.#shared.clear()
-    const layout: Layout = { template, plan: undefined }
+    const layout: Layout = { template, plan: undefined, users: 0 }
     this.#shared.set(key, layout)
     return layout
   }
 
-  #keep(stream: Stream, transport: Transport, id: number, layout: Layout, announcedAt: number, usedAt: number): void {
+  #keep(transport: Transport, id: number, layout: Layout, announcedAt: number, usedAt: number): void {
     const { template } = layout
     transport.templates.set(id, { layout, template, announcedAt, usedAt })
     this.count++
-    this.#bytes += templateCost(template)
-    stream.templateBytes += templateCost(template)
+    this.#bytes += KNOWN_COST
+    if (layout.users === 0) this.#bytes += layoutCost(template)
+    layout.users++
   }
 
-  #drop(stream: Stream, transport: Transport, id: number, known: Known): void {
+  #drop(transport: Transport, id: number, known: Known): void {
     transport.templates.delete(id)
-    this.count--
-    this.#bytes -= templateCost(known.template)
-    stream.templateBytes -= templateCost(known.template)
+    this.dropped(known)
   }
 
-  #makeRoom(stream: Stream, transport: Transport, cost: number, sink: IngestSink): void {
+  #makeRoom(stream: Stream, transport: Transport, layout: Layout, sink: IngestSink): void {
     const { templates } = transport
-    const full = (): boolean => this.count >= this.#limits.maxTemplates || this.#bytes + cost > this.#limits.maxTemplateBytes
+    const cost = KNOWN_COST + (layout.users === 0 ? layoutCost(layout.template) : 0)
+    const full = (): boolean =>
+      this.count >= this.#limits.maxTemplates || this.#bytes + cost > this.#limits.maxTemplateBytes
     while (full() && templates.size <= FAIR_SHARE && this.#streams.evictStranger(stream));
     while (templates.size > 0 && (full() || templates.size >= this.#limits.maxTemplatesOfStream)) {
       // The one announced first: whoever announces so many gives up its own.
       const [id, known] = templates.entries().next().value as [number, Known]
-      this.#drop(stream, transport, id, known)
+      this.#drop(transport, id, known)
       stream.problem(sink, 'template_limit', 0)
     }
     while (full() && this.#streams.evictOne(stream));
   }
 
   // RFC 7011 §8.1: a template without fields withdraws its id; under the set's own id, all templates of the kind.
-  #withdraw(stream: Stream, transport: Transport, id: number, options: boolean): void {
+  #withdraw(transport: Transport, id: number, options: boolean): void {
     const kind = options ? 'options' : 'data'
     for (const [known, entry] of [...transport.templates]) {
-      if (known === id || (id === (options ? 3 : 2) && entry.template.kind === kind)) this.#drop(stream, transport, known, entry)
+      if (known === id || (id === (options ? 3 : 2) && entry.template.kind === kind))
+        this.#drop(transport, known, entry)
     }
   }
 }
@@ -159,9 +183,18 @@ export class Templates {
 /** Two ports alive that give one id two meanings are two exporters behind one address. */
 function disagrees(stream: Stream, transport: Transport, id: number, template: Template, now: number): boolean {
   for (const other of stream.transports) {
-    if (other === transport || now - other.lastHeard > PORT_ALIVE_MS || other.lastDatagram <= transport.firstDatagram) continue
+    if (other === transport || now - other.lastHeard > PORT_ALIVE_MS || other.lastDatagram <= transport.firstDatagram)
+      continue
     const known = other.templates.get(id)
     if (known !== undefined && Buffer.compare(known.template.wire, template.wire) !== 0) return true
   }
   return false
+}
+
+/** Bytes that a template takes in memory for each who announces it, about. */
+const KNOWN_COST = 200
+
+/** Bytes that the layout of a template takes in memory, about. */
+function layoutCost(template: Template): number {
+  return 400 + template.wire.length + 8 * template.elements.length
 }

@@ -5,7 +5,14 @@ import type { FlowPlan, TimeKind } from './netflow-plan.ts'
 // When flows started and ended: exporters tell it as absolute times, as uptimes of theirs that wrap, before export, or as a duration.
 
 /** Writes when the flows started and ended, by whatever their records tell; by receipt if they tell nothing. */
-export function writeTimes(batch: FlowBatch, first: number, count: number, plan: FlowPlan, context: SetContext, notes: Notes): void {
+export function writeTimes(
+  batch: FlowBatch,
+  first: number,
+  count: number,
+  plan: FlowPlan,
+  context: SetContext,
+  notes: Notes,
+): void {
   if (plan.start === 'direct' && plan.end === 'direct') return
   if (plan.start === 'uptime' && plan.end === 'uptime' && !plan.boot && (context.uptime >= 0 || context.bootedAt > 0)) {
     const uptime = context.uptime >= 0 ? context.uptime : uptimeSince(context.bootedAt, context)
@@ -22,7 +29,8 @@ export function writeTimes(batch: FlowBatch, first: number, count: number, plan:
     if (plan.end === 'direct') end = (ends[2 * r + 1] as number) * WORD + (ends[2 * r] as number)
     else if (plan.end !== 'none') end = timeOf(plan.end, notes.end, notes.end_ticks, i, plan, context, notes)
     if (start < 0 || end < 0) {
-      const lasted = plan.duration === 'none' ? 0 : (notes.duration[i] as number) / (plan.duration === 'micros' ? 1000 : 1)
+      const lasted =
+        plan.duration === 'none' ? 0 : (notes.duration[i] as number) / (plan.duration === 'micros' ? 1000 : 1)
       if (start < 0 && end < 0) end = context.receivedAt
       if (start < 0) start = Math.max(0, end - lasted)
       if (end < 0) end = start + lasted
@@ -34,7 +42,15 @@ export function writeTimes(batch: FlowBatch, first: number, count: number, plan:
   }
 }
 
-function timeOf(kind: TimeKind, absolute: Float64Array, ticks: Uint32Array, i: number, plan: FlowPlan, context: SetContext, notes: Notes): number {
+function timeOf(
+  kind: TimeKind,
+  absolute: Float64Array,
+  ticks: Uint32Array,
+  i: number,
+  plan: FlowPlan,
+  context: SetContext,
+  notes: Notes,
+): number {
   if (kind === 'absolute') return absolute[i] as number
   if (kind === 'delta') return Math.max(0, context.exportedAt - (ticks[i] as number) / 1000)
   const tick = ticks[i] as number
@@ -61,7 +77,14 @@ function uptimeSince(boot: number, context: SetContext): number {
 }
 
 /** Uptimes of v5 and v9 → milliseconds since 1970, in whole numbers only: this runs for most records there are. */
-function uptimes(times: Uint32Array, first: number, ticks: Uint32Array, count: number, uptime: number, context: SetContext): void {
+function uptimes(
+  times: Uint32Array,
+  first: number,
+  ticks: Uint32Array,
+  count: number,
+  uptime: number,
+  context: SetContext,
+): void {
   const high = Math.floor(context.exportedAt / WORD)
   const low = context.exportedAt >>> 0
   for (let i = 0, at = 2 * first; i < count; i++, at += 2) {

@@ -11,7 +11,10 @@ export function writeTunnels(batch: FlowBatch, first: number, count: number, pla
     if (plan.tunnelType) kind = TUNNEL_OF_TYPE[notes.tunnel_type[i] as number] ?? TUNNEL_OTHER
     if (kind === 0 && plan.segment) kind = TUNNEL_OF_SEGMENT[notes.segment_type[i] as number] ?? 0
     if (kind === 0 && plan.tenant) kind = TUNNEL_VXLAN
-    if (plan.nested) kind = innerDiffers(batch, r) ? (TUNNEL_OF_PROTO.get(notes.outer_proto[i] as number) ?? TUNNEL_OTHER) : noTunnel(batch, r)
+    if (plan.nested)
+      kind = innerDiffers(batch, r)
+        ? (TUNNEL_OF_PROTO.get(notes.outer_proto[i] as number) ?? TUNNEL_OTHER)
+        : noTunnel(batch, r)
     if (kind === 0 && batch.vni[r] !== 0 && !plan.segment) kind = TUNNEL_OTHER
     batch.tunnel[r] = kind
   }
@@ -20,7 +23,11 @@ export function writeTunnels(batch: FlowBatch, first: number, count: number, pla
 const TUNNEL_VXLAN = 1
 const TUNNEL_OTHER = 10
 /** By the protocol number of the outer IP header: IPv4 (and IPv6 in IPv6), GRE, ESP and the like are other. */
-const TUNNEL_OF_PROTO: ReadonlyMap<number, number> = new Map([[4, 6], [41, 7], [47, 3]])
+const TUNNEL_OF_PROTO: ReadonlyMap<number, number> = new Map([
+  [4, 6],
+  [41, 7],
+  [47, 3],
+])
 
 /** True if the row's packet is not the outer one itself. */
 function innerDiffers(batch: FlowBatch, r: number): boolean {

@@ -22,7 +22,15 @@ export class WaitingSets {
   }
 
   /** Keeps a copy of a set; false when there is no room for it. */
-  hold(stream: Stream, transport: Transport, id: number, view: DataView, at: number, end: number, context: SetContext): boolean {
+  hold(
+    stream: Stream,
+    transport: Transport,
+    id: number,
+    view: DataView,
+    at: number,
+    end: number,
+    context: SetContext,
+  ): boolean {
     const length = end - at
     const { maxWaitingBytes, maxWaitingBytesOfStream } = this.#limits
     if (stream.waitingBytes + length > maxWaitingBytesOfStream || this.#bytes + length > maxWaitingBytes) return false
@@ -39,8 +47,11 @@ export class WaitingSets {
 
   /** The sets that waited for this template, in the order in which they came; they wait no longer. */
   take(stream: Stream, transport: Transport, id: number, known: Known): Waiting[] {
-    const ready = stream.waiting.filter((set) =>
-      set.id === id && (set.port === transport.port || (!stream.portsDisagree && fits(known.template, set.bytes.length))))
+    const ready = stream.waiting.filter(
+      (set) =>
+        set.id === id &&
+        (set.port === transport.port || (!stream.portsDisagree && fits(known.template, set.bytes.length))),
+    )
     for (const set of ready) this.#release(stream, set)
     return ready
   }
@@ -48,7 +59,11 @@ export class WaitingSets {
   /** Gives up what has waited too long. */
   expire(now: number, sink: IngestSink): void {
     for (const stream of this.#streams) {
-      for (let set = stream.waiting[0]; set !== undefined && now - set.receivedAt > this.#limits.maxWaitMs; set = stream.waiting[0]) {
+      for (
+        let set = stream.waiting[0];
+        set !== undefined && now - set.receivedAt > this.#limits.maxWaitMs;
+        set = stream.waiting[0]
+      ) {
         this.#release(stream, set)
         stream.problem(sink, 'no_template', 0)
       }

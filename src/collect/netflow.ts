@@ -108,7 +108,10 @@ class NetflowIngest implements Ingest {
     }
     const count = Math.min(claimed, fit)
     const at = offset + NETFLOW5_HEADER
-    const rows = count === 0 ? 0 : this.#sets.rows(stream, 0, known, view, at, at + count * known.template.minLength, sink, NETFLOW5_HEADER)
+    const rows =
+      count === 0
+        ? 0
+        : this.#sets.rows(stream, 0, known, view, at, at + count * known.template.minLength, sink, NETFLOW5_HEADER)
     this.#sequence(stream, transport, sequence, claimed, uptime)
     return this.#leave(stream, rows)
   }
@@ -172,7 +175,8 @@ class NetflowIngest implements Ingest {
 
   #leave(stream: Stream, rows: number): number {
     stream.flows += rows
-    if (rows > 0 && !stream.proven && stream.lastHeard - stream.firstHeard >= PROVEN_AFTER_MS) this.#streams.prove(stream)
+    if (rows > 0 && !stream.proven && stream.lastHeard - stream.firstHeard >= PROVEN_AFTER_MS)
+      this.#streams.prove(stream)
     return rows
   }
 
@@ -214,7 +218,12 @@ class NetflowIngest implements Ingest {
   }
 
   counts(): { streams: number; evicted: number; templates: number; pending: number } {
-    return { streams: this.#streams.size, evicted: this.#streams.evicted, templates: this.#templates.count, pending: this.#waiting.count }
+    return {
+      streams: this.#streams.size,
+      evicted: this.#streams.evicted,
+      templates: this.#templates.count,
+      pending: this.#waiting.count,
+    }
   }
 
   save(): unknown {
@@ -247,7 +256,12 @@ class NetflowIngest implements Ingest {
       for (const { announcedAt, usedAt, id, ...rest } of templates) {
         if (Math.max(announcedAt, usedAt) < notBefore) continue
         const template = templateOfSaved(rest)
-        if (template === undefined || transport.templates.has(id) || !this.#templates.restore(stream, transport, id, template, announcedAt, usedAt)) refused++
+        if (
+          template === undefined ||
+          transport.templates.has(id) ||
+          !this.#templates.restore(stream, transport, id, template, announcedAt, usedAt)
+        )
+          refused++
       }
     }
     this.#streams.prove(stream)
@@ -261,5 +275,5 @@ const PROTOCOL_NUMBER: Readonly<Record<Protocol, number>> = (() => {
 })()
 
 function fixedLayout(template: Template): Known {
-  return { layout: { template, plan: planFlow(template) }, template, announcedAt: 0, usedAt: 0 }
+  return { layout: { template, plan: planFlow(template), users: 1 }, template, announcedAt: 0, usedAt: 0 }
 }

@@ -18,7 +18,12 @@ export function rowAsJson(batch: FlowBatch, row: number, names?: readonly string
   return json
 }
 
-function cell(batch: FlowBatch, column: ColumnDefinition, row: number, names: readonly string[] | undefined): string | number | boolean {
+function cell(
+  batch: FlowBatch,
+  column: ColumnDefinition,
+  row: number,
+  names: readonly string[] | undefined,
+): string | number | boolean {
   const array = batch[column.name as keyof FlowBatch] as Uint8Array | Uint16Array | Uint32Array
   const word = (at: number): number => array[at] as number
   switch (column.storage) {
@@ -28,7 +33,9 @@ function cell(batch: FlowBatch, column: ColumnDefinition, row: number, names: re
       if (column.format === 'boolean') return word(row) !== 0
       return column.values?.[word(row)] ?? word(row)
     case 'u64':
-      return column.format === 'time' ? isoTime(word(2 * row), word(2 * row + 1)) : wide(word(2 * row), word(2 * row + 1))
+      return column.format === 'time'
+        ? isoTime(word(2 * row), word(2 * row + 1))
+        : wide(word(2 * row), word(2 * row + 1))
     case 'mac':
       return macText(word(2 * row + 1) * 0x1_0000_0000 + word(2 * row))
     case 'ip':

@@ -42,7 +42,8 @@ export function dissectPayloads(sent: readonly Sent[]): OracleDatagram[] {
   try {
     const file = join(folder, 'payloads.pcap')
     const packets = sent.map(({ from, port, payload }, n) =>
-      pcapPacket(1_700_000_000 + n, 0, udpPacket({ from, to: [192, 0, 2, 2], fromPort: port, toPort: 2055 }, payload)))
+      pcapPacket(1_700_000_000 + n, 0, udpPacket({ from, to: [192, 0, 2, 2], fromPort: port, toPort: 2055 }, payload)),
+    )
     writeFileSync(file, Buffer.concat([pcapHeader(RAW_IP), ...packets]))
     return dissect(file, ['udp.port==2055'])
   } finally {
@@ -53,7 +54,11 @@ export function dissectPayloads(sent: readonly Sent[]): OracleDatagram[] {
 /** Has tshark dissect a capture, taking UDP to and from these ports (`udp.port==2055`) for NetFlow; only packets that hold some. */
 export function dissect(file: string, ports: readonly string[]): OracleDatagram[] {
   const args = ['-r', file, '-n', '-T', 'pdml', ...ports.flatMap((port) => ['-d', `${port},cflow`])]
-  const pdml = execFileSync('tshark', args, { encoding: 'utf8', maxBuffer: 1 << 30, stdio: ['ignore', 'pipe', 'ignore'] })
+  const pdml = execFileSync('tshark', args, {
+    encoding: 'utf8',
+    maxBuffer: 1 << 30,
+    stdio: ['ignore', 'pipe', 'ignore'],
+  })
   return parse(pdml)
 }
 
@@ -90,7 +95,8 @@ function parse(pdml: string): OracleDatagram[] {
         records.push({ at, length, fields: [] })
         recordDepth = depth
       } else if (name === '' && show.endsWith('no template found')) withoutTemplate++
-      else if (recordDepth >= 0 && name !== '') records.at(-1)?.fields.push({ name, at, length, show, hex: attribute(text, 'value') })
+      else if (recordDepth >= 0 && name !== '')
+        records.at(-1)?.fields.push({ name, at, length, show, hex: attribute(text, 'value') })
       if (!text.endsWith('/>')) depth++
     } else if (records && text === '</field>') {
       depth--

@@ -15,7 +15,14 @@ import { MetricBatch } from '../../src/flow/metric-batch.ts'
 import { rowAsJson, type RowJson } from '../../src/flow/row-json.ts'
 import { locateFields } from '../../src/wire/ipfix/records.ts'
 import { elementName } from '../../src/wire/ipfix/registry.ts'
-import { dissect, dissectPayloads, type OracleDatagram, type OracleField, type OracleRecord, type Sent } from './cflow-oracle.ts'
+import {
+  dissect,
+  dissectPayloads,
+  type OracleDatagram,
+  type OracleField,
+  type OracleRecord,
+  type Sent,
+} from './cflow-oracle.ts'
 
 const CAPTURES = process.env['VNETSCOPE_CAPTURES'] ?? join(import.meta.dirname, '../../../shared/captures')
 
@@ -44,22 +51,36 @@ interface Decoded {
   readonly problems: readonly string[]
 }
 
-const table = (file: string): string[][] => readFileSync(join(CAPTURES, file), 'utf8').trim().split('\n').slice(1).map((line) => line.split('\t'))
+const table = (file: string): string[][] =>
+  readFileSync(join(CAPTURES, file), 'utf8')
+    .trim()
+    .split('\n')
+    .slice(1)
+    .map((line) => line.split('\t'))
 
 /** Every payload file once, in the order that its exporter sent it; each sequence and each other file is an exporter of its own. */
 function payloads(): Input[] {
   const folders = ['netflow5/', 'netflow9/', 'ipfix/']
-  const files = table('INDEX.tsv').filter(([path, , , , , , kind]) => folders.some((f) => path?.startsWith(f)) && kind?.startsWith('payload')).map((row) => row[0] as string)
+  const files = table('INDEX.tsv')
+    .filter(([path, , , , , , kind]) => folders.some((f) => path?.startsWith(f)) && kind?.startsWith('payload'))
+    .map((row) => row[0] as string)
   const inputs: Input[] = []
   let exporter = 0
   const feed = (list: readonly string[]): void => {
     exporter++
-    for (const name of list) inputs.push({ name, from: [10, 1, exporter >> 8, exporter & 255], port: 50_000, payload: new Uint8Array(readFileSync(join(CAPTURES, name))) })
+    for (const name of list)
+      inputs.push({
+        name,
+        from: [10, 1, exporter >> 8, exporter & 255],
+        port: 50_000,
+        payload: new Uint8Array(readFileSync(join(CAPTURES, name))),
+      })
   }
   const seen = new Set<string>()
   for (const row of table('SEQUENCES.tsv')) {
     const list = (row[1] as string).split(' ')
-    if (!list.some((name) => folders.some((f) => name.startsWith(f))) || list.some((name) => name.endsWith('.pcap'))) continue
+    if (!list.some((name) => folders.some((f) => name.startsWith(f))) || list.some((name) => name.endsWith('.pcap')))
+      continue
     feed(list)
     for (const name of list) seen.add(name)
   }
@@ -68,7 +89,9 @@ function payloads(): Input[] {
 }
 
 const pcaps = (): string[] =>
-  table('INDEX.tsv').filter(([path, , , , , , kind]) => (path?.startsWith('netflow') || path?.startsWith('ipfix')) && kind === 'pcap').map((row) => row[0] as string)
+  table('INDEX.tsv')
+    .filter(([path, , , , , , kind]) => (path?.startsWith('netflow') || path?.startsWith('ipfix')) && kind === 'pcap')
+    .map((row) => row[0] as string)
 
 function decode(inputs: readonly { from: Uint8Array; port: number; payload: Uint8Array }[]): Decoded[] {
   const flows = new FlowBatch(8192)
@@ -85,9 +108,21 @@ function decode(inputs: readonly { from: Uint8Array; port: number; payload: Uint
       locateFields(template, view, at, end, offsets, lengths)
       const fields = Array.from(template.elements, (element, i): Field => {
         const enterprise = template.enterprises[i] as number
-        return { name: elementName(enterprise, element), enterprise, element, at: offsets[i] as number, length: lengths[i] as number }
+        return {
+          name: elementName(enterprise, element),
+          enterprise,
+          element,
+          at: offsets[i] as number,
+          length: lengths[i] as number,
+        }
       })
-      records.push({ kind: template.kind, at, end, fields, row: rows > 0 ? rowAsJson(flows, flows.n - rows) : undefined })
+      records.push({
+        kind: template.kind,
+        at,
+        end,
+        fields,
+        row: rows > 0 ? rowAsJson(flows, flows.n - rows) : undefined,
+      })
     },
   }
   const sink: IngestSink = {
@@ -105,8 +140,16 @@ function decode(inputs: readonly { from: Uint8Array; port: number; payload: Uint
     const words = new Uint32Array(from.slice().buffer)
     current = new DataView(payload.buffer, payload.byteOffset, payload.byteLength)
     const datagram: Datagram = {
-      bytes: payload, view: current, offset: 0, length: payload.length, receivedAt: 1_700_000_000_000, sourcePort: port,
-      source0: words[0] as number, source1: words[1] as number, source2: words[2] as number, source3: words[3] as number,
+      bytes: payload,
+      view: current,
+      offset: 0,
+      length: payload.length,
+      receivedAt: 1_700_000_000_000,
+      sourcePort: port,
+      source0: words[0] as number,
+      source1: words[1] as number,
+      source2: words[2] as number,
+      source3: words[3] as number,
     }
     records = []
     problems = []
@@ -122,7 +165,9 @@ const VALUES: Readonly<Record<string, (row: RowJson, show: string) => boolean>> 
   'cflow.srcaddrv6': (row, show) => row['src_addr'] === show || row['tunnel_src'] === show,
   'cflow.dstaddrv6': (row, show) => row['dst_addr'] === show || row['tunnel_dst'] === show,
   'cflow.srcport': (row, show) => row['src_port'] === Number(show),
-  'cflow.dstport': (row, show) => row['dst_port'] === Number(show) || (isIcmp(row) && Number(row['icmp_type']) * 256 + Number(row['icmp_code']) === Number(show)),
+  'cflow.dstport': (row, show) =>
+    row['dst_port'] === Number(show) ||
+    (isIcmp(row) && Number(row['icmp_type']) * 256 + Number(row['icmp_code']) === Number(show)),
   'cflow.protocol': (row, show) => row['proto'] === Number(show),
   'cflow.octets': (row, show) => Number(row['bytes']) === Number(show),
   'cflow.packets': (row, show) => Number(row['packets']) === Number(show),
@@ -146,7 +191,8 @@ const VALUES: Readonly<Record<string, (row: RowJson, show: string) => boolean>> 
   'cflow.srcmac': (row, show) => row['src_mac'] === show,
   'cflow.dstmac': (row, show) => row['dst_mac'] === show,
   'cflow.ttl_minimum': (row, show) => row['ttl'] === Number(show) || row['ttl'] !== 0,
-  'cflow.direction': (row, show) => row['direction'] === (show === '0' ? 'ingress' : show === '1' ? 'egress' : 'unknown'),
+  'cflow.direction': (row, show) =>
+    row['direction'] === (show === '0' ? 'ingress' : show === '1' ? 'egress' : 'unknown'),
   'cflow.icmp_ipv4_type': (row, show) => row['icmp_type'] === Number(show),
   'cflow.icmp_ipv4_code': (row, show) => row['icmp_code'] === Number(show),
   'cflow.abstimestart': (row, show) => Date.parse(row['time_start'] as string) === millis(show),
@@ -181,12 +227,17 @@ function compare(tally: Tally, name: string, payload: Uint8Array, ours: Decoded,
   tally.datagrams++
   const starts = new Map(ours.records.map((record) => [record.at, record]))
   if (ours.records.length !== theirs.records.length) {
-    differ(tally, `${name}: ${ours.records.length} records, tshark ${theirs.records.length}${theirs.malformed ? ' (malformed to it)' : ''} [${ours.problems.join(' ')}]`, name)
+    differ(
+      tally,
+      `${name}: ${ours.records.length} records, tshark ${theirs.records.length}${theirs.malformed ? ' (malformed to it)' : ''} [${ours.problems.join(' ')}]`,
+      name,
+    )
   }
   for (const record of theirs.records) {
     const own = starts.get(record.at)
     if (own === undefined) {
-      if (ours.records.length === theirs.records.length) differ(tally, 'no record where tshark has one', `${name}@${record.at}`)
+      if (ours.records.length === theirs.records.length)
+        differ(tally, 'no record where tshark has one', `${name}@${record.at}`)
       continue
     }
     tally.records++
@@ -201,12 +252,20 @@ function compareRecord(tally: Tally, name: string, payload: Uint8Array, own: Rec
   for (const field of own.fields) {
     if (field.length === 0) continue
     const bytes = Buffer.from(payload.subarray(field.at, field.at + field.length)).toString('hex')
-    const same = covers(theirs.fields, field.at, field.length) ||
+    const same =
+      covers(theirs.fields, field.at, field.length) ||
       // Of a field of variable length tshark also counts the byte that tells the length.
       covers(theirs.fields, field.at - 1, field.length + 1) ||
-      (field.enterprise === 0 && TIMES.has(field.element) && theirs.fields.some(({ hex }) => hex !== '' && bytes.startsWith(hex)))
+      (field.enterprise === 0 &&
+        TIMES.has(field.element) &&
+        theirs.fields.some(({ hex }) => hex !== '' && bytes.startsWith(hex)))
     if (same) tally.fields++
-    else differ(tally, `field ${field.name} (${field.enterprise}:${field.element}, ${field.length} bytes)`, `${name}@${field.at}`)
+    else
+      differ(
+        tally,
+        `field ${field.name} (${field.enterprise}:${field.element}, ${field.length} bytes)`,
+        `${name}@${field.at}`,
+      )
   }
   const { row } = own
   if (row === undefined) return
@@ -224,26 +283,46 @@ function compareRecord(tally: Tally, name: string, payload: Uint8Array, own: Rec
 /** True if the fields, one or several side by side, fill exactly this place. */
 function covers(fields: readonly OracleField[], at: number, length: number): boolean {
   if (length === 0) return true
-  return fields.some((field) => field.at === at && field.length > 0 && field.length <= length && (field.length === length || covers(fields, at + field.length, length - field.length)))
+  return fields.some(
+    (field) =>
+      field.at === at &&
+      field.length > 0 &&
+      field.length <= length &&
+      (field.length === length || covers(fields, at + field.length, length - field.length)),
+  )
 }
 
 /** Differences with tshark (4.0) that are understood, and why. */
 const KNOWN: readonly (readonly [difference: RegExp, reason: string])[] = [
-  [/^(softflowd-bitkeks-01|streamsets-netflow-v1-file-1)\.bin: 0 records, .*bad_version/, 'NetFlow v1, which is not spoken'],
+  [
+    /^(softflowd-bitkeks-01|streamsets-netflow-v1-file-1)\.bin: 0 records, .*bad_version/,
+    'NetFlow v1, which is not spoken',
+  ],
   [/^h3c-data3281\.dat: 16 records, tshark 1 /, 'tshark takes the 2-byte element 43 for an address and gives up'],
-  [/^(field (ipv4RouterSc|samplingAlgorithm|e0\.0|samplingInterval|dstTrafficIndex|srcTrafficIndex|VRFname) .* \(h3c)/, 'behind that element tshark shows nothing'],
+  [
+    /^(field (ipv4RouterSc|samplingAlgorithm|e0\.0|samplingInterval|dstTrafficIndex|srcTrafficIndex|VRFname) .* \(h3c)/,
+    'behind that element tshark shows nothing',
+  ],
   [/^logstash-invalid01\.dat: 3 records, tshark 0/, 'the header counts 2 of 5 sets; tshark stops there'],
   [/^mikemiles-nf-12\.bin: 1 records, tshark 2/, 'sets 0 and 1 mean nothing in IPFIX; tshark reads them as of v9'],
-  [/^vflow-ipfix-03-init\.bin: 2 records, tshark 0/, 'message and set say that they are longer than they are; whole records are read'],
+  [
+    /^vflow-ipfix-03-init\.bin: 2 records, tshark 0/,
+    'message and set say that they are longer than they are; whole records are read',
+  ],
   [/^netgauze-nf9-10-good-template-wire\.bin: 0 records/, 'an options template without fields can have no records'],
   [/^field appHTTP(UriStatistics|Host) .*mikemiles-nf-02/, 'tshark splits these strings'],
   [/^value cflow\.abstimestart .*: Jan  1, 1970 00:00:00/, 'tshark does not know when the exporter started'],
-  [/^value cflow\.(srcport|dstport|protocol) \(netgauze-ipfix-12/, 'the tenant packet is in the row, the outer one in tunnel_*'],
+  [
+    /^value cflow\.(srcport|dstport|protocol) \(netgauze-ipfix-12/,
+    'the tenant packet is in the row, the outer one in tunnel_*',
+  ],
 ]
 
 /** Prints what was compared and what differs; answers the differences that nobody has understood yet. */
 function report(t: TestContext, title: string, tally: Tally): string[] {
-  t.diagnostic(`${title}: ${tally.datagrams} datagrams, ${tally.records} records, ${tally.fields} fields in the same place, ${tally.values} values equal`)
+  t.diagnostic(
+    `${title}: ${tally.datagrams} datagrams, ${tally.records} records, ${tally.fields} fields in the same place, ${tally.values} values equal`,
+  )
   const unknown: string[] = []
   for (const [kind, where] of tally.differences) {
     for (const one of where) {
@@ -259,10 +338,17 @@ function report(t: TestContext, title: string, tally: Tally): string[] {
 describe('NetFlow and IPFIX captures', () => {
   test('payload files decode to what tshark sees', (t) => {
     const inputs = payloads()
-    const ours = decode(inputs.map(({ from, port, payload }) => ({ from: Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, ...from), port, payload })))
+    const ours = decode(
+      inputs.map(({ from, port, payload }) => ({
+        from: Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, ...from),
+        port,
+        payload,
+      })),
+    )
     const theirs = dissectPayloads(inputs)
     const tally = newTally()
-    for (const [i, input] of inputs.entries()) compare(tally, basename(input.name), input.payload, ours[i] as Decoded, theirs[i] as OracleDatagram)
+    for (const [i, input] of inputs.entries())
+      compare(tally, basename(input.name), input.payload, ours[i] as Decoded, theirs[i] as OracleDatagram)
     assert.deepEqual(report(t, 'payload files', tally), [])
   })
 
@@ -282,10 +368,20 @@ describe('NetFlow and IPFIX captures', () => {
       }
       assert.ok(inputs.length > 0)
       const ours = decode(inputs)
-      const theirs = dissect(file, [...ports].map((port) => `udp.port==${port}`))
+      const theirs = dissect(
+        file,
+        [...ports].map((port) => `udp.port==${port}`),
+      )
       const tally = newTally()
       assert.equal(theirs.length, inputs.length, 'as many datagrams')
-      for (const [i, input] of inputs.entries()) compare(tally, `${i + 1} of ${ipText(input.from)}`, input.payload, ours[i] as Decoded, theirs[i] as OracleDatagram)
+      for (const [i, input] of inputs.entries())
+        compare(
+          tally,
+          `${i + 1} of ${ipText(input.from)}`,
+          input.payload,
+          ours[i] as Decoded,
+          theirs[i] as OracleDatagram,
+        )
       assert.deepEqual(report(t, basename(name), tally), [])
     })
   }

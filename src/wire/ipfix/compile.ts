@@ -15,9 +15,24 @@ import { ntpMillis, uintHigh, uintLow } from './numbers.ts'
  * - `span`: where it is: offset and length
  */
 export type Conversion =
-  | 'uint' | 'byte1' | 'byte0' | 'top' | 'vlan' | 'low24' | 'dscp' | 'label' | 'direction'
-  | 'u64' | 'mac' | 'ipv4' | 'ipv6'
-  | 'float' | 'seconds' | 'millis' | 'ntpMicros' | 'ntpNanos'
+  | 'uint'
+  | 'byte1'
+  | 'byte0'
+  | 'top'
+  | 'vlan'
+  | 'low24'
+  | 'dscp'
+  | 'label'
+  | 'direction'
+  | 'u64'
+  | 'mac'
+  | 'ipv4'
+  | 'ipv6'
+  | 'float'
+  | 'seconds'
+  | 'millis'
+  | 'ntpMicros'
+  | 'ntpNanos'
   | 'span'
 
 /** `set` writes (into rows, which are zeroed, it leaves out words that are always zero), `nonzero` only what is not zero, `or` adds bits. */
@@ -44,7 +59,16 @@ export interface Stop {
  * Decodes at most `count` records between `at` and `end` into elements `row…` of the row arrays and `0…` of the note arrays.
  * Answers how many; `stop.at` is where the next one starts. For templates of fixed length the caller has made sure that all of them fit.
  */
-export type RecordDecoder = (view: DataView, at: number, end: number, count: number, rows: Arrays, row: number, notes: Arrays, stop: Stop) => number
+export type RecordDecoder = (
+  view: DataView,
+  at: number,
+  end: number,
+  count: number,
+  rows: Arrays,
+  row: number,
+  notes: Arrays,
+  stop: Stop,
+) => number
 
 /** Compiles the decoder of a template. A binding that can't be of its field (an address of three bytes) is left out. */
 export function compileDecoder(template: Template, bindings: readonly Binding[]): RecordDecoder {
@@ -113,7 +137,9 @@ function walk(template: Template, wanted: ReadonlyMap<number, unknown>, body: st
     }
     flush()
     const name = wanted.has(index) ? [`f${index}`, `l${index}`] : undefined
-    body.push(`if(e-p<1)break;let m${index}=v.getUint8(p++);if(m${index}===255){if(e-p<2)break;m${index}=v.getUint16(p);p+=2}if(e-p<m${index})break;`)
+    body.push(
+      `if(e-p<1)break;let m${index}=v.getUint8(p++);if(m${index}===255){if(e-p<2)break;m${index}=v.getUint16(p);p+=2}if(e-p<m${index})break;`,
+    )
     if (name) body.push(`const f${index}=p,l${index}=m${index};`)
     body.push(`p+=m${index};`)
     places.push({ at: `f${index}`, plus: 0, length: `l${index}` })
@@ -157,7 +183,15 @@ function move(binding: Binding, place: Place): string | undefined {
     case 'ipv4':
       return exactly(4, storeIpv4(array, index, `v.getUint32(${at(0)},true)`, binding))
     case 'ipv6':
-      return exactly(16, storeIpv6(array, index, [0, 4, 8, 12].map((more) => `v.getUint32(${at(more)},true)`), binding.mode))
+      return exactly(
+        16,
+        storeIpv6(
+          array,
+          index,
+          [0, 4, 8, 12].map((more) => `v.getUint32(${at(more)},true)`),
+          binding.mode,
+        ),
+      )
     case 'float':
       if (place.length !== 4 && place.length !== 8) return undefined
       return store(array, index, `v.getFloat${place.length * 8}(${at(0)})`, binding.mode)
@@ -213,7 +247,8 @@ function storeIpv4(array: string, index: string, value: string, { mode, into }: 
 }
 
 function storeIpv6(array: string, index: string, parts: readonly string[], mode: Mode): string {
-  const write = (values: readonly string[]): string => values.map((value, k) => `${array}[4*${index}+${k}]=${value};`).join('')
+  const write = (values: readonly string[]): string =>
+    values.map((value, k) => `${array}[4*${index}+${k}]=${value};`).join('')
   if (mode === 'set') return write(parts)
   return `{const x=${parts[0]},y=${parts[1]},z=${parts[2]},w=${parts[3]};if((x|y|z|w)!==0){${write(['x', 'y', 'z', 'w'])}}}`
 }

@@ -3,12 +3,28 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { IpfixEncoder, type IpfixTemplate } from './encode.ts'
 
-const FLOW: IpfixTemplate = { id: 256, fields: [{ element: 8, length: 4 }, { element: 1, length: 8 }, { element: 12_345, length: 1, enterprise: 6876 }] }
-const OPTIONS: IpfixTemplate = { id: 257, scope: [{ element: 149, length: 4 }], fields: [{ element: 305, length: 4 }, { element: 306, length: 4 }] }
+const FLOW: IpfixTemplate = {
+  id: 256,
+  fields: [
+    { element: 8, length: 4 },
+    { element: 1, length: 8 },
+    { element: 12_345, length: 1, enterprise: 6876 },
+  ],
+}
+const OPTIONS: IpfixTemplate = {
+  id: 257,
+  scope: [{ element: 149, length: 4 }],
+  fields: [
+    { element: 305, length: 4 },
+    { element: 306, length: 4 },
+  ],
+}
 
 function encoder(maxBytes?: number): { encoder: IpfixEncoder; messages: Buffer[] } {
   const messages: Buffer[] = []
-  const made = new IpfixEncoder({ observationDomain: 77, ...(maxBytes === undefined ? {} : { maxBytes }) }, (message) => messages.push(Buffer.from(message)))
+  const made = new IpfixEncoder({ observationDomain: 77, ...(maxBytes === undefined ? {} : { maxBytes }) }, (message) =>
+    messages.push(Buffer.from(message)),
+  )
   made.now = 1_700_000_000_250
   return { encoder: made, messages }
 }
@@ -34,11 +50,29 @@ test('templates, options and records are, byte by byte, what RFC 7011 says', () 
   made.flush()
   assert.equal(
     messages[0]?.toString('hex'),
-    '000a005f' + '6553f100' + '00000000' + '0000004d' +
-      '00020018' + '01000003' + '00080004' + '00010008' + 'b0390001' + '00001adc' +
-      '00030016' + '010100030001' + '00950004' + '01310004' + '01320004' +
-      '01010010' + '0000004d' + '00000001' + '0000018f' +
-      '01000011' + '0a000001' + '0000000200000001' + '06',
+    '000a005f' +
+      '6553f100' +
+      '00000000' +
+      '0000004d' +
+      '00020018' +
+      '01000003' +
+      '00080004' +
+      '00010008' +
+      'b0390001' +
+      '00001adc' +
+      '00030016' +
+      '010100030001' +
+      '00950004' +
+      '01310004' +
+      '01320004' +
+      '01010010' +
+      '0000004d' +
+      '00000001' +
+      '0000018f' +
+      '01000011' +
+      '0a000001' +
+      '0000000200000001' +
+      '06',
   )
 })
 
@@ -57,7 +91,10 @@ test('the sequence counts data records, those of options among them and template
   add(made, 3)
   made.flush()
   made.flush()
-  assert.deepEqual(messages.map((message) => message.readUInt32BE(8)), [0, 0, 2, 3])
+  assert.deepEqual(
+    messages.map((message) => message.readUInt32BE(8)),
+    [0, 0, 2, 3],
+  )
 })
 
 test('records go on in the next message when one is full, in order', () => {
@@ -73,7 +110,10 @@ test('records go on in the next message when one is full, in order', () => {
         assert.equal(message.readUInt32BE(8), seen.length)
         for (let at = 20; at < message.length; at += 13) seen.push(message.readUInt32BE(at + 8))
       }
-      assert.deepEqual(seen, Array.from({ length: count }, (_, i) => i))
+      assert.deepEqual(
+        seen,
+        Array.from({ length: count }, (_, i) => i),
+      )
     }),
   )
 })

@@ -5,7 +5,14 @@ import { VARIABLE, type Template } from './template.ts'
  * or -1 if it reaches beyond `end`. This is the plain reading of RFC 7011 §3.4.3, for options data and for people;
  * flow records in number are read by compiled decoders.
  */
-export function locateFields(template: Template, view: DataView, at: number, end: number, offsets: Uint32Array, lengths: Uint32Array): number {
+export function locateFields(
+  template: Template,
+  view: DataView,
+  at: number,
+  end: number,
+  offsets: Uint32Array,
+  lengths: Uint32Array,
+): number {
   const count = template.lengths.length
   for (let i = 0; i < count; i++) {
     let length = template.lengths[i] as number

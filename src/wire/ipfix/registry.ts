@@ -4,13 +4,29 @@ import { NETFLOW9_SCOPE } from './template.ts'
 
 /** Abstract data types of RFC 7012 §3.1. */
 export type ElementType =
-  | 'octetArray' | 'boolean' | 'string'
-  | 'unsigned8' | 'unsigned16' | 'unsigned32' | 'unsigned64'
-  | 'signed8' | 'signed16' | 'signed32' | 'signed64'
-  | 'float32' | 'float64'
-  | 'macAddress' | 'ipv4Address' | 'ipv6Address'
-  | 'dateTimeSeconds' | 'dateTimeMilliseconds' | 'dateTimeMicroseconds' | 'dateTimeNanoseconds'
-  | 'basicList' | 'subTemplateList' | 'subTemplateMultiList'
+  | 'octetArray'
+  | 'boolean'
+  | 'string'
+  | 'unsigned8'
+  | 'unsigned16'
+  | 'unsigned32'
+  | 'unsigned64'
+  | 'signed8'
+  | 'signed16'
+  | 'signed32'
+  | 'signed64'
+  | 'float32'
+  | 'float64'
+  | 'macAddress'
+  | 'ipv4Address'
+  | 'ipv6Address'
+  | 'dateTimeSeconds'
+  | 'dateTimeMilliseconds'
+  | 'dateTimeMicroseconds'
+  | 'dateTimeNanoseconds'
+  | 'basicList'
+  | 'subTemplateList'
+  | 'subTemplateMultiList'
 
 export interface Element {
   readonly name: string
@@ -24,20 +40,34 @@ const CERT = 6871
 const CERT_REVERSE_BIT = 0x4000
 
 const ELEMENTS: ReadonlyMap<number, ReadonlyMap<number, Element>> = new Map(
-  [...ELEMENT_TABLES, [NETFLOW9_SCOPE, scopes()] as const, [NETFLOW7_ONLY, '1 fieldFlags unsigned8\n2 recordFlags unsigned16\n3 bypassedRouter ipv4Address'] as const]
-    .map(([enterprise, lines]) => [enterprise, parse(lines)]),
+  [
+    ...ELEMENT_TABLES,
+    [NETFLOW9_SCOPE, scopes()] as const,
+    [NETFLOW7_ONLY, '1 fieldFlags unsigned8\n2 recordFlags unsigned16\n3 bypassedRouter ipv4Address'] as const,
+  ].map(([enterprise, lines]) => [enterprise, parse(lines)]),
 )
 
 /** RFC 3954 §6.1: what an options record of NetFlow v9 is about. */
 function scopes(): string {
-  return ['1 scopeSystem octetArray', '2 scopeInterface unsigned32', '3 scopeLineCard octetArray', '4 scopeCache octetArray', '5 scopeTemplate octetArray'].join('\n')
+  return [
+    '1 scopeSystem octetArray',
+    '2 scopeInterface unsigned32',
+    '3 scopeLineCard octetArray',
+    '4 scopeCache octetArray',
+    '5 scopeTemplate octetArray',
+  ].join('\n')
 }
 
 function parse(lines: string): ReadonlyMap<number, Element> {
-  return new Map(lines.trim().split('\n').map((line) => {
-    const [id, name, type] = line.split(' ') as [string, string, ElementType]
-    return [Number(id), { name, type }]
-  }))
+  return new Map(
+    lines
+      .trim()
+      .split('\n')
+      .map((line) => {
+        const [id, name, type] = line.split(' ') as [string, string, ElementType]
+        return [Number(id), { name, type }]
+      }),
+  )
 }
 
 /** What is known of an element; undefined if it is in no registry. */
@@ -45,7 +75,8 @@ export function elementOf(enterprise: number, id: number): Element | undefined {
   const own = ELEMENTS.get(enterprise)?.get(id)
   if (own !== undefined) return own
   if (enterprise === REVERSE) return reversed(ELEMENTS.get(0)?.get(id))
-  if (enterprise === CERT && (id & CERT_REVERSE_BIT) !== 0) return reversed(ELEMENTS.get(CERT)?.get(id & ~CERT_REVERSE_BIT))
+  if (enterprise === CERT && (id & CERT_REVERSE_BIT) !== 0)
+    return reversed(ELEMENTS.get(CERT)?.get(id & ~CERT_REVERSE_BIT))
   return undefined
 }
 
@@ -55,5 +86,7 @@ export function elementName(enterprise: number, id: number): string {
 }
 
 function reversed(element: Element | undefined): Element | undefined {
-  return element && { name: `reverse${element.name.charAt(0).toUpperCase()}${element.name.slice(1)}`, type: element.type }
+  return (
+    element && { name: `reverse${element.name.charAt(0).toUpperCase()}${element.name.slice(1)}`, type: element.type }
+  )
 }

@@ -13,7 +13,13 @@ function first(bytes: number[], flavour: Flavour, options = false): TemplateCurs
 
 describe('template records', () => {
   test('an IPFIX template has elements, lengths and enterprises (RFC 7011 figure P)', () => {
-    const bytes = template(256, [[8, 4], [12, 4], [1, 4], [82, 65535], [44, 4, 32473]])
+    const bytes = template(256, [
+      [8, 4],
+      [12, 4],
+      [1, 4],
+      [82, 65535],
+      [44, 4, 32473],
+    ])
     const cursor = first(bytes, 'ipfix')
     const built = cursor.build(viewOf(bytes), 'ipfix')
     assert.equal(cursor.id, 256)
@@ -34,8 +40,22 @@ describe('template records', () => {
   })
 
   test('options templates tell their scopes in fields (IPFIX) and in bytes (v9)', () => {
-    const ten = optionsTemplate(257, [[149, 4]], [[34, 4], [35, 1]])
-    const nine = optionsTemplate9(257, [[1, 4]], [[34, 4], [35, 1]])
+    const ten = optionsTemplate(
+      257,
+      [[149, 4]],
+      [
+        [34, 4],
+        [35, 1],
+      ],
+    )
+    const nine = optionsTemplate9(
+      257,
+      [[1, 4]],
+      [
+        [34, 4],
+        [35, 1],
+      ],
+    )
     const builtTen = first(ten, 'ipfix', true).build(viewOf(ten), 'ipfix')
     const builtNine = first(nine, 'netflow9', true).build(viewOf(nine), 'netflow9')
     assert.deepEqual([builtTen.kind, builtTen.scopes, builtTen.minLength], ['options', 1, 9])
@@ -51,7 +71,13 @@ describe('template records', () => {
   })
 
   test('records of no bytes, too many bytes or a reserved id are wrong, and the next record is found all the same', () => {
-    for (const fields of [[[8, 0]], [[8, 40_000], [12, 40_000]]] as const) {
+    for (const fields of [
+      [[8, 0]],
+      [
+        [8, 40_000],
+        [12, 40_000],
+      ],
+    ] as const) {
       const bytes = [...template(256, fields), ...template(257, [[8, 4]])]
       const cursor = first(bytes, 'ipfix')
       assert.equal(cursor.problem, 'bad_template')
@@ -62,14 +88,31 @@ describe('template records', () => {
   })
 
   test('scope and option bytes that are no whole fields are wrong', () => {
-    assert.equal(first([...u16(256), ...u16(3), ...u16(4), ...u16(1), ...u16(4)], 'netflow9', true).problem, 'bad_template')
+    assert.equal(
+      first([...u16(256), ...u16(3), ...u16(4), ...u16(1), ...u16(4)], 'netflow9', true).problem,
+      'bad_template',
+    )
   })
 
   test('a record cut at any byte is truncated and ends the set', () => {
     for (const [flavour, options, bytes] of [
-      ['ipfix', false, template(256, [[8, 4], [44, 4, 9]])],
+      [
+        'ipfix',
+        false,
+        template(256, [
+          [8, 4],
+          [44, 4, 9],
+        ]),
+      ],
       ['ipfix', true, optionsTemplate(257, [[149, 4]], [[34, 4, 9]])],
-      ['netflow9', false, template(256, [[8, 4], [12, 4]])],
+      [
+        'netflow9',
+        false,
+        template(256, [
+          [8, 4],
+          [12, 4],
+        ]),
+      ],
       ['netflow9', true, optionsTemplate9(257, [[1, 4]], [[34, 4]])],
     ] as const) {
       for (let cut = 4; cut < bytes.length; cut++) {

@@ -155,7 +155,9 @@ export class TemplateCursor {
 }
 
 /** A template of fixed fields that no exporter announces: the records of NetFlow v5 and v7. */
-export function fixedTemplate(fields: readonly (readonly [element: number, length: number, enterprise?: number])[]): Template {
+export function fixedTemplate(
+  fields: readonly (readonly [element: number, length: number, enterprise?: number])[],
+): Template {
   return {
     kind: 'data',
     scopes: 0,

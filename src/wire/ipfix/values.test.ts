@@ -1,14 +1,24 @@
 import { describe, test } from 'node:test'
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { ip, mac, template as templateBytes, u16, u32, u64, variable, type FieldSpec } from '../../../test/fixtures/netflow-messages.ts'
+import {
+  ip,
+  mac,
+  template as templateBytes,
+  u16,
+  u32,
+  u64,
+  variable,
+  type FieldSpec,
+} from '../../../test/fixtures/netflow-messages.ts'
 import { elementName, elementOf } from './registry.ts'
 import { TemplateCursor, type Template } from './template.ts'
 import { fieldValue, recordValues, type FieldValue } from './values.ts'
 
 const viewOf = (bytes: number[]): DataView => new DataView(Uint8Array.from(bytes).buffer)
 const none = (): undefined => undefined
-const value = (element: number, bytes: number[], enterprise = 0): FieldValue => fieldValue(enterprise, element, viewOf(bytes), 0, bytes.length, none)
+const value = (element: number, bytes: number[], enterprise = 0): FieldValue =>
+  fieldValue(enterprise, element, viewOf(bytes), 0, bytes.length, none)
 
 function build(fields: readonly FieldSpec[]): Template {
   const view = viewOf(templateBytes(256, fields))
@@ -65,29 +75,62 @@ describe('field values', () => {
   })
 
   test('lists are lists (RFC 6313)', () => {
-    const inner = build([[8, 4], [82, 65535]])
+    const inner = build([
+      [8, 4],
+      [82, 65535],
+    ])
     const record = [...ip('192.0.2.1'), ...variable([97, 98])]
     const known = (id: number): Template | undefined => (id === 300 ? inner : undefined)
     const records = [{ sourceIPv4Address: '192.0.2.1', interfaceName: 'ab' }]
-    const list = (element: number, bytes: number[]): FieldValue => fieldValue(0, element, viewOf(bytes), 0, bytes.length, known)
-    assert.deepEqual(list(291, [3, ...u16(7), ...u16(2), ...u16(80), ...u16(443)]), { semantic: 3, element: 'sourceTransportPort', values: [80, 443] })
-    assert.deepEqual(list(291, [3, ...u16(0x8000 | 5), ...u16(65535), ...u32(9), ...variable([1]), ...variable([2, 3])]), { semantic: 3, element: 'e9.5', values: ['01', '0203'] })
+    const list = (element: number, bytes: number[]): FieldValue =>
+      fieldValue(0, element, viewOf(bytes), 0, bytes.length, known)
+    assert.deepEqual(list(291, [3, ...u16(7), ...u16(2), ...u16(80), ...u16(443)]), {
+      semantic: 3,
+      element: 'sourceTransportPort',
+      values: [80, 443],
+    })
+    assert.deepEqual(
+      list(291, [3, ...u16(0x8000 | 5), ...u16(65535), ...u32(9), ...variable([1]), ...variable([2, 3])]),
+      { semantic: 3, element: 'e9.5', values: ['01', '0203'] },
+    )
     assert.deepEqual(list(292, [3, ...u16(300), ...record]), { semantic: 3, templateId: 300, records })
-    assert.deepEqual(list(293, [3, ...u16(300), ...u16(4 + record.length), ...record]), { semantic: 3, lists: [{ templateId: 300, records }] })
+    assert.deepEqual(list(293, [3, ...u16(300), ...u16(4 + record.length), ...record]), {
+      semantic: 3,
+      lists: [{ templateId: 300, records }],
+    })
     assert.equal(list(292, [3, ...u16(301), 1, 2]), '03012d0102')
   })
 
   test('a repeated element gives a list of its values, and padding none', () => {
-    const template = build([[4, 1], [210, 2], [4, 1], [4, 1]])
-    assert.deepEqual(recordValues(template, viewOf([4, 0, 0, 41, 17]), 0, 5, none), { fields: { protocolIdentifier: [4, 41, 17] }, end: 5 })
+    const template = build([
+      [4, 1],
+      [210, 2],
+      [4, 1],
+      [4, 1],
+    ])
+    assert.deepEqual(recordValues(template, viewOf([4, 0, 0, 41, 17]), 0, 5, none), {
+      fields: { protocolIdentifier: [4, 41, 17] },
+      end: 5,
+    })
     assert.equal(recordValues(template, viewOf([4, 0, 0, 41]), 0, 4, none), undefined)
   })
 
   test('any bytes of any element give a value that JSON can hold', () => {
-    const template = build([[8, 4], [292, 65535]])
-    fc.assert(fc.property(fc.integer({ min: 0, max: 500 }), fc.constantFrom(0, 6871, 6876, 29305, 77), fc.uint8Array({ maxLength: 60 }), (element, enterprise, bytes) => {
-      const result = fieldValue(enterprise, element, viewOf([...bytes]), 0, bytes.length, () => template)
-      assert.deepEqual(JSON.parse(JSON.stringify(result)), result)
-    }), { numRuns: 3000 })
+    const template = build([
+      [8, 4],
+      [292, 65535],
+    ])
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 0, max: 500 }),
+        fc.constantFrom(0, 6871, 6876, 29305, 77),
+        fc.uint8Array({ maxLength: 60 }),
+        (element, enterprise, bytes) => {
+          const result = fieldValue(enterprise, element, viewOf([...bytes]), 0, bytes.length, () => template)
+          assert.deepEqual(JSON.parse(JSON.stringify(result)), result)
+        },
+      ),
+      { numRuns: 3000 },
+    )
   })
 })

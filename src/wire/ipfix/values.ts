@@ -6,7 +6,13 @@ import { VARIABLE, type Template } from './template.ts'
 
 // Field values as plain JSON values, for people and for files: never for flows in number.
 
-export type FieldValue = string | number | boolean | null | readonly FieldValue[] | { readonly [name: string]: FieldValue }
+export type FieldValue =
+  | string
+  | number
+  | boolean
+  | null
+  | readonly FieldValue[]
+  | { readonly [name: string]: FieldValue }
 
 /** Finds the template of an id within the same stream: lists of records name theirs so. */
 export type TemplateOf = (id: number) => Template | undefined
@@ -20,7 +26,12 @@ const MAX_DEPTH = 4
  * once gives a list of its values. Padding is left out.
  */
 export function recordValues(
-  template: Template, view: DataView, at: number, end: number, templateOf: TemplateOf, depth = 0,
+  template: Template,
+  view: DataView,
+  at: number,
+  end: number,
+  templateOf: TemplateOf,
+  depth = 0,
 ): { readonly fields: Record<string, FieldValue>; readonly end: number } | undefined {
   const count = template.elements.length
   const offsets = new Uint32Array(count)
@@ -47,7 +58,13 @@ export function recordValues(
 
 /** One value by the type of its element; hex where the type is unknown or the length can't be of the type. */
 export function fieldValue(
-  enterprise: number, id: number, view: DataView, at: number, length: number, templateOf: TemplateOf, depth = 0,
+  enterprise: number,
+  id: number,
+  view: DataView,
+  at: number,
+  length: number,
+  templateOf: TemplateOf,
+  depth = 0,
 ): FieldValue {
   const type = elementOf(enterprise, id)?.type
   switch (type) {
@@ -63,12 +80,24 @@ export function fieldValue(
       return length === 0 ? null : length <= 8 ? signed(view, at, length) : hex(view, at, length)
     case 'float32':
     case 'float64':
-      return length === 4 ? finite(view.getFloat32(at)) : length === 8 ? finite(view.getFloat64(at)) : hex(view, at, length)
+      return length === 4
+        ? finite(view.getFloat32(at))
+        : length === 8
+          ? finite(view.getFloat64(at))
+          : hex(view, at, length)
     case 'boolean':
       // RFC 7011 §6.1.5: 1 is true, 2 is false, all else is not defined.
-      return length === 1 && view.getUint8(at) === 1 ? true : length === 1 && view.getUint8(at) === 2 ? false : hex(view, at, length)
+      return length === 1 && view.getUint8(at) === 1
+        ? true
+        : length === 1 && view.getUint8(at) === 2
+          ? false
+          : hex(view, at, length)
     case 'macAddress':
-      return length === 6 ? octets(view, at, 6).map((octet) => octet.toString(16).padStart(2, '0')).join(':') : hex(view, at, length)
+      return length === 6
+        ? octets(view, at, 6)
+            .map((octet) => octet.toString(16).padStart(2, '0'))
+            .join(':')
+        : hex(view, at, length)
     case 'ipv4Address':
       return length === 4 ? octets(view, at, 4).join('.') : length === 16 ? ipv6(view, at) : hex(view, at, length)
     case 'ipv6Address':
@@ -83,11 +112,18 @@ export function fieldValue(
     case 'string':
       return text(view, at, length)
     case 'basicList':
-      return (depth < MAX_DEPTH ? basicList(view, at, at + length, templateOf, depth) : undefined) ?? hex(view, at, length)
+      return (
+        (depth < MAX_DEPTH ? basicList(view, at, at + length, templateOf, depth) : undefined) ?? hex(view, at, length)
+      )
     case 'subTemplateList':
-      return (depth < MAX_DEPTH ? subTemplateList(view, at, at + length, templateOf, depth) : undefined) ?? hex(view, at, length)
+      return (
+        (depth < MAX_DEPTH ? subTemplateList(view, at, at + length, templateOf, depth) : undefined) ??
+        hex(view, at, length)
+      )
     case 'subTemplateMultiList':
-      return (depth < MAX_DEPTH ? multiList(view, at, at + length, templateOf, depth) : undefined) ?? hex(view, at, length)
+      return (
+        (depth < MAX_DEPTH ? multiList(view, at, at + length, templateOf, depth) : undefined) ?? hex(view, at, length)
+      )
     case 'octetArray':
     case undefined:
       return hex(view, at, length)
@@ -99,7 +135,9 @@ function octets(view: DataView, at: number, length: number): number[] {
 }
 
 function hex(view: DataView, at: number, length: number): string {
-  return octets(view, at, length).map((octet) => octet.toString(16).padStart(2, '0')).join('')
+  return octets(view, at, length)
+    .map((octet) => octet.toString(16).padStart(2, '0'))
+    .join('')
 }
 
 // An IPv6 field is shown as IPv6 even where it holds a mapped address: that is what was sent.
@@ -150,7 +188,13 @@ function text(view: DataView, at: number, length: number): string {
 }
 
 // RFC 6313 §4.5.1: u8 semantic, u16 element (top bit: enterprise), u16 length, [u32 enterprise], values
-function basicList(view: DataView, start: number, end: number, templateOf: TemplateOf, depth: number): FieldValue | undefined {
+function basicList(
+  view: DataView,
+  start: number,
+  end: number,
+  templateOf: TemplateOf,
+  depth: number,
+): FieldValue | undefined {
   if (end - start < 5) return undefined
   const semantic = view.getUint8(start)
   const type = view.getUint16(start + 1)
@@ -172,7 +216,12 @@ function basicList(view: DataView, start: number, end: number, templateOf: Templ
   return { semantic, element: elementName(enterprise, type & 0x7fff), values }
 }
 
-function sizeAt(view: DataView, at: number, end: number, length: number): { start: number; length: number } | undefined {
+function sizeAt(
+  view: DataView,
+  at: number,
+  end: number,
+  length: number,
+): { start: number; length: number } | undefined {
   if (length !== VARIABLE) return at + length <= end ? { start: at, length } : undefined
   const short = view.getUint8(at)
   if (short < 255) return at + 1 + short <= end ? { start: at + 1, length: short } : undefined
@@ -182,7 +231,13 @@ function sizeAt(view: DataView, at: number, end: number, length: number): { star
 }
 
 // RFC 6313 §4.5.2: u8 semantic, u16 template id, records
-function subTemplateList(view: DataView, start: number, end: number, templateOf: TemplateOf, depth: number): FieldValue | undefined {
+function subTemplateList(
+  view: DataView,
+  start: number,
+  end: number,
+  templateOf: TemplateOf,
+  depth: number,
+): FieldValue | undefined {
   if (end - start < 3) return undefined
   const templateId = view.getUint16(start + 1)
   const records = listRecords(view, start + 3, end, templateOf(templateId), templateOf, depth)
@@ -190,7 +245,13 @@ function subTemplateList(view: DataView, start: number, end: number, templateOf:
 }
 
 // RFC 6313 §4.5.3: u8 semantic, then again and again u16 template id, u16 length with these four bytes, records
-function multiList(view: DataView, start: number, end: number, templateOf: TemplateOf, depth: number): FieldValue | undefined {
+function multiList(
+  view: DataView,
+  start: number,
+  end: number,
+  templateOf: TemplateOf,
+  depth: number,
+): FieldValue | undefined {
   if (end - start < 1) return undefined
   const lists: FieldValue[] = []
   let at = start + 1
@@ -205,7 +266,14 @@ function multiList(view: DataView, start: number, end: number, templateOf: Templ
   return { semantic: view.getUint8(start), lists }
 }
 
-function listRecords(view: DataView, start: number, end: number, template: Template | undefined, templateOf: TemplateOf, depth: number): FieldValue[] | undefined {
+function listRecords(
+  view: DataView,
+  start: number,
+  end: number,
+  template: Template | undefined,
+  templateOf: TemplateOf,
+  depth: number,
+): FieldValue[] | undefined {
   if (template === undefined) return undefined
   const records: FieldValue[] = []
   let at = start

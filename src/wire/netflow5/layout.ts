@@ -20,10 +20,34 @@ export const MAX_RECORDS = 30
 export const NETFLOW7_ONLY = 0xffff_fffc
 
 const COMMON = [
-  [8, 4], [12, 4], [15, 4], [10, 2], [14, 2], [2, 4], [1, 4], [22, 4], [21, 4], [7, 2], [11, 2],
+  [8, 4],
+  [12, 4],
+  [15, 4],
+  [10, 2],
+  [14, 2],
+  [2, 4],
+  [1, 4],
+  [22, 4],
+  [21, 4],
+  [7, 2],
+  [11, 2],
 ] as const
-const TAIL = [[6, 1], [4, 1], [5, 1], [16, 2], [17, 2], [9, 1], [13, 1]] as const
+const TAIL = [
+  [6, 1],
+  [4, 1],
+  [5, 1],
+  [16, 2],
+  [17, 2],
+  [9, 1],
+  [13, 1],
+] as const
 const PADDING = 210
 
 export const NETFLOW5_RECORD = fixedTemplate([...COMMON, [PADDING, 1], ...TAIL, [PADDING, 2]])
-export const NETFLOW7_RECORD = fixedTemplate([...COMMON, [1, 1, NETFLOW7_ONLY], ...TAIL, [2, 2, NETFLOW7_ONLY], [3, 4, NETFLOW7_ONLY]])
+export const NETFLOW7_RECORD = fixedTemplate([
+  ...COMMON,
+  [1, 1, NETFLOW7_ONLY],
+  ...TAIL,
+  [2, 2, NETFLOW7_ONLY],
+  [3, 4, NETFLOW7_ONLY],
+])
