@@ -85,11 +85,25 @@ async function collect(seed: number, spool: ReturnType<typeof createSpool>): Pro
     sighting: (sighting) => inventory.sight(sighting),
     problem: (code, offset) => assert.fail(`${code} at ${offset}`),
   }
-  const datagram = { offset: 0, source0: 0, source1: 0, source2: 0, source3: 0, sourcePort: 1, receivedAt: 0 } as unknown as Datagram
+  const datagram = {
+    offset: 0,
+    source0: 0,
+    source1: 0,
+    source2: 0,
+    source3: 0,
+    sourcePort: 1,
+    receivedAt: 0,
+  } as unknown as Datagram
   simulateMinutes(
-    { seed, pps: PPS, sampling: SAMPLING }, MINUTES,
+    { seed, pps: PPS, sampling: SAMPLING },
+    MINUTES,
     (bytes, sentAt) => {
-      Object.assign(datagram, { bytes, view: new DataView(bytes.buffer, bytes.byteOffset, bytes.length), length: bytes.length, receivedAt: sentAt })
+      Object.assign(datagram, {
+        bytes,
+        view: new DataView(bytes.buffer, bytes.byteOffset, bytes.length),
+        length: bytes.length,
+        receivedAt: sentAt,
+      })
       ingest.datagram(datagram, sink)
     },
     { startAt: NOON + seed * DAY, truth: (row) => addTruth(seed, row) },
@@ -104,7 +118,10 @@ async function collect(seed: number, spool: ReturnType<typeof createSpool>): Pro
 function addTruth(seed: number, row: TruthRow): void {
   if (row.kind === 'interface') return
   const cell = Math.floor((row.time - NOON - seed * DAY) / CELL)
-  for (const [metric, value] of [['bytes', row.bytes], ['packets', row.packets]] as const) {
+  for (const [metric, value] of [
+    ['bytes', row.bytes],
+    ['packets', row.packets],
+  ] as const) {
     const key = `${metric} ${seed} ${cell} ${row.kind} ${row.name}`
     truths.set(key, (truths.get(key) ?? 0) + value)
   }
@@ -124,7 +141,14 @@ async function cellsOf(metric: 'bytes' | 'packets', kind: TruthRow['kind'], by: 
           assert.equal(name, '', `${name} was never sent`)
           continue
         }
-        cells.push({ key: `${seed} ${i} ${name}`, truth, estimate: row[metric], low: row.low, high: row.high, samples: row.flows })
+        cells.push({
+          key: `${seed} ${i} ${name}`,
+          truth,
+          estimate: row[metric],
+          low: row.low,
+          high: row.high,
+          samples: row.flows,
+        })
       }
     }
   }
@@ -153,7 +177,8 @@ for (const metric of ['bytes', 'packets'] as const) {
     const scores = cells.filter(({ samples }) => samples >= 100).map(score)
     const lean = mean(scores)
     const above = scores.filter((z) => z > 0).length / scores.length
-    const ratio = cells.reduce((sum, { estimate }) => sum + estimate, 0) / cells.reduce((sum, { truth }) => sum + truth, 0)
+    const ratio =
+      cells.reduce((sum, { estimate }) => sum + estimate, 0) / cells.reduce((sum, { truth }) => sum + truth, 0)
     t.diagnostic(
       `${cells.length} cells, ${(inside * 100).toFixed(2)} % inside; mean score ${lean.toFixed(4)} of ${scores.length}, ` +
         `${(above * 100).toFixed(1)} % above the truth; all together ${((ratio - 1) * 100).toFixed(3)} % off`,

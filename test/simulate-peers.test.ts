@@ -33,7 +33,8 @@ function simulated(config: Partial<SimulatorConfig>): Simulated {
   const datagrams: Simulated['datagrams'] = []
   const total = { packets: 0, bytes: 0, ipBytes: 0 }
   const { exporters } = simulateMinutes(
-    { ...CONFIG, ...config }, 1,
+    { ...CONFIG, ...config },
+    1,
     (bytes, _sentAt, exporter) => datagrams.push({ bytes: Buffer.from(bytes), exporter }),
     {
       truth: (row: TruthRow) => {
@@ -48,7 +49,10 @@ function simulated(config: Partial<SimulatorConfig>): Simulated {
 }
 
 /** What nfdump makes of the datagrams, sent to it over UDP. */
-async function nfdumpTotals({ datagrams, exporters }: Simulated, program: 'nfcapd' | 'sfcapd'): Promise<{ packets: number; bytes: number; flows: number; vlans: Set<string> }> {
+async function nfdumpTotals(
+  { datagrams, exporters }: Simulated,
+  program: 'nfcapd' | 'sfcapd',
+): Promise<{ packets: number; bytes: number; flows: number; vlans: Set<string> }> {
   const collector = await startNfcapd(folder, program)
   const sender = createUdpSender({ host: '127.0.0.1', port: collector.port }, exporters)
   await sender.start()
@@ -70,7 +74,9 @@ async function nfdumpTotals({ datagrams, exporters }: Simulated, program: 'nfcap
 
 /** Bytes that wait in the UDP socket of this port. */
 function unread(port: number): number {
-  const line = readFileSync('/proc/net/udp', 'utf8').split('\n').find((text) => text.includes(`0100007F:${port.toString(16).toUpperCase().padStart(4, '0')} `))
+  const line = readFileSync('/proc/net/udp', 'utf8')
+    .split('\n')
+    .find((text) => text.includes(`0100007F:${port.toString(16).toUpperCase().padStart(4, '0')} `))
   return Number.parseInt(/ [0-9A-F]{8}:([0-9A-F]{8}) /.exec(line ?? '')?.[1] ?? '', 16)
 }
 
@@ -93,7 +99,8 @@ for (const protocol of ['netflow9', 'ipfix'] as const) {
     const simulation = simulated({ protocol, sampling: 1 })
     const { bytes, vlans } = await nfdumpTotals(simulation, 'nfcapd')
     assert.equal(bytes, simulation.total.ipBytes)
-    for (const vlan of ['110', '120', '140', '202']) assert.ok(vlans.has(vlan), `VLAN ${vlan} of ${[...vlans].join(' ')}`)
+    for (const vlan of ['110', '120', '140', '202'])
+      assert.ok(vlans.has(vlan), `VLAN ${vlan} of ${[...vlans].join(' ')}`)
   })
 }
 
@@ -115,16 +122,26 @@ test('nfcapd reads from NetFlow version 5 what was written, and scales it by the
 /** A capture of the datagrams in which each exporter has a port of its own, since tshark keeps templates by it. */
 function capture(name: string, datagrams: Simulated['datagrams'], port: number): string {
   const file = join(folder, `${name}.pcap`)
-  writeFrames(file, datagrams.map(({ bytes, exporter }) => datagramFrame(bytes, 40_000 + exporter.index, port)), Date.UTC(2026, 0, 15, 12))
+  writeFrames(
+    file,
+    datagrams.map(({ bytes, exporter }) => datagramFrame(bytes, 40_000 + exporter.index, port)),
+    Date.UTC(2026, 0, 15, 12),
+  )
   return file
 }
 
 /** Numbers of the frames that match a display filter. */
 function framesOf(file: string, filter: string, ...options: string[]): string[] {
-  return run('tshark', ['-r', file, ...options, '-Y', filter, '-T', 'fields', '-e', 'frame.number']).split('\n').filter(Boolean)
+  return run('tshark', ['-r', file, ...options, '-Y', filter, '-T', 'fields', '-e', 'frame.number'])
+    .split('\n')
+    .filter(Boolean)
 }
 
-for (const [protocol, port] of [['netflow5', 2055], ['netflow9', 2055], ['ipfix', 4739]] as const) {
+for (const [protocol, port] of [
+  ['netflow5', 2055],
+  ['netflow9', 2055],
+  ['ipfix', 4739],
+] as const) {
   test(`tshark has nothing to say against the ${protocol}`, () => {
     const { datagrams } = simulated({ protocol, sampling: 4, pps: 20_000 })
     const file = capture(protocol, datagrams, port)
@@ -138,7 +155,10 @@ test('tshark reads from the options of NetFlow v9 and IPFIX the rate of sampling
   const v9 = capture('rate9', simulated({ protocol: 'netflow9', sampling: 250 }).datagrams, 2055)
   assert.match(run('tshark', ['-r', v9, '-V', '-c', '1']), /SamplerMode: Random \(2\)\n\s+SamplerRandomInterval: 250\n/)
   const v10 = capture('rate10', simulated({ protocol: 'ipfix', sampling: 250 }).datagrams, 4739)
-  assert.match(run('tshark', ['-r', v10, '-V', '-c', '1']), /Sampling Packet Interval: 1\n\s+Sampling Packet Space: 249\n/)
+  assert.match(
+    run('tshark', ['-r', v10, '-V', '-c', '1']),
+    /Sampling Packet Interval: 1\n\s+Sampling Packet Space: 249\n/,
+  )
 })
 
 test('tshark takes the packets in sFlow samples for what they are, checksums of IPv4 included', () => {
@@ -148,10 +168,12 @@ test('tshark takes the packets in sFlow samples for what they are, checksums of 
   assert.deepEqual(framesOf(file, '_ws.malformed or ip.checksum.status == "Bad"', '-o', 'ip.check_checksum:TRUE'), [])
   const protocols = run('tshark', ['-r', file, '-T', 'fields', '-e', 'frame.protocols'])
   assert.equal(protocols.trimEnd().split('\n').length, samples.length)
-  for (const protocol of ['vlan', 'ipv6', 'tcp', 'udp', 'icmp', 'dns']) assert.ok(protocols.includes(`:${protocol}`), protocol)
+  for (const protocol of ['vlan', 'ipv6', 'tcp', 'udp', 'icmp', 'dns'])
+    assert.ok(protocols.includes(`:${protocol}`), protocol)
 })
 
 function onlyFlowSamples(bytes: Buffer): boolean {
-  for (let at = 28; at < bytes.length; at += 8 + bytes.readUInt32BE(at + 4)) if (bytes.readUInt32BE(at) !== 3) return false
+  for (let at = 28; at < bytes.length; at += 8 + bytes.readUInt32BE(at + 4))
+    if (bytes.readUInt32BE(at) !== 3) return false
   return true
 }

@@ -32,7 +32,9 @@ interface Options {
 export function addSimulate(program: Command): void {
   program
     .command('simulate')
-    .description('A simulated virtual data center whose switches export real sFlow, NetFlow or IPFIX, with known true totals.')
+    .description(
+      'A simulated virtual data center whose switches export real sFlow, NetFlow or IPFIX, with known true totals.',
+    )
     .option('--to <host:port>', 'where the datagrams go', hostAndPort, { host: '127.0.0.1', port: 6343 })
     .option('--seed <n>', 'decides everything that is random', number, DEFAULTS.seed)
     .option('--hosts <n>', 'hosts, each with a virtual switch', number, DEFAULTS.hosts)
@@ -41,40 +43,69 @@ export function addSimulate(program: Command): void {
     .option('--fps <n>', 'samples a second instead: sets --pps to so many times the sampling', number)
     .option('--sampling <n>', 'one packet in so many is sampled', number, DEFAULTS.sampling)
     .option('--polling <seconds>', 'between the counters of an interface, host or VM', number, DEFAULTS.polling)
-    .addOption(new Option('--protocol <name>', 'what the switches export; mixed: mostly sFlow').choices([...EXPORT_PROTOCOLS, 'mixed']).default(DEFAULTS.protocol))
     .addOption(
-      new Option('--sample <ports>', 'all-ports sees packets between hosts twice, at both hosts; the other sees each packet once')
+      new Option('--protocol <name>', 'what the switches export; mixed: mostly sFlow')
+        .choices([...EXPORT_PROTOCOLS, 'mixed'])
+        .default(DEFAULTS.protocol),
+    )
+    .addOption(
+      new Option(
+        '--sample <ports>',
+        'all-ports sees packets between hosts twice, at both hosts; the other sees each packet once',
+      )
         .choices(['vm-ports+external', 'all-ports'])
         .default(DEFAULTS.sample),
     )
-    .option('--active-timeout <seconds>', 'after which a NetFlow or IPFIX switch reports a flow that goes on', number, DEFAULTS.activeTimeout)
-    .option('--inactive-timeout <seconds>', 'after which it reports a flow that is silent', number, DEFAULTS.inactiveTimeout)
-    .option('--duration <time>', 'simulated time after which it ends, such as 90s, 10m, 2h (default: until stopped)', duration)
+    .option(
+      '--active-timeout <seconds>',
+      'after which a NetFlow or IPFIX switch reports a flow that goes on',
+      number,
+      DEFAULTS.activeTimeout,
+    )
+    .option(
+      '--inactive-timeout <seconds>',
+      'after which it reports a flow that is silent',
+      number,
+      DEFAULTS.inactiveTimeout,
+    )
+    .option(
+      '--duration <time>',
+      'simulated time after which it ends, such as 90s, 10m, 2h (default: until stopped)',
+      duration,
+    )
     .option('--count <n>', 'datagrams after which it ends', number)
     .option('--speed <factor>', 'simulated seconds in one second', number, 1)
     .option('--max', 'as fast as this machine can')
-    .option('--start <time>', 'simulated time of the start, ISO 8601 (default: now); collectors store samples by the time of receipt', moment)
-    .option('--truth <file>', 'writes the true totals of each minute, by VM, VLAN and interface, as tab separated values')
+    .option(
+      '--start <time>',
+      'simulated time of the start, ISO 8601 (default: now); collectors store samples by the time of receipt',
+      moment,
+    )
+    .option(
+      '--truth <file>',
+      'writes the true totals of each minute, by VM, VLAN and interface, as tab separated values',
+    )
     .action(run)
 }
 
 async function run(options: Options): Promise<void> {
   const truth = options.truth === undefined ? undefined : await openTruth(options.truth)
-  // The simulator names its exporters, which the sender has to know before the first datagram.
-  let sender: UdpSender | undefined
   const simulator = createSimulator(
     { ...options, pps: options.fps === undefined ? options.pps : options.fps * options.sampling },
     {
       clock: systemClock,
-      send: (datagram, exporter) => sender?.send(datagram, exporter),
+      send: (datagram, exporter) => sender.send(datagram, exporter),
       ...(truth === undefined ? {} : { truth: (row) => truth.write(truthLine(row)) }),
     },
     { speed: options.speed, ...(options.start === undefined ? {} : { startAt: options.start }) },
   )
-  sender = createUdpSender(options.to, simulator.exporters)
+  // The simulator names its exporters, which the sender has to know before the first datagram.
+  const sender = createUdpSender(options.to, simulator.exporters)
   await sender.start()
   const { hosts, vms } = simulator.center
-  process.stderr.write(`simulating ${hosts.length} hosts with ${vms.length} VMs, exporting to ${options.to.host}:${options.to.port}\n`)
+  process.stderr.write(
+    `simulating ${hosts.length} hosts with ${vms.length} VMs, exporting to ${options.to.host}:${options.to.port}\n`,
+  )
   const started = performance.now()
   await runUntilDone(simulator, sender, options)
   simulator.stop()
@@ -99,7 +130,8 @@ async function runUntilDone(simulator: Simulator, sender: UdpSender, options: Op
   const stop = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort())
   const end = options.duration === undefined ? Infinity : simulator.now() + options.duration
-  const done = (): boolean => stop.signal.aborted || simulator.now() >= end || simulator.counts.datagrams >= (options.count ?? Infinity)
+  const done = (): boolean =>
+    stop.signal.aborted || simulator.now() >= end || simulator.counts.datagrams >= (options.count ?? Infinity)
   if (options.max === true) {
     while (!done()) {
       simulator.step()
@@ -132,7 +164,9 @@ function number(text: string): number {
 function duration(text: string): number {
   const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)?$/.exec(text)
   if (match === null) throw new InvalidArgumentError('expected a time, such as 90s, 10m or 2h')
-  return Number(match[1]) * { ms: 1, s: 1e3, m: 6e4, h: 36e5, d: 864e5 }[(match[2] ?? 's') as 'ms' | 's' | 'm' | 'h' | 'd']
+  return (
+    Number(match[1]) * { ms: 1, s: 1e3, m: 6e4, h: 36e5, d: 864e5 }[(match[2] ?? 's') as 'ms' | 's' | 'm' | 'h' | 'd']
+  )
 }
 
 function moment(text: string): number {
@@ -144,6 +178,7 @@ function moment(text: string): number {
 function hostAndPort(text: string): { host: string; port: number } {
   const match = /^(?:\[([0-9a-f:.]+)\]|([^:[\]]+)):(\d{1,5})$/i.exec(text)
   const port = Number(match?.[3])
-  if (match === null || port < 1 || port > 65_535) throw new InvalidArgumentError('expected host:port, such as 127.0.0.1:6343 or [::1]:6343')
+  if (match === null || port < 1 || port > 65_535)
+    throw new InvalidArgumentError('expected host:port, such as 127.0.0.1:6343 or [::1]:6343')
   return { host: match[1] ?? (match[2] as string), port }
 }

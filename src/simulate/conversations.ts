@@ -23,7 +23,14 @@ export interface ConversationPlan {
 
 /** Part of all packets that each VLAN has, averaged over a day. */
 const VLAN_SHARES: ReadonlyMap<number, number> = new Map([
-  [110, 0.33], [120, 0.37], [130, 0.05], [140, 0.02], [201, 0.08], [202, 0.08], [203, 0.03], [204, 0.04],
+  [110, 0.33],
+  [120, 0.37],
+  [130, 0.05],
+  [140, 0.02],
+  [201, 0.08],
+  [202, 0.08],
+  [203, 0.03],
+  [204, 0.04],
 ])
 
 type Draft = Omit<ConversationPlan, 'pps'> & { readonly weight: number }
@@ -71,16 +78,24 @@ class Planner {
     const arrays = this.physical('array')
     const gateways = this.vms('storage')
     for (const gateway of gateways) {
-      for (const array of arrays) this.add(gateway, array, 110, PROFILES.iscsi, 12, { lifetime: 7200, sessions: 4, liveliness: 0.25 })
+      for (const array of arrays)
+        this.add(gateway, array, 110, PROFILES.iscsi, 12, { lifetime: 7200, sessions: 4, liveliness: 0.25 })
     }
     for (const machine of [...this.vms('db'), ...this.vms('ci')]) {
-      this.add(machine, this.random.pick(arrays), 110, PROFILES.iscsi, 14 * this.random.logNormal(0.4), { lifetime: 7200, liveliness: 0.35 })
+      this.add(machine, this.random.pick(arrays), 110, PROFILES.iscsi, 14 * this.random.logNormal(0.4), {
+        lifetime: 7200,
+        liveliness: 0.35,
+      })
     }
     for (const web of this.vms('web')) {
       // Mostly from a gateway on the same host, if it has one: such traffic never reaches a wire.
       const near = gateways.filter((gateway) => gateway.host === web.host)
       const gateway = near.length > 0 ? near[0] : gateways[this.random.below(gateways.length || 1)]
-      this.add(web, gateway ?? this.random.pick(arrays), 110, PROFILES.nfs, 6 * this.random.logNormal(0.6), { curve: DAY, lifetime: 1800, liveliness: 0.35 })
+      this.add(web, gateway ?? this.random.pick(arrays), 110, PROFILES.nfs, 6 * this.random.logNormal(0.6), {
+        curve: DAY,
+        lifetime: 1800,
+        liveliness: 0.35,
+      })
     }
   }
 
@@ -94,17 +109,29 @@ class Planner {
       const popularity = this.random.logNormal(0.7)
       this.add(outside, web, 120, PROFILES.web, 5 * popularity, { curve: DAY, sessions: 120, lifetime: 20 })
       this.add(outside, web, 120, PROFILES.web, 2 * popularity, { curve: DAY, sessions: 50, lifetime: 20, ipv6: true })
-      for (const app of this.near(web, applications, 2)) this.add(web, app, 120, PROFILES.app, 2.5 * popularity, { curve: DAY, sessions: 24, lifetime: 15 })
-      for (const cache of this.near(web, caches, 1)) this.add(web, cache, 120, PROFILES.cache, 2 * popularity, { curve: DAY, sessions: 6, lifetime: 900 })
-      if (applications.length === 0) for (const db of databases) this.add(web, db, 120, PROFILES.database, 2, { curve: DAY, sessions: 8, lifetime: 600 })
+      for (const app of this.near(web, applications, 2))
+        this.add(web, app, 120, PROFILES.app, 2.5 * popularity, { curve: DAY, sessions: 24, lifetime: 15 })
+      for (const cache of this.near(web, caches, 1))
+        this.add(web, cache, 120, PROFILES.cache, 2 * popularity, { curve: DAY, sessions: 6, lifetime: 900 })
+      if (applications.length === 0)
+        for (const db of databases)
+          this.add(web, db, 120, PROFILES.database, 2, { curve: DAY, sessions: 8, lifetime: 600 })
     }
     for (const app of applications) {
-      for (const db of databases) this.add(app, db, 120, PROFILES.database, 2.2 * this.random.logNormal(0.5), { curve: DAY, sessions: 8, lifetime: 600, ipv6: this.random.unit() < 0.3 })
+      for (const db of databases)
+        this.add(app, db, 120, PROFILES.database, 2.2 * this.random.logNormal(0.5), {
+          curve: DAY,
+          sessions: 8,
+          lifetime: 600,
+          ipv6: this.random.unit() < 0.3,
+        })
     }
     for (const replica of this.named('db-replica')) {
-      for (const main of this.named('db-main')) this.add(replica, main, 120, PROFILES.replication, 6, { curve: DAY, lifetime: 86_400, liveliness: 0.4 })
+      for (const main of this.named('db-main'))
+        this.add(replica, main, 120, PROFILES.replication, 6, { curve: DAY, lifetime: 86_400, liveliness: 0.4 })
     }
-    for (const mail of this.vms('mail')) this.add(outside, mail, 120, PROFILES.mail, 1.5, { curve: DAY, sessions: 20, lifetime: 12 })
+    for (const mail of this.vms('mail'))
+      this.add(outside, mail, 120, PROFILES.mail, 1.5, { curve: DAY, sessions: 20, lifetime: 12 })
   }
 
   /** VLAN 130: each night, and a little each hour, to the backup machines and on to tape. */
@@ -116,9 +143,20 @@ class Planner {
       const hour = 22 + ((i * 0.41) % 4)
       const weight = client.role === 'db' ? 6 : client.role === 'storage' ? 5 : 2
       const server = servers[i % (servers.length || 1)] ?? tape[0]
-      if (server !== undefined) this.add(client, server, 130, PROFILES.backup, weight, { curve: { kind: 'backup', hour: hour % 24 }, lifetime: 3600, sessions: 2, liveliness: 0.2 })
+      if (server !== undefined)
+        this.add(client, server, 130, PROFILES.backup, weight, {
+          curve: { kind: 'backup', hour: hour % 24 },
+          lifetime: 3600,
+          sessions: 2,
+          liveliness: 0.2,
+        })
     }
-    for (const server of servers) this.add(server, this.random.pick(tape), 130, PROFILES.backup, 5, { curve: { kind: 'backup', hour: 4 }, lifetime: 7200, liveliness: 0.1 })
+    for (const server of servers)
+      this.add(server, this.random.pick(tape), 130, PROFILES.backup, 5, {
+        curve: { kind: 'backup', hour: 4 },
+        lifetime: 7200,
+        liveliness: 0.1,
+      })
   }
 
   /** VLAN 140: who looks after all this. */
@@ -130,13 +168,27 @@ class Planner {
         this.add(monitor, router, 140, PROFILES.ping, 0.4, { lifetime: 3600 })
         this.add(router, monitor, 140, PROFILES.syslog, 1, { lifetime: 3600 })
       }
-      for (const other of this.withVlan(140)) if (other !== monitor) this.add(monitor, other, 140, PROFILES.metrics, 4, { sessions: 2, lifetime: 30, ipv6: true })
+      for (const other of this.withVlan(140))
+        if (other !== monitor)
+          this.add(monitor, other, 140, PROFILES.metrics, 4, { sessions: 2, lifetime: 30, ipv6: true })
     }
     for (const jump of this.vms('jump')) {
-      for (const router of routers) this.add(jump, router, 140, PROFILES.ssh, 2, { curve: DAY, sessions: 2, lifetime: 900, liveliness: 0.8 })
-      this.add(this.center.outside, jump, 140, PROFILES.ssh, 2, { curve: DAY, sessions: 5, lifetime: 1800, liveliness: 0.6 })
+      for (const router of routers)
+        this.add(jump, router, 140, PROFILES.ssh, 2, { curve: DAY, sessions: 2, lifetime: 900, liveliness: 0.8 })
+      this.add(this.center.outside, jump, 140, PROFILES.ssh, 2, {
+        curve: DAY,
+        sessions: 5,
+        lifetime: 1800,
+        liveliness: 0.6,
+      })
     }
-    for (const ci of this.vms('ci')) this.add(ci, this.center.outside, 140, PROFILES.update, 8, { curve: DAY, sessions: 6, lifetime: 40, liveliness: 0.8 })
+    for (const ci of this.vms('ci'))
+      this.add(ci, this.center.outside, 140, PROFILES.update, 8, {
+        curve: DAY,
+        sessions: 6,
+        lifetime: 40,
+        liveliness: 0.8,
+      })
   }
 
   /** VLANs 201 to 204: lent to research projects. */
@@ -144,18 +196,31 @@ class Planner {
     const ends = this.vms('iperf')
     const pairs = ends.flatMap((a, i) => ends.slice(i + 1).map((b) => [a, b] as const))
     for (const [turn, [a, b]] of pairs.entries()) {
-      this.add(a, b, 201, PROFILES.iperf, 30 / pairs.length, { curve: { kind: 'burst', turn, turns: pairs.length }, sessions: 2, lifetime: 480, liveliness: 0.05 })
+      this.add(a, b, 201, PROFILES.iperf, 30 / pairs.length, {
+        curve: { kind: 'burst', turn, turns: pairs.length },
+        sessions: 2,
+        lifetime: 480,
+        liveliness: 0.05,
+      })
       this.add(a, b, 201, PROFILES.ping, 0.02, { lifetime: 86_400, liveliness: 0 })
     }
     this.ring(this.vms('node'), 201, PROFILES.ssh, 1, { curve: DAY, lifetime: 600, liveliness: 0.6 })
     this.ring(this.vms('science'), 202, PROFILES.science, 4, { sessions: 4, lifetime: 1200, liveliness: 0.5 })
-    for (const node of this.vms('science')) this.add(node, this.center.outside, 202, PROFILES.science, 1, { sessions: 2, lifetime: 1800, liveliness: 0.6, ipv6: true })
+    for (const node of this.vms('science'))
+      this.add(node, this.center.outside, 202, PROFILES.science, 1, {
+        sessions: 2,
+        lifetime: 1800,
+        liveliness: 0.6,
+        ipv6: true,
+      })
     for (const source of this.vms('video')) {
-      for (const viewer of this.vms('viewer')) this.add(viewer, source, 203, PROFILES.video, 1, { curve: DAY, lifetime: 3600, liveliness: 0.05, ipv6: true })
+      for (const viewer of this.vms('viewer'))
+        this.add(viewer, source, 203, PROFILES.video, 1, { curve: DAY, lifetime: 3600, liveliness: 0.05, ipv6: true })
     }
     const cluster = this.vms('cluster')
     const head = cluster[0]
-    for (const node of cluster.slice(1)) if (head !== undefined) this.add(node, head, 204, PROFILES.cluster, 2, { lifetime: 7200, liveliness: 0.5 })
+    for (const node of cluster.slice(1))
+      if (head !== undefined) this.add(node, head, 204, PROFILES.cluster, 2, { lifetime: 7200, liveliness: 0.5 })
     this.ring(cluster.slice(1), 204, PROFILES.cluster, 2, { sessions: 2, lifetime: 3600, liveliness: 0.5 })
   }
 
@@ -163,12 +228,29 @@ class Planner {
   private everyone(): void {
     const resolvers = this.vms('dns')
     for (const machine of this.withVlan(120)) {
-      for (const resolver of resolvers) if (machine !== resolver) this.add(machine, resolver, 120, PROFILES.dns, machine.role === 'mail' ? 0.6 : 0.15, { curve: DAY, sessions: 30, lifetime: 4 })
-      this.add(machine, this.center.outside, 120, PROFILES.update, 0.12, { curve: DAY, sessions: 2, lifetime: 60, liveliness: 1 })
+      for (const resolver of resolvers)
+        if (machine !== resolver)
+          this.add(machine, resolver, 120, PROFILES.dns, machine.role === 'mail' ? 0.6 : 0.15, {
+            curve: DAY,
+            sessions: 30,
+            lifetime: 4,
+          })
+      this.add(machine, this.center.outside, 120, PROFILES.update, 0.12, {
+        curve: DAY,
+        sessions: 2,
+        lifetime: 60,
+        liveliness: 1,
+      })
       this.add(machine, this.center.outside, 120, PROFILES.arp, 0.002, { liveliness: 0 })
       this.add(machine, this.center.outside, 120, PROFILES.ntp, 0.002, { lifetime: 64, liveliness: 0 })
     }
-    for (const resolver of resolvers) this.add(resolver, this.center.outside, 120, PROFILES.dns, 0.8, { curve: DAY, sessions: 60, lifetime: 4, ipv6: true })
+    for (const resolver of resolvers)
+      this.add(resolver, this.center.outside, 120, PROFILES.dns, 0.8, {
+        curve: DAY,
+        sessions: 60,
+        lifetime: 4,
+        ipv6: true,
+      })
   }
 
   /** Each machine to the next one. */
@@ -198,9 +280,15 @@ class Planner {
     // Between two machines that no monitored switch carries there is nothing to see.
     if (from === undefined || to === undefined || (from.port === undefined && to.port === undefined)) return
     this.drafts.push({
-      client: from, server: to, profile, weight,
-      curve: extra.curve ?? FLAT, sessions: extra.sessions ?? 1, lifetime: extra.lifetime ?? 300,
-      ipv6: extra.ipv6 ?? false, liveliness: extra.liveliness ?? 0.3,
+      client: from,
+      server: to,
+      profile,
+      weight,
+      curve: extra.curve ?? FLAT,
+      sessions: extra.sessions ?? 1,
+      lifetime: extra.lifetime ?? 300,
+      ipv6: extra.ipv6 ?? false,
+      liveliness: extra.liveliness ?? 0.3,
     })
   }
 

@@ -69,8 +69,14 @@ export interface DataCenter {
 }
 
 export const VLANS: ReadonlyMap<number, string> = new Map([
-  [110, 'storage'], [120, 'web-prod'], [130, 'backup'], [140, 'mgmt'],
-  [201, 'slice-cesnet'], [202, 'slice-garr'], [203, 'slice-psnc'], [204, 'slice-grnet'],
+  [110, 'storage'],
+  [120, 'web-prod'],
+  [130, 'backup'],
+  [140, 'mgmt'],
+  [201, 'slice-cesnet'],
+  [202, 'slice-garr'],
+  [203, 'slice-psnc'],
+  [204, 'slice-grnet'],
 ])
 
 const SITES = ['prg', 'ath', 'mil', 'erl', 'poz'] as const
@@ -151,8 +157,12 @@ class Builder {
     const outside = this.addMachine('outside', 'outside', 'outside', undefined)
     for (const vlan of VLANS.keys()) this.addNic(outside, vlan, routerMac(vlan))
     return {
-      hosts: this.hosts, vms: this.machines.filter((machine) => machine.kind === 'vm'), physical, outside,
-      nics: this.nics, machines: this.machines,
+      hosts: this.hosts,
+      vms: this.machines.filter((machine) => machine.kind === 'vm'),
+      physical,
+      outside,
+      nics: this.nics,
+      machines: this.machines,
     }
   }
 
@@ -164,8 +174,24 @@ class Builder {
     const ports: Port[] = []
     const mac = Uint8Array.of(0x90, 0xe2, 0xba, siteNumber, number >> 8, number & 0xff)
     const host: Host = {
-      index, name: `${site}-h${number}`, site, address, uuid: this.uuid(), mac, ports, vms: [], cpus: 32, memory: 256 * 2 ** 30,
-      uplink: { ...emptyPort(), host: undefined as unknown as Host, ifIndex: 1, name: 'uplink1', speed: 40e9, uplink: true },
+      index,
+      name: `${site}-h${number}`,
+      site,
+      address,
+      uuid: this.uuid(),
+      mac,
+      ports,
+      vms: [],
+      cpus: 32,
+      memory: 256 * 2 ** 30,
+      uplink: {
+        ...emptyPort(),
+        host: undefined as unknown as Host,
+        ifIndex: 1,
+        name: 'uplink1',
+        speed: 40e9,
+        uplink: true,
+      },
     }
     ;(host.uplink as { host: Host }).host = host
     ports.push(host.uplink)
@@ -202,8 +228,15 @@ class Builder {
 
   private addMachine(name: string, role: string, kind: Machine['kind'], host: Host | undefined): Machine {
     const machine: Machine = {
-      index: this.machines.length, name, role, kind, host, uuid: this.uuid(), nics: [],
-      cpus: this.random.pick([2, 4, 4, 8]), memory: this.random.pick([4, 8, 8, 16]) * 2 ** 30,
+      index: this.machines.length,
+      name,
+      role,
+      kind,
+      host,
+      uuid: this.uuid(),
+      nics: [],
+      cpus: this.random.pick([2, 4, 4, 8]),
+      memory: this.random.pick([4, 8, 8, 16]) * 2 ** 30,
     }
     this.machines.push(machine)
     return machine
@@ -214,10 +247,30 @@ class Builder {
     this.perVlan.set(vlan, number)
     const host = machine.host
     const nic: Nic = {
-      index: this.nics.length, machine, mac, vlan,
+      index: this.nics.length,
+      machine,
+      mac,
+      vlan,
       v4: Uint8Array.of(10, vlan, (number >> 8) & 0xff, number & 0xff),
       // 2001:db8:<VLAN as it is read>::<number>
-      v6: Uint8Array.of(0x20, 0x01, 0x0d, 0xb8, Math.floor(vlan / 100), Number.parseInt(String(vlan % 100), 16), 0, 0, 0, 0, 0, 0, 0, 0, (number >> 8) & 0xff, number & 0xff),
+      v6: Uint8Array.of(
+        0x20,
+        0x01,
+        0x0d,
+        0xb8,
+        Math.floor(vlan / 100),
+        Number.parseInt(String(vlan % 100), 16),
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        (number >> 8) & 0xff,
+        number & 0xff,
+      ),
       port: host === undefined ? undefined : addPort(host, machine),
     }
     this.nics.push(nic)
@@ -245,7 +298,12 @@ function vmRole(index: number): RoleRow {
 function addPort(host: Host, machine: Machine): Port {
   const ifIndex = 9 + host.ports.length
   const port: Port = {
-    ...emptyPort(), host, ifIndex, name: `tap${100 + machine.index}i${machine.nics.length}`, speed: 10e9, uplink: false,
+    ...emptyPort(),
+    host,
+    ifIndex,
+    name: `tap${100 + machine.index}i${machine.nics.length}`,
+    speed: 10e9,
+    uplink: false,
   }
   host.ports.push(port)
   return port

@@ -42,13 +42,29 @@ export class FlowCache {
     this.report = report
   }
 
-  add(lane: Lane, second: boolean, session: Session, packets: number, ipBytes: number, tcpFlags: number, now: Millis): void {
+  add(
+    lane: Lane,
+    second: boolean,
+    session: Session,
+    packets: number,
+    ipBytes: number,
+    tcpFlags: number,
+    now: Millis,
+  ): void {
     const key = flowKey(lane, second, session)
     const flow = this.flows.get(key)
     if (flow === undefined) {
       if (this.flows.size >= this.maxFlows) this.reportAll(END_REASON.lackOfResources)
       this.flows.set(key, {
-        lane, second, clientPort: session.clientPort, hash: session.hash, packets, ipBytes: packets * ipBytes, tcpFlags, first: now, last: now,
+        lane,
+        second,
+        clientPort: session.clientPort,
+        hash: session.hash,
+        packets,
+        ipBytes: packets * ipBytes,
+        tcpFlags,
+        first: now,
+        last: now,
       })
       return
     }

@@ -31,15 +31,27 @@ export interface Lane {
 }
 
 /** The lane of the packets from `src` to `dst`; at least one of them has a port. */
-export function createLane(lane: Pick<Lane, 'conversation' | 'up' | 'src' | 'dst' | 'profile' | 'ipv6' | 'sessions' | 'lifetime'>): Lane {
+export function createLane(
+  lane: Pick<Lane, 'conversation' | 'up' | 'src' | 'dst' | 'profile' | 'ipv6' | 'sessions' | 'lifetime'>,
+): Lane {
   const from = lane.src.port
   const to = lane.dst.port
-  const headerLength = lane.profile.proto === 'arp' ? 0 : (lane.ipv6 ? 40 : 20) + (lane.profile.proto === 'tcp' ? 32 : 8)
+  const headerLength =
+    lane.profile.proto === 'arp' ? 0 : (lane.ipv6 ? 40 : 20) + (lane.profile.proto === 'tcp' ? 32 : 8)
   if (from === undefined) {
-    return { ...lane, headerLength, first: (to as Port).host.uplink, firstOut: to as Port, second: undefined, secondOut: undefined }
+    return {
+      ...lane,
+      headerLength,
+      first: (to as Port).host.uplink,
+      firstOut: to as Port,
+      second: undefined,
+      secondOut: undefined,
+    }
   }
-  if (to === undefined) return { ...lane, headerLength, first: from, firstOut: from.host.uplink, second: undefined, secondOut: undefined }
-  if (to.host === from.host) return { ...lane, headerLength, first: from, firstOut: to, second: undefined, secondOut: undefined }
+  if (to === undefined)
+    return { ...lane, headerLength, first: from, firstOut: from.host.uplink, second: undefined, secondOut: undefined }
+  if (to.host === from.host)
+    return { ...lane, headerLength, first: from, firstOut: to, second: undefined, secondOut: undefined }
   return { ...lane, headerLength, first: from, firstOut: from.host.uplink, second: to.host.uplink, secondOut: to }
 }
 

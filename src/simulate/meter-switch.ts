@@ -8,7 +8,15 @@ import { END_REASON, FlowCache, type CachedFlow } from './flow-cache.ts'
 import { hopLimit, protocolNumber } from './frame.ts'
 import type { Lane } from './lane.ts'
 import {
-  COUNT_BASED, IPFIX_IPV4, IPFIX_IPV6, IPFIX_SAMPLING, NETFLOW9_IPV4, NETFLOW9_IPV6, NETFLOW9_SAMPLING, RANDOM_SAMPLING, SAMPLER_ID,
+  COUNT_BASED,
+  IPFIX_IPV4,
+  IPFIX_IPV6,
+  IPFIX_SAMPLING,
+  NETFLOW9_IPV4,
+  NETFLOW9_IPV6,
+  NETFLOW9_SAMPLING,
+  RANDOM_SAMPLING,
+  SAMPLER_ID,
 } from './meter-templates.ts'
 import { Random } from './random.ts'
 import type { Sampler } from './sampler.ts'
@@ -40,7 +48,11 @@ export class MeterSwitch implements SwitchExporter {
   private announcedAt = -Infinity
 
   constructor(
-    host: Host, protocol: Exclude<ExportProtocol, 'sflow'>, config: SimulatorConfig, startedAt: Millis, emit: (datagram: Uint8Array) => void,
+    host: Host,
+    protocol: Exclude<ExportProtocol, 'sflow'>,
+    config: SimulatorConfig,
+    startedAt: Millis,
+    emit: (datagram: Uint8Array) => void,
   ) {
     this.random = new Random(config.seed, `meter ${host.name}`)
     this.writer = flowWriter(protocol, host.index + 1, config, startedAt, emit)
@@ -48,7 +60,16 @@ export class MeterSwitch implements SwitchExporter {
     this.cache = new FlowCache({ ...config, maxFlows: MOST_FLOWS }, (flow, reason) => this.writer.flow(flow, reason))
   }
 
-  sample(lane: Lane, second: boolean, _sampler: Sampler, count: number, ipBytes: number, _frame: number, flags: number, now: Millis): void {
+  sample(
+    lane: Lane,
+    second: boolean,
+    _sampler: Sampler,
+    count: number,
+    ipBytes: number,
+    _frame: number,
+    flags: number,
+    now: Millis,
+  ): void {
     // Flow records are of IP packets.
     if (ipBytes === 0) return
     const pieces = lane.sessions === 1 ? 1 : Math.min(count, 16)
@@ -88,7 +109,11 @@ export class MeterSwitch implements SwitchExporter {
 }
 
 function flowWriter(
-  protocol: Exclude<ExportProtocol, 'sflow'>, domain: number, config: SimulatorConfig, startedAt: Millis, emit: (datagram: Uint8Array) => void,
+  protocol: Exclude<ExportProtocol, 'sflow'>,
+  domain: number,
+  config: SimulatorConfig,
+  startedAt: Millis,
+  emit: (datagram: Uint8Array) => void,
 ): FlowWriter {
   switch (protocol) {
     case 'netflow5':
@@ -103,13 +128,37 @@ function flowWriter(
 /** Milliseconds that a switch was up when the simulation began. */
 const UP_BEFORE = 3_600_000
 
-function netflow5Writer(domain: number, config: SimulatorConfig, startedAt: Millis, emit: (datagram: Uint8Array) => void): FlowWriter {
-  const encoder = new Netflow5Encoder({ engineType: 0, engineId: domain & 0xff, samplingInterval: config.sampling }, emit)
+function netflow5Writer(
+  domain: number,
+  config: SimulatorConfig,
+  startedAt: Millis,
+  emit: (datagram: Uint8Array) => void,
+): FlowWriter {
+  const encoder = new Netflow5Encoder(
+    { engineType: 0, engineId: domain & 0xff, samplingInterval: config.sampling },
+    emit,
+  )
   const booted = startedAt - UP_BEFORE
   const address = new Uint8Array(8)
   const record: Netflow5Record = {
-    srcAddr: address.subarray(0, 4), dstAddr: address.subarray(4, 8), nextHop: new Uint8Array(4), input: 0, output: 0, packets: 0, octets: 0,
-    first: 0, last: 0, srcPort: 0, dstPort: 0, tcpFlags: 0, protocol: 0, tos: 0, srcAs: 0, dstAs: 0, srcMask: 24, dstMask: 24,
+    srcAddr: address.subarray(0, 4),
+    dstAddr: address.subarray(4, 8),
+    nextHop: new Uint8Array(4),
+    input: 0,
+    output: 0,
+    packets: 0,
+    octets: 0,
+    first: 0,
+    last: 0,
+    srcPort: 0,
+    dstPort: 0,
+    tcpFlags: 0,
+    protocol: 0,
+    tos: 0,
+    srcAs: 0,
+    dstAs: 0,
+    srcMask: 24,
+    dstMask: 24,
   }
   return {
     announce: () => {},
@@ -139,7 +188,12 @@ function netflow5Writer(domain: number, config: SimulatorConfig, startedAt: Mill
   }
 }
 
-function netflow9Writer(domain: number, config: SimulatorConfig, startedAt: Millis, emit: (datagram: Uint8Array) => void): FlowWriter {
+function netflow9Writer(
+  domain: number,
+  config: SimulatorConfig,
+  startedAt: Millis,
+  emit: (datagram: Uint8Array) => void,
+): FlowWriter {
   const encoder = new Netflow9Encoder({ sourceId: domain, maxBytes: config.datagramBytes }, emit)
   const booted = startedAt - UP_BEFORE
   const address = new Uint8Array(16)

@@ -9,7 +9,7 @@ function positions(sampler: Sampler, trains: readonly number[]): number[] {
   const found: number[] = []
   let start = 0
   for (const train of trains) {
-    for (let left = train; left > 0; ) {
+    for (let left = train; left > 0;) {
       const position = sampler.next(left)
       if (position === 0) break
       left -= position
@@ -22,15 +22,23 @@ function positions(sampler: Sampler, trains: readonly number[]): number[] {
 
 test('a stream is sampled at the same packets however it is cut into trains', () => {
   fc.assert(
-    fc.property(fc.integer({ min: 1, max: 50 }), fc.integer(), fc.array(fc.integer({ min: 1, max: 300 }), { maxLength: 30 }), (rate, seed, trains) => {
-      const total = trains.reduce((sum, train) => sum + train, 0)
-      const one = new Sampler(rate, new Random(seed >>> 0, 'test'))
-      const cut = new Sampler(rate, new Random(seed >>> 0, 'test'))
-      const byPacket = positions(one, Array.from({ length: total }, () => 1))
-      assert.deepEqual(positions(cut, trains), byPacket)
-      assert.equal(cut.pool, total)
-      assert.equal(cut.sequence, byPacket.length)
-    }),
+    fc.property(
+      fc.integer({ min: 1, max: 50 }),
+      fc.integer(),
+      fc.array(fc.integer({ min: 1, max: 300 }), { maxLength: 30 }),
+      (rate, seed, trains) => {
+        const total = trains.reduce((sum, train) => sum + train, 0)
+        const one = new Sampler(rate, new Random(seed >>> 0, 'test'))
+        const cut = new Sampler(rate, new Random(seed >>> 0, 'test'))
+        const byPacket = positions(
+          one,
+          Array.from({ length: total }, () => 1),
+        )
+        assert.deepEqual(positions(cut, trains), byPacket)
+        assert.equal(cut.pool, total)
+        assert.equal(cut.sequence, byPacket.length)
+      },
+    ),
   )
 })
 
@@ -52,7 +60,10 @@ test('the distance between samples is uniform from 1 to 2N − 1', () => {
     const distance = (found[i] as number) - (found[i - 1] as number)
     counts.set(distance, (counts.get(distance) ?? 0) + 1)
   }
-  assert.deepEqual([...counts.keys()].sort((a, b) => a - b), [1, 2, 3, 4, 5, 6, 7, 8, 9])
+  assert.deepEqual(
+    [...counts.keys()].sort((a, b) => a - b),
+    [1, 2, 3, 4, 5, 6, 7, 8, 9],
+  )
   const expected = (found.length - 1) / 9
   const chiSquare = [...counts.values()].reduce((sum, count) => sum + (count - expected) ** 2 / expected, 0)
   // The 99.9 % point with 8 degrees of freedom.
@@ -61,10 +72,11 @@ test('the distance between samples is uniform from 1 to 2N − 1', () => {
 
 test('every packet, the first included, is sampled with probability 1/N', () => {
   const rate = 8
-  const counts = new Array<number>(40).fill(0)
+  const counts = Array.from({ length: 40 }, () => 0)
   const streams = 40_000
   for (let seed = 0; seed < streams; seed++) {
-    for (const position of positions(new Sampler(rate, new Random(seed, 'each')), [40])) counts[position - 1] = (counts[position - 1] as number) + 1
+    for (const position of positions(new Sampler(rate, new Random(seed, 'each')), [40]))
+      counts[position - 1] = (counts[position - 1] as number) + 1
   }
   const expected = streams / rate
   for (const [i, count] of counts.entries()) {

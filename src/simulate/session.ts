@@ -41,7 +41,15 @@ function mix(a: number, b: number, c: number): number {
 }
 
 /** Addresses of those outside, so that some come often and most seldom. */
-const OUTSIDE_BLOCKS: readonly (readonly number[])[] = [[203, 0, 113], [198, 51, 100], [192, 0, 2], [198, 18, 7], [198, 18, 44], [198, 19, 3], [198, 19, 200]]
+const OUTSIDE_BLOCKS: readonly (readonly number[])[] = [
+  [203, 0, 113],
+  [198, 51, 100],
+  [192, 0, 2],
+  [198, 18, 7],
+  [198, 18, 44],
+  [198, 19, 3],
+  [198, 19, 200],
+]
 
 /** Writes the address (4 or 16 bytes) of the one outside that a connection's hash stands for. All are of documentation and benchmark ranges. */
 export function outsideAddress(hash: number, ipv6: boolean, out: Uint8Array, at: number): void {

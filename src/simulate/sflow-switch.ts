@@ -18,7 +18,16 @@ export interface SwitchExporter {
    * `count` packets of a lane were sampled at a port, one after the other. They came in by the uplink of their second switch if `second`.
    * @param frame length with FCS, without tag
    */
-  sample(lane: Lane, second: boolean, sampler: Sampler, count: number, ipBytes: number, frame: number, flags: number, now: Millis): void
+  sample(
+    lane: Lane,
+    second: boolean,
+    sampler: Sampler,
+    count: number,
+    ipBytes: number,
+    frame: number,
+    flags: number,
+    now: Millis,
+  ): void
   /** Time has come to `now`: counters that are due leave, before the packets of this turn. */
   poll(now: Millis): void
   /** The packets of the turn are over; with `flush`, nothing may wait any longer in a half full datagram. */
@@ -62,7 +71,16 @@ export class SflowSwitch implements SwitchExporter {
     this.sources = sourcesOf(host, usage, startedAt)
   }
 
-  sample(lane: Lane, second: boolean, sampler: Sampler, count: number, ipBytes: number, frame: number, flags: number, now: Millis): void {
+  sample(
+    lane: Lane,
+    second: boolean,
+    sampler: Sampler,
+    count: number,
+    ipBytes: number,
+    frame: number,
+    flags: number,
+    now: Millis,
+  ): void {
     const first = second ? (lane.second as Port) : lane.first
     const out = second ? (lane.secondOut as Port) : lane.firstOut
     const tagged = first.uplink
@@ -72,7 +90,16 @@ export class SflowSwitch implements SwitchExporter {
     for (let i = 0; i < count; i++) {
       session.pick(lane, this.random, now)
       frames.write(lane, session, tagged, ipBytes, flags, header)
-      encoder.beginFlowSample(sampler.sequence, SOURCE_CLASS.ifIndex, first.ifIndex, sampler.rate, sampler.pool, 0, first.ifIndex, out.ifIndex)
+      encoder.beginFlowSample(
+        sampler.sequence,
+        SOURCE_CLASS.ifIndex,
+        first.ifIndex,
+        sampler.rate,
+        sampler.pool,
+        0,
+        first.ifIndex,
+        out.ifIndex,
+      )
       encoder.sampledHeader(HEADER_PROTOCOL.ethernet, length, FCS, frames.bytes, header)
       encoder.extendedSwitch(lane.src.vlan, 0, lane.src.vlan, 0)
       encoder.endSample()
@@ -97,7 +124,8 @@ export class SflowSwitch implements SwitchExporter {
   /** Another polling interval, in seconds; every source is due again within it. */
   setPolling(seconds: number, now: Millis): void {
     this.polling = seconds * 1000
-    for (const [i, source] of this.sources.entries()) source.dueAt = now + (this.polling * (i + 1)) / this.sources.length
+    for (const [i, source] of this.sources.entries())
+      source.dueAt = now + (this.polling * (i + 1)) / this.sources.length
   }
 
   rateChanged(): void {
@@ -110,11 +138,21 @@ export class SflowSwitch implements SwitchExporter {
 }
 
 function sourcesOf(host: Host, usage: Usage, startedAt: Millis): Source[] {
-  const source = (sourceClass: number, index: number, write: Source['write']): Source => ({ sourceClass, index, sequence: 0, dueAt: startedAt, write })
+  const source = (sourceClass: number, index: number, write: Source['write']): Source => ({
+    sourceClass,
+    index,
+    sequence: 0,
+    dueAt: startedAt,
+    write,
+  })
   const vm = (machine: Machine, i: number): Source =>
-    source(SOURCE_CLASS.logicalEntity, 100_001 + i, (encoder, now) => vmRecords(encoder, machine, usage, BOOTED_BEFORE * 1000 + now - startedAt))
+    source(SOURCE_CLASS.logicalEntity, 100_001 + i, (encoder, now) =>
+      vmRecords(encoder, machine, usage, BOOTED_BEFORE * 1000 + now - startedAt),
+    )
   return [
-    source(SOURCE_CLASS.physicalEntity, 1, (encoder, now) => hostRecords(encoder, host, usage, BOOTED_BEFORE * 1000 + now - startedAt)),
+    source(SOURCE_CLASS.physicalEntity, 1, (encoder, now) =>
+      hostRecords(encoder, host, usage, BOOTED_BEFORE * 1000 + now - startedAt),
+    ),
     ...host.vms.map(vm),
     ...host.ports.map((port) => source(SOURCE_CLASS.ifIndex, port.ifIndex, (encoder) => portRecords(encoder, port))),
   ]

@@ -14,7 +14,8 @@ function fingerprint(config: Partial<SimulatorConfig>): { datagrams: string; tru
   const datagrams = createHash('sha256')
   const truth = createHash('sha256')
   simulateMinutes(
-    { ...SMALL, ...config }, 1,
+    { ...SMALL, ...config },
+    1,
     (bytes, sentAt, exporter) => datagrams.update(`${sentAt} ${exporter.loopback} `).update(bytes),
     { truth: (row) => truth.update(truthLine(row)) },
   )
@@ -38,7 +39,12 @@ test('how packets are sampled and exported changes nothing of the traffic', () =
   assert.equal(fingerprint({ sample: 'all-ports', polling: 7 }).truth, truth)
 })
 
-function sumOf(rows: readonly TruthRow[], kind: TruthRow['kind'], direction?: TruthRow['direction'], name?: string): { packets: number; bytes: number } {
+function sumOf(
+  rows: readonly TruthRow[],
+  kind: TruthRow['kind'],
+  direction?: TruthRow['direction'],
+  name?: string,
+): { packets: number; bytes: number } {
   let packets = 0
   let bytes = 0
   for (const row of rows) {
@@ -59,7 +65,8 @@ test('the totals by VM, VLAN and interface agree with each other and with the po
 
   const ports = center.hosts.flatMap((host) => host.ports)
   const access = ports.filter((port) => !port.uplink)
-  const sum = (list: readonly Port[], field: 'inPackets' | 'inBytes' | 'outPackets' | 'outBytes'): number => list.reduce((s, port) => s + port[field], 0)
+  const sum = (list: readonly Port[], field: 'inPackets' | 'inBytes' | 'outPackets' | 'outBytes'): number =>
+    list.reduce((s, port) => s + port[field], 0)
   // What VMs send comes in by their ports, untagged, as it is counted.
   assert.deepEqual(sumOf(rows, 'vm', 'out'), { packets: sum(access, 'inPackets'), bytes: sum(access, 'inBytes') })
   // What they receive goes out by their ports; what came from outside was counted with its tag.
@@ -75,7 +82,10 @@ test('the totals by VM, VLAN and interface agree with each other and with the po
   assert.ok(between > 0 && between < sum(uplinks, 'outPackets'))
 
   assert.deepEqual(sumOf(rows, 'interface', 'in'), { packets: sum(ports, 'inPackets'), bytes: sum(ports, 'inBytes') })
-  assert.deepEqual(sumOf(rows, 'interface', 'out'), { packets: sum(ports, 'outPackets'), bytes: sum(ports, 'outBytes') })
+  assert.deepEqual(sumOf(rows, 'interface', 'out'), {
+    packets: sum(ports, 'outPackets'),
+    bytes: sum(ports, 'outBytes'),
+  })
 })
 
 /** Sampled packets and the last sample pool of each data source, read off the datagrams (sFlow v5 expanded samples). */
@@ -110,9 +120,12 @@ test('with sampling on all ports, packets between hosts are in two pools', () =>
 })
 
 test('the past goes on into the present: history at its own rate, then the live one', async () => {
-  let now = NOON
   const live: SimulatedExporter[] = []
-  const simulator = createSimulator({ ...SMALL, sampling: 100 }, { clock: { now: () => now }, send: (_bytes, exporter) => live.push(exporter) }, { startAt: NOON - 10 * 60_000 })
+  const simulator = createSimulator(
+    { ...SMALL, sampling: 100 },
+    { clock: { now: () => NOON }, send: (_bytes, exporter) => live.push(exporter) },
+    { startAt: NOON - 10 * 60_000 },
+  )
   const times: number[] = []
   const rates = new Set<number>()
   await simulator.backfill({ sampling: 500 }, (bytes, sentAt) => {
@@ -122,7 +135,11 @@ test('the past goes on into the present: history at its own rate, then the live 
   })
   assert.equal(live.length, 0)
   assert.deepEqual([...rates], [500])
-  assert.ok(times.every((time, i) => time > NOON - 10 * 60_000 && time <= NOON && (i === 0 || time >= (times[i - 1] as number))))
+  assert.ok(
+    times.every(
+      (time, i) => time > NOON - 10 * 60_000 && time <= NOON && (i === 0 || time >= (times[i - 1] as number)),
+    ),
+  )
   assert.equal(simulator.now(), NOON)
   const packets = simulator.counts.packets
   for (let i = 0; i < 10; i++) simulator.step()
@@ -133,7 +150,11 @@ test('the past goes on into the present: history at its own rate, then the live 
 
 test('history ends when it is told to', async () => {
   const stop = new AbortController()
-  const simulator = createSimulator(SMALL, { clock: { now: () => NOON }, send: () => {} }, { startAt: NOON - 86_400_000 })
+  const simulator = createSimulator(
+    SMALL,
+    { clock: { now: () => NOON }, send: () => {} },
+    { startAt: NOON - 86_400_000 },
+  )
   await simulator.backfill({ signal: stop.signal }, () => stop.abort())
   assert.ok(simulator.now() < NOON - 43_200_000)
 })
@@ -144,7 +165,11 @@ test('a configuration that can not be is refused with a sentence', () => {
 })
 
 test('one host with one machine is a data center too, and so are many of them', () => {
-  for (const [hosts, vms] of [[1, 1], [2, 3], [40, 700]] as const) {
+  for (const [hosts, vms] of [
+    [1, 1],
+    [2, 3],
+    [40, 700],
+  ] as const) {
     for (const protocol of ['mixed', 'ipfix'] as const) {
       const { counts } = simulateMinutes({ ...SMALL, protocol, hosts, vms }, 1, () => {})
       assert.ok(counts.packets > 300_000 && counts.datagrams > 0, `${hosts} ${vms} ${protocol}`)

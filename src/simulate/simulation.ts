@@ -64,13 +64,20 @@ export class Simulation {
     this.output = output
     this.now = startedAt
     this.center = buildDataCenter(config)
-    this.traffic = new Traffic(planConversations(this.center, config), config.seed, startedAt, (lane, packets, frame, ipBytes, flags) =>
-      this.train(lane, packets, frame, ipBytes, flags),
+    this.traffic = new Traffic(
+      planConversations(this.center, config),
+      config.seed,
+      startedAt,
+      (lane, packets, frame, ipBytes, flags) => this.train(lane, packets, frame, ipBytes, flags),
     )
-    this.truth = output.truth === undefined ? undefined : new Truth(this.center, startedAt, (row) => output.truth?.(row))
+    this.truth =
+      output.truth === undefined ? undefined : new Truth(this.center, startedAt, (row) => output.truth?.(row))
     this.exporters = this.createExporters(startedAt)
     for (const port of this.center.hosts.flatMap((host) => host.ports)) {
-      this.samplers.set(port, new Sampler(config.sampling, new Random(config.seed, `sampler ${port.host.name} ${port.ifIndex}`)))
+      this.samplers.set(
+        port,
+        new Sampler(config.sampling, new Random(config.seed, `sampler ${port.host.name} ${port.ifIndex}`)),
+      )
     }
   }
 
@@ -114,7 +121,15 @@ export class Simulation {
     }
   }
 
-  private sampleAt(lane: Lane, port: Port, second: boolean, packets: number, frame: number, ipBytes: number, flags: number): void {
+  private sampleAt(
+    lane: Lane,
+    port: Port,
+    second: boolean,
+    packets: number,
+    frame: number,
+    ipBytes: number,
+    flags: number,
+  ): void {
     const sampler = this.samplers.get(port) as Sampler
     const exporter = this.switches[port.host.index] as SwitchExporter
     if (sampler.rate === 1 && exporter.takesTrains) {
@@ -123,7 +138,7 @@ export class Simulation {
       exporter.sample(lane, second, sampler, packets, ipBytes, frame, flags, this.now)
       return
     }
-    for (let left = packets; left > 0; ) {
+    for (let left = packets; left > 0;) {
       const position = sampler.next(left)
       if (position === 0) return
       left -= position
@@ -137,7 +152,13 @@ export class Simulation {
     const exporters: SimulatedExporter[] = []
     const create = (host: Host, protocol: ExportProtocol): ((bytes: Uint8Array) => void) => {
       const index = exporters.length
-      const exporter = { index, name: host.name, protocol, address: ipText(host.address), loopback: `127.10.${(index + 1) >> 8}.${(index + 1) & 0xff}` }
+      const exporter = {
+        index,
+        name: host.name,
+        protocol,
+        address: ipText(host.address),
+        loopback: `127.10.${(index + 1) >> 8}.${(index + 1) & 0xff}`,
+      }
       exporters.push(exporter)
       return (bytes) => {
         this.counts.datagrams++
@@ -155,7 +176,13 @@ export class Simulation {
           continue
         }
       }
-      const meter = new MeterSwitch(host, protocol as Exclude<ExportProtocol, 'sflow'>, this.config, startedAt, create(host, protocol))
+      const meter = new MeterSwitch(
+        host,
+        protocol as Exclude<ExportProtocol, 'sflow'>,
+        this.config,
+        startedAt,
+        create(host, protocol),
+      )
       // Its host agent only counts: both move with the clock as one.
       const agent = this.config.protocol === 'mixed' ? this.agents.at(-1) : undefined
       this.switches.push(agent === undefined ? meter : beside(meter, agent))

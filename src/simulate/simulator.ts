@@ -44,7 +44,10 @@ export interface Simulator {
    * Makes the past up to now, coarsely: each datagram with the virtual time at which it was sent. Call it before `start`, which then
    * goes on from there. Needs `startAt` to lie in the past.
    */
-  backfill(options: BackfillOptions, onDatagram: (datagram: Uint8Array, sentAt: Millis, exporter: SimulatedExporter) => void): Promise<void>
+  backfill(
+    options: BackfillOptions,
+    onDatagram: (datagram: Uint8Array, sentAt: Millis, exporter: SimulatedExporter) => void,
+  ): Promise<void>
   /** Runs with the clock until stopped. */
   start(): void
   stop(): void
@@ -57,13 +60,18 @@ const LATEST = 3000
 const TIMER = 50
 
 /** Creates a simulator; nothing happens before `backfill`, `start` or `step`. Throws a UserError if the configuration can't be. */
-export function createSimulator(given: Partial<SimulatorConfig>, deps: SimulatorDeps, timing: SimulatorTiming = {}): Simulator {
+export function createSimulator(
+  given: Partial<SimulatorConfig>,
+  deps: SimulatorDeps,
+  timing: SimulatorTiming = {},
+): Simulator {
   const config = simulatorConfig(given)
   const { clock } = deps
   const speed = timing.speed ?? 1
   let intoThePast: ((datagram: Uint8Array, sentAt: Millis, exporter: SimulatedExporter) => void) | undefined
   const simulation = new Simulation(config, roundDown(timing.startAt ?? clock.now(), HISTORY_ROUND), {
-    datagram: (bytes, exporter, now) => (intoThePast === undefined ? deps.send(bytes, exporter) : intoThePast(bytes, now, exporter)),
+    datagram: (bytes, exporter, now) =>
+      intoThePast === undefined ? deps.send(bytes, exporter) : intoThePast(bytes, now, exporter),
     ...(deps.truth === undefined ? {} : { truth: deps.truth }),
   })
   let timer: ReturnType<typeof setInterval> | undefined
@@ -120,7 +128,8 @@ export function createSimulator(given: Partial<SimulatorConfig>, deps: Simulator
 
 /** Runs a simulation offline for so many minutes of virtual time. Answers the true totals. */
 export function simulateMinutes(
-  given: Partial<SimulatorConfig>, minutes: number,
+  given: Partial<SimulatorConfig>,
+  minutes: number,
   onDatagram: (datagram: Uint8Array, sentAt: Millis, exporter: SimulatedExporter) => void,
   options: { startAt?: Millis; truth?: (row: TruthRow) => void; roundMs?: number } = {},
 ): Simulation {

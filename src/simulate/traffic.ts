@@ -37,7 +37,8 @@ export class Traffic {
 
   /** Everything that the conversations of one of `slots` turns have to send up to now. */
   send(now: Millis, slot: number, slots: number): void {
-    for (let i = slot; i < this.conversations.length; i += slots) this.sendOne(this.conversations[i] as Conversation, now)
+    for (let i = slot; i < this.conversations.length; i += slots)
+      this.sendOne(this.conversations[i] as Conversation, now)
   }
 
   private sendOne(conversation: Conversation, now: Millis): void {
@@ -64,7 +65,13 @@ export class Traffic {
 }
 
 function conversation(plan: ConversationPlan, index: number, random: Random, startedAt: Millis): Conversation {
-  const common = { conversation: index, profile: plan.profile, ipv6: plan.ipv6, sessions: plan.sessions, lifetime: plan.lifetime * 1000 }
+  const common = {
+    conversation: index,
+    profile: plan.profile,
+    ipv6: plan.ipv6,
+    sessions: plan.sessions,
+    lifetime: plan.lifetime * 1000,
+  }
   return {
     plan,
     up: createLane({ ...common, up: true, src: plan.client, dst: plan.server }),

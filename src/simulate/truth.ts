@@ -35,7 +35,14 @@ export class Truth {
   private readonly sent: Float64Array
   private readonly vlans = new Map<number, Float64Array>()
   private readonly total = new Float64Array(FIELDS)
-  private readonly ports: { port: Port; name: string; inPackets: number; inBytes: number; outPackets: number; outBytes: number }[]
+  private readonly ports: {
+    port: Port
+    name: string
+    inPackets: number
+    inBytes: number
+    outPackets: number
+    outBytes: number
+  }[]
   private minute: Millis
 
   constructor(center: DataCenter, startedAt: Millis, onRow: (row: TruthRow) => void) {
@@ -44,9 +51,16 @@ export class Truth {
     this.received = new Float64Array(center.machines.length * FIELDS)
     this.sent = new Float64Array(center.machines.length * FIELDS)
     this.minute = Math.floor(startedAt / MINUTE) * MINUTE
-    this.ports = center.hosts.flatMap((host) => host.ports).map((port) => ({
-      port, name: `${ipText(port.host.address)}:${port.ifIndex}`, inPackets: 0, inBytes: 0, outPackets: 0, outBytes: 0,
-    }))
+    this.ports = center.hosts
+      .flatMap((host) => host.ports)
+      .map((port) => ({
+        port,
+        name: `${ipText(port.host.address)}:${port.ifIndex}`,
+        inPackets: 0,
+        inBytes: 0,
+        outPackets: 0,
+        outBytes: 0,
+      }))
   }
 
   add(lane: Lane, packets: number, frame: number, ipBytes: number): void {
@@ -89,9 +103,24 @@ export class Truth {
     for (const totals of this.vlans.values()) totals.fill(0)
   }
 
-  private row(kind: TruthRow['kind'], name: string, direction: TruthRow['direction'], from: Float64Array, at: number): void {
+  private row(
+    kind: TruthRow['kind'],
+    name: string,
+    direction: TruthRow['direction'],
+    from: Float64Array,
+    at: number,
+  ): void {
     const packets = from[at] as number
-    if (packets > 0) this.onRow({ time: this.minute, kind, name, direction, packets, bytes: from[at + 1] as number, ipBytes: from[at + 2] as number })
+    if (packets > 0)
+      this.onRow({
+        time: this.minute,
+        kind,
+        name,
+        direction,
+        packets,
+        bytes: from[at + 1] as number,
+        ipBytes: from[at + 2] as number,
+      })
   }
 
   private tellPort(before: (typeof this.ports)[number]): void {
@@ -121,4 +150,3 @@ export const TRUTH_HEADER = 'time\tkind\tname\tdirection\tpackets\tbytes\tip_byt
 export function truthLine(row: TruthRow): string {
   return `${new Date(row.time).toISOString()}\t${row.kind}\t${row.name}\t${row.direction}\t${row.packets}\t${row.bytes}\t${row.ipBytes}\n`
 }
-

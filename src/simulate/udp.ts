@@ -22,7 +22,10 @@ export interface UdpSender {
  * Sends datagrams of many exporters to one address. To a loopback address each exporter sends from a loopback address of its
  * own, as if it were another machine; elsewhere all have the machine's, and ports of their own.
  */
-export function createUdpSender(target: { host: string; port: number }, exporters: readonly SimulatedExporter[]): UdpSender {
+export function createUdpSender(
+  target: { host: string; port: number },
+  exporters: readonly SimulatedExporter[],
+): UdpSender {
   const sockets: Socket[] = []
   const loopback = target.host.startsWith('127.')
   let datagrams = 0
@@ -78,7 +81,12 @@ function connected(socket: Socket, target: { host: string; port: number }): Prom
   return new Promise((resolve, reject) => {
     socket.connect(target.port, target.host, (error?: Error) => {
       if (error === undefined || error === null) resolve()
-      else reject(new OperatorError('target_unreachable', `can't send to ${target.host}:${target.port}: ${error.message}`, { cause: error }))
+      else
+        reject(
+          new OperatorError('target_unreachable', `can't send to ${target.host}:${target.port}: ${error.message}`, {
+            cause: error,
+          }),
+        )
     })
   })
 }

@@ -3,12 +3,28 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { Netflow9Encoder, SCOPE, type Netflow9Template } from './encode.ts'
 
-const FLOW: Netflow9Template = { id: 256, fields: [{ type: 8, length: 4 }, { type: 1, length: 8 }, { type: 4, length: 1 }] }
-const OPTIONS: Netflow9Template = { id: 257, scope: [{ type: SCOPE.system, length: 4 }], fields: [{ type: 34, length: 4 }, { type: 35, length: 1 }] }
+const FLOW: Netflow9Template = {
+  id: 256,
+  fields: [
+    { type: 8, length: 4 },
+    { type: 1, length: 8 },
+    { type: 4, length: 1 },
+  ],
+}
+const OPTIONS: Netflow9Template = {
+  id: 257,
+  scope: [{ type: SCOPE.system, length: 4 }],
+  fields: [
+    { type: 34, length: 4 },
+    { type: 35, length: 1 },
+  ],
+}
 
 function encoder(maxBytes?: number): { encoder: Netflow9Encoder; datagrams: Buffer[] } {
   const datagrams: Buffer[] = []
-  const made = new Netflow9Encoder({ sourceId: 77, ...(maxBytes === undefined ? {} : { maxBytes }) }, (datagram) => datagrams.push(Buffer.from(datagram)))
+  const made = new Netflow9Encoder({ sourceId: 77, ...(maxBytes === undefined ? {} : { maxBytes }) }, (datagram) =>
+    datagrams.push(Buffer.from(datagram)),
+  )
   made.uptime = 3000
   made.now = 1_700_000_000_250
   return { encoder: made, datagrams }
@@ -36,11 +52,35 @@ test('templates, options and records are, byte by byte, what RFC 3954 says', () 
   made.flush()
   assert.equal(
     datagrams[0]?.toString('hex'),
-    '00090005' + '00000bb8' + '6553f100' + '00000000' + '0000004d' +
-      '00000014' + '01000003' + '00080004' + '00010008' + '00040001' +
-      '00010018' + '010100040008' + '00010004' + '00220004' + '00230001' + '0000' +
-      '01010010' + '00000000' + '00000190' + '02' + '000000' +
-      '01000020' + '0a000001' + '0000000200000001' + '06' + '0a000001' + '0000000200000002' + '06' + '0000',
+    '00090005' +
+      '00000bb8' +
+      '6553f100' +
+      '00000000' +
+      '0000004d' +
+      '00000014' +
+      '01000003' +
+      '00080004' +
+      '00010008' +
+      '00040001' +
+      '00010018' +
+      '010100040008' +
+      '00010004' +
+      '00220004' +
+      '00230001' +
+      '0000' +
+      '01010010' +
+      '00000000' +
+      '00000190' +
+      '02' +
+      '000000' +
+      '01000020' +
+      '0a000001' +
+      '0000000200000001' +
+      '06' +
+      '0a000001' +
+      '0000000200000002' +
+      '06' +
+      '0000',
   )
 })
 
@@ -58,7 +98,10 @@ test('records go on in the next datagram when one is full, in order, and the seq
         assert.equal(datagram.readUInt16BE(22), datagram.length - 20)
         for (let at = 24, n = 0; n < datagram.readUInt16BE(2); n++, at += 13) seen.push(datagram.readUInt32BE(at + 8))
       }
-      assert.deepEqual(seen, Array.from({ length: count }, (_, i) => i))
+      assert.deepEqual(
+        seen,
+        Array.from({ length: count }, (_, i) => i),
+      )
     }),
   )
 })

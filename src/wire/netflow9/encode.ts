@@ -66,7 +66,10 @@ export class Netflow9Encoder {
   template(template: Netflow9Template): void {
     const scope = template.scope ?? []
     const fields = scope.length + template.fields.length
-    this.open(template.scope === undefined ? TEMPLATE_SET : OPTIONS_SET, (template.scope === undefined ? 4 : 6) + 4 * fields)
+    this.open(
+      template.scope === undefined ? TEMPLATE_SET : OPTIONS_SET,
+      (template.scope === undefined ? 4 : 6) + 4 * fields,
+    )
     this.u16(template.id)
     if (template.scope === undefined) {
       this.u16(fields)

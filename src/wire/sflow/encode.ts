@@ -1,3 +1,5 @@
+import type { HostAdapter, HostCpu, HostDiskIo, HostMemory, IfCounters, NetIo, VirtDiskIo } from './counter-values.ts'
+
 // Writes sFlow version 5 datagrams (sFlow.org, sflow_version_5.txt; host structures: sflow_host.txt) into one reused buffer.
 // Everything is XDR: big-endian, each item padded to 4 bytes.
 //
@@ -98,8 +100,14 @@ export class SflowEncoder {
   // flow_sample (0:1)      sequence · source_id (class << 24 | index) · sampling_rate · sample_pool · drops · input · output · n · records
   // flow_sample_expanded (0:3)  sequence · class · index · sampling_rate · sample_pool · drops · input format, value · output format, value · n · records
   beginFlowSample(
-    sequence: number, sourceClass: number, sourceIndex: number, samplingRate: number, samplePool: number, drops: number,
-    input: number, output: number,
+    sequence: number,
+    sourceClass: number,
+    sourceIndex: number,
+    samplingRate: number,
+    samplePool: number,
+    drops: number,
+    input: number,
+    output: number,
   ): void {
     this.beginSample(this.expanded ? SAMPLE.flowExpanded : SAMPLE.flow)
     this.u32(sequence)
@@ -179,20 +187,42 @@ export class SflowEncoder {
 
   /** sampled_ipv4 (0:3): length · protocol · src · dst · src_port · dst_port · tcp_flags · tos. Addresses are 4 bytes. */
   sampledIpv4(
-    length: number, protocol: number, src: Uint8Array, dst: Uint8Array, srcPort: number, dstPort: number, tcpFlags: number, tos: number,
+    length: number,
+    protocol: number,
+    src: Uint8Array,
+    dst: Uint8Array,
+    srcPort: number,
+    dstPort: number,
+    tcpFlags: number,
+    tos: number,
   ): void {
     this.sampledIp(3, length, protocol, src, dst, srcPort, dstPort, tcpFlags, tos)
   }
 
   /** sampled_ipv6 (0:4): as sampled_ipv4 with 16-byte addresses and the traffic class last. */
   sampledIpv6(
-    length: number, protocol: number, src: Uint8Array, dst: Uint8Array, srcPort: number, dstPort: number, tcpFlags: number, priority: number,
+    length: number,
+    protocol: number,
+    src: Uint8Array,
+    dst: Uint8Array,
+    srcPort: number,
+    dstPort: number,
+    tcpFlags: number,
+    priority: number,
   ): void {
     this.sampledIp(4, length, protocol, src, dst, srcPort, dstPort, tcpFlags, priority)
   }
 
   private sampledIp(
-    tag: number, length: number, protocol: number, src: Uint8Array, dst: Uint8Array, srcPort: number, dstPort: number, tcpFlags: number, tos: number,
+    tag: number,
+    length: number,
+    protocol: number,
+    src: Uint8Array,
+    dst: Uint8Array,
+    srcPort: number,
+    dstPort: number,
+    tcpFlags: number,
+    tos: number,
   ): void {
     this.beginRecord(tag)
     this.u32(length)
@@ -459,108 +489,4 @@ export class SflowEncoder {
 function isIpv4(address: Uint8Array): boolean {
   for (let i = 0; i < 10; i++) if (address[i] !== 0) return false
   return address[10] === 0xff && address[11] === 0xff
-}
-
-/** Octets and packets count from when the agent started and wrap as the field does. */
-export interface IfCounters {
-  ifIndex: number
-  ifType: number
-  ifSpeed: number
-  /** 0 unknown, 1 full duplex, 2 half duplex, 3 in, 4 out. */
-  ifDirection: number
-  /** bit 0 admin up, bit 1 oper up */
-  ifStatus: number
-  inOctets: number
-  inUcastPkts: number
-  inMulticastPkts: number
-  inBroadcastPkts: number
-  inDiscards: number
-  inErrors: number
-  inUnknownProtos: number
-  outOctets: number
-  outUcastPkts: number
-  outMulticastPkts: number
-  outBroadcastPkts: number
-  outDiscards: number
-  outErrors: number
-  promiscuousMode: number
-}
-
-export interface HostAdapter {
-  readonly ifIndex: number
-  readonly macs: readonly Uint8Array[]
-}
-
-export interface HostCpu {
-  loadOne: number
-  loadFive: number
-  loadFifteen: number
-  procRun: number
-  procTotal: number
-  cpuNum: number
-  /** MHz */
-  cpuSpeed: number
-  /** Seconds. */
-  uptime: number
-  cpuUser: number
-  cpuNice: number
-  cpuSystem: number
-  cpuIdle: number
-  cpuWio: number
-  cpuIntr: number
-  cpuSintr: number
-  interrupts: number
-  contexts: number
-  cpuSteal: number
-  cpuGuest: number
-  cpuGuestNice: number
-}
-
-export interface HostMemory {
-  total: number
-  free: number
-  shared: number
-  buffers: number
-  cached: number
-  swapTotal: number
-  swapFree: number
-  pageIn: number
-  pageOut: number
-  swapIn: number
-  swapOut: number
-}
-
-export interface HostDiskIo {
-  total: number
-  free: number
-  /** Fullest partition, hundredths of a percent. */
-  partMaxUsed: number
-  reads: number
-  bytesRead: number
-  readTime: number
-  writes: number
-  bytesWritten: number
-  writeTime: number
-}
-
-export interface VirtDiskIo {
-  capacity: number
-  allocation: number
-  available: number
-  readRequests: number
-  bytesRead: number
-  writeRequests: number
-  bytesWritten: number
-  errors: number
-}
-
-export interface NetIo {
-  bytesIn: number
-  packetsIn: number
-  errorsIn: number
-  dropsIn: number
-  bytesOut: number
-  packetsOut: number
-  errorsOut: number
-  dropsOut: number
 }
