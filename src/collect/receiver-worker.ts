@@ -3,6 +3,7 @@ import { parentPort, receiveMessageOnPort, workerData, type MessagePort } from '
 import { systemClock } from '../base/clock.ts'
 import { OperatorError } from '../base/errors.ts'
 import type { Datagram } from './ingest.ts'
+import { inlineDecoders } from './inlining.ts'
 import { createNetflowIngest } from './netflow.ts'
 import { createSflowIngest } from './sflow.ts'
 import type { Listener } from './receive.ts'
@@ -35,6 +36,7 @@ type Sockets = Pick<RecvmmsgSockets | DgramSockets, 'listeners' | 'readDrops' | 
 
 async function run(port: MessagePort, { config, control, states }: ReceiverWorkerData): Promise<void> {
   const post = (message: FromReceiver): void => port.postMessage(message)
+  inlineDecoders()
   const ingestDeps = { clock: systemClock }
   let sockets: Sockets | undefined
   const core = createReceiverCore(config, {
