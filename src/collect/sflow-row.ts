@@ -1,10 +1,10 @@
 // One sFlow flow sample or discarded packet → one row of the batch.
 import type { FlowBatch } from '../flow/flow-batch.ts'
+import { v4Into, v6Into } from '../packet/columns.ts'
 import { dissect, TUNNEL } from '../packet/dissect.ts'
 import { SAMPLE, type SflowReader } from '../wire/sflow/reader.ts'
 import { FLOW_STRUCTURES } from '../wire/sflow/structures.ts'
 
-const MAPPED = 0xffff0000
 const INGRESS = 1
 const EGRESS = 2
 /** forwardingStatus 128 (IANA element 89): dropped, for a reason that `discard_reason` holds. */
@@ -332,16 +332,4 @@ function tunnelKind(protocol: number, port: number, version: number): number {
   if (port === 6081) return TUNNEL.geneve
   if (port === 2152) return TUNNEL.gtp
   return port === 3544 ? TUNNEL.teredo : TUNNEL.other
-}
-
-function v4Into(view: DataView, at: number, into: Uint32Array, row: number): void {
-  into[4 * row + 2] = MAPPED
-  into[4 * row + 3] = view.getUint32(at, true)
-}
-
-function v6Into(view: DataView, at: number, into: Uint32Array, row: number): void {
-  into[4 * row] = view.getUint32(at, true)
-  into[4 * row + 1] = view.getUint32(at + 4, true)
-  into[4 * row + 2] = view.getUint32(at + 8, true)
-  into[4 * row + 3] = view.getUint32(at + 12, true)
 }

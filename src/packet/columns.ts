@@ -86,3 +86,19 @@ export function clearNetwork(out: PacketColumns, row: number): void {
   out.icmp_type[row] = 0
   out.icmp_code[row] = 0
 }
+
+const MAPPED = 0xffff0000
+
+/** Writes the IPv4 address at `at` into a row of an address column, mapped (::ffff:a.b.c.d). The row's first two words stay. */
+export function v4Into(v: DataView, at: number, into: Uint32Array, row: number): void {
+  into[4 * row + 2] = MAPPED
+  into[4 * row + 3] = v.getUint32(at, true)
+}
+
+/** Writes the IPv6 address at `at` into a row of an address column. */
+export function v6Into(v: DataView, at: number, into: Uint32Array, row: number): void {
+  into[4 * row] = v.getUint32(at, true)
+  into[4 * row + 1] = v.getUint32(at + 4, true)
+  into[4 * row + 2] = v.getUint32(at + 8, true)
+  into[4 * row + 3] = v.getUint32(at + 12, true)
+}

@@ -1,6 +1,6 @@
 // Packet headers → columns, from the first byte inwards through every tunnel known here. Nothing is allocated and
 // nothing throws; a packet cut anywhere keeps what was read before the cut. Every read is checked against `end`.
-import { clearNetwork, type PacketColumns } from './columns.ts'
+import { clearNetwork, type PacketColumns, v4Into, v6Into } from './columns.ts'
 
 /** What a packet starts with: the sFlow `header_protocol` numbers (sFlow v5, enum header_protocol). */
 export const START = { ethernet: 1, ppp: 7, ipv4: 11, ipv6: 12, mpls: 13 } as const
@@ -38,7 +38,6 @@ export const TUNNEL = {
 const MAX_DEPTH = 4
 
 const ETHERNET_BRIDGED = 0x6558
-const MAPPED = 0xffff0000
 
 /**
  * Dissects `length` bytes from `offset` into `row`, which must be zeroed. Inside a tunnel the row describes the innermost packet;
@@ -379,18 +378,6 @@ function ipv6Cut(v: DataView, at: number, have: number, o: PacketColumns, row: n
   if (have < 24) return SEEN.cut
   v6Into(v, at + 8, o.src_addr, row)
   return SEEN.network | SEEN.cut
-}
-
-function v4Into(v: DataView, at: number, into: Uint32Array, row: number): void {
-  into[4 * row + 2] = MAPPED
-  into[4 * row + 3] = v.getUint32(at, true)
-}
-
-function v6Into(v: DataView, at: number, into: Uint32Array, row: number): void {
-  into[4 * row] = v.getUint32(at, true)
-  into[4 * row + 1] = v.getUint32(at + 4, true)
-  into[4 * row + 2] = v.getUint32(at + 8, true)
-  into[4 * row + 3] = v.getUint32(at + 12, true)
 }
 
 function transport(
