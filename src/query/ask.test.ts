@@ -127,6 +127,28 @@ test('either side counts a flow for both of its ends, and once where both are th
   assert.deepEqual(figures([sides.other as Row]), [[250, 3, 2]])
 })
 
+test('what is beyond a long list of either side is counted once too', async () => {
+  const from = T + 30 * MINUTE
+  // 1200 flows between 1201 addresses in a chain: each address but the ends has two of them.
+  await store.execute(`INSERT INTO flows (time_received, src_addr, dst_addr, sampling_rate, bytes, packets, counted)
+    SELECT fromUnixTimestamp64Milli(toInt64(${from}), 'UTC'), toIPv6(concat('::a:', hex(number))), toIPv6(concat('::a:', hex(number + 1))), 1, 1 + number, 1, true FROM numbers(1200)`)
+  const asked = { from, to: from + MINUTE, by: ['ip'] }
+  for (const limit of [200, 400]) {
+    const answer = await ask.top({ ...asked, limit })
+    // The greatest addresses are the last of the chain, all but the very last: flow n lies between n and n + 1.
+    const least = Math.min(
+      ...answer.rows.map((row) => Number.parseInt(String(row.key['ip']).split(':').pop() ?? '', 16)),
+    )
+    const rest = Array.from({ length: least - 1 }, (_, n) => n + 1).reduce((sum, bytes) => sum + bytes, 0)
+    assert.deepEqual(
+      [answer.groups, answer.other?.flows, answer.other?.bytes],
+      [1201, least - 1, rest],
+      `limit ${limit}`,
+    )
+    assert.equal(answer.total.bytes, (1200 * 1201) / 2)
+  }
+})
+
 test('values are text as people write them', async () => {
   const answer = await ask.top({
     ...range,

@@ -53,6 +53,8 @@ const LIMITS = { top: [20, 10_000], series: [8, 100], flows: [100, 10_000], matr
 
 export function createAsk(config: AskConfig, deps: AskDeps): Ask {
   const inTurn = createTurns(config.atOnce ?? 2, LONGEST_QUEUE)
+  // Completion has a lane of its own: who types a filter doesn't wait for who asks.
+  const inPassing = createTurns(1, LONGEST_QUEUE)
   const underWay = new Map<string, AbortController>()
   const filterOptions = deps.exporterAddresses ? { exporterAddresses: deps.exporterAddresses } : {}
 
@@ -60,6 +62,7 @@ export function createAsk(config: AskConfig, deps: AskDeps): Ask {
     asked: Asked,
     options: AskOptions,
     work: (prepared: Prepared, run: Run) => Promise<T>,
+    turn = inTurn,
   ): Promise<T> {
     const prepared = prepare(asked, filterOptions)
     const controller = new AbortController()
@@ -75,7 +78,7 @@ export function createAsk(config: AskConfig, deps: AskDeps): Ask {
       ...(config.maxMemoryBytes === undefined ? {} : { maxMemoryBytes: config.maxMemoryBytes }),
     }
     try {
-      return await inTurn(signal, () => work(prepared, startRun(deps.store, prepared.params, limits, signal)))
+      return await turn(signal, () => work(prepared, startRun(deps.store, prepared.params, limits, signal)))
     } catch (error) {
       // One statement failed: the others of the same question need not end.
       controller.abort()
@@ -104,7 +107,8 @@ export function createAsk(config: AskConfig, deps: AskDeps): Ask {
       dimensionNamed(column)
       const to = deps.clock.now() + 60_000
       const asked = { from: to - 6 * 3_600_000, to, by: [column], timeoutMs: VALUES_TIMEOUT_MS, uncounted: true }
-      return asking(asked, options, (prepared, run) => valuesOf(prepared, prefix, limitOf(most, 20, 200), run))
+      const limitTo = limitOf(most, 20, 200)
+      return asking(asked, options, (prepared, run) => valuesOf(prepared, prefix, limitTo, run), inPassing)
     },
     cancel: (id) => {
       const controller = underWay.get(id)

@@ -1,5 +1,5 @@
 import type { Cell } from '../store/store.ts'
-import { codesOf, groupedSql, groupingBy, keyOf, type Grouping } from './group.ts'
+import { codesOf, greatestSql, groupedSql, groupingBy, keyOf, type Grouping } from './group.ts'
 import {
   SUM_NAMES,
   UNSAMPLED,
@@ -28,6 +28,9 @@ export interface TopAnswer {
   tookMs: number
   samplingRates: number[]
 }
+
+/** Keys that a statement can hold by value: the engine reads at most 256 kB of text. */
+const MOST_CODES = 300
 
 interface Found {
   readonly cells: readonly Cell[]
@@ -101,6 +104,7 @@ async function otherSums(
       totals,
       found.map((f) => f.sums),
     )
+  if (found.length > MOST_CODES) return otherBySet(prepared, grouping, found.length, run)
   const codes = codesOf(
     grouping,
     found.map((f) => f.cells),
@@ -122,6 +126,16 @@ async function otherSums(
     totals,
     inside.map((cells) => sumsOf(cells, groups.length)),
   )
+}
+
+/** The same where the keys are too many to be written into a statement. */
+async function otherBySet(prepared: Prepared, grouping: Grouping, limit: number, run: Run): Promise<Sums> {
+  const set = greatestSql(prepared, grouping, limit, prepared.from, prepared.to)
+  const inside = grouping.sides.map((side) => `(${side.join(', ')}) IN (${set})`).join(' OR ')
+  const answer = await run.query(
+    `SELECT ${sumsSql(prepared.metric)} FROM flows WHERE ${where(prepared, prepared.from, prepared.to, `NOT (${inside})`)}`,
+  )
+  return sumsOf(answer.rows[0] as readonly Cell[], 0)
 }
 
 /** The sums over all rows, each once. */
