@@ -19,7 +19,7 @@ import { RouterProvider } from '@tanstack/react-router'
 import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
 import { ColourBook } from './parts/colours.tsx'
-import { createConsoleRouter } from './router.tsx'
+import { createConsoleRouter, fetchPages } from './router.tsx'
 
 const queries = new QueryClient({
   defaultOptions: { queries: { staleTime: 2000, retry: 1, retryDelay: 800, refetchOnWindowFocus: false } },
@@ -48,3 +48,7 @@ if (root) {
     </StrictMode>,
   )
 }
+
+/** Long enough for the first page to have its data. */
+const REST_MS = 4000
+setTimeout(() => void fetchPages(), REST_MS)

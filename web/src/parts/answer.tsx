@@ -2,6 +2,7 @@
 import type { ReactNode } from 'react'
 import type { Asked } from '../api/questions.ts'
 import { countText, samplingText } from '../figures/units.ts'
+import { problemFrom } from '../api/client.ts'
 import { Failure } from './states.tsx'
 
 interface Shown {
@@ -18,11 +19,18 @@ export interface AnswerProps<T> {
   readonly children: (data: T) => ReactNode
 }
 
+/** The banner over the page says that the server is away: no need to say it in each card that still shows something. */
+function isUnreachable(error: Error): boolean {
+  return problemFrom(error).type === 'unreachable'
+}
+
 /** The old picture stays while a new one is on its way; a failure is said above it, never instead of it. */
 export function Answer<T>({ of, height, children }: AnswerProps<T>) {
   return (
     <>
-      {of.error ? <Failure error={of.error} since={of.errorUpdatedAt} retry={() => void of.refetch()} /> : null}
+      {of.error && !(of.data !== undefined && isUnreachable(of.error)) ? (
+        <Failure error={of.error} since={of.errorUpdatedAt} retry={() => void of.refetch()} />
+      ) : null}
       {of.data === undefined ? (
         of.error ? null : (
           <div style={{ minHeight: height ?? 80 }} aria-busy="true" />

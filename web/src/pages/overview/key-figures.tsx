@@ -37,7 +37,7 @@ export function KeyFigures() {
   const half = data ? ((data.total.high - data.total.low) / 2) * (8 / seconds) : 0
   return (
     <>
-      {now.error ? (
+      {now.error && now.data === undefined ? (
         <div className="card">
           <Failure error={now.error} since={now.errorUpdatedAt} retry={() => void now.refetch()} />
         </div>

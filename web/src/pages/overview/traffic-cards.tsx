@@ -109,7 +109,7 @@ function BesideCard({ series, over }: { readonly series: Answered<SeriesAnswer> 
               <th scope="col" className="num">
                 Average
               </th>
-              <th scope="col" className="bar-cell">
+              <th scope="col" className="bar-here">
                 <span className="sr">Share</span>
               </th>
             </tr>
@@ -131,7 +131,7 @@ function BesideCard({ series, over }: { readonly series: Answered<SeriesAnswer> 
                 </td>
                 <td className="num">{rateText('bytes', row.now)}</td>
                 <td className="num">{rateText('bytes', row.average)}</td>
-                <td className="bar-cell">
+                <td className="bar-here">
                   <Bar share={row.average / most} colour={row.other ? 'var(--other)' : paint(row.key)} />
                 </td>
               </tr>
