@@ -7,7 +7,9 @@ import { randomFrom, setTime } from '../src/store/store.fixture.ts'
 const INSIDE = 20_000
 const OUTSIDE = 200_000
 const EXPORTERS = 50
-const SERVICES = [443, 80, 53, 22, 25, 123, 3389, 8080, 993, 5432, 6379, 3306, 445, 389, 161, 514, 9100, 2049, 3260, 10_000]
+const SERVICES = [
+  443, 80, 53, 22, 25, 123, 3389, 8080, 993, 5432, 6379, 3306, 445, 389, 161, 514, 9100, 2049, 3260, 10_000,
+]
 
 export interface DiverseRows {
   readonly names: readonly string[]
@@ -32,7 +34,16 @@ export function createDiverseRows(seed: number, startAt: number, rowsPerSecond: 
       bytes.set([(hashed >>> 24) & 255, (hashed >>> 16) & 255, (hashed >>> 8) & 255, hashed & 255], 12)
       return
     }
-    bytes.set([0xff, 0xff, ...(inside ? [10, host % 40, (host >> 8) & 255, host & 255] : [23 + (hashed >>> 24) % 180, (hashed >>> 16) & 255, (hashed >>> 8) & 255, hashed & 255])], 10)
+    bytes.set(
+      [
+        0xff,
+        0xff,
+        ...(inside
+          ? [10, host % 40, (host >> 8) & 255, host & 255]
+          : [23 + ((hashed >>> 24) % 180), (hashed >>> 16) & 255, (hashed >>> 8) & 255, hashed & 255]),
+      ],
+      10,
+    )
   }
 
   return {
@@ -53,7 +64,14 @@ export function createDiverseRows(seed: number, startAt: number, rowsPerSecond: 
         setTime(batch.time_received, i, now)
         setTime(batch.time_start, i, now - lasted - 5)
         setTime(batch.time_end, i, now - (random() % 1000))
-        new Uint8Array(batch.exporter.buffer, batch.exporter.byteOffset + i * 16 + 10, 6).set([0xff, 0xff, 192, 0, 2, vlan % EXPORTERS])
+        new Uint8Array(batch.exporter.buffer, batch.exporter.byteOffset + i * 16 + 10, 6).set([
+          0xff,
+          0xff,
+          192,
+          0,
+          2,
+          vlan % EXPORTERS,
+        ])
         batch.protocol[i] = 10
         batch.source_if[i] = vlan
         batch.in_if[i] = outward ? 100 + vlan : 1
@@ -68,7 +86,7 @@ export function createDiverseRows(seed: number, startAt: number, rowsPerSecond: 
         batch.proto[i] = service === 53 || service === 123 ? 17 : 6
         batch.src_port[i] = outward ? client : service
         batch.dst_port[i] = outward ? service : client
-        batch.tcp_flags[i] = batch.proto[i] === 6 ? ([0x1b, 0x02, 0x12, 0x1f] as const)[random() % 4] as number : 0
+        batch.tcp_flags[i] = batch.proto[i] === 6 ? (([0x1b, 0x02, 0x12, 0x1f] as const)[random() % 4] as number) : 0
         batch.ttl[i] = outward ? 64 : 50 + (random() % 8)
         batch.src_as[i] = outward ? 0 : (other % 5000) + 1
         batch.dst_as[i] = outward ? (other % 5000) + 1 : 0
@@ -85,7 +103,12 @@ export function createDiverseRows(seed: number, startAt: number, rowsPerSecond: 
 }
 
 /** Batches of at most `batchRows` rows until there are so many; `take` may keep a batch only until it resolves. */
-export async function diverseRows(rows: number, startAt: number, take: (batch: FlowBatch, names: readonly string[]) => Promise<unknown>, batchRows = BATCH_ROWS): Promise<void> {
+export async function diverseRows(
+  rows: number,
+  startAt: number,
+  take: (batch: FlowBatch, names: readonly string[]) => Promise<unknown>,
+  batchRows = BATCH_ROWS,
+): Promise<void> {
   const source = createDiverseRows(1, startAt, 20_000)
   const batch = new FlowBatch(batchRows)
   for (let left = rows; left > 0; left -= batch.n) {

@@ -40,26 +40,38 @@ export async function simulateRows(
     problem: () => undefined,
   }
   const datagram: Datagram = {
-    bytes: new Uint8Array(0), view: new DataView(new ArrayBuffer(0)), offset: 0, length: 0, receivedAt: 0,
-    source0: 0, source1: 0, source2: 0, source3: 0, sourcePort: 0,
+    bytes: new Uint8Array(0),
+    view: new DataView(new ArrayBuffer(0)),
+    offset: 0,
+    length: 0,
+    receivedAt: 0,
+    source0: 0,
+    source1: 0,
+    source2: 0,
+    source3: 0,
+    sourcePort: 0,
   }
-  const simulator = createSimulator(config, {
-    clock,
-    send(bytes, exporter) {
-      const source = new Uint32Array((parseIp(exporter.loopback) as Uint8Array).buffer)
-      datagram.bytes = bytes
-      datagram.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-      datagram.length = bytes.byteLength
-      datagram.receivedAt = now
-      datagram.source0 = source[0] as number
-      datagram.source1 = source[1] as number
-      datagram.source2 = source[2] as number
-      datagram.source3 = source[3] as number
-      const ingest = exporter.protocol === 'sflow' ? sflow : netflow
-      ingest.datagram(datagram, sink)
+  const simulator = createSimulator(
+    config,
+    {
+      clock,
+      send(bytes, exporter) {
+        const source = new Uint32Array((parseIp(exporter.loopback) as Uint8Array).buffer)
+        datagram.bytes = bytes
+        datagram.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+        datagram.length = bytes.byteLength
+        datagram.receivedAt = now
+        datagram.source0 = source[0] as number
+        datagram.source1 = source[1] as number
+        datagram.source2 = source[2] as number
+        datagram.source3 = source[3] as number
+        const ingest = exporter.protocol === 'sflow' ? sflow : netflow
+        ingest.datagram(datagram, sink)
+      },
     },
-  }, { startAt })
-  for (let left = rows; left > 0; ) {
+    { startAt },
+  )
+  for (let left = rows; left > 0;) {
     simulator.step()
     now = simulator.now()
     sink.metrics.clear()

@@ -31,7 +31,9 @@ interface Life {
 
 async function live(place: Place, first: number, plan: Plan): Promise<Life> {
   const life: Life = { accepted: new Map(), next: first }
-  const server = spawn(process.execPath, [PROGRAM, place.spool, place.data, String(first)], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const server = spawn(process.execPath, [PROGRAM, place.spool, place.data, String(first)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
   const lines = createInterface({ input: server.stdout })
   let engine: number | undefined
   const isUp = new Promise<void>((resolve) => {
@@ -86,7 +88,8 @@ test(`${KILLS} kills of the server and of its engine lose no accepted row and do
     const numbers = await store.queryBytes('SELECT observation FROM flows ORDER BY observation', 'RowBinary')
     const present = new Set(new Uint32Array(Uint8Array.from(numbers).buffer))
     for (const first of firsts) {
-      for (let i = 0; i < (accepted.get(first) as number); i++) assert.ok(present.has(first + i), `row ${first + i} is missing`)
+      for (let i = 0; i < (accepted.get(first) as number); i++)
+        assert.ok(present.has(first + i), `row ${first + i} is missing`)
     }
     assert.equal(loader.status().rowsRejected, 0)
     assert.ok(firsts.length > KILLS)

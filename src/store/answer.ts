@@ -32,7 +32,8 @@ function readerOf(type: string): CellReader | undefined {
   if (inner.every((r) => r === undefined)) return undefined
   const first = inner[0]
   if (wrapped[1] === 'Array') return (cell) => (Array.isArray(cell) && first ? cell.map(first) : cell)
-  if (wrapped[1] === 'Tuple') return (cell) => (Array.isArray(cell) ? cell.map((c: Cell, i) => inner[i]?.(c) ?? c) : cell)
+  if (wrapped[1] === 'Tuple')
+    return (cell) => (Array.isArray(cell) ? cell.map((c: Cell, i) => inner[i]?.(c) ?? c) : cell)
   return first
 }
 

@@ -34,12 +34,17 @@ async function until(condition: () => boolean | Promise<boolean>): Promise<void>
 }
 
 async function runningQueries(store: EmbeddedStore): Promise<number> {
-  const answer = await store.query("SELECT count() FROM system.processes WHERE query LIKE '%sipHash64%' AND query NOT LIKE '%processes%'")
+  const answer = await store.query(
+    "SELECT count() FROM system.processes WHERE query LIKE '%sipHash64%' AND query NOT LIKE '%processes%'",
+  )
   return answer.rows[0]?.[0] as number
 }
 
 async function insertSome(store: EmbeddedStore, rows: number, token: string): Promise<void> {
-  const spool = createSpool({ dir: place.spool, maxBytes: 1e9 }, { clock: systemClock, written: (file) => files.push(join(place.spool, file)) })
+  const spool = createSpool(
+    { dir: place.spool, maxBytes: 1e9 },
+    { clock: systemClock, written: (file) => files.push(join(place.spool, file)) },
+  )
   const files: string[] = []
   await spool.start()
   await spool.write(randomBatch(1, rows, NOW, 1), [''])
@@ -59,7 +64,11 @@ test('an aborted query rejects at once and ends in the engine', async () => {
 
 test('a query that takes too long is ended, one that waits in line too', async () => {
   const store = await start({ readers: 1 })
-  const long = [store.query(LONG, { timeoutMs: 300 }), store.query(LONG, { timeoutMs: 300 }), store.query('SELECT 1', { timeoutMs: 100 })]
+  const long = [
+    store.query(LONG, { timeoutMs: 300 }),
+    store.query(LONG, { timeoutMs: 300 }),
+    store.query('SELECT 1', { timeoutMs: 100 }),
+  ]
   await Promise.all(long.map((query) => assert.rejects(query, { code: 'query_timeout' })))
   assert.deepEqual((await store.query('SELECT 1')).rows, [[1]])
 })
@@ -67,14 +76,19 @@ test('a query that takes too long is ended, one that waits in line too', async (
 test('a query above its memory fails alone, and spills before it fails', async () => {
   const store = await start({ memoryBytes: 2 ** 30, queryMemoryBytes: 400 * 2 ** 20 })
   await assert.rejects(store.query('SELECT groupArray(number) FROM numbers(200000000)'), { code: 'query_memory' })
-  const grouped = await store.query('SELECT count() FROM (SELECT number, count() FROM numbers(20000000) GROUP BY number)')
+  const grouped = await store.query(
+    'SELECT count() FROM (SELECT number, count() FROM numbers(20000000) GROUP BY number)',
+  )
   assert.deepEqual(grouped.rows, [[20_000_000]])
   assert.equal(store.status().state, 'ready')
 })
 
 test('a wrong statement is an error with the reason and harms nothing', async () => {
   const store = await start()
-  await assert.rejects(store.query('SELECT nonsense FROM flows'), (error: OperatorError) => error.code === 'query_failed' && /nonsense/.test(error.message))
+  await assert.rejects(
+    store.query('SELECT nonsense FROM flows'),
+    (error: OperatorError) => error.code === 'query_failed' && /nonsense/.test(error.message),
+  )
   await assert.rejects(store.execute('ALTER TABLE nowhere DROP COLUMN x'), OperatorError)
   assert.deepEqual((await store.query('SELECT count() FROM flows')).rows, [[0]])
 })
@@ -82,7 +96,9 @@ test('a wrong statement is an error with the reason and harms nothing', async ()
 test('inserts go on while every reader is busy', async () => {
   const store = await start({ readers: 2 })
   const abort = new AbortController()
-  const busy = [1, 2, 3, 4].map(() => store.query(LONG, { signal: abort.signal }).catch((error: OperatorError) => error.code))
+  const busy = [1, 2, 3, 4].map(() =>
+    store.query(LONG, { signal: abort.signal }).catch((error: OperatorError) => error.code),
+  )
   await insertSome(store, 1000, 'one')
   abort.abort()
   assert.deepEqual(await Promise.all(busy), Array(4).fill('query_cancelled'))
@@ -108,7 +124,9 @@ test('after the engine was killed, queries under way say so, and the data is the
 test('it stops while a query and an insert are under way', async () => {
   const store = await start()
   const query = assert.rejects(store.query(LONG), { code: 'query_cancelled' })
-  const insert = store.execute('INSERT INTO schema_version SELECT 1, now64(3) FROM numbers(3000000000) WHERE sipHash64(number) = 0').catch((error: OperatorError) => error.code)
+  const insert = store
+    .execute('INSERT INTO schema_version SELECT 1, now64(3) FROM numbers(3000000000) WHERE sipHash64(number) = 0')
+    .catch((error: OperatorError) => error.code)
   await until(async () => (await runningQueries(store)) === 2)
   const { pid } = store.status()
   await store.stop()
@@ -130,13 +148,20 @@ test('it stops while it starts', async () => {
 test('a second server over the same directory is refused with the reason', async () => {
   await start()
   const second = createEmbeddedStore({ dir: place.data }, { clock: systemClock })
-  await assert.rejects(second.start(), (error: OperatorError) => error.code === 'store_locked' && /another server/.test(error.message) && error.hint !== undefined)
+  await assert.rejects(
+    second.start(),
+    (error: OperatorError) =>
+      error.code === 'store_locked' && /another server/.test(error.message) && error.hint !== undefined,
+  )
 })
 
 test('a directory that cannot be one is refused with the reason', async () => {
   await writeFile(join(place.dir, 'file'), '')
   const store = createEmbeddedStore({ dir: join(place.dir, 'file', 'data') }, { clock: systemClock })
-  await assert.rejects(store.start(), (error: OperatorError) => error.code === 'store_directory' && error.hint !== undefined)
+  await assert.rejects(
+    store.start(),
+    (error: OperatorError) => error.code === 'store_directory' && error.hint !== undefined,
+  )
 })
 
 test('when the server is killed its engine ends too, and the next server opens the directory', async () => {
@@ -146,7 +171,9 @@ test('when the server is killed its engine ends too, and the next server opens t
     await store.start()
     store.query(${JSON.stringify(LONG)}).catch(() => undefined)
     console.log(store.status().pid)`
-  const server = spawn(process.execPath, ['--input-type=module-typescript', '-e', script, place.data], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const server = spawn(process.execPath, ['--input-type=module-typescript', '-e', script, place.data], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
   await once(server.stdout, 'data')
   server.kill('SIGKILL')
   const store = await start()
@@ -158,7 +185,9 @@ test('the configured age is followed when it changes, and columns that are missi
   await first.execute('ALTER TABLE flows DROP COLUMN ttl')
   await first.stop()
   const second = await start({ keepDays: 7 })
-  const [[ddl]] = (await second.query("SELECT create_table_query FROM system.tables WHERE name = 'flows'")).rows as [[string]]
+  const [[ddl]] = (await second.query("SELECT create_table_query FROM system.tables WHERE name = 'flows'")).rows as [
+    [string],
+  ]
   assert.match(ddl, /toIntervalDay\(7\)/)
   assert.match(ddl, /`ttl` UInt8/)
   const versions = await second.query('SELECT version FROM schema_version')
@@ -179,15 +208,20 @@ test('rows past the age and above the size are dropped, the oldest first', async
   await store.execute('SYSTEM STOP TTL MERGES flows')
   for (const daysAgo of [41, 3, 2, 1]) {
     const files: string[] = []
-    const spool = createSpool({ dir: place.spool, maxBytes: 1e9 }, { clock: systemClock, written: (file) => files.push(join(place.spool, file)) })
+    const spool = createSpool(
+      { dir: place.spool, maxBytes: 1e9 },
+      { clock: systemClock, written: (file) => files.push(join(place.spool, file)) },
+    )
     await spool.start()
     await spool.write(randomBatch(daysAgo, 20_000, NOW - daysAgo * 86_400_000, 1, daysAgo * 100_000), [''])
     await store.insertFiles('flows', files, `day-${daysAgo}`)
   }
-  const days = async (at: EmbeddedStore): Promise<unknown> => (await at.query('SELECT DISTINCT intDiv(observation, 100000) AS d FROM flows ORDER BY d')).rows.flat()
+  const days = async (at: EmbeddedStore): Promise<unknown> =>
+    (await at.query('SELECT DISTINCT intDiv(observation, 100000) AS d FROM flows ORDER BY d')).rows.flat()
   await store.retain()
   assert.deepEqual(await days(store), [1, 2, 3])
-  const [[bytes]] = (await store.query("SELECT max(bytes_on_disk) FROM system.parts WHERE table = 'flows' AND active")).rows as [[number]]
+  const [[bytes]] = (await store.query("SELECT max(bytes_on_disk) FROM system.parts WHERE table = 'flows' AND active"))
+    .rows as [[number]]
   await store.stop()
   const smaller = await open(Math.floor(bytes * 2.5))
   await smaller.retain()

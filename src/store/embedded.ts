@@ -10,6 +10,7 @@ import { checkStatement, insertStatement } from './insert.ts'
 import { bindParams } from './literal.ts'
 import { createRetention, type Retention } from './retention.ts'
 import { migrate } from './migrate.ts'
+import type { StoreLog } from './store-log.ts'
 import type { QueryOptions, Store, StoreStatus } from './store.ts'
 
 // The store of a single machine: the chDB engine in a process of its own, started again when it dies.
@@ -34,11 +35,6 @@ export interface EmbeddedStoreConfig {
 export interface EmbeddedStoreDeps {
   readonly clock: Clock
   readonly log?: StoreLog
-}
-
-export interface StoreLog {
-  info(message: string): void
-  warn(message: string): void
 }
 
 export interface EmbeddedStore extends Store {
@@ -88,7 +84,11 @@ export function createEmbeddedStore(config: EmbeddedStoreConfig, deps: EmbeddedS
     engine = mine
     try {
       await mine.request({
-        kind: 'open', dir: config.dir, options: engineOptions(memory), maxReaders: config.readers ?? 3, settings: sessionSettings(queryMemory),
+        kind: 'open',
+        dir: config.dir,
+        options: engineOptions(memory),
+        maxReaders: config.readers ?? 3,
+        settings: sessionSettings(queryMemory),
       }).answer
       await migrate({ execute: (sql) => writeOn(mine, sql), query: (sql) => queryOn(mine, sql) }, schema)
       if (ended) throw storeAway()
@@ -145,7 +145,10 @@ export function createEmbeddedStore(config: EmbeddedStoreConfig, deps: EmbeddedS
     const memoryBytes = Math.min(options.maxMemoryBytes ?? queryMemory, queryMemory)
     if (options.signal?.aborted) return Promise.reject(queryError({ code: 394, message: 'cancelled' }))
     const call = at.request({
-      kind: 'query', sql: bindParams(sql, options.params ?? {}), format, settings: querySettings(timeoutMs, memoryBytes),
+      kind: 'query',
+      sql: bindParams(sql, options.params ?? {}),
+      format,
+      settings: querySettings(timeoutMs, memoryBytes),
     })
     return new Promise((resolve, reject) => {
       const endWith = (code: number): void => {
@@ -162,7 +165,8 @@ export function createEmbeddedStore(config: EmbeddedStoreConfig, deps: EmbeddedS
       options.signal?.addEventListener('abort', aborted, { once: true })
       call.answer.then(
         (bytes) => settle(() => resolve(bytes ?? new Uint8Array(0))),
-        (failure: Error) => settle(() => reject(failure instanceof EngineFailed ? queryError(failure.failure) : failure)),
+        (failure: Error) =>
+          settle(() => reject(failure instanceof EngineFailed ? queryError(failure.failure) : failure)),
       )
     })
   }
@@ -195,7 +199,13 @@ export function createEmbeddedStore(config: EmbeddedStoreConfig, deps: EmbeddedS
     insertFiles: async (table, files, token) => writeOn(ready(), insertStatement(table, files, token)),
     checkFile: async (table, file) => writeOn(ready(), checkStatement(table, file)),
     retain: () => retention.run(),
-    status: () => ({ state, since, restarts, ...(error === undefined ? {} : { error }), ...(engine?.pid === undefined ? {} : { pid: engine.pid }) }),
+    status: () => ({
+      state,
+      since,
+      restarts,
+      ...(error === undefined ? {} : { error }),
+      ...(engine?.pid === undefined ? {} : { pid: engine.pid }),
+    }),
   }
   const retention: Retention = createRetention(
     { keepDays: schema.keepDays, ...(config.maxBytes === undefined ? {} : { maxBytes: config.maxBytes }) },
@@ -238,8 +248,10 @@ function sessionSettings(queryMemory: number): string {
 function querySettings(timeoutMs: number, memoryBytes: number): string {
   const spill = Math.floor(memoryBytes / 2)
   return [
-    `max_execution_time = ${timeoutMs / 1000}`, `max_memory_usage = ${memoryBytes}`,
-    `max_bytes_before_external_group_by = ${spill}`, `max_bytes_before_external_sort = ${spill}`,
+    `max_execution_time = ${timeoutMs / 1000}`,
+    `max_memory_usage = ${memoryBytes}`,
+    `max_bytes_before_external_group_by = ${spill}`,
+    `max_bytes_before_external_sort = ${spill}`,
   ].join(', ')
 }
 
@@ -250,7 +262,11 @@ function prepareDirectory(dir: string): void {
   } catch (cause) {
     const code = (cause as NodeJS.ErrnoException).code ?? ''
     throw new OperatorError('store_directory', `the data directory ${dir} cannot be used (${code})`, {
-      cause, hint: code === 'ENOSPC' ? 'free space on its disk' : 'make it a directory that this user may write to, or name another with --data',
+      cause,
+      hint:
+        code === 'ENOSPC'
+          ? 'free space on its disk'
+          : 'make it a directory that this user may write to, or name another with --data',
     })
   }
 }
@@ -272,18 +288,22 @@ function openError(failure: unknown, lastWords: string, dir: string): OperatorEr
   const message = failure instanceof Error ? failure.message : String(failure)
   if (/Cannot lock file|already running/i.test(lastWords)) {
     return new OperatorError('store_locked', `the data directory ${dir} is in use by another server`, {
-      hint: 'stop the other one, or name another directory with --data', cause: failure,
+      hint: 'stop the other one, or name another directory with --data',
+      cause: failure,
     })
   }
   if (/ERR_DLOPEN|MODULE_NOT_FOUND|Cannot find module|unsupported|prebuilt|libchdb/i.test(message)) {
     return new OperatorError('store_library', `the engine's library cannot be loaded: ${message.split('\n', 1)[0]}`, {
-      hint: `run npm install on this machine; the engine exists for Linux and macOS on x64 and arm64 (this is ${process.platform} ${process.arch})`, cause: failure,
+      hint: `run npm install on this machine; the engine exists for Linux and macOS on x64 and arm64 (this is ${process.platform} ${process.arch})`,
+      cause: failure,
     })
   }
   if (/No space left|ENOSPC|NOT_ENOUGH_SPACE/i.test(message + lastWords)) {
     return new OperatorError('store_disk', `the disk of ${dir} is full`, { hint: 'free space on it', cause: failure })
   }
   const detail = lastWords === '' ? message.split('\n', 1)[0] : lastWords.split('\n').at(-1)
-  return new OperatorError('store_open', `the store in ${dir} cannot be opened: ${detail?.slice(0, 500)}`, { cause: failure, retryable: true })
+  return new OperatorError('store_open', `the store in ${dir} cannot be opened: ${detail?.slice(0, 500)}`, {
+    cause: failure,
+    retryable: true,
+  })
 }
-

@@ -1,6 +1,13 @@
 import { createRequire } from 'node:module'
 import type { Session } from 'chdb'
-import { CANCELLED, type EngineFailure, type EngineReply, type EngineRequest, type Numbered, type QueryRequest } from './engine-protocol.ts'
+import {
+  CANCELLED,
+  type EngineFailure,
+  type EngineReply,
+  type EngineRequest,
+  type Numbered,
+  type QueryRequest,
+} from './engine-protocol.ts'
 
 // The engine's own process. One session runs one statement at a time, so there is one for writing, a few for reading,
 // opened when they are first needed, and one that only ends queries.
@@ -78,7 +85,11 @@ async function run(at: Engine, reader: Reader, job: Job): Promise<void> {
     const result = await reader.session.queryAsync(job.request.sql, { format: job.request.format })
     reply({ id: job.id, ok: true, bytes: result.bytes() })
   } catch (error) {
-    reply({ id: job.id, ok: false, failure: job.cancelled ? { code: CANCELLED, message: 'cancelled' } : failureOf(error) })
+    reply({
+      id: job.id,
+      ok: false,
+      failure: job.cancelled ? { code: CANCELLED, message: 'cancelled' } : failureOf(error),
+    })
   } finally {
     reader.busy = undefined
     dispatch(at)
@@ -102,7 +113,9 @@ async function cancel(at: Engine, target: number): Promise<void> {
   job.cancelled = true
   at.control ??= at.open()
   while (reader.busy === job) {
-    await at.control.queryAsync(`KILL QUERY WHERE Settings['log_comment'] = '${mark(target)}' ASYNC`, { format: 'Null' }).catch(() => undefined)
+    await at.control
+      .queryAsync(`KILL QUERY WHERE Settings['log_comment'] = '${mark(target)}' ASYNC`, { format: 'Null' })
+      .catch(() => undefined)
     await new Promise((resolve) => setTimeout(resolve, KILL_AGAIN_MS))
   }
 }

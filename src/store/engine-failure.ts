@@ -16,24 +16,32 @@ const UNREADABLE = new Set([
 export function queryError(failure: EngineFailure): OperatorError {
   if (MEMORY.has(failure.code)) {
     return new OperatorError('query_memory', 'the query needs more memory than it may have', {
-      hint: 'ask for a shorter time or fewer columns, or raise storage.queryMemory', cause: failure,
+      hint: 'ask for a shorter time or fewer columns, or raise query.maxMemory',
+      cause: failure,
     })
   }
-  if (TIMEOUT.has(failure.code)) return new OperatorError('query_timeout', 'the query took longer than it may', { cause: failure })
-  if (CANCELLED.has(failure.code)) return new OperatorError('query_cancelled', 'the query was cancelled', { cause: failure })
+  if (TIMEOUT.has(failure.code))
+    return new OperatorError('query_timeout', 'the query took longer than it may', { cause: failure })
+  if (CANCELLED.has(failure.code))
+    return new OperatorError('query_cancelled', 'the query was cancelled', { cause: failure })
   return new OperatorError('query_failed', firstLine(failure.message), { cause: failure })
 }
 
 export function writeError(failure: EngineFailure): OperatorError {
   if (MEMORY.has(failure.code) && /total/i.test(failure.message)) {
     return new OperatorError('store_busy', 'the store has no memory left for an insert at the moment', {
-      retryable: true, hint: 'if it lasts, raise storage.memory', cause: failure,
+      retryable: true,
+      hint: 'if it lasts, raise storage.memory',
+      cause: failure,
     })
   }
-  if (UNREADABLE.has(failure.code)) return new OperatorError('insert_rejected', firstLine(failure.message), { cause: failure })
+  if (UNREADABLE.has(failure.code))
+    return new OperatorError('insert_rejected', firstLine(failure.message), { cause: failure })
   if (DISK.has(failure.code) || /No space left|quota exceeded/i.test(failure.message)) {
     return new OperatorError('store_disk', `the store cannot write: ${firstLine(failure.message)}`, {
-      retryable: true, hint: 'free space on the disk of the data directory', cause: failure,
+      retryable: true,
+      hint: 'free space on the disk of the data directory',
+      cause: failure,
     })
   }
   return new OperatorError('store_failed', firstLine(failure.message), { retryable: true, cause: failure })

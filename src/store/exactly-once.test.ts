@@ -81,9 +81,18 @@ test('an insert that is repeated under its token changes nothing, after a kill o
 test('a group becomes one block in each partition', async () => {
   for (let i = 0; i < 6; i++) await write(i * 50_000, 50_000)
   await store.execute('SYSTEM STOP MERGES flows')
-  await store.insertFiles('flows', (await files()).map((file) => join(place.spool, file)), 'group-1')
-  const parts = await store.query("SELECT partition, rows FROM system.parts WHERE table = 'flows' AND active ORDER BY partition")
-  assert.deepEqual(parts.rows, [['20300506', 150_000], ['20300507', 150_000]])
+  await store.insertFiles(
+    'flows',
+    (await files()).map((file) => join(place.spool, file)),
+    'group-1',
+  )
+  const parts = await store.query(
+    "SELECT partition, rows FROM system.parts WHERE table = 'flows' AND active ORDER BY partition",
+  )
+  assert.deepEqual(parts.rows, [
+    ['20300506', 150_000],
+    ['20300507', 150_000],
+  ])
 })
 
 test('a group whose insert was answered, but whose files were not deleted, is not stored twice', async () => {
@@ -109,8 +118,11 @@ test('a group whose insert was answered, but whose files were not deleted, is no
 test('a group that is marked done is only tidied away', async () => {
   await write(0, 10)
   await write(10, 10)
-  const [first, second] = await files() as [string, string]
-  await writeFile(join(place.spool, 'flows-x-2.done'), JSON.stringify({ table: 'flows', files: [first, 'deleted-before.native'] }))
+  const [first, second] = (await files()) as [string, string]
+  await writeFile(
+    join(place.spool, 'flows-x-2.done'),
+    JSON.stringify({ table: 'flows', files: [first, 'deleted-before.native'] }),
+  )
   const loader = await startLoader()
   await loader.drained()
   assert.deepEqual(await stored(), [10, 10])
@@ -132,8 +144,15 @@ test('a file that cannot be read is set aside and the others of its group are st
 for (const [what, spoil] of [
   ['is cut off', (bytes: Buffer) => bytes.subarray(0, bytes.length / 2)],
   ['is empty', () => Buffer.alloc(0)],
-  ['says it holds a billion columns', (bytes: Buffer) => Buffer.concat([Buffer.from([0xff, 0xff, 0xff, 0xff, 0x0f]), bytes])],
-  ['says it holds a billion rows', (bytes: Buffer) => Buffer.concat([bytes.subarray(0, 1), Buffer.from([0xff, 0xff, 0xff, 0xff, 0x07]), bytes.subarray(3)])],
+  [
+    'says it holds a billion columns',
+    (bytes: Buffer) => Buffer.concat([Buffer.from([0xff, 0xff, 0xff, 0xff, 0x0f]), bytes]),
+  ],
+  [
+    'says it holds a billion rows',
+    (bytes: Buffer) =>
+      Buffer.concat([bytes.subarray(0, 1), Buffer.from([0xff, 0xff, 0xff, 0xff, 0x07]), bytes.subarray(3)]),
+  ],
   ['holds noise', (bytes: Buffer) => Buffer.from(bytes.map((b, i) => (i % 7 === 0 ? b ^ 0x5a : b)))],
 ] as const) {
   test(`a file that ${what} does not stop the others`, async () => {
@@ -171,14 +190,17 @@ test('a file that somebody deletes is missed and nothing else', async () => {
   await write(0, 10)
   await write(10, 10)
   const [first, second] = (await files()) as [string, string]
-  await writeFile(join(place.spool, 'flows-y-2.group'), JSON.stringify({ table: 'flows', files: [first, 'gone.native'] }))
+  await writeFile(
+    join(place.spool, 'flows-y-2.group'),
+    JSON.stringify({ table: 'flows', files: [first, 'gone.native'] }),
+  )
   const loader = await startLoader()
   loader.notify(second.replace('.native', '0.native'))
   await loader.drained()
   assert.deepEqual(await stored(), [20, 20])
 })
 
-test('a directory that appears in the spool, or a stranger\'s file, is left alone', async () => {
+test("a directory that appears in the spool, or a stranger's file, is left alone", async () => {
   await mkdir(join(place.spool, 'lost+found'))
   await writeFile(join(place.spool, 'README'), 'hello')
   await write(0, 10)

@@ -42,7 +42,10 @@ function filePattern(files: readonly string[]): string {
   if (first === undefined) throw new BugError('an insert without files')
   const dir = dirname(first)
   if (/[*?{}]/.test(dir)) {
-    throw new OperatorError('store_directory', `the spool directory ${dir} has a character in its name that the engine takes for a pattern: * ? { }`)
+    throw new OperatorError(
+      'store_directory',
+      `the spool directory ${dir} has a character in its name that the engine takes for a pattern: * ? { }`,
+    )
   }
   return files.length === 1 ? first : `${dir}/{${files.map((file) => basename(file)).join(',')}}`
 }

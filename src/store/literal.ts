@@ -9,8 +9,14 @@ export type Params = Readonly<Record<string, Param>>
 const PLACEHOLDER = /\{\s*([A-Za-z_]\w*)\s*:\s*([^{}]+?)\s*\}/g
 const TYPE = /^[A-Za-z0-9_(), '=.-]+$/
 const INTEGER_BITS: Readonly<Record<string, readonly [bits: bigint, signed: boolean]>> = {
-  UInt8: [8n, false], UInt16: [16n, false], UInt32: [32n, false], UInt64: [64n, false],
-  Int8: [8n, true], Int16: [16n, true], Int32: [32n, true], Int64: [64n, true],
+  UInt8: [8n, false],
+  UInt16: [16n, false],
+  UInt32: [32n, false],
+  UInt64: [64n, false],
+  Int8: [8n, true],
+  Int16: [16n, true],
+  Int32: [32n, true],
+  Int64: [64n, true],
 }
 
 /** The statement with its parameters in place. A value that does not fit its type is the user's error. */
@@ -48,7 +54,8 @@ function scalar(name: string, type: string, value: string | number | boolean): s
 
 /** CAST wraps a number that is too large around, without a word. */
 function checkInteger(name: string, text: string, bits: bigint, signed: boolean): void {
-  if (!/^-?\d{1,20}$/.test(text)) throw new UserError(`${name} has to be a whole number, not ${JSON.stringify(text.slice(0, 40))}`)
+  if (!/^-?\d{1,20}$/.test(text))
+    throw new UserError(`${name} has to be a whole number, not ${JSON.stringify(text.slice(0, 40))}`)
   const value = BigInt(text)
   const low = signed ? -(1n << (bits - 1n)) : 0n
   const high = signed ? (1n << (bits - 1n)) - 1n : (1n << bits) - 1n
@@ -59,7 +66,11 @@ function checkInteger(name: string, text: string, bits: bigint, signed: boolean)
 export function quoted(text: string): string {
   let out = "'"
   for (const byte of Buffer.from(text, 'utf8')) {
-    const plain = (byte >= 0x30 && byte <= 0x39) || (byte >= 0x41 && byte <= 0x5a) || (byte >= 0x61 && byte <= 0x7a) || byte === 0x20
+    const plain =
+      (byte >= 0x30 && byte <= 0x39) ||
+      (byte >= 0x41 && byte <= 0x5a) ||
+      (byte >= 0x61 && byte <= 0x7a) ||
+      byte === 0x20
     out += plain ? String.fromCharCode(byte) : `\\x${byte.toString(16).padStart(2, '0')}`
   }
   return `${out}'`

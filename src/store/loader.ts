@@ -1,11 +1,22 @@
-import { open, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { readdir, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock } from '../base/clock.ts'
 import { makeDirectory } from '../base/directory.ts'
 import type { OperatorError } from '../base/errors.ts'
-import type { StoreLog } from './embedded.ts'
+import {
+  deleteGroup,
+  fixGroup,
+  groupOf,
+  markDone,
+  MAX_FILES,
+  recoverGroups,
+  rowsOf,
+  undoGroup,
+  type Group,
+} from './groups.ts'
 import { headerProblem } from './native-header.ts'
 import { parseSpoolFile, type SpoolFile } from './spool-files.ts'
+import type { StoreLog } from './store-log.ts'
 import type { Store } from './store.ts'
 
 // Takes files from the spool to the store, each row once. Files are merged into groups; a group is fixed on disk before
@@ -33,7 +44,9 @@ export interface LoaderStatus {
   readonly filesWaiting: number
   readonly rowsStored: number
   /** Rows by table: in the store, still in the spool, and, of both, those that an earlier life had left in the spool. */
-  readonly tables: Readonly<Record<string, { readonly stored: number; readonly waiting: number; readonly found: number }>>
+  readonly tables: Readonly<
+    Record<string, { readonly stored: number; readonly waiting: number; readonly found: number }>
+  >
   readonly rowsRejected: number
   readonly inserts: number
   /** When the file that waits longest was first seen. */
@@ -53,18 +66,10 @@ export interface Loader {
   status(): LoaderStatus
 }
 
-interface Group {
-  readonly token: string
-  readonly table: string
-  readonly files: readonly string[]
-  stored: boolean
-}
-
 interface Pending extends SpoolFile {
   readonly seen: number
 }
 
-const MAX_FILES = 200
 const LOOK_EVERY_MS = 1000
 const SUSPECT_EVERY = 5
 const STOP_WAIT_MS = 1500
@@ -107,34 +112,10 @@ export function createLoader(config: LoaderConfig, deps: LoaderDeps): Loader {
     for (const file of await readdir(config.dir)) add(file)
   }
 
-  /** Groups that an earlier life left behind: those stored are tidied away, the others come first. */
   async function recover(): Promise<void> {
     makeDirectory(at('rejected'))
-    const names = (await readdir(config.dir)).sort()
-    for (const name of names) if (name.endsWith('.group.tmp')) await rm(at(name), { force: true })
-    for (const name of names) {
-      if (!name.endsWith('.done') && !name.endsWith('.group')) continue
-      const token = name.slice(0, name.lastIndexOf('.'))
-      const manifest = await readManifest(name)
-      if (name.endsWith('.done')) {
-        await discard(token, manifest?.files ?? [])
-        continue
-      }
-      const files = manifest?.files.filter((file) => names.includes(file)) ?? []
-      for (const file of files) grouped.add(file)
-      if (manifest && files.length > 0) underWay.push({ token, table: manifest.table, files, stored: false })
-      else await rm(at(name), { force: true })
-    }
-  }
-
-  /** They are flushed before they get their name, so only a damaged disk makes them unreadable. */
-  async function readManifest(name: string): Promise<{ table: string; files: string[] } | undefined> {
-    try {
-      return JSON.parse(await readFile(at(name), 'utf8')) as { table: string; files: string[] }
-    } catch (error) {
-      deps.log?.warn(`loader: ${at(name)} cannot be read and is dropped: ${(error as Error).message}`)
-      return undefined
-    }
+    underWay.push(...(await recoverGroups(config.dir, deps.log)))
+    for (const group of underWay) for (const file of group.files) grouped.add(file)
   }
 
   /** True if the file is there and begins as it should. */
@@ -154,30 +135,13 @@ export function createLoader(config: LoaderConfig, deps: LoaderDeps): Loader {
   /** The next files of one table that are many enough or have waited long enough. */
   function nextGroup(): Group | undefined {
     for (const table of new Set([...pending.values()].map((file) => file.table))) {
-      const files = [...pending.values()].filter((file) => file.table === table).sort((a, b) => (a.id < b.id ? -1 : 1))
+      const files = [...pending.values()].filter((file) => file.table === table)
       const oldest = files.reduce((least, file) => Math.min(least, file.seen), Infinity)
       const rows = files.reduce((sum, file) => sum + file.rows, 0)
-      if (rows < maxRows && draining === 0 && files.length < MAX_FILES && deps.clock.now() - oldest < waitMs) continue
-      const chosen = choose(files, maxRows)
-      return { token: `${table}-${chosen[0]?.id}-${chosen.length}`, table, files: chosen.map((file) => file.file), stored: false }
+      const isDue = draining > 0 || deps.clock.now() - oldest >= waitMs
+      if (isDue || rows >= maxRows || files.length >= MAX_FILES) return groupOf(table, files, maxRows)
     }
     return undefined
-  }
-
-  async function fix(group: Group): Promise<void> {
-    const temporary = at(`${group.token}.group.tmp`)
-    const handle = await open(temporary, 'w')
-    try {
-      await handle.writeFile(JSON.stringify({ table: group.table, files: group.files }))
-      await handle.datasync()
-    } finally {
-      await handle.close()
-    }
-    await rename(temporary, at(`${group.token}.group`))
-    for (const file of group.files) {
-      pending.delete(file)
-      grouped.add(file)
-    }
   }
 
   function tableOf(name: string): { stored: number; found: number } {
@@ -201,8 +165,9 @@ export function createLoader(config: LoaderConfig, deps: LoaderDeps): Loader {
       rowsStored += rowsOf(group)
       tableOf(group.table).stored += rowsOf(group)
     }
-    await rename(at(`${group.token}.group`), at(`${group.token}.done`)).catch(unlessMissing)
-    await discard(group.token, group.files)
+    await markDone(config.dir, group)
+    await deleteGroup(config.dir, group.token, group.files)
+    for (const file of group.files) grouped.delete(file)
     underWay.shift()
   }
 
@@ -228,7 +193,7 @@ export function createLoader(config: LoaderConfig, deps: LoaderDeps): Loader {
 
   /** A group is one block, so nothing of it was stored if a file could not be read: the others may go in another group. */
   async function dissolve(group: Group, bad: ReadonlyMap<string, string>): Promise<void> {
-    await rm(at(`${group.token}.group`), { force: true })
+    await undoGroup(config.dir, group)
     for (const file of group.files) {
       grouped.delete(file)
       const why = bad.get(file)
@@ -243,12 +208,6 @@ export function createLoader(config: LoaderConfig, deps: LoaderDeps): Loader {
     pending.delete(file)
     await rename(at(file), join(at('rejected'), file))
     deps.log?.warn(`loader: ${file} cannot be read, ${rows} rows are set aside in ${at('rejected')}: ${why}`)
-  }
-
-  async function discard(token: string, files: readonly string[]): Promise<void> {
-    for (const file of files) await rm(at(file), { force: true })
-    await rm(at(`${token}.done`), { force: true })
-    for (const file of files) grouped.delete(file)
   }
 
   /** Until woken or so long. A file that has just come still has others to wait for. */
@@ -281,7 +240,11 @@ export function createLoader(config: LoaderConfig, deps: LoaderDeps): Loader {
       return
     }
     for (const file of group.files) if (!(await isSound(file))) return
-    await fix(group)
+    await fixGroup(config.dir, group)
+    for (const file of group.files) {
+      pending.delete(file)
+      grouped.add(file)
+    }
     underWay.push(group)
   }
 
@@ -325,7 +288,8 @@ export function createLoader(config: LoaderConfig, deps: LoaderDeps): Loader {
       wake()
       try {
         await look()
-        while (!stopping && (pending.size > 0 || grouped.size > 0)) await new Promise((resolve) => setTimeout(resolve, 10))
+        while (!stopping && (pending.size > 0 || grouped.size > 0))
+          await new Promise((resolve) => setTimeout(resolve, 10))
       } finally {
         draining--
       }
@@ -348,40 +312,30 @@ export function createLoader(config: LoaderConfig, deps: LoaderDeps): Loader {
       return {
         tables: Object.fromEntries(
           [...new Set([...tables.keys(), ...waiting.keys()])].map((table) => [
-            table, { stored: 0, found: 0, ...tables.get(table), waiting: waiting.get(table) ?? 0 },
+            table,
+            { stored: 0, found: 0, ...tables.get(table), waiting: waiting.get(table) ?? 0 },
           ]),
         ),
-        rowsWaiting, filesWaiting: pending.size + grouped.size, rowsStored, rowsRejected, inserts,
-        ...(waitingSince === undefined ? {} : { waitingSince }), ...(problem === undefined ? {} : { problem }),
+        rowsWaiting,
+        filesWaiting: pending.size + grouped.size,
+        rowsStored,
+        rowsRejected,
+        inserts,
+        ...(waitingSince === undefined ? {} : { waitingSince }),
+        ...(problem === undefined ? {} : { problem }),
       }
     },
   }
 }
 
-function choose(files: readonly Pending[], maxRows: number): Pending[] {
-  const chosen: Pending[] = []
-  let rows = 0
-  for (const file of files) {
-    if (chosen.length >= MAX_FILES || (chosen.length > 0 && rows + file.rows > maxRows)) break
-    chosen.push(file)
-    rows += file.rows
-  }
-  return chosen
-}
-
 /** Failures that a file's bytes may have caused: those that say so, and the unexplained ones that do not pass. */
 function isSuspect(error: unknown, attempt: number): boolean {
-  return (error as OperatorError).code === 'insert_rejected' || (!isAway(error) && attempt % SUSPECT_EVERY === SUSPECT_EVERY - 1)
+  return (
+    (error as OperatorError).code === 'insert_rejected' ||
+    (!isAway(error) && attempt % SUSPECT_EVERY === SUSPECT_EVERY - 1)
+  )
 }
 
 function isAway(error: unknown): boolean {
   return AWAY.has((error as OperatorError).code)
-}
-
-function unlessMissing(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'ENOENT') throw error
-}
-
-function rowsOf(group: Group): number {
-  return group.files.reduce((sum, file) => sum + (parseSpoolFile(file)?.rows ?? 0), 0)
 }

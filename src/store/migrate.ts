@@ -11,7 +11,9 @@ export async function migrate(store: Statements, options: SchemaOptions): Promis
   for (const statement of schemaStatements(options)) await store.execute(statement)
   const there = await store.query(`SELECT table, name FROM system.columns WHERE database = currentDatabase()`)
   const known = new Set(there.rows.map(([table, name]) => `${table as string}.${name as string}`))
-  const made = await store.query(`SELECT name, create_table_query FROM system.tables WHERE database = currentDatabase()`)
+  const made = await store.query(
+    `SELECT name, create_table_query FROM system.tables WHERE database = currentDatabase()`,
+  )
   const ddl = new Map(made.rows.map(([name, sql]) => [name as string, sql as string]))
   for (const table of TABLES) {
     for (const column of table.columns) {
@@ -19,9 +21,11 @@ export async function migrate(store: Statements, options: SchemaOptions): Promis
       await store.execute(`ALTER TABLE ${table.name} ADD COLUMN ${column.name} ${column.type} ${column.codec}`)
     }
     const age = timeToLive(table, options.keepDays)
-    if (!ddl.get(table.name)?.includes(age)) await store.execute(`ALTER TABLE ${table.name} MODIFY TTL ${age} SETTINGS materialize_ttl_after_modify = 0`)
+    if (!ddl.get(table.name)?.includes(age))
+      await store.execute(`ALTER TABLE ${table.name} MODIFY TTL ${age} SETTINGS materialize_ttl_after_modify = 0`)
     for (const setting of tableSettings(options)) {
-      if (!ddl.get(table.name)?.includes(setting)) await store.execute(`ALTER TABLE ${table.name} MODIFY SETTING ${setting}`)
+      if (!ddl.get(table.name)?.includes(setting))
+        await store.execute(`ALTER TABLE ${table.name} MODIFY SETTING ${setting}`)
     }
   }
 }

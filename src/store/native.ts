@@ -56,7 +56,8 @@ export function createFlowEncoder(): FlowEncoder {
         }
         const bytes = batch.columnBytes(column.name)
         if (column.format === 'enum') zeroUnknown(bytes, column)
-        else if (column.format === 'boolean') for (let i = 0; i < bytes.length; i++) if (bytes[i] as number > 1) bytes[i] = 1
+        else if (column.format === 'boolean')
+          for (let i = 0; i < bytes.length; i++) if ((bytes[i] as number) > 1) bytes[i] = 1
         parts.push(bytes)
       }
       return parts
@@ -85,7 +86,12 @@ export function encodeMetrics(batch: MetricBatch): Uint8Array[] {
     value[i] = batch.value[i] as number
   }
   const data: Uint8Array[][] = [
-    [bytesOf(time)], [source], [bytesOf(observation)], stringDictionary(batch.entity, n), stringDictionary(batch.metric, n), [bytesOf(value)],
+    [bytesOf(time)],
+    [source],
+    [bytesOf(observation)],
+    stringDictionary(batch.entity, n),
+    stringDictionary(batch.metric, n),
+    [bytesOf(value)],
   ]
   const parts: Uint8Array[] = [blockHeader(METRIC_COLUMNS.length, n)]
   for (const [i, column] of METRIC_COLUMNS.entries()) parts.push(columnHeader(column), ...(data[i] as Uint8Array[]))

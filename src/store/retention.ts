@@ -1,7 +1,7 @@
 import type { Clock } from '../base/clock.ts'
-import type { StoreLog } from './embedded.ts'
 import type { Store } from './store.ts'
 import { TABLES } from './schema.ts'
+import type { StoreLog } from './store-log.ts'
 
 // Drops whole parts, oldest first: those past the configured age (the engine does the same by its TTL, but only for
 // parts written since that age was set), then those above the configured size. A part is a small share of the whole.
@@ -43,7 +43,10 @@ export function createRetention(config: RetentionConfig, deps: RetentionDeps): R
       { params: { tables: TABLES.map((t) => t.name) } },
     )
     return answer.rows.map(([table, name, bytes, newest]) => ({
-      table: table as string, name: name as string, bytes: bytes as number, newest: newest as number,
+      table: table as string,
+      name: name as string,
+      bytes: bytes as number,
+      newest: newest as number,
     }))
   }
 
@@ -51,7 +54,9 @@ export function createRetention(config: RetentionConfig, deps: RetentionDeps): R
   async function drop(part: Part, why: string): Promise<boolean> {
     try {
       await deps.store.execute(`ALTER TABLE ${part.table} DROP PART '${part.name}'`)
-      deps.log?.info(`store: dropped ${part.bytes} bytes of ${part.table} up to ${new Date(part.newest).toISOString()}: ${why}`)
+      deps.log?.info(
+        `store: dropped ${part.bytes} bytes of ${part.table} up to ${new Date(part.newest).toISOString()}: ${why}`,
+      )
       return true
     } catch (error) {
       deps.log?.warn(`store: could not drop ${part.table} ${part.name}: ${(error as Error).message}`)
@@ -61,7 +66,7 @@ export function createRetention(config: RetentionConfig, deps: RetentionDeps): R
 
   async function run(): Promise<void> {
     const oldest = deps.clock.now() - config.keepDays * DAY_MS
-    let kept: Part[] = []
+    const kept: Part[] = []
     for (const part of await parts()) {
       const expired = part.newest > 0 && part.newest < oldest
       if (!expired || !(await drop(part, `older than ${config.keepDays} days`))) kept.push(part)
@@ -77,9 +82,11 @@ export function createRetention(config: RetentionConfig, deps: RetentionDeps): R
   function schedule(): void {
     timer = setTimeout(() => {
       const ran = deps.store.status().state === 'ready' ? run() : Promise.resolve()
-      ran.catch((error: Error) => deps.log?.warn(`store: retention failed: ${error.message}`)).finally(() => {
-        if (timer) schedule()
-      })
+      ran
+        .catch((error: Error) => deps.log?.warn(`store: retention failed: ${error.message}`))
+        .finally(() => {
+          if (timer) schedule()
+        })
     }, EVERY_MS)
     timer.unref()
   }

@@ -10,7 +10,17 @@ import { createSpool } from './spool.ts'
 import { createPlace, randomBatch, startStore, type Place } from './store.fixture.ts'
 
 const NOW = Date.parse('2030-05-06T07:08:09.123Z')
-const NAMES = ['', 'web-1', "it's", 'tab\there', 'line\n\nbreak', 'back\\slash', 'späß ☃ 𝄞', 'x'.repeat(300), '\u0000nul']
+const NAMES = [
+  '',
+  'web-1',
+  "it's",
+  'tab\there',
+  'line\n\nbreak',
+  'back\\slash',
+  'späß ☃ 𝄞',
+  'x'.repeat(300),
+  '\u0000nul',
+]
 let place: Place
 let store: EmbeddedStore
 
@@ -84,8 +94,13 @@ test('names wider than one and two bytes of index come back', async () => {
       batch.vni[i] = count
     }
     await load((spool) => spool.write(batch, names))
-    const answer = await store.query('SELECT src_vm FROM flows WHERE vni = {n:UInt32} ORDER BY observation', { params: { n: count } })
-    assert.deepEqual(answer.rows.map((row) => row[0]), names.toReversed())
+    const answer = await store.query('SELECT src_vm FROM flows WHERE vni = {n:UInt32} ORDER BY observation', {
+      params: { n: count },
+    })
+    assert.deepEqual(
+      answer.rows.map((row) => row[0]),
+      names.toReversed(),
+    )
   }
 })
 
@@ -97,7 +112,10 @@ test('a name id beyond the table is stored as no name, an unknown enum value as 
   batch.counted.set([77, 0])
   await load((spool) => spool.write(batch, ['', 'known']))
   const answer = await store.query('SELECT src_vm, tunnel, counted FROM flows ORDER BY observation')
-  assert.deepEqual(answer.rows, [['known', 'none', true], ['', 'vxlan', false]])
+  assert.deepEqual(answer.rows, [
+    ['known', 'none', true],
+    ['', 'vxlan', false],
+  ])
 })
 
 test('counters come back, with an address or without', async () => {
@@ -106,7 +124,9 @@ test('counters come back, with an address or without', async () => {
   batch.add(NOW + 1, '2001:db8::1', 0, 'vm:späß', 'virt_cpu.cpu_time', 0.1)
   batch.add(NOW + 2, 'no address', 0, 'host', 'load.one', -1e-300)
   await load((spool) => spool.writeMetrics(batch))
-  const answer = await store.query('SELECT toUnixTimestamp64Milli(time), source, observation, entity, metric, value FROM metrics ORDER BY time')
+  const answer = await store.query(
+    'SELECT toUnixTimestamp64Milli(time), source, observation, entity, metric, value FROM metrics ORDER BY time',
+  )
   assert.deepEqual(answer.rows, [
     [NOW, '::ffff:192.0.2.7', 5, 'if:3', 'if_counters.if_in_octets', 2 ** 53],
     [NOW + 1, '2001:db8::1', 0, 'vm:späß', 'virt_cpu.cpu_time', 0.1],
@@ -119,13 +139,13 @@ test('64-bit integers are numbers up to 2^53 and strings above, inside of lists 
     `SELECT toUInt64(9007199254740991), toUInt64(18446744073709551615), toInt64(-9223372036854775808), [toUInt64(1), toUInt64(9007199254740993)],
      tuple('7', toUInt64(7)), toString(7), toNullable(toUInt64(3))`,
   )
-  assert.deepEqual(answer.rows, [[
-    9007199254740991, '18446744073709551615', '-9223372036854775808', [1, '9007199254740993'], ['7', 7], '7', 3,
-  ]])
+  assert.deepEqual(answer.rows, [
+    [9007199254740991, '18446744073709551615', '-9223372036854775808', [1, '9007199254740993'], ['7', 7], '7', 3],
+  ])
 })
 
 test('a query answers in other formats as bytes', async () => {
-  const csv = await store.queryBytes('SELECT 1 AS a, \'x,y\' AS b', 'CSVWithNames')
+  const csv = await store.queryBytes("SELECT 1 AS a, 'x,y' AS b", 'CSVWithNames')
   assert.equal(Buffer.from(csv).toString(), '"a","b"\n1,"x,y"\n')
   const parquet = Buffer.from(await store.queryBytes('SELECT number FROM numbers(1000)', 'Parquet'))
   assert.equal(parquet.subarray(0, 4).toString(), 'PAR1')

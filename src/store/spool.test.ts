@@ -124,15 +124,32 @@ test('a write that the system cuts short leaves no file behind', async () => {
     const small = await spool.write(randomBatch(1, 30, Date.now(), 1), [''])
     console.log(JSON.stringify([big, small]))`
   // Files may have 200 blocks of 1024 bytes: what a full disk is to one file.
-  const out = execFileSync('bash', ['-c', `ulimit -f 200; trap '' XFSZ; exec "$0" --input-type=module-typescript -e "$1" "$2"`, process.execPath, script, place.spool])
-  assert.deepEqual(JSON.parse(String(out)), [{ accepted: 0, refused: 3000 }, { accepted: 30, refused: 0 }])
-  assert.deepEqual((await readdir(place.spool)).map((name) => name.replace(/^[0-9a-f]+-/, '')).sort(), ['epoch', 'flows-30.native'])
+  const out = execFileSync('bash', [
+    '-c',
+    `ulimit -f 200; trap '' XFSZ; exec "$0" --input-type=module-typescript -e "$1" "$2"`,
+    process.execPath,
+    script,
+    place.spool,
+  ])
+  assert.deepEqual(JSON.parse(String(out)), [
+    { accepted: 0, refused: 3000 },
+    { accepted: 30, refused: 0 },
+  ])
+  assert.deepEqual((await readdir(place.spool)).map((name) => name.replace(/^[0-9a-f]+-/, '')).sort(), [
+    'epoch',
+    'flows-30.native',
+  ])
 })
 
 test('batches that are written at once each have their file', async () => {
   const spool = await start()
-  const results = await Promise.all([1, 2, 3, 4].map((seed) => spool.write(randomBatch(seed, 100 * seed, NOW, 1), [''])))
-  assert.deepEqual(results.map((r) => r.accepted), [100, 200, 300, 400])
+  const results = await Promise.all(
+    [1, 2, 3, 4].map((seed) => spool.write(randomBatch(seed, 100 * seed, NOW, 1), [''])),
+  )
+  assert.deepEqual(
+    results.map((r) => r.accepted),
+    [100, 200, 300, 400],
+  )
   assert.deepEqual((await files()).map((file) => parseSpoolFile(file)?.rows).sort(), [100, 200, 300, 400])
   await spool.stop()
 })

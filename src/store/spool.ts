@@ -87,12 +87,19 @@ export function createSpool(config: SpoolConfig, deps: SpoolDeps): Spool {
       const bytes = parts.reduce((sum, part) => sum + part.byteLength, 0)
       const isShort = bytesWaiting + bytes > config.maxBytes / 2 || bytes > room
       const listAfter = isShort ? LIST_AGAIN_MS : LIST_EVERY_MS
-      if (Math.abs(deps.clock.now() - listedAt) >= listAfter) await (stockTaking ??= takeStock().finally(() => (stockTaking = undefined)))
+      if (Math.abs(deps.clock.now() - listedAt) >= listAfter)
+        await (stockTaking ??= takeStock().finally(() => (stockTaking = undefined)))
       if (bytesWaiting + bytes > config.maxBytes) {
-        throw new OperatorError('spool_full', `the spool holds ${bytesWaiting} of ${config.maxBytes} bytes: the store takes rows more slowly than they come, or not at all`)
+        throw new OperatorError(
+          'spool_full',
+          `the spool holds ${bytesWaiting} of ${config.maxBytes} bytes: the store takes rows more slowly than they come, or not at all`,
+        )
       }
       if (bytes > room) {
-        throw new OperatorError('spool_disk', `the disk of ${config.dir} has less than ${minFreeBytes} bytes left, which the store needs to take over what is in the spool`)
+        throw new OperatorError(
+          'spool_disk',
+          `the disk of ${config.dir} has less than ${minFreeBytes} bytes left, which the store needs to take over what is in the spool`,
+        )
       }
       writing.add(file)
       waiting.set(file, bytes)
@@ -138,7 +145,8 @@ export function createSpool(config: SpoolConfig, deps: SpoolDeps): Spool {
         epoch = await nextEpoch(config.dir, greatest, deps.clock)
       } catch (error) {
         throw new OperatorError('spool_unusable', describe(error, config.dir), {
-          cause: error, hint: `make ${config.dir} a directory that this user may write to`,
+          cause: error,
+          hint: `make ${config.dir} a directory that this user may write to`,
         })
       }
     },
@@ -200,14 +208,18 @@ async function writeAll(handle: FileHandle, parts: readonly Uint8Array[]): Promi
   while (rest.length > 0) {
     let { bytesWritten } = await handle.writev(rest)
     let i = 0
-    while (i < rest.length && bytesWritten >= (rest[i] as Uint8Array).byteLength) bytesWritten -= (rest[i++] as Uint8Array).byteLength
+    while (i < rest.length && bytesWritten >= (rest[i] as Uint8Array).byteLength)
+      bytesWritten -= (rest[i++] as Uint8Array).byteLength
     rest = rest.slice(i)
     if (bytesWritten > 0) rest[0] = (rest[0] as Uint8Array).subarray(bytesWritten)
   }
 }
 
 async function sizeOf(path: string): Promise<number> {
-  return stat(path).then((s) => s.size, () => 0)
+  return stat(path).then(
+    (s) => s.size,
+    () => 0,
+  )
 }
 
 function describe(error: unknown, dir: string): string {

@@ -17,7 +17,12 @@ export interface Place {
 
 export async function createPlace(): Promise<Place> {
   const dir = await mkdtemp(join(tmpdir(), 'vnetscope-store-'))
-  return { dir, spool: join(dir, 'spool'), data: join(dir, 'store'), remove: () => rm(dir, { recursive: true, force: true }) }
+  return {
+    dir,
+    spool: join(dir, 'spool'),
+    data: join(dir, 'store'),
+    remove: () => rm(dir, { recursive: true, force: true }),
+  }
 }
 
 export async function startStore(dir: string, config: Partial<EmbeddedStoreConfig> = {}): Promise<EmbeddedStore> {
@@ -50,7 +55,8 @@ export function randomBatch(seed: number, rows: number, time: number, names: num
   for (const column of COLUMNS) {
     const bytes = batch.columnBytes(column.name)
     for (let i = 0; i < bytes.length; i++) bytes[i] = random()
-    if (column.values) for (let i = 0; i < rows; i++) bytes[i] = (bytes[i] as number) % 6 === 5 ? 5 : (bytes[i] as number) % 3
+    if (column.values)
+      for (let i = 0; i < rows; i++) bytes[i] = (bytes[i] as number) % 6 === 5 ? 5 : (bytes[i] as number) % 3
     if (column.format === 'boolean') for (let i = 0; i < rows; i++) bytes[i] = (bytes[i] as number) & 1
     if (column.storage === 'name') for (let i = 0; i < rows; i++) batch[column.name as 'src_vm'][i] = random() % names
   }
