@@ -80,7 +80,7 @@ async function checkEngine(): Promise<Finding[]> {
     return [
       {
         level: 'fail',
-        what: `the embedded ClickHouse can't be loaded (${firstLine(error)})`,
+        what: `the embedded ClickHouse can't be loaded (${reasonOf(error)})`,
         mend: 'install the packages again (`npm ci`); the engine is there for glibc on x86-64 and arm64, and needs SSE 4.2',
       },
     ]
@@ -249,6 +249,12 @@ function readText(file: string): string | undefined {
 
 function gib(bytes: number): string {
   return `${(bytes / GIB).toFixed(1)} GiB`
+}
+
+/** What the child process said, without Node's frame around it. */
+function reasonOf(error: unknown): string {
+  const { stderr } = error as { stderr?: string }
+  return /^\w*Error[^:\n]*: (.+)$/m.exec(stderr ?? '')?.[1] ?? firstLine(error)
 }
 
 function firstLine(error: unknown): string {
