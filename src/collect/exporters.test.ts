@@ -96,16 +96,16 @@ test('an exporter is silent after 90 s, or three of its usual pauses if they are
   assert.deepEqual(state(241_000), { '192.0.2.1': 'silent', '192.0.2.2': 'silent' })
 })
 
-test('beyond the limit the stream heard longest ago goes and is counted', () => {
+test('beyond the limit the stream heard longest ago leaves the list, and the total still tells of it', () => {
   const exporters = createExporters({ limit: 100 }, { nameOf: () => null })
   exporters.heard(0, [stream({ exporter: 'honest', datagrams: 1 })], 0)
   for (let i = 0; i < 1_000; i++) {
     exporters.heard(0, [stream({ exporter: `10.0.0.${i}`, datagrams: 1, lastHeard: i })], i)
     exporters.heard(0, [stream({ exporter: 'honest', datagrams: 2 + i, lastHeard: i })], i)
   }
-  const answer = exporters.answer(1_000, NONE)
+  const answer = exporters.answer(1_000, { ...NONE, streams: 1_001 })
   assert.equal(answer.exporters.length, 100)
-  assert.equal(answer.evicted, 901)
+  assert.equal(answer.total, 1_001)
   assert.ok(answer.exporters.some(({ address }) => address === 'honest'))
 })
 

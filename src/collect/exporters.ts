@@ -86,7 +86,6 @@ export function createExporters(config: ExportersConfig, deps: ExportersDeps): E
   // Insertion order is the order of hearing: what is heard is put at the end, so that the first one is the oldest.
   const known = new Map<string, Known>()
   const interfaces = new Map<string, Set<number>>()
-  let evicted = 0
 
   function update(key: string, stream: StreamStatus, at: number): void {
     const before = known.get(key)
@@ -123,7 +122,6 @@ export function createExporters(config: ExportersConfig, deps: ExportersDeps): E
       if (known.size <= config.limit) return
       known.delete(key)
       interfaces.delete(stream.exporter)
-      evicted++
     }
   }
 
@@ -157,7 +155,7 @@ export function createExporters(config: ExportersConfig, deps: ExportersDeps): E
         now,
         exporters: exporters.slice(0, EXPORTERS_SHOWN),
         total: Math.max(exporters.length, totals.streams > config.limit ? totals.streams : 0),
-        evicted: evicted + totals.evicted,
+        evicted: totals.evicted,
         refused: totals.refused.slice(0, REFUSED_SHOWN).map(refusedText),
       }
     },

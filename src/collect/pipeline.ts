@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import type { Clock } from '../base/clock.ts'
 import type { FlowBatch } from '../flow/flow-batch.ts'
 import type { MetricBatch } from '../flow/metric-batch.ts'
@@ -107,7 +108,7 @@ const SAVE_MS = 10_000
 const STREAMS = 10_000
 export function createPipeline(config: PipelineConfig, deps: PipelineDeps): Pipeline {
   const { log, clock } = deps
-  const count = config.receivers || Math.max(1, Math.floor(navigator.hardwareConcurrency / 4))
+  const count = config.receivers || Math.max(1, Math.floor(availableParallelism() / 4))
   const exporters = createExporters({ limit: config.streams ?? STREAMS }, { nameOf: deps.nameOf })
   const outcome: Outcome = { spoolRefused: 0, spooled: 0, metricsDropped: 0, metricsSpooled: 0 }
   const recent = new RecentLosses()
