@@ -26,7 +26,7 @@ const ALPHA = 0.05
 export function interval(cell: Sampled, w: number): Interval {
   const { estimate, sampled: y, variance: v } = cell
   if (w <= 0) return { low: estimate, high: estimate }
-  const exact = estimate - y
+  const exact = Math.max(0, estimate - y)
   const low = v > 0 && y > 0 ? (v / (2 * y)) * chiSquareQuantile(ALPHA / 2, (2 * y * y) / v) : 0
   const yHigh = y + w
   const vHigh = v + w * w

@@ -11,12 +11,17 @@ test('an empty filter offers tests, sides and not', () => {
   for (const word of ['any', 'not', '(', 'src', 'dst', 'ip', 'vlan', 'vm', 'locality'])
     assert.ok(offered.includes(word), word)
   assert.ok(!offered.includes('and'))
+  assert.deepEqual(offered.slice(0, 6), ['src', 'dst', 'in', 'out', 'ipv4', 'ipv6'])
 })
 
 test('a word that is being typed narrows what is offered, from its first character', () => {
   const { from, options } = completeFilter('any and src v', 13)
   assert.equal(from, 12)
-  assert.deepEqual(options.map((o) => o.label).sort(), ['vlan', 'vm'])
+  assert.deepEqual(
+    options.map((o) => o.label),
+    ['vm', 'vlan'],
+  )
+  assert.deepEqual(labels('icmp'), ['icmp-type', 'icmp-code', 'icmp_type', 'icmp_code'])
 })
 
 test('behind a whole test only and, or and a closing bracket fit', () => {

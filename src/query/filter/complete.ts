@@ -1,5 +1,6 @@
 import type { Side } from './ast.ts'
 import { quoteName } from './format.ts'
+import { NOUNS } from './nouns.ts'
 import { wantedAfter, type Want } from './parse.ts'
 import { fixedValues, expectation } from './values.ts'
 
@@ -49,7 +50,7 @@ export function completeFilter(text: string, position: number): Completion {
   const wants = wantedAfter(before.slice(0, from))
   const options: CompletionOption[] = []
   const seen = new Set<string>()
-  for (const want of wants) {
+  for (const want of inOrder(wants, prefix)) {
     for (const option of optionsOf(want)) {
       if (seen.has(option.label) || !matches(option.label, prefix)) continue
       seen.add(option.label)
@@ -65,6 +66,18 @@ export function completeFilter(text: string, position: number): Completion {
     expected:
       value?.type === 'value' ? expectation(value.noun) : wants.length === 0 ? '' : 'a word of the filter language',
   }
+}
+
+/** Sides first, then nouns as the vocabulary has them; other ways to write a noun only where its own name doesn't fit. */
+function inOrder(wants: readonly Want[], prefix: string): Want[] {
+  const rank = (want: Want): number => {
+    if (want.type === 'value') return -1
+    if (want.type === 'noun') return 1 + NOUNS.indexOf(want.noun)
+    return SIDES.has(want.text) ? 0 : LOGIC.has(want.text) ? NOUNS.length + 1 : 0
+  }
+  return wants
+    .filter((want) => want.type !== 'noun' || want.phrase === want.noun.name || !matches(want.noun.name, prefix))
+    .toSorted((a, b) => rank(a) - rank(b))
 }
 
 /** A live value as it must be written behind its noun. */
