@@ -103,6 +103,7 @@ const cases: readonly (readonly [name: string, template: Uint8Array | undefined,
   ['netflow9, 24 fields', v9(1, template9), v9(2, set(300, records(false))), RECORDS],
   ['ipfix, 25 fields, 1 variable', ipfix(0, templateX), ipfix(0, set(301, records(true))), RECORDS],
   ['netflow5', undefined, v5(), 30],
+  ['netflow9, 1 record a datagram', v9(1, template9), v9(2, set(300, record(0, false))), 1],
 ]
 
 function datagram(bytes: Uint8Array): Datagram {

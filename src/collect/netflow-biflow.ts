@@ -10,7 +10,7 @@ export function addReverseRows(batch: FlowBatch, first: number, count: number, p
   for (let i = 0, r = first; i < count; i++, r++) {
     const bytes = 2 * i
     if (
-      (notes.reverse_bytes[bytes] as number | 0) === 0 &&
+      notes.reverse_bytes[bytes] === 0 &&
       notes.reverse_bytes[bytes + 1] === 0 &&
       notes.reverse_packets[bytes] === 0 &&
       notes.reverse_packets[bytes + 1] === 0

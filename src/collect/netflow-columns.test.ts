@@ -5,6 +5,7 @@ import {
   datagram,
   ip,
   ipfix,
+  netflow9,
   mac,
   optionsTemplate,
   SECONDS,
@@ -553,6 +554,38 @@ describe('what the columns are made of', () => {
       { kind: 'interface', agent: '10.0.0.1', ifIndex: 4, name: 'eth1' },
     ])
     assert.equal(sink.flows.n, 6)
+  })
+
+  test('client and server of application visibility are the ends, and what each sent is a row', () => {
+    const fields: readonly FieldSpec[] = [
+      [45004, 4],
+      [45005, 4],
+      [45008, 2],
+      [45009, 2],
+      [231, 4],
+      [232, 4],
+      [298, 4],
+      [299, 4],
+    ]
+    const record = [
+      ...ip('192.0.2.1'),
+      ...ip('192.0.2.2'),
+      ...u16(49_000),
+      ...u16(80),
+      ...u32(600),
+      ...u32(9000),
+      ...u32(6),
+      ...u32(9),
+    ]
+    const { rows } = decode([netflow9({}, set(0, template(256, fields)), set(256, record))])
+    const columns = ['src_addr', 'dst_addr', 'src_port', 'dst_port', 'bytes', 'packets'] as const
+    assert.deepEqual(
+      rows.map((json) => pick(json, ...columns)),
+      [
+        ['192.0.2.1', '192.0.2.2', 49_000, 80, 600, 6],
+        ['192.0.2.2', '192.0.2.1', 80, 49_000, 9000, 9],
+      ],
+    )
   })
 
   test('a firewall event without counters is a row', () => {

@@ -7,6 +7,7 @@ import { VARIABLE, type Template } from '../wire/ipfix/template.ts'
 
 const VMWARE = 6876
 const CERT = 6871
+const CISCO = 9
 const REVERSE = 29305
 
 type Source = readonly [element: number, conversion: Conversion, enterprise?: number]
@@ -69,14 +70,38 @@ const RULES: readonly Rule[] = [
   row('packets', 'first', [2, 'u64'], [298, 'u64'], [24, 'u64'], [86, 'u64'], [172, 'u64']),
 ]
 
+/** Client and server of Cisco's application visibility: elements of its own enterprise, in v9 with 32768 added. */
+function avc(...sources: readonly (readonly [element: number, conversion: Conversion])[]): Source[] {
+  return sources.flatMap(([element, conversion]): Source[] => [
+    [element, conversion, CISCO],
+    [element + 32_768, conversion],
+  ])
+}
+
 const PLAIN: readonly Rule[] = [
-  row('src_addr', 'merge', [27, 'ipv6'], [8, 'ipv4'], [170, 'ipv6'], [44, 'ipv4']),
-  row('dst_addr', 'merge', [28, 'ipv6'], [12, 'ipv4'], [169, 'ipv6'], [45, 'ipv4']),
+  row(
+    'src_addr',
+    'merge',
+    [27, 'ipv6'],
+    [8, 'ipv4'],
+    [170, 'ipv6'],
+    [44, 'ipv4'],
+    ...avc([12236, 'ipv4'], [12238, 'ipv6']),
+  ),
+  row(
+    'dst_addr',
+    'merge',
+    [28, 'ipv6'],
+    [12, 'ipv4'],
+    [169, 'ipv6'],
+    [45, 'ipv4'],
+    ...avc([12237, 'ipv4'], [12239, 'ipv6']),
+  ),
   row('tunnel_src', 'first', [893, 'ipv4', VMWARE]),
   row('tunnel_dst', 'first', [894, 'ipv4', VMWARE]),
   row('proto', 'first', [4, 'uint']),
-  row('src_port', 'merge', [7, 'uint'], [180, 'uint'], [182, 'uint']),
-  row('dst_port', 'merge', [11, 'uint'], [181, 'uint'], [183, 'uint']),
+  row('src_port', 'merge', [7, 'uint'], [180, 'uint'], [182, 'uint'], ...avc([12240, 'uint'])),
+  row('dst_port', 'merge', [11, 'uint'], [181, 'uint'], [183, 'uint'], ...avc([12241, 'uint'])),
 ]
 
 // A virtual distributed switch tells of the outer packet in the usual elements and of the tenant's in its own.
@@ -226,8 +251,8 @@ export function planFlow(template: Template): FlowPlan {
   const end = bindTime('end', END_TIMES, template, fields, bindings)
   const duration = has(161) ? 'millis' : has(162) ? 'micros' : 'none'
   if (duration !== 'none') bind(note('duration', 'first', [161, 'uint'], [162, 'uint']), fields, bindings)
-  const v4 = tenant ? has(881, VMWARE) : has(8) || has(44)
-  const v6 = tenant ? has(883, VMWARE) : has(27) || has(170)
+  const v4 = bindings.some(({ column, conversion }) => column === 'src_addr' && conversion === 'ipv4')
+  const v6 = bindings.some(({ column, conversion }) => column === 'src_addr' && conversion === 'ipv6')
   const icmp4 = has(32) || has(176)
   const icmp6 = has(139) || has(178)
   const proto = tenant ? has(880, VMWARE) : has(4)
@@ -262,7 +287,7 @@ export function planFlow(template: Template): FlowPlan {
     packets: bindings.some((b) => b.column === 'packets'),
     names,
     impliedProto: proto ? 0 : icmp4 && !icmp6 ? 1 : icmp6 && !icmp4 ? 58 : 0,
-    impliedEthertype: has(256) ? 0 : (v4 && v6) || nested ? 1 : v4 ? 0x0800 : v6 ? 0x86dd : 0,
+    impliedEthertype: has(256) ? 0 : v4 && v6 ? 1 : v4 ? 0x0800 : v6 ? 0x86dd : 0,
   }
 }
 

@@ -96,6 +96,7 @@ export function compileDecoder(template: Template, bindings: readonly Binding[])
   const source = template.variable
     ? `return function(v,a,e,n,R,r,N,s){${declare.join('')}let o=a,i=0;for(;i<n;i++,r++){let p=o;${body.join('')}o=p}s.at=o;return i}`
     : `return function(v,a,e,n,R,r,N,s){${declare.join('')}let o=a;for(let i=0;i<n;i++,r++,o+=${template.minLength}){${body.join('')}}s.at=o;return n}`
+  // oxlint-disable-next-line typescript/no-implied-eval -- integers and names of this program only, see above
   return new Function('low', 'high', 'ntp', source)(uintLow, uintHigh, ntpMillis) as RecordDecoder
 }
 

@@ -38,6 +38,7 @@ const REVERSE = 29305
 /** CERT marks the other direction by a bit of the element id. */
 const CERT = 6871
 const CERT_REVERSE_BIT = 0x4000
+const CISCO = 9
 
 const ELEMENTS: ReadonlyMap<number, ReadonlyMap<number, Element>> = new Map(
   [
@@ -74,6 +75,8 @@ function parse(lines: string): ReadonlyMap<number, Element> {
 export function elementOf(enterprise: number, id: number): Element | undefined {
   const own = ELEMENTS.get(enterprise)?.get(id)
   if (own !== undefined) return own
+  // Cisco writes elements of its own enterprise so in v9, which has no enterprise numbers.
+  if (enterprise === 0 && id >= 0x8000) return ELEMENTS.get(CISCO)?.get(id & 0x7fff)
   if (enterprise === REVERSE) return reversed(ELEMENTS.get(0)?.get(id))
   if (enterprise === CERT && (id & CERT_REVERSE_BIT) !== 0)
     return reversed(ELEMENTS.get(CERT)?.get(id & ~CERT_REVERSE_BIT))

@@ -35,6 +35,8 @@ describe('element names', () => {
     assert.equal(elementName(6876, 892), 'tunnelKey')
     assert.equal(elementName(29305, 1), 'reverseOctetDeltaCount')
     assert.equal(elementName(6871, 14 | 0x4000), 'reverseInitialTCPFlags')
+    assert.equal(elementName(9, 12236), 'clientIPv4Address')
+    assert.equal(elementName(0, 45004), 'clientIPv4Address', 'as v9 numbers it')
     assert.equal(elementName(12345, 678), 'e12345.678')
     assert.equal(elementOf(0, 27)?.type, 'ipv6Address')
   })
