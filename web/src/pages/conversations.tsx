@@ -112,6 +112,7 @@ function Pairs({
             },
             {
               id: 'src_addr',
+              wide: true,
               head: 'Address',
               value: (row) => String(row.key['src_addr']),
               cell: (row) => <AddressBeside vm={row.key['src_vm']} address={row.key['src_addr']} />,
@@ -124,6 +125,7 @@ function Pairs({
             },
             {
               id: 'dst_addr',
+              wide: true,
               head: 'Address',
               value: (row) => String(row.key['dst_addr']),
               cell: (row) => <AddressBeside vm={row.key['dst_vm']} address={row.key['dst_addr']} />,
@@ -143,12 +145,14 @@ function Pairs({
             },
             {
               id: 'error',
+              wide: true,
               head: '± 95 %',
               num: true,
               cell: (row) => <span className="dim">{errorText(row.bytes, row.low, row.high).replace('± ', '')}</span>,
             },
             {
               id: 'packets',
+              wide: true,
               head: 'Packets',
               num: true,
               value: (row) => row.packets,

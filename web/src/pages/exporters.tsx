@@ -89,6 +89,7 @@ function List({ answer }: { readonly answer: ExportersAnswer }) {
     },
     {
       id: 'address',
+      wide: true,
       head: 'Address',
       value: (row) => row.address,
       cell: (row) => <span className="mono dim">{row.address}</span>,
@@ -127,7 +128,14 @@ function List({ answer }: { readonly answer: ExportersAnswer }) {
       value: (row) => row.lost,
       cell: (row) => <span className={row.lost > 0 ? 'warn' : 'dim'}>{countText(row.lost)}</span>,
     },
-    { id: 'ports', head: 'Ports', num: true, value: (row) => row.interfaces, cell: (row) => countText(row.interfaces) },
+    {
+      id: 'ports',
+      wide: true,
+      head: 'Ports',
+      num: true,
+      value: (row) => row.interfaces,
+      cell: (row) => countText(row.interfaces),
+    },
     {
       id: 'last',
       head: 'Last heard',

@@ -84,6 +84,7 @@ export function Machines() {
               },
               {
                 id: 'host',
+                wide: true,
                 head: 'Host',
                 value: (row) => row.machine?.host ?? (row.machine?.kind === 'physical' ? 'physical' : ''),
                 cell: (row) =>
@@ -95,6 +96,7 @@ export function Machines() {
               },
               {
                 id: 'address',
+                wide: true,
                 head: 'Address',
                 value: (row) => row.machine?.addresses[0] ?? '',
                 cell: (row) =>
@@ -115,6 +117,7 @@ export function Machines() {
               },
               {
                 id: 'seen',
+                wide: true,
                 head: 'Last seen',
                 num: true,
                 value: (row) => row.machine?.lastSeen ?? null,

@@ -65,6 +65,7 @@ export function PeersCard({
             { id: 'name', head: 'Peer', cell: (row) => <EndName vm={row.vm} address={row.address} /> },
             {
               id: 'address',
+              wide: true,
               head: 'Address',
               cell: (row) =>
                 row.vm || machines.byAddress.has(String(row.address)) ? (

@@ -10,6 +10,8 @@ export interface Column<T> {
   readonly head: string
   readonly num?: boolean
   readonly title?: string
+  /** Left out on narrow screens. */
+  readonly wide?: boolean
   /** What the column sorts by; without it the column can't be sorted. */
   readonly value?: (row: T) => number | string | null
   readonly cell: (row: T) => ReactNode
@@ -76,6 +78,10 @@ export function DataTable<T>(props: DataTableProps<T>) {
   )
 }
 
+function classOf<T>(column: Column<T>): string {
+  return `${column.num ? 'num' : BARS.has(column.id) ? 'bar-cell' : ''} ${column.wide ? 'wide-cell' : ''}`
+}
+
 function Head<T>({
   column,
   sort,
@@ -89,12 +95,7 @@ function Head<T>({
   const direction = active ? (sort.descending ? 'descending' : 'ascending') : undefined
   const mark = active ? (sort.descending ? '▾' : '▴') : ''
   return (
-    <th
-      scope="col"
-      className={column.num ? 'num' : BARS.has(column.id) ? 'bar-cell' : ''}
-      aria-sort={direction}
-      title={column.title}
-    >
+    <th scope="col" className={classOf(column)} aria-sort={direction} title={column.title}>
       {onSort && column.value ? (
         <button
           type="button"
@@ -144,7 +145,7 @@ function Line<T>({
       }
     >
       {columns.map((column) => (
-        <td key={column.id} className={column.num ? 'num' : BARS.has(column.id) ? 'bar-cell' : ''}>
+        <td key={column.id} className={classOf(column)}>
           {column.cell(row)}
         </td>
       ))}

@@ -150,7 +150,7 @@ export function FilterEditor({ value, onChange, onRun, told }: FilterEditorProps
   const read = useMemo(() => parseFilter(value), [value])
   const problem = read.ok ? told?.detail : read.problem.message
   return (
-    <div style={{ flex: 1, minWidth: 0 }}>
+    <div className="filter-wrap">
       <div className={`filter-box ${problem === undefined ? '' : 'wrong'}`} ref={box} />
       {problem === undefined ? null : (
         <p className="problem-line" role="status">

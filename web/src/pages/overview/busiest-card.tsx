@@ -42,6 +42,7 @@ export function MachinesCard() {
             { id: 'name', head: 'Machine', cell: (row) => <Name of="vm" value={row.name} /> },
             {
               id: 'host',
+              wide: true,
               head: 'Host',
               cell: (row) =>
                 row.host === null ? <span className="dim">–</span> : <Name of="host" value={row.host} strong={false} />,

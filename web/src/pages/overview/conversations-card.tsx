@@ -47,12 +47,19 @@ export function Conversations() {
             { id: 'average', head: 'Average', num: true, cell: (row) => rateText('bytes', (row.bytes * 8) / seconds) },
             {
               id: 'error',
+              wide: true,
               head: '± 95 %',
               num: true,
               cell: (row) => <span className="dim">{errorText(row.bytes, row.low, row.high).replace('± ', '')}</span>,
             },
-            { id: 'total', head: 'Total', num: true, cell: (row) => totalText('bytes', row.bytes) },
-            { id: 'share', head: 'Share', num: true, cell: (row) => shareText(row.bytes / data.total.bytes) },
+            { id: 'total', wide: true, head: 'Total', num: true, cell: (row) => totalText('bytes', row.bytes) },
+            {
+              id: 'share',
+              wide: true,
+              head: 'Share',
+              num: true,
+              cell: (row) => shareText(row.bytes / data.total.bytes),
+            },
             { id: 'bar', head: '', cell: (row) => <Bar share={row.bytes / most} /> },
           ]
           return (
