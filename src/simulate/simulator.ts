@@ -69,7 +69,7 @@ export function createSimulator(
   const { clock } = deps
   const speed = timing.speed ?? 1
   let intoThePast: ((datagram: Uint8Array, sentAt: Millis, exporter: SimulatedExporter) => void) | undefined
-  const simulation = new Simulation(config, roundDown(timing.startAt ?? clock.now(), HISTORY_ROUND), {
+  const simulation = new Simulation(config, startOf(timing, clock), {
     datagram: (bytes, exporter, now) =>
       intoThePast === undefined ? deps.send(bytes, exporter) : intoThePast(bytes, now, exporter),
     ...(deps.truth === undefined ? {} : { truth: deps.truth }),
@@ -107,6 +107,10 @@ export function createSimulator(
           }
           await (options.pause ?? nextTurn)()
         }
+        // The last seconds one by one, so that nothing is missing before the present.
+        while (simulation.now + ROUND <= clock.now() && options.signal?.aborted !== true) {
+          for (let i = 0; i < SLOTS; i++) simulation.tick(ROUND / SLOTS)
+        }
       } finally {
         intoThePast = undefined
         simulation.setSampling(config.sampling)
@@ -115,7 +119,7 @@ export function createSimulator(
     },
     start() {
       realStart = clock.now()
-      virtualStart = Math.max(simulation.now, timing.startAt === undefined ? 0 : simulation.now)
+      virtualStart = simulation.now
       timer ??= setInterval(keepUp, TIMER)
     },
     stop() {
@@ -143,6 +147,11 @@ export function simulateMinutes(
   while (simulation.now < end) simulation.tick(round / SLOTS)
   simulation.finish()
   return simulation
+}
+
+/** Whole rounds end with whole minutes, so that a minute's datagrams leave within it. */
+function startOf({ startAt }: SimulatorTiming, clock: Clock): Millis {
+  return startAt === undefined ? roundDown(clock.now(), ROUND) : roundDown(startAt, HISTORY_ROUND)
 }
 
 function roundDown(time: Millis, unit: number): Millis {
