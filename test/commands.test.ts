@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
-import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { chmodSync, closeSync, existsSync, mkdirSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { someFlows, writePcap } from './interop/frames.ts'
-import { freePort, run, start } from './interop/processes.ts'
+import type { KnownFlow } from './interop/frames.ts'
+import { freePort, run, start, until } from './interop/processes.ts'
 import { executable, startServer, temporaryFolder, totalsOf } from './interop/server.ts'
 
 // The commands as a user meets them: what they say and how they end when something is wrong, and that a server can be
@@ -17,7 +18,14 @@ const folder = temporaryFolder()
 after(() => folder.remove())
 
 async function vnetscope(...args: string[]): Promise<{ status: number | null; output: string }> {
-  await using program = start(executable, args)
+  return await vnetscopeIn({}, ...args)
+}
+
+async function vnetscopeIn(
+  env: NodeJS.ProcessEnv,
+  ...args: string[]
+): Promise<{ status: number | null; output: string }> {
+  await using program = start(executable, args, { env })
   const status = await program.ended
   return { status, output: program.output() }
 }
@@ -186,4 +194,120 @@ test('doctor says what is free, what is in use and what to do, with a status to 
   assert.equal(await server.stop(), 0)
   assert.equal(ill.status, 1)
   assert.match(ill.output, new RegExp(`^FAIL +udp 127\\.0\\.0\\.1:${server.port} is in use\n +→ `, 'm'))
+})
+
+/** The environment in which no package whose name starts so is found, in this process and those that it starts. */
+function without(prefix: string): NodeJS.ProcessEnv {
+  const hook = join(folder.path, `without-${prefix.replaceAll(/\W/g, '')}.mjs`)
+  writeFileSync(
+    hook,
+    `import { registerHooks } from 'node:module'
+registerHooks({
+  resolve(specifier, context, next) {
+    if (specifier.startsWith(${JSON.stringify(prefix)})) {
+      throw Object.assign(new Error('Cannot find module ' + specifier), { code: 'MODULE_NOT_FOUND' })
+    }
+    return next(specifier, context)
+  },
+})
+`,
+  )
+  return { NODE_OPTIONS: `--import ${hook}` }
+}
+
+test('without the library of the store the server says what to install, and ends with 1', async () => {
+  const file = configFile('no-engine.yaml', `listeners: [{ address: 127.0.0.1, ports: [${await freePort()}] }]\n`)
+  const data = join(folder.path, 'no-engine')
+  const { status, output } = await vnetscopeIn(
+    without('@chdb/'),
+    'serve',
+    '--data',
+    data,
+    '--http',
+    '127.0.0.1:0',
+    '--config',
+    file,
+  )
+  assert.equal(status, 1, output)
+  assertClear(output, /engine's library cannot be loaded/)
+  assert.match(output, /npm install/)
+})
+
+test('without koffi the server receives by dgram and says so', async () => {
+  await using server = await startServer(join(folder.path, 'no-koffi'), { env: without('koffi') })
+  const flows = someFlows(60)
+  const capture = join(folder.path, 'no-koffi.pcap')
+  writePcap(capture, flows, Date.now() - 60_000)
+  run('softflowd', ['-r', capture, '-n', `127.0.0.1:${server.port}`, '-v', '9', '-d'])
+  const health = await server.stored(flows.length)
+  assert.equal(health.listeners[0]?.receiver, 'dgram')
+  assert.match(server.program.output(), /koffi could not be loaded/)
+  assert.equal(await server.stop(), 0)
+})
+
+/** A file system of its own that holds so many megabytes. */
+function smallDisk(name: string, megabytes: number): { path: string } & Disposable {
+  const path = join(folder.path, name)
+  mkdirSync(path)
+  run('mount', ['-t', 'tmpfs', '-o', `size=${megabytes}m`, 'tmpfs', path])
+  return { path, [Symbol.dispose]: () => run('umount', ['--lazy', path]) }
+}
+
+/** Takes all the room that there is, until the file is removed. */
+function fill(file: string): void {
+  const chunk = Buffer.alloc(65_536)
+  const descriptor = openSync(file, 'w')
+  try {
+    for (;;) writeSync(descriptor, chunk)
+  } catch (error) {
+    assert.equal((error as NodeJS.ErrnoException).code, 'ENOSPC')
+  } finally {
+    closeSync(descriptor)
+  }
+}
+
+test('a full disk keeps the server from starting, in one sentence', async () => {
+  using disk = smallDisk('full', 1)
+  fill(join(disk.path, 'ballast'))
+  const file = configFile('full.yaml', `listeners: [{ address: 127.0.0.1, ports: [${await freePort()}] }]\n`)
+  const { status, output } = await vnetscope(
+    'serve',
+    '--data',
+    join(disk.path, 'data'),
+    '--http',
+    '127.0.0.1:0',
+    '--config',
+    file,
+  )
+  assert.equal(status, 1, output)
+  assertClear(output, /full/)
+})
+
+test('a disk that fills up costs what comes meanwhile, counted and with the reason, and nothing that was accepted', async () => {
+  using disk = smallDisk('filling', 400)
+  await using server = await startServer(join(disk.path, 'data'))
+  const send = (flows: readonly KnownFlow[]): void => {
+    const capture = join(folder.path, 'filling.pcap')
+    writePcap(capture, flows, Date.now() - 60_000)
+    run('softflowd', ['-r', capture, '-n', `127.0.0.1:${server.port}`, '-v', '5', '-d'])
+  }
+  const flows = someFlows(100)
+  send(flows)
+  await server.stored(100)
+
+  fill(join(disk.path, 'ballast'))
+  send(flows)
+  const full = await until('flows to be refused', async () => {
+    const health = await server.health()
+    return health.ledger.flows.spoolRefused > 0 ? health : undefined
+  })
+  assert.equal(full.status, 'degraded')
+  assert.match(full.reasons.join(' '), /The spool refuses flows: .*(bytes left|is full)/)
+
+  rmSync(join(disk.path, 'ballast'))
+  send(flows)
+  const { ledger } = await server.stored(200)
+  assert.equal(ledger.flows.spoolRefused, 100)
+  assert.equal((await server.top(['proto'])).total.flows, 200)
+  assert.equal(await server.stop(), 0)
 })

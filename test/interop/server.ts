@@ -30,11 +30,16 @@ export function temporaryFolder(): { path: string; remove: () => void } {
 }
 
 /** Starts it and waits for its ready line. */
-export async function startServer(data: string, more: { config?: string; port?: number } = {}): Promise<Server> {
+export async function startServer(
+  data: string,
+  more: { config?: string; port?: number; env?: NodeJS.ProcessEnv } = {},
+): Promise<Server> {
   const port = more.port ?? (await freePort())
-  const file = join(data, '..', `config-${port}.yaml`)
+  const file = join(tmpdir(), `vnetscope-config-${process.pid}-${port}.yaml`)
   writeFileSync(file, `listeners: [{ address: 127.0.0.1, ports: [${port}] }]\n${more.config ?? ''}`)
-  const program = start(executable, ['serve', '--data', data, '--http', '127.0.0.1:0', '--config', file])
+  const program = start(executable, ['serve', '--data', data, '--http', '127.0.0.1:0', '--config', file], {
+    env: more.env ?? {},
+  })
   const url = await until('the ready line', () => {
     if (program.child.exitCode !== null) throw new Error(`the server ended: ${program.output()}`)
     return /http:\/\/[\d.]+:\d+/.exec(program.output())?.[0]
@@ -42,6 +47,7 @@ export async function startServer(data: string, more: { config?: string; port?: 
     await program.stop('SIGKILL')
     throw error
   })
+  rmSync(file)
   const health = async (): Promise<Health> => Health.parse(await (await fetch(`${url}/api/v1/health`)).json())
   return {
     program,
