@@ -4,11 +4,13 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { configurationPage } from './reference/configuration.ts'
 import { commandsPage } from './reference/commands.ts'
+import { apiPage } from './reference/api.ts'
 import { columnsPage } from './reference/columns.ts'
 import { filterPage } from './reference/filter.ts'
 
 const PAGES: Readonly<Record<string, () => string | Promise<string>>> = {
   'configuration.md': configurationPage,
+  'api.md': apiPage,
   'columns.md': columnsPage,
   'commands.md': commandsPage,
   'filter.md': filterPage,
