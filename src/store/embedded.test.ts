@@ -180,9 +180,11 @@ test('when the server is killed its engine ends too, and the next server opens t
   assert.deepEqual((await store.query('SELECT 1')).rows, [[1]])
 })
 
-test('the configured age is followed when it changes, and columns that are missing are added', async () => {
+test('the configured age is followed when it changes, and columns that are missing or narrower are mended', async () => {
   const first = await start({ keepDays: 30 })
   await first.execute('ALTER TABLE flows DROP COLUMN ttl')
+  await first.execute('ALTER TABLE flows DROP COLUMN tunnel')
+  await first.execute("ALTER TABLE flows ADD COLUMN tunnel Enum8('none' = 0, 'vxlan' = 1)")
   await first.stop()
   const second = await start({ keepDays: 7 })
   const [[ddl]] = (await second.query("SELECT create_table_query FROM system.tables WHERE name = 'flows'")).rows as [
@@ -190,6 +192,7 @@ test('the configured age is followed when it changes, and columns that are missi
   ]
   assert.match(ddl, /toIntervalDay\(7\)/)
   assert.match(ddl, /`ttl` UInt8/)
+  assert.match(ddl, /`tunnel` Enum8\('none' = 0, 'vxlan' = 1, 'geneve' = 2/)
   const versions = await second.query('SELECT version FROM schema_version')
   assert.deepEqual(versions.rows, [[1]])
 })

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, test } from 'node:test'
 import { systemClock } from '../base/clock.ts'
 import type { EmbeddedStore } from './embedded.ts'
 import { createLoader, type Loader } from './loader.ts'
+import { setAside } from './rejected.ts'
 import { createSpool, type Spool } from './spool.ts'
 import { createPlace, randomBatch, setTime, startStore, type Place } from './store.fixture.ts'
 
@@ -184,6 +185,14 @@ test('files come in groups of about as many rows as asked for', async () => {
   await loader.drained()
   assert.equal(loader.status().inserts, 4)
   assert.deepEqual(await stored(), [1000, 1000])
+})
+
+test('of the files set aside the newest are kept', async () => {
+  for (let i = 0; i < 3; i++) await write(i * 100, 100)
+  const names = await files()
+  await mkdir(join(place.spool, 'rejected'))
+  for (const file of names) await setAside(place.spool, file, 50_000)
+  assert.deepEqual(await readdir(join(place.spool, 'rejected')), names.slice(1))
 })
 
 test('a file that somebody deletes is missed and nothing else', async () => {

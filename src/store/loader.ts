@@ -1,4 +1,4 @@
-import { readdir, rename } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock } from '../base/clock.ts'
 import { makeDirectory } from '../base/directory.ts'
@@ -15,6 +15,7 @@ import {
   type Group,
 } from './groups.ts'
 import { headerProblem } from './native-header.ts'
+import { setAside } from './rejected.ts'
 import { parseSpoolFile, type SpoolFile } from './spool-files.ts'
 import type { StoreLog } from './store-log.ts'
 import type { Store } from './store.ts'
@@ -206,7 +207,7 @@ export function createLoader(config: LoaderConfig, deps: LoaderDeps): Loader {
     const rows = parseSpoolFile(file)?.rows ?? 0
     rowsRejected += rows
     pending.delete(file)
-    await rename(at(file), join(at('rejected'), file))
+    await setAside(config.dir, file)
     deps.log?.warn(`loader: ${file} cannot be read, ${rows} rows are set aside in ${at('rejected')}: ${why}`)
   }
 

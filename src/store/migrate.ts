@@ -6,19 +6,23 @@ interface Statements {
   query(sql: string): Promise<QueryAnswer>
 }
 
-/** Brings the tables to what this version expects: makes the missing, adds new columns, follows the configured age and size. */
+/** Brings the tables to what this version expects: makes the missing, adds new columns, widens types, follows the configured age and size. */
 export async function migrate(store: Statements, options: SchemaOptions): Promise<void> {
   for (const statement of schemaStatements(options)) await store.execute(statement)
-  const there = await store.query(`SELECT table, name FROM system.columns WHERE database = currentDatabase()`)
-  const known = new Set(there.rows.map(([table, name]) => `${table as string}.${name as string}`))
+  const there = await store.query(`SELECT table, name, type FROM system.columns WHERE database = currentDatabase()`)
+  const types = new Map(
+    there.rows.map(([table, name, type]) => [`${table as string}.${name as string}`, type as string]),
+  )
   const made = await store.query(
     `SELECT name, create_table_query FROM system.tables WHERE database = currentDatabase()`,
   )
   const ddl = new Map(made.rows.map(([name, sql]) => [name as string, sql as string]))
   for (const table of TABLES) {
     for (const column of table.columns) {
-      if (known.has(`${table.name}.${column.name}`)) continue
-      await store.execute(`ALTER TABLE ${table.name} ADD COLUMN ${column.name} ${column.type} ${column.codec}`)
+      const type = types.get(`${table.name}.${column.name}`)
+      if (type === column.type) continue
+      const verb = type === undefined ? 'ADD' : 'MODIFY'
+      await store.execute(`ALTER TABLE ${table.name} ${verb} COLUMN ${column.name} ${column.type} ${column.codec}`)
     }
     const age = timeToLive(table, options.keepDays)
     if (!ddl.get(table.name)?.includes(age))
