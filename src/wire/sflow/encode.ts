@@ -23,9 +23,6 @@ export const INTERNAL_PORT = 0x3fffffff
 /** header_protocol of a sampled_header. */
 export const HEADER_PROTOCOL = { ethernet: 1, ipv4: 11, ipv6: 12 } as const
 
-/** Counters that an agent can't tell are all ones; gauges that it can't tell are 0. */
-export const UNKNOWN_COUNTER = 0xffffffff
-
 export interface SflowEncoderOptions {
   /** 16 bytes, IPv4 mapped. */
   readonly agent: Uint8Array
