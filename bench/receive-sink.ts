@@ -1,8 +1,8 @@
-// The receiving half of the collector as a process of its own, for measuring: flows are received, decoded and counted, and
-// go nowhere. Prints its port when ready, and its ledger as JSON when it is told to end (SIGTERM).
-
 import { systemClock } from '../src/base/clock.ts'
 import { createPipeline } from '../src/collect/pipeline.ts'
+
+// The receiving half of the collector as a process of its own, for measuring: flows are received, decoded and counted, and
+// go nowhere. Prints its port when ready, and its ledger as JSON when it is told to end (SIGTERM).
 
 let bytes = 0
 let packets = 0

@@ -1,4 +1,4 @@
-// The datagrams that udp-blast sends: alike in size, different in content, laid side by side.
+/* The datagrams that udp-blast sends: alike in size, different in content, laid side by side. */
 
 /** Datagrams of one size, side by side, with what they carry. */
 export interface Prepared {
