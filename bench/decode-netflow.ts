@@ -1,5 +1,5 @@
 // Records decoded a second on one core, from datagrams in memory into columns: NetFlow v9 with 24 fields and 24 records a datagram, the same as IPFIX
-// with one field of variable length, and v5. Run: npm run bench, or node bench/decode-netflow.ts [seconds]
+// with one field of variable length, and v5. Run: npm run bench, or node bench/decode-netflow.ts [seconds [case]]
 
 import { createNetflowIngest } from '../src/collect/netflow.ts'
 import type { Datagram, IngestSink } from '../src/collect/ingest.ts'
@@ -7,6 +7,8 @@ import { FlowBatch } from '../src/flow/flow-batch.ts'
 import { MetricBatch } from '../src/flow/metric-batch.ts'
 
 const seconds = Number(process.argv[2] ?? 2)
+/** Only the cases whose name holds this. */
+const only = process.argv[3] ?? ''
 const RECORDS = 24
 
 // element, length: what a switch with VLANs, MACs and ASs sends.
@@ -137,6 +139,7 @@ const sink: IngestSink = {
 }
 
 for (const [name, template, data, rows] of cases) {
+  if (!name.includes(only)) continue
   const ingest = createNetflowIngest({}, { clock: { now: () => 0 } })
   if (template) ingest.datagram(datagram(template), sink)
   const message = datagram(data)
@@ -149,8 +152,11 @@ for (const [name, template, data, rows] of cases) {
     const used = process.cpuUsage(cpu)
     rates.push(made / ((used.user + used.system) / 1e6))
   }
-  const median = rates.toSorted((a, b) => a - b)[3] as number
+  rates.sort((a, b) => a - b)
+  const median = rates[3] as number
+  const best = rates[6] as number
+  const datagrams = (median / rows / 1e3).toFixed(0)
   process.stdout.write(
-    `${name.padEnd(32)} ${(median / 1e6).toFixed(1).padStart(6)} M records per CPU second, ${(1e9 / median).toFixed(0)} ns each, ${(median / rows / 1e3).toFixed(0)} k datagrams\n`,
+    `${name.padEnd(32)} ${(median / 1e6).toFixed(1).padStart(6)} M records per CPU second (best of 7: ${(best / 1e6).toFixed(1)}), ${(1e9 / median).toFixed(0)} ns each, ${datagrams} k datagrams\n`,
   )
 }

@@ -158,6 +158,17 @@ describe('what the columns are made of', () => {
       expected,
     )
     assert.deepEqual(times([[323, 8]], [...u64(at - 1500)]), [iso(at - 1500), iso(at - 1500)])
+    const zeroes = (start: number, end: number): unknown[] =>
+      times(
+        [
+          [152, 8],
+          [153, 8],
+        ],
+        [...u64(start), ...u64(end)],
+      )
+    assert.deepEqual(zeroes(0, at), [iso(at), iso(at)], 'zero is no time')
+    assert.deepEqual(zeroes(at, 0), [iso(at), iso(at)])
+    assert.deepEqual(zeroes(0, 0), [iso(NOW), iso(NOW)])
     assert.deepEqual(times([], []), [iso(NOW), iso(NOW)])
   })
 

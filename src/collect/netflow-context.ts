@@ -66,6 +66,8 @@ export interface RateTable {
   /** Of an input interface, undefined if there is none of its own. */
   ofInterface(ifIndex: number): number | undefined
   readonly hasInterfaces: boolean
+  /** The rate told of nothing in particular, 0 if none. */
+  readonly plain: number
 }
 
 /** Told of the names of interfaces that stand in flow records. */

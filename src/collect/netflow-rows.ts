@@ -105,7 +105,8 @@ export class RowMaker {
         const id = notes.sampler[i] as number
         if (id !== lastSampler) {
           lastSampler = id
-          lastRate = table?.ofSampler(id) ?? 0
+          // No sampler is no sampling, unless there is a rate for all.
+          lastRate = table?.ofSampler(id) ?? (id === 0 ? Math.max(1, table?.plain ?? 1) : 0)
         }
         rate = lastRate
       }

@@ -77,6 +77,37 @@ describe('sampling', () => {
     )
   })
 
+  test('a record without a sampler is not sampled, unless there is a rate for all', () => {
+    const sampler = [
+      set(
+        1,
+        optionsTemplate9(
+          257,
+          [[1, 4]],
+          [
+            [48, 1],
+            [50, 4],
+          ],
+        ),
+      ),
+      set(257, [...u32(0), 1, ...u32(100)]),
+    ]
+    const general = [set(1, optionsTemplate9(258, [[1, 4]], [[34, 4]])), set(258, [...u32(0), ...u32(50)])]
+    const flows = netflow9(
+      { sequence: 1 },
+      set(
+        0,
+        template(256, [
+          [8, 4],
+          [48, 1],
+        ]),
+      ),
+      set(256, [...ip('192.0.2.1'), 0], [...ip('192.0.2.1'), 1]),
+    )
+    assert.deepEqual(rates(netflow9({}, ...sampler), flows), [1, 100])
+    assert.deepEqual(rates(netflow9({}, ...sampler, ...general), flows), [50, 100])
+  })
+
   test('a record finds the rate of its selector: interval and space, size of population, probability', () => {
     const probability = new DataView(new ArrayBuffer(8))
     probability.setFloat64(0, 1 / 4096)

@@ -16,6 +16,8 @@ export class Sampling implements RateTable {
   /** The last rate told, whatever it was of: for records that lead to no other. */
   last = 0
   from = ''
+  /** The rate told of nothing in particular, 0 if none: that of records without a sampler. */
+  plain = 0
   hasInterfaces = false
 
   ofSampler(id: number): number | undefined {
@@ -37,6 +39,7 @@ export class Sampling implements RateTable {
       this.hasInterfaces = true
     } else {
       this.from = 'options'
+      this.plain = rate
     }
   }
 
@@ -49,7 +52,13 @@ export class Sampling implements RateTable {
   }
 
   save(): SavedSampling {
-    return { last: this.last, from: this.from, samplers: [...this.#samplers], interfaces: [...this.#interfaces] }
+    return {
+      last: this.last,
+      from: this.from,
+      plain: this.plain,
+      samplers: [...this.#samplers],
+      interfaces: [...this.#interfaces],
+    }
   }
 
   static restore(saved: SavedSampling): Sampling {
@@ -59,6 +68,7 @@ export class Sampling implements RateTable {
     sampling.hasInterfaces = sampling.#interfaces.size > 0
     sampling.last = saved.last
     sampling.from = saved.from
+    sampling.plain = saved.plain
     return sampling
   }
 }
@@ -66,6 +76,7 @@ export class Sampling implements RateTable {
 export interface SavedSampling {
   readonly last: number
   readonly from: string
+  readonly plain: number
   readonly samplers: readonly (readonly [id: number, rate: number])[]
   readonly interfaces: readonly (readonly [ifIndex: number, rate: number])[]
 }

@@ -181,6 +181,7 @@ function isSampling(value: unknown): boolean {
   return (
     isObject(value) &&
     isUint(value['last'], 0xffff_ffff) &&
+    isUint(value['plain'], 0xffff_ffff) &&
     typeof value['from'] === 'string' &&
     pairs(value['samplers']) &&
     pairs(value['interfaces'])

@@ -13,7 +13,7 @@ export function writeTimes(
   context: SetContext,
   notes: Notes,
 ): void {
-  if (plan.start === 'direct' && plan.end === 'direct') return
+  if (plan.start === 'direct' && plan.end === 'direct') return fillZeroTimes(batch, first, count)
   if (plan.start === 'uptime' && plan.end === 'uptime' && !plan.boot && (context.uptime >= 0 || context.bootedAt > 0)) {
     const uptime = context.uptime >= 0 ? context.uptime : uptimeSince(context.bootedAt, context)
     uptimes(batch.time_start, first, notes.start_ticks, count, uptime, context)
@@ -39,6 +39,23 @@ export function writeTimes(
     starts[2 * r + 1] = start / WORD
     ends[2 * r] = end
     ends[2 * r + 1] = end / WORD
+  }
+}
+
+// Some exporters leave a time at zero: that is no time. The other one stands in, or the receipt.
+function fillZeroTimes(batch: FlowBatch, first: number, count: number): void {
+  const { time_start: starts, time_end: ends, time_received: received } = batch
+  for (let at = 2 * first; at < 2 * (first + count); at += 2) {
+    const noStart = starts[at] === 0 && starts[at + 1] === 0
+    const noEnd = ends[at] === 0 && ends[at + 1] === 0
+    if (!noStart && !noEnd) continue
+    if (noStart && noEnd) {
+      ends[at] = received[at] as number
+      ends[at + 1] = received[at + 1] as number
+    }
+    const [from, to] = noEnd && !noStart ? [starts, ends] : [ends, starts]
+    to[at] = from[at] as number
+    to[at + 1] = from[at + 1] as number
   }
 }
 
