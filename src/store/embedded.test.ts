@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { cp, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, test } from 'node:test'
 import { systemClock } from '../base/clock.ts'
@@ -162,6 +162,19 @@ test('a directory that cannot be one is refused with the reason', async () => {
     store.start(),
     (error: OperatorError) => error.code === 'store_directory' && error.hint !== undefined,
   )
+})
+
+test("without the engine's library it says what to install", async () => {
+  const app = join(place.dir, 'app')
+  for (const folder of ['base', 'flow', 'store']) {
+    await cp(new URL(`../${folder}`, import.meta.url), join(app, 'src', folder), { recursive: true })
+  }
+  await writeFile(join(app, 'package.json'), '{"type":"module"}')
+  const { createEmbeddedStore: create } = (await import(
+    join(app, 'src/store/embedded.ts')
+  )) as typeof import('./embedded.ts')
+  const store = create({ dir: place.data }, { clock: systemClock })
+  await assert.rejects(store.start(), { code: 'store_library' })
 })
 
 test('when the server is killed its engine ends too, and the next server opens the directory', async () => {
