@@ -53,7 +53,7 @@ describe('what is kept', () => {
   })
 
   test('a state that is none, old or damaged is refused without a word of complaint', () => {
-    for (const state of [undefined, null, 7, 'x', [], {}, { version: 99 }, { version: 1, streams: 3 }])
+    for (const state of [undefined, null, 7, 'x', [], {}, { version: 99 }, { version: 2, layouts: [], streams: 3 }])
       assert.deepEqual(create().restore(state), { restored: 0, refused: 1 })
     const source = create()
     source.datagram(datagram(ipfix({}, set(2, template(256, BASIC)))), testSink())

@@ -1,21 +1,16 @@
 import { ipText, parseIp } from '../base/address.ts'
-import { VARIABLE, type Template } from '../wire/ipfix/template.ts'
+import { TemplateCursor, type Flavour, type Template, type TemplateKind } from '../wire/ipfix/template.ts'
 import type { SavedSampling } from './netflow-sampling.ts'
-import type { Protocol, Stream, Transport } from './netflow-stream.ts'
+import type { Layout, Protocol, Stream, Transport } from './netflow-stream.ts'
 
 // Templates and sampling over a restart, as JSON: without them data would wait until each exporter repeats its templates,
-// which may take half an hour.
+// which may take half an hour. Exporters of one make announce the same: a layout is written once, in the bytes in which it was announced.
 
-const VERSION = 1
+const VERSION = 2
 
-export interface SavedTemplate {
-  readonly id: number
-  readonly kind: 'data' | 'options'
-  readonly scopes: number
-  readonly announcedAt: number
-  readonly usedAt: number
-  /** [element, length, enterprise] */
-  readonly fields: readonly (readonly [element: number, length: number, enterprise: number])[]
+interface SavedLayout {
+  readonly flavour: Flavour
+  readonly kind: TemplateKind
   /** The announcement without its id, in base64. */
   readonly wire: string
 }
@@ -31,23 +26,34 @@ export interface SavedStream {
     readonly lastHeard: number
     readonly bootedAt: number
     readonly sampling: SavedSampling | null
-    readonly templates: readonly SavedTemplate[]
+    readonly templates: readonly (readonly [id: number, layout: number, announcedAt: number, usedAt: number])[]
   }[]
 }
 
 interface Saved {
   readonly version: number
   readonly savedAt: number
+  readonly layouts: readonly SavedLayout[]
   readonly streams: readonly SavedStream[]
 }
 
 /** What must outlive a restart, silent longest first, so that restoring them in this order keeps the order of use. */
 export function saveStreams(streams: Iterable<Stream>, now: number): Saved {
   const saved: SavedStream[] = []
+  const layouts: SavedLayout[] = []
+  const indices = new Map<Layout, number>()
   for (const stream of streams) {
+    const index = (layout: Layout): number => {
+      const known = indices.get(layout)
+      if (known !== undefined) return known
+      const { kind, wire } = layout.template
+      layouts.push({ flavour: flavourOf(stream.protocol), kind, wire: Buffer.from(wire).toString('base64') })
+      indices.set(layout, layouts.length - 1)
+      return layouts.length - 1
+    }
     const transports = stream.transports
       .filter((transport) => transport.templates.size > 0 || transport.sampling !== undefined)
-      .map(saveTransport)
+      .map((transport) => saveTransport(transport, index))
     if (transports.length === 0) continue
     const words = Uint32Array.of(stream.address0, stream.address1, stream.address2, stream.address3)
     saved.push({
@@ -59,67 +65,68 @@ export function saveStreams(streams: Iterable<Stream>, now: number): Saved {
       transports,
     })
   }
-  return { version: VERSION, savedAt: now, streams: saved.toReversed() }
+  return { version: VERSION, savedAt: now, layouts, streams: saved.toReversed() }
 }
 
-function saveTransport(transport: Transport): SavedStream['transports'][number] {
-  const templates = [...transport.templates].map(([id, { template, announcedAt, usedAt }]): SavedTemplate => ({
-    id,
-    kind: template.kind,
-    scopes: template.scopes,
-    announcedAt,
-    usedAt,
-    fields: Array.from(
-      template.elements,
-      (element, i) => [element, template.lengths[i] as number, template.enterprises[i] as number] as const,
-    ),
-    wire: Buffer.from(template.wire).toString('base64'),
-  }))
+function saveTransport(transport: Transport, index: (layout: Layout) => number): SavedStream['transports'][number] {
   return {
     port: transport.port,
     lastHeard: transport.lastHeard,
     bootedAt: transport.bootedAt,
     sampling: transport.sampling?.save() ?? null,
-    templates,
+    templates: [...transport.templates].map(([id, known]) => [
+      id,
+      index(known.layout),
+      known.announcedAt,
+      known.usedAt,
+    ]),
   }
 }
 
-/** The streams of a saved state that can be read, and how many can't. The state comes from a file: nothing in it is taken on trust. */
-export function readStreams(state: unknown): {
-  streams: { saved: SavedStream; address: Uint32Array }[]
-  refused: number
-} {
+/** What templates a protocol has: v9's or IPFIX's. */
+export function flavourOf(protocol: Protocol): Flavour {
+  return protocol === 'ipfix' ? 'ipfix' : 'netflow9'
+}
+
+export interface ReadState {
+  readonly streams: readonly { readonly saved: SavedStream; readonly address: Uint32Array }[]
+  /** By the index that streams name; undefined where the bytes are no template. */
+  readonly templates: readonly (Template | undefined)[]
+  readonly refused: number
+}
+
+/** What of a saved state can be read, and how much can't. The state comes from a file: nothing in it is taken on trust. */
+export function readStreams(state: unknown): ReadState {
+  if (
+    !isObject(state) ||
+    state['version'] !== VERSION ||
+    !Array.isArray(state['streams']) ||
+    !Array.isArray(state['layouts'])
+  ) {
+    return { streams: [], templates: [], refused: 1 }
+  }
+  const templates = (state['layouts'] as unknown[]).map(readLayout)
   const streams: { saved: SavedStream; address: Uint32Array }[] = []
   let refused = 0
-  if (!isObject(state) || state['version'] !== VERSION || !Array.isArray(state['streams']))
-    return { streams, refused: 1 }
   for (const entry of state['streams'] as unknown[]) {
     const address = isObject(entry) && typeof entry['exporter'] === 'string' ? parseIp(entry['exporter']) : undefined
     if (address === undefined || !isSavedStream(entry)) refused++
     else streams.push({ saved: entry, address: new Uint32Array(address.slice().buffer) })
   }
-  return { streams, refused }
+  return { streams, templates, refused }
 }
 
-/** The template of a saved one; undefined if its parts contradict each other. */
-export function templateOfSaved(
-  saved: Pick<SavedTemplate, 'kind' | 'scopes' | 'fields' | 'wire'>,
-): Template | undefined {
-  const wire = Uint8Array.from(Buffer.from(saved.wire, 'base64'))
-  let minLength = 0
-  for (const [, length] of saved.fields) minLength += length === VARIABLE ? 1 : length
-  if (saved.fields.length === 0 || minLength === 0 || minLength > 65535 || saved.scopes > saved.fields.length)
-    return undefined
-  return {
-    kind: saved.kind,
-    scopes: saved.scopes,
-    minLength,
-    wire,
-    variable: saved.fields.some(([, length]) => length === VARIABLE),
-    elements: Uint16Array.from(saved.fields, (field) => field[0]),
-    lengths: Uint16Array.from(saved.fields, (field) => field[1]),
-    enterprises: Uint32Array.from(saved.fields, (field) => field[2]),
-  }
+/** The bytes are read as an announcement is, so what they make is what an exporter can make, and no worse. */
+function readLayout(value: unknown): Template | undefined {
+  if (!isObject(value) || typeof value['wire'] !== 'string') return undefined
+  const { flavour, kind } = value
+  if ((flavour !== 'ipfix' && flavour !== 'netflow9') || (kind !== 'data' && kind !== 'options')) return undefined
+  const wire = Buffer.from(value['wire'], 'base64')
+  const bytes = Uint8Array.of(1, 0, ...wire.subarray(0, 65_535))
+  const view = new DataView(bytes.buffer)
+  const cursor = new TemplateCursor()
+  const whole = cursor.next(view, 0, bytes.length, flavour, kind === 'options') && cursor.end === bytes.length
+  return whole && !cursor.withdrawal && cursor.problem === undefined ? cursor.build(view, flavour) : undefined
 }
 
 function isSavedStream(value: unknown): value is SavedStream {
@@ -147,23 +154,13 @@ function isSavedStream(value: unknown): value is SavedStream {
 
 function isTemplate(value: unknown): boolean {
   return (
-    isObject(value) &&
-    isUint(value['id'], 65535) &&
-    (value['id'] as number) >= 256 &&
-    (value['kind'] === 'data' || value['kind'] === 'options') &&
-    isUint(value['scopes'], 65535) &&
-    isTime(value['announcedAt']) &&
-    isTime(value['usedAt']) &&
-    typeof value['wire'] === 'string' &&
-    isList(
-      value['fields'],
-      (field) =>
-        Array.isArray(field) &&
-        field.length === 3 &&
-        isUint(field[0], 65535) &&
-        isUint(field[1], 65535) &&
-        isUint(field[2], 0xffff_ffff),
-    )
+    Array.isArray(value) &&
+    value.length === 4 &&
+    isUint(value[0], 65_535) &&
+    value[0] >= 256 &&
+    isUint(value[1], 0xffff_ffff) &&
+    isTime(value[2]) &&
+    isTime(value[3])
   )
 }
 

@@ -2,6 +2,7 @@ import { planFlow, type FlowPlan } from './netflow-plan.ts'
 import { TemplateCursor, type Flavour, type Template } from '../wire/ipfix/template.ts'
 import type { Datagram, IngestSink } from './ingest.ts'
 import type { NetflowLimits, NetflowObserver } from './netflow-options.ts'
+import { flavourOf } from './netflow-state.ts'
 import type { Known, Layout, Stream, Transport } from './netflow-stream.ts'
 import type { StreamTable } from './netflow-stream-table.ts'
 
@@ -81,13 +82,7 @@ export class Templates {
   ): boolean {
     if (this.count >= this.#limits.maxTemplates || this.#bytes + layoutCost(template) > this.#limits.maxTemplateBytes)
       return false
-    this.#keep(
-      transport,
-      id,
-      this.#layout(template, stream.protocol === 'ipfix' ? 'ipfix' : 'netflow9'),
-      announcedAt,
-      usedAt,
-    )
+    this.#keep(transport, id, this.#layout(template, flavourOf(stream.protocol)), announcedAt, usedAt)
     return true
   }
 

@@ -6,7 +6,7 @@ import type { Datagram, Ingest, IngestSink, StreamStatus } from './ingest.ts'
 import { DEFAULTS, type NetflowLimits, type NetflowOptions } from './netflow-options.ts'
 import { planFlow } from './netflow-plan.ts'
 import { SetReader } from './netflow-sets.ts'
-import { readStreams, saveStreams, templateOfSaved, type SavedStream } from './netflow-state.ts'
+import { readStreams, saveStreams, type ReadState, type SavedStream } from './netflow-state.ts'
 import { streamStatus } from './netflow-status.ts'
 import type { Known, Protocol, Stream, Transport } from './netflow-stream.ts'
 import { StreamTable } from './netflow-stream-table.ts'
@@ -231,21 +231,21 @@ class NetflowIngest implements Ingest {
   }
 
   restore(state: unknown): { restored: number; refused: number } {
-    const { streams, refused } = readStreams(state)
+    const { streams, templates, refused } = readStreams(state)
     let restored = 0
     let unusable = refused
     for (const { saved, address } of streams) {
       const [a0, a1, a2, a3] = address as unknown as [number, number, number, number]
       if (this.#streams.find(saved.protocol, saved.domain, a0, a1, a2, a3) !== undefined) continue
       const stream = this.#streams.add(saved.protocol, saved.domain, a0, a1, a2, a3)
-      unusable += this.#restoreStream(stream, saved)
+      unusable += this.#restoreStream(stream, saved, templates)
       restored++
     }
     return { restored, refused: unusable }
   }
 
   /** Answers how many templates can't be used. */
-  #restoreStream(stream: Stream, saved: SavedStream): number {
+  #restoreStream(stream: Stream, saved: SavedStream, layouts: ReadState['templates']): number {
     const notBefore = this.#clock.now() - this.#limits.templateLifetimeMs
     let refused = 0
     stream.firstHeard = saved.firstHeard
@@ -253,15 +253,14 @@ class NetflowIngest implements Ingest {
     for (const { port, lastHeard, bootedAt, sampling, templates } of saved.transports) {
       const transport = stream.restoreTransport(port, lastHeard, bootedAt, sampling)
       if (transport === undefined) continue
-      for (const { announcedAt, usedAt, id, ...rest } of templates) {
+      for (const [id, layout, announcedAt, usedAt] of templates) {
         if (Math.max(announcedAt, usedAt) < notBefore) continue
-        const template = templateOfSaved(rest)
-        if (
-          template === undefined ||
-          transport.templates.has(id) ||
-          !this.#templates.restore(stream, transport, id, template, announcedAt, usedAt)
-        )
-          refused++
+        const template = layouts[layout]
+        const kept =
+          template !== undefined &&
+          !transport.templates.has(id) &&
+          this.#templates.restore(stream, transport, id, template, announcedAt, usedAt)
+        if (!kept) refused++
       }
     }
     this.#streams.prove(stream)
