@@ -61,8 +61,8 @@ SETTINGS ${tableSettings(options).join(', ')}`
 }
 
 /**
- * Settings of each table. A part is flushed before its insert is answered, because the spool then deletes what it holds;
- * merged parts need none of it, since the parts that they came from stay for minutes.
+ * Settings of each table. A part is flushed before its insert is answered, because the spool then deletes what it holds.
+ * Merged parts are not, so the parts that they came from stay until the kernel has written them (the default here is 0 s).
  */
 export function tableSettings(options: SchemaOptions): string[] {
   return [
@@ -70,6 +70,7 @@ export function tableSettings(options: SchemaOptions): string[] {
     'ttl_only_drop_parts = 1',
     'fsync_after_insert = 1',
     'fsync_part_directory = 1',
+    'old_parts_lifetime = 120',
     `max_bytes_to_merge_at_max_space_in_pool = ${options.maxPartBytes}`,
   ]
 }
