@@ -25,6 +25,7 @@ export class Templates {
   readonly #cursor = new TemplateCursor()
   readonly #shared = new Map<string, Layout>()
   readonly #planned = new Set<Layout>()
+  readonly #restored = new WeakMap<Template, Layout>()
   #bytes = 0
   count = 0
 
@@ -82,7 +83,10 @@ export class Templates {
   ): boolean {
     if (this.count >= this.#limits.maxTemplates || this.#bytes + layoutCost(template) > this.#limits.maxTemplateBytes)
       return false
-    this.#keep(transport, id, this.#layout(template, flavourOf(stream.protocol)), announcedAt, usedAt)
+    // One saved layout is of many exporters: it is looked up by its bytes only once.
+    const layout = this.#restored.get(template) ?? this.#layout(template, flavourOf(stream.protocol))
+    this.#restored.set(template, layout)
+    this.#keep(transport, id, layout, announcedAt, usedAt)
     return true
   }
 
