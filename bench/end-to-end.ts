@@ -33,7 +33,11 @@ const settled = async (): Promise<boolean> => {
   const { ledger } = await server.health()
   const { received, kernelDropped } = ledger.datagrams
   const { decoded, stored, queueDropped, spoolRefused } = ledger.flows
-  return received + kernelDropped >= sent.datagrams + sent.templates && stored + queueDropped + spoolRefused >= decoded && decoded > 0
+  return (
+    received + kernelDropped >= sent.datagrams + sent.templates &&
+    stored + queueDropped + spoolRefused >= decoded &&
+    decoded > 0
+  )
 }
 await until(settled, 120, 'everything in the store')
 const delay = (performance.now() - sentAt) / 1000
@@ -57,7 +61,7 @@ print({
   'bytes seen / sent': (total.bytes / sent.bytes / scale).toFixed(6),
   'datagrams lost in the kernel': ledger.datagrams.kernelDropped,
   'flows dropped or refused': ledger.flows.queueDropped + ledger.flows.spoolRefused,
-  'ledger': `${ledger.flows.decoded} decoded = ${ledger.flows.stored} stored + ${ledger.flows.queueDropped} + ${ledger.flows.spoolRefused}`,
+  ledger: `${ledger.flows.decoded} decoded = ${ledger.flows.stored} stored + ${ledger.flows.queueDropped} + ${ledger.flows.spoolRefused}`,
   'last flow visible after': `${delay.toFixed(1)} s`,
   'bytes a flow on disk': (health.store.bytesOnDisk / health.store.flows).toFixed(1),
   'CPU s / million, server': (cpu.server / million).toFixed(3),
@@ -96,7 +100,10 @@ function threadSeconds(pid: number): Map<string, number> {
   for (const task of readdirSync(`/proc/${pid}/task`)) {
     try {
       const name = readFileSync(`/proc/${pid}/task/${task}/comm`, 'utf8').trim()
-      threads.set(`${name} ${task}`, Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8').split(' ')[0]) / 1e9)
+      threads.set(
+        `${name} ${task}`,
+        Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8').split(' ')[0]) / 1e9,
+      )
     } catch {
       // It ended meanwhile.
     }

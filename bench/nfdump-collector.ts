@@ -22,7 +22,9 @@ export interface NfdumpCollector {
 export async function startNfdumpCollector(program: 'nfcapd' | 'sfcapd'): Promise<NfdumpCollector> {
   const dir = mkdtempSync(join(tmpdir(), `vnetscope-${program}-`))
   const port = await freePort()
-  const child = spawn(program, ['-w', dir, '-l', dir, '-b', '127.0.0.1', '-p', String(port), '-B', '4194304', '-z'], { stdio: 'ignore' })
+  const child = spawn(program, ['-w', dir, '-l', dir, '-b', '127.0.0.1', '-p', String(port), '-B', '4194304', '-z'], {
+    stdio: 'ignore',
+  })
   const ended = once(child, 'exit')
   await waitUntilBound(port)
   return {

@@ -8,7 +8,9 @@ import { machineLine, median } from './machine.ts'
 import { startNfdumpCollector } from './nfdump-collector.ts'
 import { blast, startServer, until } from './server.ts'
 
-const { values } = parseArgs({ options: { flows: { type: 'string', default: '10000000' }, rounds: { type: 'string', default: '7' } } })
+const { values } = parseArgs({
+  options: { flows: { type: 'string', default: '10000000' }, rounds: { type: 'string', default: '7' } },
+})
 const rounds = Number(values.rounds)
 const datagrams = Math.ceil(Number(values.flows) / 24)
 const stream = { kind: 'v9', rate: 10_000, seconds: 600, datagrams }
@@ -35,7 +37,9 @@ for (let round = 0; round < rounds + 1; round++) {
   const answer = await server.ask('top', question)
   const tookUs = performance.now() - started
   started = performance.now()
-  const out = execFileSync('nfdump', ['-R', rival.dir, '-s', 'srcip/bytes', '-n', '20', '-q', '-o', 'csv'], { encoding: 'utf8' })
+  const out = execFileSync('nfdump', ['-R', rival.dir, '-s', 'srcip/bytes', '-n', '20', '-q', '-o', 'csv'], {
+    encoding: 'utf8',
+  })
   const tookThem = performance.now() - started
   if (round === 0) {
     agree = sameOrder(answer['rows'] as { key: { src_addr: string } }[], out)
@@ -45,7 +49,8 @@ for (let round = 0; round < rounds + 1; round++) {
   theirs.push(tookThem)
 }
 const health = await server.health()
-process.stdout.write(`top 20 sources by bytes, median of ${rounds} (both see the same addresses in the same order: ${agree})
+process.stdout
+  .write(`top 20 sources by bytes, median of ${rounds} (both see the same addresses in the same order: ${agree})
   vnetscope  ${median(ours).toFixed(0)} ms (best ${Math.min(...ours).toFixed(0)}), over HTTP, with totals and intervals
   nfdump     ${median(theirs).toFixed(0)} ms (best ${Math.min(...theirs).toFixed(0)})
   ratio      ${(median(theirs) / median(ours)).toFixed(1)}

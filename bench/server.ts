@@ -86,7 +86,9 @@ export interface Sent {
 /** Runs the sender in a process of its own. */
 export async function blast(options: Readonly<Record<string, string | number>>): Promise<Sent> {
   const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)])
-  const child = spawn(process.execPath, [join(ROOT, 'bench/udp-blast.ts'), ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, [join(ROOT, 'bench/udp-blast.ts'), ...args], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
   let out = ''
   child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()))
   const [status] = (await once(child, 'exit')) as [number | null]

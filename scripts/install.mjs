@@ -27,7 +27,13 @@ export function ensureInstalled() {
   // `npm install --no-save` mends what is there; only an empty folder is worth `npm ci`, which starts from nothing.
   const fresh = !existsSync(join(root, 'node_modules', 'node'))
   process.stderr.write('Installing the packages that package-lock.json names; this is done once, and takes a minute.\n')
-  const args = [...(fresh ? ['ci'] : ['install', '--no-save']), '--include=dev', '--no-audit', '--no-fund', '--loglevel=error']
+  const args = [
+    ...(fresh ? ['ci'] : ['install', '--no-save']),
+    '--include=dev',
+    '--no-audit',
+    '--no-fund',
+    '--loglevel=error',
+  ]
   const { status, error } = spawnSync('npm', args, { cwd: root, stdio: ['ignore', 2, 2], env: withoutPinnedNode() })
   if (status === 0) {
     const missing = missingPackages()

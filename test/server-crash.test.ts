@@ -25,7 +25,9 @@ interface Running {
 async function serve(data: string): Promise<Running> {
   const config = join(data, 'vnetscope.yaml')
   writeFileSync(config, 'http: { port: 0 }\nlisteners: [{ address: 127.0.0.1, ports: [0] }]\nlog: { level: error }\n')
-  const child = spawn(join(ROOT, 'bin/vnetscope'), ['serve', '--config', config, '--data', data], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(join(ROOT, 'bin/vnetscope'), ['serve', '--config', config, '--data', data], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
   const [line] = (await once(createInterface(child.stdout), 'line')) as [string]
   return { child, url: /http:\/\/\S+/.exec(line)?.[0] ?? '', port: Number(/UDP (\d+)/.exec(line)?.[1]) }
 }

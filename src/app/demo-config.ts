@@ -34,7 +34,10 @@ export function withDemoInventory(config: Config): Config {
     inventory: {
       ...config.inventory,
       machines: [...config.inventory.machines, ...machines.filter(({ name }) => !taken.has(name)).map(machineEntry)],
-      vlans: [...config.inventory.vlans, ...[...VLANS].filter(([id]) => !vlans.has(id)).map(([id, name]) => ({ id, name }))],
+      vlans: [
+        ...config.inventory.vlans,
+        ...[...VLANS].filter(([id]) => !vlans.has(id)).map(([id, name]) => ({ id, name })),
+      ],
       slices: [
         ...config.inventory.slices,
         ...SLICES.filter(({ name }) => !slices.has(name)).map((slice) => ({ ...slice, machines: [] })),
@@ -44,7 +47,13 @@ export function withDemoInventory(config: Config): Config {
       ...config.exporters,
       ...exporters
         .filter(({ protocol }) => protocol !== 'sflow')
-        .map(({ loopback, name }) => ({ address: loopback, name, host: name, samplingRate: null, defaultSamplingRate: null })),
+        .map(({ loopback, name }) => ({
+          address: loopback,
+          name,
+          host: name,
+          samplingRate: null,
+          defaultSamplingRate: null,
+        })),
     ],
   }
 }

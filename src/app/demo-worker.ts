@@ -47,7 +47,12 @@ const sink: IngestSink = {
 async function handOn(): Promise<void> {
   sink.metrics.clear()
   if (batch.n === 0 && sightings.length === 0) return
-  const message: ForeignBatch = { buffer: batch.buffer, capacity: batch.capacity, rows: batch.n, sightings: sightings.splice(0) }
+  const message: ForeignBatch = {
+    buffer: batch.buffer,
+    capacity: batch.capacity,
+    rows: batch.n,
+    sightings: sightings.splice(0),
+  }
   door.postMessage(message)
   await once(door, 'message')
   batch.clear()
@@ -61,8 +66,16 @@ async function makePast(from: number, to: number): Promise<void> {
     netflow: createNetflowIngest({}, { clock: systemClock }),
   }
   const datagram: Datagram = {
-    bytes: new Uint8Array(0), view: new DataView(new ArrayBuffer(0)), offset: 0, length: 0, receivedAt: 0,
-    source0: 0, source1: 0, source2: 0, source3: 0, sourcePort: 0,
+    bytes: new Uint8Array(0),
+    view: new DataView(new ArrayBuffer(0)),
+    offset: 0,
+    length: 0,
+    receivedAt: 0,
+    source0: 0,
+    source1: 0,
+    source2: 0,
+    source3: 0,
+    sourcePort: 0,
   }
   await simulator.backfill(
     { pause: () => (batch.n > BATCH_ROWS / 2 ? handOn() : new Promise((resolve) => setImmediate(resolve))) },

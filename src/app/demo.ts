@@ -21,7 +21,9 @@ export function createDemo(config: Omit<DemoThreadConfig, 'door'>, deps: DemoDep
       deps.openDoor(port2)
       const file = new URL(`./demo-worker${extname(import.meta.filename)}`, import.meta.url)
       worker = new Worker(file, { workerData: { ...config, door: port1 }, transferList: [port1], name: 'demo' })
-      worker.on('error', (error) => deps.failed(error instanceof Error ? error : new Error(String(error), { cause: error })))
+      worker.on('error', (error) =>
+        deps.failed(error instanceof Error ? error : new Error(String(error), { cause: error })),
+      )
     },
     async stop(): Promise<void> {
       const ending = worker

@@ -31,7 +31,12 @@ export function createStoreContent(deps: { store: Pick<Store, 'query' | 'status'
       const { rows } = await deps.store.query(CONTENT_SQL, { timeoutMs: 2_000 })
       const [flows, bytes, oldest, newest] = (rows[0] ?? []).map(toNumber)
       const some = (flows ?? 0) > 0
-      content = { flows: flows ?? 0, bytesOnDisk: bytes ?? 0, oldest: some ? (oldest ?? null) : null, newest: some ? (newest ?? null) : null }
+      content = {
+        flows: flows ?? 0,
+        bytesOnDisk: bytes ?? 0,
+        oldest: some ? (oldest ?? null) : null,
+        newest: some ? (newest ?? null) : null,
+      }
     } catch {
       // Its state tells that it is away; what was known stands meanwhile.
     }
@@ -100,19 +105,23 @@ export function healthOf(parts: HealthParts): Health {
 function reasonsOf({ report, store, loader, now }: HealthParts): string[] {
   const reasons = [...report.pipeline.reasons]
   const { recent } = report.pipeline
-  if (store.state !== 'ready') reasons.push(`The store is ${store.state}${store.error === undefined ? '' : `: ${store.error}`}.`)
+  if (store.state !== 'ready')
+    reasons.push(`The store is ${store.state}${store.error === undefined ? '' : `: ${store.error}`}.`)
   if (loader.problem !== undefined) reasons.push(`The last insert failed: ${loader.problem}`)
   if (loader.waitingSince !== undefined && now - loader.waitingSince > LONG_WAIT_MS) {
     reasons.push(`Answers are delayed: ${minutes(now - loader.waitingSince)} of traffic wait safely in the spool.`)
   }
   if (report.spool.problem !== undefined) reasons.push(`The spool refuses flows: ${report.spool.problem}`)
   const over = `in the last ${minutes(recent.overMs)}`
-  if (recent.queueDropped > 0) reasons.push(`${recent.queueDropped} flows were dropped ${over} because the spool could not keep up.`)
+  if (recent.queueDropped > 0)
+    reasons.push(`${recent.queueDropped} flows were dropped ${over} because the spool could not keep up.`)
   if (recent.kernelDropped > 0) {
     reasons.push(`The kernel dropped ${recent.kernelDropped} datagrams ${over} because the receive buffer was full.`)
   }
-  if (loader.rowsRejected > 0) reasons.push(`${loader.rowsRejected} rows could not be read by the store and were set aside in the spool.`)
-  if (report.inventoryRefused > 0) reasons.push(`${report.inventoryRefused} machines were not taken into the inventory: it is full.`)
+  if (loader.rowsRejected > 0)
+    reasons.push(`${loader.rowsRejected} rows could not be read by the store and were set aside in the spool.`)
+  if (report.inventoryRefused > 0)
+    reasons.push(`${report.inventoryRefused} machines were not taken into the inventory: it is full.`)
   return reasons
 }
 

@@ -41,7 +41,12 @@ export type ToPipeline =
 
 export type FromPipeline =
   | { readonly type: 'ready' }
-  | { readonly type: 'failed'; readonly code: string | undefined; readonly message: string; readonly hint: string | undefined }
+  | {
+      readonly type: 'failed'
+      readonly code: string | undefined
+      readonly message: string
+      readonly hint: string | undefined
+    }
   | { readonly type: 'written'; readonly file: string }
   | { readonly type: 'answer'; readonly id: number; readonly value: PipelineQuestions[keyof PipelineQuestions] }
   | { readonly type: 'stopped' }

@@ -11,8 +11,6 @@ export interface PipelineThreadDeps {
   readonly lost: (error: Error) => void
 }
 
-export type PipelineThread = ReturnType<typeof createPipelineThread>
-
 /** The pipeline's thread as the main thread sees it. */
 export function createPipelineThread(config: PipelineThreadConfig, deps: PipelineThreadDeps) {
   let worker: Worker | undefined
@@ -39,7 +37,13 @@ export function createPipelineThread(config: PipelineThreadConfig, deps: Pipelin
             ready = true
             resolve()
           } else if (message.type === 'failed') {
-            lost(new OperatorError(message.code ?? 'listen_failed', message.message, message.hint === undefined ? {} : { hint: message.hint }))
+            lost(
+              new OperatorError(
+                message.code ?? 'listen_failed',
+                message.message,
+                message.hint === undefined ? {} : { hint: message.hint },
+              ),
+            )
           } else if (message.type === 'written') {
             deps.written(message.file)
           } else if (message.type === 'answer') {

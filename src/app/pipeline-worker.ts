@@ -37,10 +37,16 @@ const pipeline = createPipeline(config.pipeline, {
 })
 
 const answers: { [What in keyof PipelineQuestions]: () => PipelineQuestions[What] } = {
-  report: () => ({ pipeline: pipeline.status(), spool: spool.status(), inventoryRefused: inventory.refused(), doorRows }),
+  report: () => ({
+    pipeline: pipeline.status(),
+    spool: spool.status(),
+    inventoryRefused: inventory.refused(),
+    doorRows,
+  }),
   exporters: () => {
     const heard = pipeline.exporters()
-    for (const exporter of heard.exporters) exporter.interfaces = Math.max(exporter.interfaces, inventory.interfaceCount(exporter.address))
+    for (const exporter of heard.exporters)
+      exporter.interfaces = Math.max(exporter.interfaces, inventory.interfaceCount(exporter.address))
     return heard
   },
   inventory: () => inventoryAnswer(inventory),
@@ -64,7 +70,10 @@ async function saveInventory(): Promise<void> {
   try {
     await writeJsonFile(config.inventoryFile, inventory.save())
   } catch (error) {
-    log.warn({ err: error, file: config.inventoryFile }, 'the inventory could not be saved; after a restart it is learnt anew')
+    log.warn(
+      { err: error, file: config.inventoryFile },
+      'the inventory could not be saved; after a restart it is learnt anew',
+    )
   }
 }
 const saving = setInterval(() => void saveInventory(), SAVE_INVENTORY_MS)

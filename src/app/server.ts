@@ -34,8 +34,6 @@ export interface ServerDeps {
   readonly demo: boolean
 }
 
-export type Server = ReturnType<typeof createServer>
-
 /** How long the loader may go on storing at the end: what is left waits in the spool for the next start. */
 const LAST_INSERT_MS = 1_500
 const REPORT_FRESH_MS = 500
@@ -46,7 +44,10 @@ export function createServer(given: Config, deps: ServerDeps) {
   const data = resolve(config.data)
   const log = createLog({ level: config.log.level, name: 'serve' })
   const limited = rateLimited(log, clock)
-  const storeLog = { info: (message: string) => log.info(message), warn: (message: string) => limited.warn({}, message) }
+  const storeLog = {
+    info: (message: string) => log.info(message),
+    warn: (message: string) => limited.warn({}, message),
+  }
   const startedAt = clock.now()
 
   const store = createEmbeddedStore(
@@ -89,7 +90,11 @@ export function createServer(given: Config, deps: ServerDeps) {
   )
 
   const ask = createAsk(
-    { atOnce: config.query.concurrency, timeoutMs: config.query.timeoutSeconds * 1000, maxMemoryBytes: config.query.maxMemory },
+    {
+      atOnce: config.query.concurrency,
+      timeoutMs: config.query.timeoutSeconds * 1000,
+      maxMemoryBytes: config.query.maxMemory,
+    },
     { store, clock, exporterAddresses: (pattern) => exporterNames.addresses(pattern) },
   )
   const exporterNames = createExporterNames(() => pipeline.ask('names'))
@@ -142,7 +147,11 @@ export function createServer(given: Config, deps: ServerDeps) {
     latest = await report()
     registerMetrics(registry, [
       ...pipelineMetrics(() => (latest as PipelineReport).pipeline),
-      ...storeMetrics({ store: () => store.status(), loader: () => loader.status(), spool: () => (latest as PipelineReport).spool }),
+      ...storeMetrics({
+        store: () => store.status(),
+        loader: () => loader.status(),
+        spool: () => (latest as PipelineReport).spool,
+      }),
     ])
     api = await createApi(
       { host: config.http.host, version: deps.version },
@@ -168,7 +177,10 @@ export function createServer(given: Config, deps: ServerDeps) {
         target: { host: any ? '127.0.0.1' : listener.address, port: listener.port },
         pastFrom: Math.max(clock.now() - DEMO_PAST_MS, newest ?? 0),
       },
-      { openDoor: (port) => pipeline.openDoor(port), failed: (error) => log.error({ err: error }, 'the simulated data center ended') },
+      {
+        openDoor: (port) => pipeline.openDoor(port),
+        failed: (error) => log.error({ err: error }, 'the simulated data center ended'),
+      },
     )
     demo.start()
   }
@@ -205,7 +217,10 @@ function prepareData(data: string): void {
   }
 }
 
-async function listen(api: { listen(options: { host: string; port: number }): Promise<string> }, http: { host: string; port: number }) {
+async function listen(
+  api: { listen(options: { host: string; port: number }): Promise<string> },
+  http: { host: string; port: number },
+) {
   try {
     return await api.listen(http)
   } catch (cause) {

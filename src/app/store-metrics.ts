@@ -10,13 +10,43 @@ export function storeMetrics(status: {
   spool: () => SpoolStatus
 }): MetricDefinition[] {
   return [
-    { name: 'store_ready', help: '1 if the store answers', kind: 'gauge', read: () => (status.store().state === 'ready' ? 1 : 0) },
-    { name: 'store_restarts_total', help: 'Times that the engine was started again', kind: 'counter', read: () => status.store().restarts },
-    { name: 'rows_stored_total', help: 'Rows of flows and counters that the store has taken', kind: 'counter', read: () => status.loader().rowsStored },
-    { name: 'rows_rejected_total', help: 'Rows that the store could not read, set aside', kind: 'counter', read: () => status.loader().rowsRejected },
+    {
+      name: 'store_ready',
+      help: '1 if the store answers',
+      kind: 'gauge',
+      read: () => (status.store().state === 'ready' ? 1 : 0),
+    },
+    {
+      name: 'store_restarts_total',
+      help: 'Times that the engine was started again',
+      kind: 'counter',
+      read: () => status.store().restarts,
+    },
+    {
+      name: 'rows_stored_total',
+      help: 'Rows of flows and counters that the store has taken',
+      kind: 'counter',
+      read: () => status.loader().rowsStored,
+    },
+    {
+      name: 'rows_rejected_total',
+      help: 'Rows that the store could not read, set aside',
+      kind: 'counter',
+      read: () => status.loader().rowsRejected,
+    },
     { name: 'inserts_total', help: 'Inserts into the store', kind: 'counter', read: () => status.loader().inserts },
     { name: 'spool_rows', help: 'Rows that wait in the spool', kind: 'gauge', read: () => status.loader().rowsWaiting },
-    { name: 'spool_files', help: 'Files that wait in the spool', kind: 'gauge', read: () => status.loader().filesWaiting },
-    { name: 'spool_bytes', help: 'Bytes that wait in the spool', kind: 'gauge', read: () => status.spool().bytesWaiting },
+    {
+      name: 'spool_files',
+      help: 'Files that wait in the spool',
+      kind: 'gauge',
+      read: () => status.loader().filesWaiting,
+    },
+    {
+      name: 'spool_bytes',
+      help: 'Bytes that wait in the spool',
+      kind: 'gauge',
+      read: () => status.spool().bytesWaiting,
+    },
   ]
 }

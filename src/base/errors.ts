@@ -18,11 +18,7 @@ export class OperatorError extends Error {
   readonly retryable: boolean
   readonly hint: string | undefined
 
-  constructor(
-    code: string,
-    message: string,
-    options: { retryable?: boolean; hint?: string; cause?: unknown } = {},
-  ) {
+  constructor(code: string, message: string, options: { retryable?: boolean; hint?: string; cause?: unknown } = {}) {
     super(message, { cause: options.cause })
     this.name = 'OperatorError'
     this.code = code

@@ -63,7 +63,12 @@ export interface StreamStatus {
   /** Counter samples or options records. */
   readonly others: number
   /** Templates now known. */
-  readonly templates: readonly { readonly id: number; readonly kind: 'data' | 'options'; readonly fields: number; readonly text: string }[]
+  readonly templates: readonly {
+    readonly id: number
+    readonly kind: 'data' | 'options'
+    readonly fields: number
+    readonly text: string
+  }[]
   /** Sampling rates in force, with where each was learnt. */
   readonly sampling: readonly { readonly rate: number; readonly from: string }[]
   /** Datagrams (sFlow, v9), flows (v5) or records (IPFIX) missing by sequence number. */

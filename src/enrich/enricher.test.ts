@@ -44,7 +44,10 @@ function enrich(frames: Frame[]) {
     put(batch.src_addr, frame.src)
     put(batch.dst_addr, frame.dst)
     put(batch.exporter, frame.exporter)
-    for (const [column, text] of [[batch.src_mac, frame.srcMac], [batch.dst_mac, frame.dstMac]] as const) {
+    for (const [column, text] of [
+      [batch.src_mac, frame.srcMac],
+      [batch.dst_mac, frame.dstMac],
+    ] as const) {
       const mac = text ? (parseMac(text) as number) : 0
       column.set([mac % 2 ** 32, Math.floor(mac / 2 ** 32)], row * 2)
     }
@@ -81,7 +84,9 @@ test('traffic is told by where its ends are', () => {
 })
 
 test('a machine behind a router is found by its address', () => {
-  const { rows } = enrich([{ srcMac: '52:54:00:00:00:fe', dstMac: '52:54:00:00:00:02', src: '10.1.0.3', dst: '10.1.0.2' }])
+  const { rows } = enrich([
+    { srcMac: '52:54:00:00:00:fe', dstMac: '52:54:00:00:00:02', src: '10.1.0.3', dst: '10.1.0.2' },
+  ])
   assert.equal(rows[0]?.src, 'web-2')
   assert.equal(rows[0]?.dst, 'db-1')
   assert.equal(rows[0]?.srcHost, 'h2')
@@ -99,11 +104,20 @@ test('an address seen with the MAC of a machine is learnt and serves exports wit
 
 test('the slice comes from the VLAN, and VLANs seen are remembered', () => {
   const { rows, inventory } = enrich([{ vlan: 201 }, { vlan: 202 }])
-  assert.deepEqual(rows.map((row) => row.slice), ['cesnet', ''])
-  assert.deepEqual(inventory.vlans().map((vlan) => vlan.id), [201, 202])
+  assert.deepEqual(
+    rows.map((row) => row.slice),
+    ['cesnet', ''],
+  )
+  assert.deepEqual(
+    inventory.vlans().map((vlan) => vlan.id),
+    [201, 202],
+  )
 })
 
 test('a sampling rate set for an exporter stands in for the exported one', () => {
   const { rows } = enrich([{ exporter: '192.0.2.7' }, { exporter: '192.0.2.8' }])
-  assert.deepEqual(rows.map((row) => row.rate), [512, 1])
+  assert.deepEqual(
+    rows.map((row) => row.rate),
+    [512, 1],
+  )
 })

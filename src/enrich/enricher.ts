@@ -17,8 +17,6 @@ const ALL_EXTERNAL = 5
 /** New addresses taken from one batch at most: a flood of spoofed sources must not slow the pipeline. */
 const MOST_LEARNT_A_BATCH = 1000
 
-export type Enricher = ReturnType<typeof createEnricher>
-
 /** Inventory → columns: fills src_vm, dst_vm, src_host, dst_host, slice, locality of each row, at the time of receipt. */
 export function createEnricher(config: InventoryConfig, deps: { inventory: Inventory; clock: Clock }) {
   const { inventory, clock } = deps
@@ -53,7 +51,12 @@ export function createEnricher(config: InventoryConfig, deps: { inventory: Inven
     batch: FlowBatch,
     row: number,
   ): number {
-    if (source?.host !== undefined && target?.host !== undefined && source.kind !== 'physical' && target.kind !== 'physical') {
+    if (
+      source?.host !== undefined &&
+      target?.host !== undefined &&
+      source.kind !== 'physical' &&
+      target.kind !== 'physical'
+    ) {
       return source.host === target.host ? INTRA_HOST : INTER_HOST
     }
     const from = source ? INTERNAL : realmOf(batch.src_addr, row * 4)

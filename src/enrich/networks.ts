@@ -33,7 +33,8 @@ export function createNetworks(
     for (let w = 0; w < 4; w++) values[i * 4 + w] = (words[w] as number) & (masks[i * 4 + w] as number)
   }
   return (words, at) => {
-    for (let i = 0; i < count; i++) if (inside(words, at, masks, values, i * 4)) return (parsed[i] as { realm: Realm }).realm
+    for (let i = 0; i < count; i++)
+      if (inside(words, at, masks, values, i * 4)) return (parsed[i] as { realm: Realm }).realm
     return realmOf(words, at)
   }
 }
@@ -55,7 +56,8 @@ export function parsePrefix(text: string): { bytes: Uint8Array; bits: number } {
 
 function inside(words: Uint32Array, at: number, masks: Uint32Array, values: Uint32Array, network: number): boolean {
   for (let w = 0; w < 4; w++) {
-    if ((((words[at + w] as number) & (masks[network + w] as number)) ^ (values[network + w] as number)) !== 0) return false
+    if ((((words[at + w] as number) & (masks[network + w] as number)) ^ (values[network + w] as number)) !== 0)
+      return false
   }
   return true
 }

@@ -4,7 +4,13 @@ import { COLUMNS, type ColumnStorage } from './columns.ts'
 // and goes to disk by writev. Hot code reads and writes the arrays directly.
 
 export const BYTES_PER_ROW: Readonly<Record<ColumnStorage, number>> = {
-  u8: 1, u16: 2, u32: 4, u64: 8, mac: 8, ip: 16, name: 4,
+  u8: 1,
+  u16: 2,
+  u32: 4,
+  u64: 8,
+  mac: 8,
+  ip: 16,
+  name: 4,
 }
 
 /** Rows a batch holds when nothing else is asked for. */
@@ -134,7 +140,11 @@ export class FlowBatch {
   columnBytes(name: string): Uint8Array {
     const column = COLUMNS.find((c) => c.name === name)
     const array = this[name as keyof this] as Uint8Array | Uint16Array | Uint32Array
-    return new Uint8Array(array.buffer, array.byteOffset, this.n * BYTES_PER_ROW[(column as { storage: ColumnStorage }).storage])
+    return new Uint8Array(
+      array.buffer,
+      array.byteOffset,
+      this.n * BYTES_PER_ROW[(column as { storage: ColumnStorage }).storage],
+    )
   }
 
   /** Forgets the rows and zeroes what they held: normalizers write only what they know. */

@@ -19,9 +19,22 @@ function ipWords(text: string): Uint32Array {
 test('a virtual machine is placed on its host whichever of the two is heard first', () => {
   for (const order of ['host first', 'machine first']) {
     const inventory = createInventory(EMPTY_INVENTORY, { clock })
-    const host = { kind: 'machine', agent: '10.0.0.1', subAgent: 0, source: '2:1', hostname: 'prg-h1', uuid: 'a1' } as const
+    const host = {
+      kind: 'machine',
+      agent: '10.0.0.1',
+      subAgent: 0,
+      source: '2:1',
+      hostname: 'prg-h1',
+      uuid: 'a1',
+    } as const
     const vm = {
-      kind: 'machine', agent: '10.0.0.1', subAgent: 0, source: '3:100001', hostname: 'web-1', uuid: 'b1', parent: '2:1',
+      kind: 'machine',
+      agent: '10.0.0.1',
+      subAgent: 0,
+      source: '3:100001',
+      hostname: 'web-1',
+      uuid: 'b1',
+      parent: '2:1',
       adapters: [{ ifIndex: 3, macs: [mac('52:54:00:00:00:01')] }],
     } as const
     for (const sighting of order === 'host first' ? [host, vm] : [vm, host]) inventory.sight(sighting)
@@ -36,7 +49,10 @@ test('a virtual machine is placed on its host whichever of the two is heard firs
 
 test('a machine with the same uuid at another agent has moved there', () => {
   const inventory = createInventory(EMPTY_INVENTORY, { clock })
-  for (const [agent, name] of [['10.0.0.1', 'prg-h1'], ['10.0.0.2', 'ath-h1']] as const) {
+  for (const [agent, name] of [
+    ['10.0.0.1', 'prg-h1'],
+    ['10.0.0.2', 'ath-h1'],
+  ] as const) {
     inventory.sight({ kind: 'machine', agent, subAgent: 0, source: '2:1', hostname: name, uuid: name })
   }
   const vm = { kind: 'machine', subAgent: 0, source: '3:100001', hostname: 'web-1', uuid: 'b1', parent: '2:1' } as const
@@ -51,15 +67,50 @@ test('two machines of one name are told apart by their hosts', () => {
   const inventory = createInventory(EMPTY_INVENTORY, { clock })
   inventory.sight({ kind: 'machine', agent: '10.0.0.1', subAgent: 0, source: '2:1', hostname: 'h1', uuid: 'a1' })
   inventory.sight({ kind: 'machine', agent: '10.0.0.2', subAgent: 0, source: '2:1', hostname: 'h2', uuid: 'a2' })
-  inventory.sight({ kind: 'machine', agent: '10.0.0.1', subAgent: 0, source: '3:100001', hostname: 'ubuntu', uuid: 'b1', parent: '2:1' })
-  inventory.sight({ kind: 'machine', agent: '10.0.0.2', subAgent: 0, source: '3:100001', hostname: 'ubuntu', uuid: 'b2', parent: '2:1' })
-  inventory.sight({ kind: 'machine', agent: '10.0.0.2', subAgent: 0, source: '3:100001', hostname: 'ubuntu', uuid: 'b2', parent: '2:1' })
-  assert.deepEqual(inventory.machines.filter((machine) => machine.kind === 'vm').map((machine) => machine.name), ['ubuntu', 'ubuntu@h2'])
+  inventory.sight({
+    kind: 'machine',
+    agent: '10.0.0.1',
+    subAgent: 0,
+    source: '3:100001',
+    hostname: 'ubuntu',
+    uuid: 'b1',
+    parent: '2:1',
+  })
+  inventory.sight({
+    kind: 'machine',
+    agent: '10.0.0.2',
+    subAgent: 0,
+    source: '3:100001',
+    hostname: 'ubuntu',
+    uuid: 'b2',
+    parent: '2:1',
+  })
+  inventory.sight({
+    kind: 'machine',
+    agent: '10.0.0.2',
+    subAgent: 0,
+    source: '3:100001',
+    hostname: 'ubuntu',
+    uuid: 'b2',
+    parent: '2:1',
+  })
+  assert.deepEqual(
+    inventory.machines.filter((machine) => machine.kind === 'vm').map((machine) => machine.name),
+    ['ubuntu', 'ubuntu@h2'],
+  )
 })
 
 test('applications and Java machines are not virtual machines', () => {
   const inventory = createInventory(EMPTY_INVENTORY, { clock })
-  inventory.sight({ kind: 'machine', agent: '10.0.0.1', subAgent: 0, source: '3:200000', hostname: 'tomcat', uuid: 'c1', parent: '2:1' })
+  inventory.sight({
+    kind: 'machine',
+    agent: '10.0.0.1',
+    subAgent: 0,
+    source: '3:200000',
+    hostname: 'tomcat',
+    uuid: 'c1',
+    parent: '2:1',
+  })
   assert.equal(inventory.machines.length, 0)
 })
 
@@ -69,7 +120,13 @@ test('an entry of the configuration is completed by what the agent says and keep
     { clock },
   )
   inventory.sight({
-    kind: 'machine', agent: '10.0.0.1', subAgent: 0, source: '3:100001', hostname: 'web-1', uuid: 'b1', parent: '2:1',
+    kind: 'machine',
+    agent: '10.0.0.1',
+    subAgent: 0,
+    source: '3:100001',
+    hostname: 'web-1',
+    uuid: 'b1',
+    parent: '2:1',
     adapters: [{ ifIndex: 1, macs: [mac('52:54:00:00:00:01')] }],
   })
   assert.equal(inventory.machines.length, 1)
@@ -91,7 +148,13 @@ test('what was learnt outlives a restart', () => {
   const first = createInventory(EMPTY_INVENTORY, { clock })
   first.sight({ kind: 'machine', agent: '10.0.0.1', subAgent: 0, source: '2:1', hostname: 'prg-h1', uuid: 'a1' })
   first.sight({
-    kind: 'machine', agent: '10.0.0.1', subAgent: 0, source: '3:100001', hostname: 'web-1', uuid: 'b1', parent: '2:1',
+    kind: 'machine',
+    agent: '10.0.0.1',
+    subAgent: 0,
+    source: '3:100001',
+    hostname: 'web-1',
+    uuid: 'b1',
+    parent: '2:1',
     adapters: [{ ifIndex: 3, macs: [mac('52:54:00:00:00:01')] }],
   })
   first.sight({ kind: 'interface', agent: '10.0.0.1', ifIndex: 3, name: 'tap100i0', speed: 1e9 })
@@ -105,7 +168,14 @@ test('what was learnt outlives a restart', () => {
 test('a flood of machines is bounded and counted', () => {
   const inventory = createInventory(EMPTY_INVENTORY, { clock })
   for (let i = 0; i < 100_050; i++) {
-    inventory.sight({ kind: 'machine', agent: `10.0.0.${i}`, subAgent: 0, source: '2:1', hostname: `h${i}`, uuid: `u${i}` })
+    inventory.sight({
+      kind: 'machine',
+      agent: `10.0.0.${i}`,
+      subAgent: 0,
+      source: '2:1',
+      hostname: `h${i}`,
+      uuid: `u${i}`,
+    })
   }
   assert.equal(inventory.machines.length, 100_000)
   assert.equal(inventory.refused(), 50)

@@ -177,7 +177,11 @@ export function createInventory(config: InventoryConfig, deps: { clock: Clock })
     if (!machine) {
       if (!sighting.hostname) return
       const host = isVirtual ? hostOfAgent.get(sighting.agent) : undefined
-      machine = create(uuid ? `uuid:${uuid}` : sourceKey, uniqueName(sighting.hostname, undefined, host), isVirtual ? 'vm' : 'host')
+      machine = create(
+        uuid ? `uuid:${uuid}` : sourceKey,
+        uniqueName(sighting.hostname, undefined, host),
+        isVirtual ? 'vm' : 'host',
+      )
       if (!machine) return
     }
     machine.from.add('sflow')
@@ -310,7 +314,8 @@ export function createInventory(config: InventoryConfig, deps: { clock: Clock })
     /** Takes back what `save` gave. What the configuration says meanwhile stands; what can't be read is left out. */
     restore(state: unknown): void {
       const saved = state as Partial<SavedInventory> | undefined
-      for (const [agent, host] of Object.entries(saved?.agents ?? {})) if (!hostOfAgent.has(agent)) hostOfAgent.set(agent, host)
+      for (const [agent, host] of Object.entries(saved?.agents ?? {}))
+        if (!hostOfAgent.has(agent)) hostOfAgent.set(agent, host)
       for (const entry of saved?.machines ?? []) restoreMachine(entry)
       interfaces.restore(saved?.interfaces ?? [])
     },
