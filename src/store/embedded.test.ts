@@ -170,9 +170,9 @@ test("without the engine's library it says what to install", async () => {
     await cp(new URL(`../${folder}`, import.meta.url), join(app, 'src', folder), { recursive: true })
   }
   await writeFile(join(app, 'package.json'), '{"type":"module"}')
-  const { createEmbeddedStore: create } = (await import(
-    join(app, 'src/store/embedded.ts')
-  )) as typeof import('./embedded.ts')
+  const { create } = (await import(join(app, 'src/store/embedded.ts')).then((module: Record<string, unknown>) => ({
+    create: module['createEmbeddedStore'],
+  }))) as { create: typeof createEmbeddedStore }
   const store = create({ dir: place.data }, { clock: systemClock })
   await assert.rejects(store.start(), { code: 'store_library' })
 })
