@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
@@ -118,6 +118,17 @@ async function open(path: string, options: { width?: number; colorScheme?: 'ligh
 const region = (page: Page, name: string) => page.getByRole('region', { name, exact: true })
 
 describe('the console', () => {
+  test('what the first page must load is under 300 kB compressed', () => {
+    const html = readFileSync(join(ROOT, 'web/dist/index.html'), 'utf8')
+    const scripts = [...html.matchAll(/(?:src|href)="\/(assets\/[^"]+\.js)"/g)].map((match) => match[1] ?? '')
+    assert.ok(scripts.length > 0)
+    const size = scripts.reduce((sum, path) => {
+      const compressed = join(ROOT, 'web/dist', `${path}.gz`)
+      return sum + statSync(existsSync(compressed) ? compressed : join(ROOT, 'web/dist', path)).size
+    }, 0)
+    assert.ok(size < 300_000, `${size} bytes`)
+  })
+
   test('the overview shows how much, of what, between whom, and who exports', async () => {
     const page = await open('/')
     await page.getByText('Traffic now').waitFor()

@@ -49,14 +49,9 @@ export function AskPanel({ view, change, problem, provenance }: AskPanelProps) {
       <div className="ask-line">
         <Suspense
           fallback={
-            <div className="filter-box">
-              <input
-                className="filter-plain"
-                aria-label="Filter"
-                value={text}
-                onChange={(event) => setText(event.currentTarget.value)}
-                placeholder="filter: src vm web-7 and dst port 443"
-              />
+            // Not a field: what is typed into one would be lost to the editor that takes its place.
+            <div className="filter-box" aria-busy="true">
+              <div className="filter-plain">{text}</div>
             </div>
           }
         >

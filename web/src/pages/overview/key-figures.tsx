@@ -74,7 +74,7 @@ export function KeyFigures() {
             data && data.total.bytes > 0 ? shareText((inside?.bytes ?? 0) / data.total.bytes, 0).replace(' %', '') : '–'
           }
           unit="%"
-          note={data ? `${rateText('bytes', ((inside?.bytes ?? 0) * 8) / seconds)} never reach a wire` : ''}
+          note={data ? `${rateText('bytes', ((inside?.bytes ?? 0) * 8) / seconds)} on no wire` : ''}
           to="/explore"
           search={{ filter: 'locality intra_host', by: 'src_host' }}
         />
