@@ -342,6 +342,8 @@ test('an empty server says where it listens, and turns to life with the first da
     const port = Number(await page.getByRole('table', { name: 'Listeners' }).locator('tbody td').nth(1).textContent())
     await page.getByRole('radio', { name: 'Cisco' }).click()
     await page.getByText('export-protocol netflow-v9').waitFor()
+    await page.setViewportSize({ width: 390, height: 844 })
+    assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 390)
     const socket = createSocket('udp4')
     await new Promise<void>((resolve, reject) =>
       socket.send(netflow5(), port, '127.0.0.1', (error) => (error ? reject(error) : resolve())),

@@ -69,7 +69,7 @@ export function FirstStart({ health }: { readonly health: Health }) {
         </div>
       </Card>
       <Card title="Point an exporter here" className="c7 stretch">
-        <div className="card-body" style={{ display: 'grid', gap: 10 }}>
+        <div className="card-body" style={{ display: 'grid', gridTemplateColumns: 'minmax(0, 1fr)', gap: 10 }}>
           <div style={{ overflowX: 'auto' }}>
             <Segments
               label="Kind of exporter"
