@@ -20,7 +20,10 @@ const CONFIG: InventoryConfig = {
   ],
   slices: [{ name: 'cesnet', vlans: [201] }],
   networks: [{ prefix: '198.51.100.0/24', kind: 'internal' }],
-  exporters: [{ address: '192.0.2.7', samplingRate: 512 }],
+  exporters: [
+    { address: '192.0.2.7', samplingRate: 512 },
+    { address: '192.0.2.8', defaultSamplingRate: 100 },
+  ],
 }
 
 interface Frame {
@@ -30,6 +33,7 @@ interface Frame {
   dst?: string
   vlan?: number
   exporter?: string
+  rate?: number
 }
 
 function enrich(frames: Frame[]) {
@@ -52,7 +56,7 @@ function enrich(frames: Frame[]) {
       column.set([mac % 2 ** 32, Math.floor(mac / 2 ** 32)], row * 2)
     }
     batch.vlan_in[row] = frame.vlan ?? 0
-    batch.sampling_rate[row] = 1
+    batch.sampling_rate[row] = frame.rate ?? 1
   }
   const names = enricher.apply(batch)
   const rows = frames.map((_, row) => ({
@@ -111,6 +115,14 @@ test('the slice comes from the VLAN, and VLANs seen are remembered', () => {
   assert.deepEqual(
     inventory.vlans().map((vlan) => vlan.id),
     [201, 202],
+  )
+})
+
+test('a default sampling rate is for flows that come with none', () => {
+  const { rows } = enrich([{ exporter: '192.0.2.8' }, { exporter: '192.0.2.8', rate: 400 }, { exporter: '192.0.2.9' }])
+  assert.deepEqual(
+    rows.map((row) => row.rate),
+    [100, 400, 1],
   )
 })
 

@@ -21,13 +21,14 @@ const MOST_LEARNT_A_BATCH = 1000
 export function createEnricher(config: InventoryConfig, deps: { inventory: Inventory; clock: Clock }) {
   const { inventory, clock } = deps
   const realmOf = createNetworks(config.networks)
-  const rates: number[] = []
+  const rates: { readonly rate: number; readonly always: boolean }[] = []
   const rateOf = new KeyTable(4)
   for (const exporter of config.exporters) {
     const bytes = parseIp(exporter.address)
-    if (!bytes || exporter.samplingRate === undefined) continue
+    const rate = exporter.samplingRate ?? exporter.defaultSamplingRate
+    if (!bytes || rate === undefined) continue
     rateOf.set(new Uint32Array(bytes.buffer), 0, rates.length)
-    rates.push(exporter.samplingRate)
+    rates.push({ rate, always: exporter.samplingRate !== undefined })
   }
   const sliceNames = new Uint32Array(4096)
   for (const [vlan, name] of inventory.sliceOfVlan) if (vlan < 4096) sliceNames[vlan] = inventory.nameId(name)
@@ -84,7 +85,9 @@ export function createEnricher(config: InventoryConfig, deps: { inventory: Inven
         if (vlanOut !== 0) inventory.vlanLastSeen[vlanOut] = now
         if (rates.length > 0) {
           const at = rateOf.find(batch.exporter, row * 4)
-          if (at >= 0) batch.sampling_rate[row] = rates[at] as number
+          const given = at < 0 ? undefined : rates[at]
+          // A rate of 1 is what rows have whose exporter tells none.
+          if (given && (given.always || batch.sampling_rate[row] === 1)) batch.sampling_rate[row] = given.rate
         }
         let slice = sliceNames[vlanIn] || (sliceNames[vlanOut] as number)
         if (known) {

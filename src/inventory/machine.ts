@@ -55,7 +55,10 @@ export interface InventoryConfig {
     readonly address: string
     readonly name?: string | undefined
     readonly host?: string | undefined
+    /** Instead of what the exporter says. */
     readonly samplingRate?: number | undefined
+    /** Where the exporter tells none. */
+    readonly defaultSamplingRate?: number | undefined
   }[]
 }
 
