@@ -22,7 +22,7 @@ const CONFIG: InventoryConfig = {
   networks: [{ prefix: '198.51.100.0/24', kind: 'internal' }],
   exporters: [
     { address: '192.0.2.7', samplingRate: 512 },
-    { address: '192.0.2.8', defaultSamplingRate: 100 },
+    { address: '192.0.2.6', defaultSamplingRate: 100 },
   ],
 }
 
@@ -119,7 +119,7 @@ test('the slice comes from the VLAN, and VLANs seen are remembered', () => {
 })
 
 test('a default sampling rate is for flows that come with none', () => {
-  const { rows } = enrich([{ exporter: '192.0.2.8' }, { exporter: '192.0.2.8', rate: 400 }, { exporter: '192.0.2.9' }])
+  const { rows } = enrich([{ exporter: '192.0.2.6' }, { exporter: '192.0.2.6', rate: 400 }, { exporter: '192.0.2.9' }])
   assert.deepEqual(
     rows.map((row) => row.rate),
     [100, 400, 1],
