@@ -35,7 +35,11 @@ export function addSimulate(program: Command): void {
     .description(
       'A simulated virtual data center whose switches export real sFlow, NetFlow or IPFIX, with known true totals.',
     )
-    .option('--to <host:port>', 'where the datagrams go', hostAndPort, { host: '127.0.0.1', port: 6343 })
+    .addOption(
+      new Option('--to <host:port>', 'where the datagrams go')
+        .argParser(hostAndPort)
+        .default({ host: '127.0.0.1', port: 6343 }, '127.0.0.1:6343'),
+    )
     .option('--seed <n>', 'decides everything that is random', number, DEFAULTS.seed)
     .option('--hosts <n>', 'hosts, each with a virtual switch', number, DEFAULTS.hosts)
     .option('--vms <n>', 'virtual machines', number, DEFAULTS.vms)
