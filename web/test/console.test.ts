@@ -318,6 +318,28 @@ describe('the console', () => {
     await page.close()
   })
 
+  test('a question that takes long can be stopped, and asked again', async () => {
+    const page = await open('/explore')
+    const table = page.getByRole('table', { name: 'Groups' })
+    await table.getByRole('row').nth(2).waitFor()
+    const waiting: (() => void)[] = []
+    // The real answer comes, but only once it is let through.
+    await page.route('**/api/v1/query/series', async (route) => {
+      await new Promise<void>((resolve) => waiting.push(resolve))
+      await route.continue().catch(() => undefined)
+    })
+    await page.getByRole('radio', { name: 'packets/s' }).click()
+    await page.getByRole('progressbar', { name: 'Asking' }).waitFor()
+    assert.ok(await table.isVisible(), 'the old picture stays')
+    await page.getByRole('button', { name: 'Cancel' }).click()
+    await page.getByText('Stopped.').first().waitFor()
+    await page.unroute('**/api/v1/query/series')
+    for (const go of waiting) go()
+    await page.getByRole('button', { name: 'Ask again' }).first().click()
+    await table.getByText('p/s').first().waitFor()
+    await page.close()
+  })
+
   test('a server that goes away is said, the old figures stay, and its return is noticed', async () => {
     const page = await open('/')
     await page.getByRole('table', { name: 'Busiest machines' }).getByRole('row').nth(3).waitFor()

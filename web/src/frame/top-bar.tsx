@@ -64,6 +64,7 @@ export function TopBar() {
 
 /** A thin line while a new question is on its way, and a way to stop it, from 300 ms on. */
 function Waiting() {
+  const clock = useClock()
   const queries = useQueryClient()
   const fetching = useIsFetching({
     predicate: (query) => query.queryKey[0] === 'ask' && query.state.data === undefined,
@@ -82,7 +83,11 @@ function Waiting() {
       <button
         type="button"
         className="button small-button"
-        onClick={() => void queries.cancelQueries({ predicate: (query) => query.queryKey[0] === 'ask' })}
+        onClick={() => {
+          // Who stops a question doesn't want it asked again by itself.
+          if (clock.live) clock.setLive(false)
+          void queries.cancelQueries({ predicate: (query) => query.queryKey[0] === 'ask' })
+        }}
       >
         Cancel
       </button>

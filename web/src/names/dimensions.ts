@@ -93,8 +93,8 @@ const INTERFACES: Readonly<Record<string, string>> = { 1073741823: 'internal' }
 
 const UNKNOWN: Partial<Readonly<Record<Kind, string>>> = {
   vlan: 'untagged',
-  machine: 'not in the inventory',
-  host: 'not in the inventory',
+  machine: 'not a known VM',
+  host: 'on no known host',
 }
 
 /** A value as it is shown. */

@@ -16,9 +16,10 @@ export function protocolsText(protocols: readonly string[]): string {
 }
 
 export function samplingOf(exporter: Pick<Exporter, 'sampling' | 'flows'>): string {
-  if (exporter.flows === 0) return 'counters only'
   return exporter.sampling.length === 0
-    ? 'no sampling named'
+    ? exporter.flows === 0
+      ? 'counters only'
+      : 'no sampling named'
     : samplingText(exporter.sampling.map((sampling) => sampling.rate))
 }
 

@@ -229,6 +229,7 @@ function LedgerCard({ health }: { readonly health: Health | undefined }) {
             ['Flows decoded', <Count key="4" n={flows.decoded} />],
             ['Dropped, queue full', <Count key="5" n={flows.queueDropped} wrong />],
             ['Refused by the spool', <Count key="6" n={flows.spoolRefused} wrong />],
+            ['Left from before, or the past of the demo', flows.other > 0 ? <Count key="10" n={flows.other} /> : null],
             ['Waiting in the spool', <Count key="7" n={flows.waiting} />],
             ['Stored', <Count key="8" n={flows.stored} />],
             [

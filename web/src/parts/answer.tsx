@@ -10,6 +10,7 @@ interface Shown {
   readonly error: Error | null
   readonly isPlaceholderData: boolean
   readonly errorUpdatedAt: number
+  readonly fetchStatus?: 'fetching' | 'paused' | 'idle'
   refetch(): unknown
 }
 
@@ -26,13 +27,25 @@ function isUnreachable(error: Error): boolean {
 
 /** The old picture stays while a new one is on its way; a failure is said above it, never instead of it. */
 export function Answer<T>({ of, height, children }: AnswerProps<T>) {
+  const stopped = of.fetchStatus === 'idle' && !of.error && (of.data === undefined || of.isPlaceholderData)
   return (
     <>
+      {stopped ? (
+        <div className="state" role="status">
+          <span className="row">
+            <strong>Stopped.</strong>
+            {of.data === undefined ? '' : 'What stands here is of the question before.'}
+            <button type="button" className="button small-button" onClick={() => void of.refetch()}>
+              Ask again
+            </button>
+          </span>
+        </div>
+      ) : null}
       {of.error && !(of.data !== undefined && isUnreachable(of.error)) ? (
         <Failure error={of.error} since={of.errorUpdatedAt} retry={() => void of.refetch()} />
       ) : null}
       {of.data === undefined ? (
-        of.error ? null : (
+        of.error || stopped ? null : (
           <div style={{ minHeight: height ?? 80 }} aria-busy="true" />
         )
       ) : (
