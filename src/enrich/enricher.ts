@@ -16,19 +16,20 @@ const ALL_EXTERNAL = 5
 
 /** New addresses taken from one batch at most: a flood of spoofed sources must not slow the pipeline. */
 const MOST_LEARNT_A_BATCH = 1000
+/** VLANs remembered of one machine. */
+const MOST_VLANS = 64
 
 /** Inventory → columns: fills src_vm, dst_vm, src_host, dst_host, slice, locality of each row, at the time of receipt. */
 export function createEnricher(config: InventoryConfig, deps: { inventory: Inventory; clock: Clock }) {
   const { inventory, clock } = deps
   const realmOf = createNetworks(config.networks)
-  const rates: { readonly rate: number; readonly always: boolean }[] = []
+  const rates: number[] = []
   const rateOf = new KeyTable(4)
   for (const exporter of config.exporters) {
     const bytes = parseIp(exporter.address)
-    const rate = exporter.samplingRate ?? exporter.defaultSamplingRate
-    if (!bytes || rate === undefined) continue
+    if (!bytes || exporter.samplingRate === undefined) continue
     rateOf.set(new Uint32Array(bytes.buffer), 0, rates.length)
-    rates.push({ rate, always: exporter.samplingRate !== undefined })
+    rates.push(exporter.samplingRate)
   }
   const sliceNames = new Uint32Array(4096)
   for (const [vlan, name] of inventory.sliceOfVlan) if (vlan < 4096) sliceNames[vlan] = inventory.nameId(name)
@@ -85,9 +86,7 @@ export function createEnricher(config: InventoryConfig, deps: { inventory: Inven
         if (vlanOut !== 0) inventory.vlanLastSeen[vlanOut] = now
         if (rates.length > 0) {
           const at = rateOf.find(batch.exporter, row * 4)
-          const given = at < 0 ? undefined : rates[at]
-          // A rate of 1 is what rows have whose exporter tells none.
-          if (given && (given.always || batch.sampling_rate[row] === 1)) batch.sampling_rate[row] = given.rate
+          if (at >= 0) batch.sampling_rate[row] = rates[at] as number
         }
         let slice = sliceNames[vlanIn] || (sliceNames[vlanOut] as number)
         if (known) {
@@ -96,7 +95,7 @@ export function createEnricher(config: InventoryConfig, deps: { inventory: Inven
           if (source) {
             if (source.kind === 'vm') {
               batch.src_vm[row] = source.nameId
-              if (vlanIn !== 0 && !source.vlans.has(vlanIn)) source.vlans.add(vlanIn)
+              if (vlanIn !== 0 && source.vlans.size < MOST_VLANS) source.vlans.add(vlanIn)
               if (learnt < MOST_LEARNT_A_BATCH && isNewAddress(batch, row, source)) {
                 inventory.learnAddress(source, batch.src_addr, row * 4)
                 learnt++
@@ -118,9 +117,9 @@ export function createEnricher(config: InventoryConfig, deps: { inventory: Inven
     },
   }
 
-  /** True if the sender was told by its MAC and sends with an address that nobody has yet. */
+  /** True if the sender was told by its MAC and sends with an address that it may take. */
   function isNewAddress(batch: FlowBatch, row: number, source: MachineRecord): boolean {
-    if (source.routes || inventory.byAddress.find(batch.src_addr, row * 4) >= 0) return false
+    if (source.routes || !inventory.isFree(batch.src_addr, row * 4, source)) return false
     const realm = realmOf(batch.src_addr, row * 4)
     if (realm === NOWHERE || realm === GROUP) return false
     return inventory.byMac.find(batch.src_mac, row * 2) === source.id

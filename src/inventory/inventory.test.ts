@@ -180,3 +180,111 @@ test('a flood of machines is bounded and counted', () => {
   assert.equal(inventory.machines.length, 100_000)
   assert.equal(inventory.refused(), 50)
 })
+
+test('names that an agent makes up without end are bounded and counted', () => {
+  const inventory = createInventory(EMPTY_INVENTORY, { clock })
+  const vm = { kind: 'machine', agent: '10.0.0.1', subAgent: 0, source: '3:1', uuid: 'b1' } as const
+  for (let i = 0; i < 400_100; i++) inventory.sight({ ...vm, hostname: `name-${i}` })
+  assert.equal(inventory.machines.length, 1)
+  assert.ok(inventory.names.length <= 400_000, `${inventory.names.length} names`)
+  inventory.sight({ ...vm, source: '3:2', uuid: 'b2', hostname: 'one more' })
+  assert.equal(inventory.refused(), 1)
+})
+
+test('a machine that many agents tell of waits for the host of the last one only', () => {
+  const inventory = createInventory(EMPTY_INVENTORY, { clock })
+  for (let i = 1; i < 100; i++)
+    inventory.sight({
+      kind: 'machine',
+      agent: `10.0.0.${i}`,
+      subAgent: 0,
+      source: '3:1',
+      hostname: 'web-1',
+      uuid: 'b1',
+    })
+  const host = { kind: 'machine', subAgent: 0, source: '2:1' } as const
+  inventory.sight({ ...host, agent: '10.0.0.1', hostname: 'first', uuid: 'a1' })
+  assert.equal(inventory.machines[0]?.host, undefined)
+  inventory.sight({ ...host, agent: '10.0.0.99', hostname: 'last', uuid: 'a2' })
+  assert.equal(inventory.machines[0]?.host, 'last')
+})
+
+test('a data source that is used again with another uuid is another machine', () => {
+  const inventory = createInventory(EMPTY_INVENTORY, { clock })
+  const at = { kind: 'machine', agent: '10.0.0.1', subAgent: 0, source: '3:100001', parent: '2:1' } as const
+  inventory.sight({ ...at, hostname: 'old', uuid: 'b1' })
+  inventory.sight({ ...at, hostname: 'new', uuid: 'b2' })
+  assert.deepEqual(
+    inventory.machines.map(({ name, uuid }) => [name, uuid]),
+    [
+      ['old', 'b1'],
+      ['new', 'b2'],
+    ],
+  )
+})
+
+test('a virtual machine with an agent of its own stays a virtual machine on its host', () => {
+  const host = {
+    kind: 'machine',
+    agent: '10.0.0.1',
+    subAgent: 0,
+    source: '2:1',
+    hostname: 'prg-h1',
+    uuid: 'a1',
+  } as const
+  const outside = { ...host, source: '3:100001', hostname: 'web-1', uuid: 'b1', parent: '2:1' } as const
+  const inside = { ...host, agent: '10.1.0.5', hostname: 'web-1', uuid: 'b1' } as const
+  for (const order of [
+    [host, outside, inside],
+    [inside, host, outside],
+    [inside, outside, host],
+  ]) {
+    const inventory = createInventory(EMPTY_INVENTORY, { clock })
+    for (const sighting of order) inventory.sight(sighting)
+    const found = inventory.machines.find(({ uuid }) => uuid === 'b1')
+    assert.equal(found?.kind, 'vm')
+    assert.equal(found?.host, 'prg-h1')
+    assert.equal(inventory.machines.length, 2)
+  }
+})
+
+test('no agent takes away what the configuration says', () => {
+  const inventory = createInventory(
+    {
+      ...EMPTY_INVENTORY,
+      machines: [{ name: 'web-1', kind: 'vm', host: 'esx-1', macs: ['52:54:00:00:00:01'] }],
+      exporters: [{ address: '10.0.0.1', host: 'esx-1' }],
+    },
+    { clock },
+  )
+  inventory.sight({ kind: 'machine', agent: '10.0.0.1', subAgent: 0, source: '2:1', hostname: 'other', uuid: 'a1' })
+  inventory.sight({
+    kind: 'machine',
+    agent: '10.0.0.9',
+    subAgent: 0,
+    source: '3:7',
+    hostname: 'thief',
+    uuid: 'c1',
+    adapters: [{ ifIndex: 1, macs: [mac('52:54:00:00:00:01')] }],
+  })
+  assert.equal(inventory.byMac.find(macWords('52:54:00:00:00:01'), 0), 0)
+  assert.equal(inventory.hostsOfAgents().get('10.0.0.1'), 'esx-1')
+})
+
+test('the address of a machine that has gone is taken by the one that sends with it', () => {
+  let now = 1_700_000_000_000
+  const inventory = createInventory(EMPTY_INVENTORY, { clock: { now: () => now } })
+  const vm = { kind: 'machine', agent: '10.0.0.1', subAgent: 0, parent: '2:1' } as const
+  inventory.sight({ ...vm, source: '3:1', hostname: 'old', uuid: 'b1' })
+  inventory.sight({ ...vm, source: '3:2', hostname: 'new', uuid: 'b2' })
+  const [old, young] = inventory.machines
+  assert.ok(old && young)
+  inventory.learnAddress(old, ipWords('10.1.0.5'), 0)
+  inventory.learnAddress(young, ipWords('10.1.0.5'), 0)
+  assert.equal(inventory.byAddress.find(ipWords('10.1.0.5'), 0), old.id)
+  now += 3_600_000
+  inventory.sight({ ...vm, source: '3:2', hostname: 'new', uuid: 'b2' })
+  inventory.learnAddress(young, ipWords('10.1.0.5'), 0)
+  assert.equal(inventory.byAddress.find(ipWords('10.1.0.5'), 0), young.id)
+  assert.deepEqual([[...old.addresses], [...young.addresses]], [[], ['10.1.0.5']])
+})

@@ -10,8 +10,12 @@ import type { InventoryConfig, MachineKind, MachineRecord } from './machine.ts'
 
 const MOST_MACHINES = 100_000
 const MOST_MACS = 64
+/** Names are told to the columns by number and never forgotten: an agent that renames its machines all the time must not fill the memory. */
+const MOST_NAMES = 4 * MOST_MACHINES
 /** A machine that sends with more addresses than this is a router, not the owner of them. */
 const MOST_LEARNT_ADDRESSES = 16
+/** An agent that tells of a machine at all does so every half a minute or so. */
+const GONE_MS = 600_000
 const NIL_UUID = /^[0-]*$/
 /** sFlow logical entities from here on are applications and Java machines, not virtual machines (sFlow data source numbers). */
 const FIRST_APPLICATION = 150_000
@@ -47,6 +51,10 @@ export function createInventory(config: InventoryConfig, deps: { clock: Clock })
   /** Virtual machines that were seen before the host they run on had told its name. */
   const awaitingHost = new Map<string, Set<MachineRecord>>()
   const byMac = new KeyTable(2)
+  /** Adapters that the configuration names: no agent takes them away. */
+  const configuredMacs = new Set<number>()
+  /** Agents whose host the configuration names. */
+  const configuredAgents = new Set<string>()
   const byAddress = new KeyTable(4)
   const sliceOfVlan = new Map<number, string>()
   const vlanNames = new Map<number, string>(config.vlans.map((vlan) => [vlan.id, vlan.name]))
@@ -60,7 +68,9 @@ export function createInventory(config: InventoryConfig, deps: { clock: Clock })
   const exporterNames = new Map<string, string>()
   for (const exporter of config.exporters) {
     if (exporter.name !== undefined) exporterNames.set(exporter.address, exporter.name)
-    if (exporter.host !== undefined) hostOfAgent.set(exporter.address, exporter.host)
+    if (exporter.host === undefined) continue
+    hostOfAgent.set(exporter.address, exporter.host)
+    configuredAgents.add(exporter.address)
   }
   for (const slice of config.slices) for (const vlan of slice.vlans ?? []) sliceOfVlan.set(vlan, slice.name)
   for (const entry of config.machines) {
@@ -74,7 +84,9 @@ export function createInventory(config: InventoryConfig, deps: { clock: Clock })
     if (machine.uuid) byKey.set(`uuid:${machine.uuid}`, machine)
     for (const mac of entry.macs ?? []) {
       const number = parseMac(mac)
-      if (number !== undefined) own(machine, number)
+      if (number === undefined) continue
+      own(machine, number)
+      configuredMacs.add(number)
     }
     for (const address of entry.addresses ?? []) {
       const bytes = parseIp(address)
@@ -83,7 +95,7 @@ export function createInventory(config: InventoryConfig, deps: { clock: Clock })
   }
 
   function create(key: string, name: string, kind: MachineKind): MachineRecord | undefined {
-    if (machines.length >= MOST_MACHINES) {
+    if (machines.length >= MOST_MACHINES || !hasRoomFor(name)) {
       refused++
       return undefined
     }
@@ -101,6 +113,8 @@ export function createInventory(config: InventoryConfig, deps: { clock: Clock })
       from: new Set(),
       lastSeen: undefined,
       routes: false,
+      source: undefined,
+      awaitingAgent: undefined,
       nameId: nameId(name),
       hostId: 0,
       sliceId: 0,
@@ -117,6 +131,10 @@ export function createInventory(config: InventoryConfig, deps: { clock: Clock })
     machine.host = host
     machine.hostId = nameId(host)
     version++
+  }
+
+  function hasRoomFor(name: string): boolean {
+    return names.length < MOST_NAMES || nameIds.has(name)
   }
 
   function nameId(name: string | undefined): number {
@@ -141,15 +159,28 @@ export function createInventory(config: InventoryConfig, deps: { clock: Clock })
     macWords[0] = mac % 2 ** 32
     macWords[1] = Math.floor(mac / 2 ** 32)
     const known = byMac.find(macWords, 0)
+    if (known >= 0 && known !== machine.id && configuredMacs.has(mac)) return
     // A host lists the adapters of its virtual machines' taps at times; the virtual machine itself knows better.
     if (known >= 0 && known !== machine.id && machine.kind === 'host' && machines[known]?.kind === 'vm') return
     byMac.set(macWords, 0, machine.id)
   }
 
   function claim(machine: MachineRecord, words: Uint32Array, at: number): void {
+    const holder = byAddress.find(words, at)
+    const text = ipText(new Uint8Array(words.buffer, words.byteOffset + at * 4, 16))
+    if (holder >= 0) machines[holder]?.addresses.delete(text)
     byAddress.set(words, at, machine.id)
-    machine.addresses.add(ipText(new Uint8Array(words.buffer, words.byteOffset + at * 4, 16)))
+    machine.addresses.add(text)
     version++
+  }
+
+  /** True if nobody has the address, or one who has gone or only passed it on. What the configuration says stands. */
+  function isFree(words: Uint32Array, at: number, forMachine: MachineRecord): boolean {
+    const id = byAddress.find(words, at)
+    if (id < 0) return true
+    const holder = machines[id] as MachineRecord
+    if (holder === forMachine || holder.from.has('config')) return false
+    return holder.routes || deps.clock.now() - (holder.lastSeen ?? 0) > GONE_MS
   }
 
   /** The name that nobody else bears: two machines called `ubuntu` become `ubuntu` and `ubuntu@host`. */
@@ -169,6 +200,8 @@ export function createInventory(config: InventoryConfig, deps: { clock: Clock })
     const isVirtual = entity !== undefined || sighting.parent !== undefined
     const sourceKey = `source:${sighting.agent}/${sighting.source}`
     let machine = (uuid ? byKey.get(`uuid:${uuid}`) : undefined) ?? byKey.get(sourceKey)
+    // Numbers of data sources are used again: with another uuid it is another machine.
+    if (uuid && machine?.uuid && machine.uuid !== uuid) machine = undefined
     if (!machine && sighting.hostname) {
       const namesake = byName.get(sighting.hostname)
       // An entry of the configuration without a uuid is completed by the first machine that bears its name.
@@ -191,24 +224,40 @@ export function createInventory(config: InventoryConfig, deps: { clock: Clock })
       machine.uuid = uuid
       byKey.set(`uuid:${uuid}`, machine)
     }
-    if (byKey.get(sourceKey) !== machine) byKey.set(sourceKey, machine)
+    reachBy(sourceKey, machine)
     if (isVirtual) placeVirtual(machine, sighting.agent)
     else if (sighting.hostname) placeHost(machine, sighting.agent)
     for (const adapter of sighting.adapters ?? []) for (const mac of adapter.macs) own(machine, mac)
   }
 
+  /** The source that told of the machine last leads to it, and no other: senders can make up as many as they like. */
+  function reachBy(sourceKey: string, machine: MachineRecord): void {
+    if (byKey.get(sourceKey) === machine) return
+    if (machine.source !== undefined && byKey.get(machine.source) === machine) byKey.delete(machine.source)
+    machine.source = sourceKey
+    byKey.set(sourceKey, machine)
+  }
+
   function rename(machine: MachineRecord, wanted: string): void {
     // A name that the configuration gave stands; one that was made unique is not a new name.
     if (machine.name === wanted || machine.from.has('config') || machine.name.startsWith(`${wanted}@`)) return
+    const name = uniqueName(wanted, machine, machine.host)
+    if (!hasRoomFor(name)) return
     if (byName.get(machine.name) === machine) byName.delete(machine.name)
-    machine.name = uniqueName(wanted, machine, machine.host)
+    machine.name = name
     machine.nameId = nameId(machine.name)
     byName.set(machine.name, machine)
     version++
   }
 
   function placeVirtual(machine: MachineRecord, agent: string): void {
+    // Its own agent, inside of it, was heard before its hypervisor's and made it look like a host.
+    if (machine.kind === 'host' && !machine.from.has('config')) {
+      machine.kind = 'vm'
+      place(machine, undefined)
+    }
     const host = hostOfAgent.get(agent)
+    awaitNone(machine)
     if (host !== undefined) {
       place(machine, host)
       return
@@ -219,15 +268,29 @@ export function createInventory(config: InventoryConfig, deps: { clock: Clock })
       awaitingHost.set(agent, (waiting = new Set()))
     }
     waiting.add(machine)
+    machine.awaitingAgent = agent
+  }
+
+  /** A machine waits for one agent's host at most. */
+  function awaitNone(machine: MachineRecord): void {
+    const agent = machine.awaitingAgent
+    if (agent === undefined) return
+    machine.awaitingAgent = undefined
+    const waiting = awaitingHost.get(agent)
+    waiting?.delete(machine)
+    if (waiting?.size === 0) awaitingHost.delete(agent)
   }
 
   function placeHost(machine: MachineRecord, agent: string): void {
-    if (machine.kind !== 'host' && !machine.from.has('config')) machine.kind = 'host'
-    place(machine, machine.name)
-    if (hostOfAgent.get(agent) === machine.name) return
+    // A virtual machine that runs an agent of its own stays where its hypervisor says that it is.
+    if (machine.kind !== 'vm') place(machine, machine.name)
+    if (configuredAgents.has(agent) || hostOfAgent.get(agent) === machine.name) return
     if (!hostOfAgent.has(agent) && hostOfAgent.size >= MOST_MACHINES) return
     hostOfAgent.set(agent, machine.name)
-    for (const waiting of awaitingHost.get(agent) ?? []) place(waiting, machine.name)
+    for (const waiting of awaitingHost.get(agent) ?? []) {
+      waiting.awaitingAgent = undefined
+      place(waiting, machine.name)
+    }
     awaitingHost.delete(agent)
     version++
   }
@@ -274,12 +337,13 @@ export function createInventory(config: InventoryConfig, deps: { clock: Clock })
       else interfaces.sight(sighting)
     },
 
+    isFree,
+
     /** Takes a machine's own source address from a frame that it sent; `words` are the four raw words at `at`. */
     learnAddress(machine: MachineRecord, words: Uint32Array, at: number): void {
       if (machine.routes || machine.kind !== 'vm') return
-      const holder = byAddress.find(words, at)
-      // What the configuration says stands; of two machines that send with one address, the first keeps it.
-      if (holder >= 0) return
+      // Of two machines that send with one address, the first keeps it.
+      if (!isFree(words, at, machine)) return
       if (machine.addresses.size >= MOST_LEARNT_ADDRESSES) {
         machine.routes = true
         return

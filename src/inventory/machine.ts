@@ -21,6 +21,10 @@ export interface MachineRecord {
   lastSeen: Millis | undefined
   /** It sends with too many addresses to be an end: a router. Its MAC says nothing about addresses any more. */
   routes: boolean
+  /** Key of the sFlow source that told of it last. */
+  source: string | undefined
+  /** The agent whose host it is placed on as soon as that is known. */
+  awaitingAgent: string | undefined
   /** Indices of name, host and slice in the inventory's name table, for the columns. */
   nameId: number
   hostId: number
