@@ -53,6 +53,15 @@ describe('UDP payloads', () => {
     }
   })
 
+  it('with a fragment behind the one that says it is the last do no harm', () => {
+    const head = (length: string, fragment: string): string =>
+      `4500 ${length} 0007 ${fragment} 40 11 0000 0a000001 0a000002`
+    const behind = hex(`${head('001c', '20b9')} 0000000000000000`)
+    const last = hex(`${head('0024', '0001')} 1388 18c7 0018 0000 0000000000000000`)
+    assert.equal(feed(createUdpExtractor(), [behind, last])[0], 'fragment')
+    assert.doesNotThrow(() => feed(createUdpExtractor(), [behind, last, last]))
+  })
+
   it('are put together from fragments in any order', () => {
     const packets = fragments(udpPacket(ENDS, PAYLOAD), 1480, 7)
     assert.equal(packets.length, 3)

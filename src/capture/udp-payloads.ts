@@ -56,8 +56,9 @@ export function createUdpExtractor(): UdpExtractor {
     if (datagram.length < 0 || datagram.have < datagram.length) return undefined
     pending.delete(key)
     const whole = new Uint8Array(datagram.length)
+    // The fragment that says it is the last may lie before others
     for (const piece of datagram.pieces)
-      whole.set(piece.bytes.subarray(0, Math.max(0, datagram.length - piece.at)), piece.at)
+      if (piece.at < whole.length) whole.set(piece.bytes.subarray(0, whole.length - piece.at), piece.at)
     return whole
   }
 
