@@ -43,6 +43,18 @@ const Receive = z
   .prefault({})
   .describe('How datagrams are received.')
 
+const Decode = z
+  .strictObject({
+    biflow: z
+      .enum(['split', 'forward', 'merge'])
+      .default('split')
+      .describe(
+        'Records of NetFlow and IPFIX that tell of both directions (RFC 5103): `split` makes a row of each direction; `forward` keeps the one from source to destination alone; `merge` makes one row with the bytes and packets of both.',
+      ),
+  })
+  .prefault({})
+  .describe('How datagrams are understood.')
+
 const Spool = z
   .strictObject({
     maxBytes: size(16 * 2 ** 20)
@@ -149,6 +161,12 @@ const Exporter = z.strictObject({
     .nullable()
     .default(null)
     .describe('Sampling rate to use when the exporter tells none.'),
+  vlanInDstAs: z
+    .boolean({ error: 'true or false' })
+    .default(false)
+    .describe(
+      'The exporter puts the VLAN into the destination AS of NetFlow and IPFIX, as FlowMon probes of 2010 did; it is read as the VLAN then.',
+    ),
   host: text('the name of a host').nullable().default(null).describe('Host whose virtual switch it is.'),
 })
 
@@ -174,6 +192,7 @@ export const ConfigSchema = z
       .default([{ address: '::', ports: [2055, 4739, 6343] }])
       .describe('Where flows and counters are received.'),
     receive: Receive,
+    decode: Decode,
     spool: Spool,
     storage: Storage,
     query: Query,

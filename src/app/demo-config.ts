@@ -53,6 +53,7 @@ export function withDemoInventory(config: Config): Config {
           host: name,
           samplingRate: null,
           defaultSamplingRate: null,
+          vlanInDstAs: false,
         })),
     ],
   }

@@ -19,7 +19,6 @@ export function inventoryConfigOf(config: Config): InventoryConfig {
       name: exporter.name ?? undefined,
       host: exporter.host ?? undefined,
       samplingRate: exporter.samplingRate ?? undefined,
-      defaultSamplingRate: exporter.defaultSamplingRate ?? undefined,
     })),
   }
 }

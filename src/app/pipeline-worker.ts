@@ -1,4 +1,5 @@
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads'
+import { ipText, parseIp } from '../base/address.ts'
 import { systemClock } from '../base/clock.ts'
 import { OperatorError } from '../base/errors.ts'
 import { readJsonFile, writeJsonFile } from '../base/json-file.ts'
@@ -36,6 +37,12 @@ const pipeline = createPipeline(config.pipeline, {
   clock,
 })
 
+const givenRates = new Map<string, number>()
+for (const { address, samplingRate } of config.inventory.exporters) {
+  const bytes = parseIp(address)
+  if (bytes !== undefined && samplingRate !== undefined) givenRates.set(ipText(bytes), samplingRate)
+}
+
 const answers: { [What in keyof PipelineQuestions]: () => PipelineQuestions[What] } = {
   report: () => ({
     pipeline: pipeline.status(),
@@ -45,8 +52,12 @@ const answers: { [What in keyof PipelineQuestions]: () => PipelineQuestions[What
   }),
   exporters: () => {
     const heard = pipeline.exporters()
-    for (const exporter of heard.exporters)
+    for (const exporter of heard.exporters) {
       exporter.interfaces = Math.max(exporter.interfaces, inventory.interfaceCount(exporter.address))
+      const rate = givenRates.get(exporter.address)
+      // What the streams tell stays with them; this is what counts.
+      if (rate !== undefined) exporter.sampling = [{ rate, from: 'configuration' }]
+    }
     return heard
   },
   inventory: () => inventoryAnswer(inventory),

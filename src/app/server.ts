@@ -16,6 +16,7 @@ import { createDemo, DEMO_PAST_MS } from './demo.ts'
 import { withDemoInventory } from './demo-config.ts'
 import { createExporterNames } from './exporter-names.ts'
 import { createStoreContent, healthOf } from './health.ts'
+import { netflowOptionsOf } from './netflow-config.ts'
 import { inventoryConfigOf } from './inventory-config.ts'
 import type { PipelineReport } from './pipeline-messages.ts'
 import { createPipelineThread } from './pipeline-thread.ts'
@@ -72,6 +73,7 @@ export function createServer(given: Config, deps: ServerDeps) {
         receiver: config.receive.method,
         receivers: config.receive.threads,
         receiveBufferBytes: config.receive.buffer,
+        netflow: netflowOptionsOf(config),
         stateFile: join(data, 'state', 'templates.json'),
       },
       inventory: inventoryConfigOf(config),

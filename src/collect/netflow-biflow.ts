@@ -1,8 +1,9 @@
 import type { FlowBatch } from '../flow/flow-batch.ts'
-import type { Notes } from './netflow-context.ts'
+import { WORD, type Notes } from './netflow-context.ts'
 import type { FlowPlan } from './netflow-plan.ts'
 
-// RFC 5103: one record may tell of both directions. The other one is a row of its own, seen from its own source.
+// RFC 5103: one record may tell of both directions. The other one is a row of its own, seen from its own source; or it is added to the
+// first; or it is left out.
 
 /** Adds a row for the other direction of each record that tells of one, behind the rows of the records. */
 export function addReverseRows(batch: FlowBatch, first: number, count: number, plan: FlowPlan, notes: Notes): void {
@@ -27,6 +28,26 @@ export function addReverseRows(batch: FlowBatch, first: number, count: number, p
     n++
   }
   batch.n = n
+}
+
+/** Adds bytes, packets and flags of the other direction to the row of each record. */
+export function mergeReverse(batch: FlowBatch, first: number, count: number, notes: Notes): void {
+  for (let i = 0, r = first; i < count; i++, r++) {
+    add(batch.bytes, r, notes.reverse_bytes, i)
+    add(batch.packets, r, notes.reverse_packets, i)
+    batch.tcp_flags[r] = (batch.tcp_flags[r] as number) | (notes.reverse_flags[i] as number)
+  }
+}
+
+/** 64-bit sum of two words each; beyond 2^64 it wraps, as the exporter's own counter would. */
+function add(to: Uint32Array, row: number, from: Uint32Array, i: number): void {
+  const low = (to[2 * row] as number) + (from[2 * i] as number)
+  to[2 * row] = low
+  to[2 * row + 1] = (to[2 * row + 1] as number) + (from[2 * i + 1] as number) + (low >= WORD ? 1 : 0)
+}
+
+/** Empties the notes on the other direction, for the next records. */
+export function forgetReverse(count: number, notes: Notes): void {
   notes.reverse_bytes.fill(0, 0, 2 * count)
   notes.reverse_packets.fill(0, 0, 2 * count)
   notes.reverse_flags.fill(0, 0, count)

@@ -55,6 +55,8 @@ export class SetContext {
   bootedAt = 0
   /** Rate of rows whose record does not lead to another. */
   rate = 1
+  /** The VLAN stands in the destination's AS. */
+  vlanInDstAs = false
   sampling: RateTable | undefined = undefined
   names: NameSink | undefined = undefined
 }

@@ -17,8 +17,26 @@ export interface NetflowOptions {
   readonly maxWaitMs?: number
   /** A template neither announced nor used for so long is forgotten. */
   readonly templateLifetimeMs?: number
+  /** What is known of exporters beforehand. */
+  readonly exporters?: readonly KnownExporter[]
+  /**
+   * What becomes of a record that tells of both directions (RFC 5103): a row each way, one row of the way that the elements tell of
+   * first, or one row with the bytes and packets of both.
+   */
+  readonly biflow?: Biflow
   /** Told of each thing in a datagram, record by record: for reading datagrams one at a time, not for speed. */
   readonly observer?: NetflowObserver
+}
+
+export type Biflow = 'split' | 'forward' | 'merge'
+
+export interface KnownExporter {
+  /** As text, IPv4 or IPv6. */
+  readonly address: string
+  /** Sampling rate of what it sends, where it tells of none itself. */
+  readonly defaultSamplingRate?: number
+  /** It puts the VLAN into the destination's AS, as FlowMon probes of 2010 did for collectors that knew no VLANs. */
+  readonly vlanInDstAs?: boolean
 }
 
 /** What is told of while a datagram is decoded; offsets are into `view`. */
@@ -42,4 +60,4 @@ export const DEFAULTS = {
 } as const
 
 /** The limits, all given. */
-export type NetflowLimits = Required<Omit<NetflowOptions, 'observer'>>
+export type NetflowLimits = Required<Omit<NetflowOptions, 'observer' | 'exporters' | 'biflow'>>

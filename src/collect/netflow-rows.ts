@@ -3,8 +3,9 @@ import type { Arrays, Stop } from '../wire/ipfix/compile.ts'
 import type { Template } from '../wire/ipfix/template.ts'
 import { dissect, START } from '../packet/dissect.ts'
 import { fieldText } from '../wire/ipfix/numbers.ts'
-import { addReverseRows } from './netflow-biflow.ts'
+import { addReverseRows, forgetReverse, mergeReverse } from './netflow-biflow.ts'
 import { CHUNK, Notes, WORD, type NameSink, type RowSink, type SetContext } from './netflow-context.ts'
+import type { Biflow } from './netflow-options.ts'
 import { IP_SECTION, type FlowPlan } from './netflow-plan.ts'
 import { writeTimes } from './netflow-times.ts'
 import { writeTunnels } from './netflow-tunnels.ts'
@@ -22,8 +23,13 @@ export class RowMaker {
   records = 0
   stoppedAt = 0
   #nextName = 0
+  readonly #biflow: Biflow
   /** The sink had no room for all of them. */
   refused = false
+
+  constructor(biflow: Biflow) {
+    this.#biflow = biflow
+  }
 
   /** Decodes the records between `at` and `end`, answers the number of rows made. */
   rows(
@@ -36,7 +42,7 @@ export class RowMaker {
     sink: RowSink,
     limit = CHUNK,
   ): number {
-    const rowsEach = plan.biflow ? 2 : 1
+    const rowsEach = plan.biflow && this.#biflow === 'split' ? 2 : 1
     let made = 0
     this.records = 0
     this.refused = false
@@ -68,7 +74,7 @@ export class RowMaker {
       const before = batch.n
       this.#finish(batch, before, decoded, plan, context, view)
       batch.n = before + decoded
-      if (plan.biflow) addReverseRows(batch, before, decoded, plan, this.#notes)
+      if (plan.biflow) this.#bothWays(batch, before, decoded, plan)
       made += batch.n - before
       at = this.#stop.at
       if (this.records >= limit && limit < CHUNK) break
@@ -77,11 +83,18 @@ export class RowMaker {
     return made
   }
 
+  #bothWays(batch: FlowBatch, first: number, count: number, plan: FlowPlan): void {
+    if (this.#biflow === 'split') addReverseRows(batch, first, count, plan, this.#notes)
+    else if (this.#biflow === 'merge') mergeReverse(batch, first, count, this.#notes)
+    forgetReverse(count, this.#notes)
+  }
+
   #finish(batch: FlowBatch, first: number, count: number, plan: FlowPlan, context: SetContext, view: DataView): void {
     fillCommon(batch, first, count, context)
     writeTimes(batch, first, count, plan, context, this.#notes)
     if (plan.sampler || plan.rate !== 'none' || context.sampling?.hasInterfaces === true)
       this.#rates(batch, first, count, plan, context)
+    if (context.vlanInDstAs) vlanFromAs(batch, first, count)
     if (plan.icmpInPort) icmpFromPort(batch, first, count)
     if (plan.impliedProto !== 0) batch.proto.fill(plan.impliedProto, first, first + count)
     if (plan.impliedEthertype > 1) batch.ethertype.fill(plan.impliedEthertype, first, first + count)
@@ -106,7 +119,8 @@ export class RowMaker {
         if (id !== lastSampler) {
           lastSampler = id
           // No sampler is no sampling, unless there is a rate for all.
-          lastRate = table?.ofSampler(id) ?? (id === 0 ? Math.max(1, table?.plain ?? 1) : 0)
+          lastRate =
+            table?.ofSampler(id) ?? (id !== 0 ? 0 : table === undefined ? context.rate : Math.max(1, table.plain))
         }
         rate = lastRate
       }
@@ -182,6 +196,15 @@ function fillCommon(batch: FlowBatch, first: number, count: number, context: Set
     observation[r] = context.observation
     rate[r] = context.rate
     counted[r] = 1
+  }
+}
+
+// FlowMon of 2010: the tag of the frame, or 0, where the AS should be. A real VLAN element goes first.
+function vlanFromAs(batch: FlowBatch, first: number, count: number): void {
+  const { dst_as: as, vlan_in: vlan } = batch
+  for (let r = first; r < first + count; r++) {
+    if (vlan[r] === 0) vlan[r] = (as[r] as number) & 0xfff
+    as[r] = 0
   }
 }
 

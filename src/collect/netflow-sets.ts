@@ -25,7 +25,7 @@ export class SetReader {
   readonly #templates: Templates
   readonly #waiting: WaitingSets
   readonly #observer: NetflowObserver | undefined
-  readonly #maker = new RowMaker()
+  readonly #maker: RowMaker
   readonly #optionsReader = new OptionsReader()
   readonly #names = new InterfaceNames()
   /** Rows made of sets that had waited for a template of this message. */
@@ -34,7 +34,8 @@ export class SetReader {
     if (stream.waiting.length > 0) this.#release(stream, transport, id, sink)
   }
 
-  constructor(templates: Templates, waiting: WaitingSets, observer: NetflowObserver | undefined) {
+  constructor(templates: Templates, waiting: WaitingSets, maker: RowMaker, observer: NetflowObserver | undefined) {
+    this.#maker = maker
     this.#templates = templates
     this.#waiting = waiting
     this.#observer = observer
@@ -55,6 +56,7 @@ export class SetReader {
     context.observation = stream.domain
     context.bootedAt = transport.bootedAt
     context.rate = 1
+    context.vlanInDstAs = stream.vlanInDstAs
     context.sampling = undefined
     return context
   }
@@ -243,7 +245,7 @@ export class SetReader {
   #useRates(stream: Stream, transport: Transport): void {
     const sampling = stream.samplingOf(transport)
     this.context.sampling = sampling
-    this.context.rate = sampling !== undefined && sampling.last > 0 ? sampling.last : 1
+    this.context.rate = sampling !== undefined && sampling.last > 0 ? sampling.last : Math.max(1, stream.defaultRate)
   }
 }
 

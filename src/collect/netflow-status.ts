@@ -24,6 +24,8 @@ export function streamStatus(stream: Stream): StreamStatus {
   )
   const sampling = stream.transports.flatMap((one) => one.sampling?.list() ?? [])
   if (stream.headerRate > 1) sampling.push({ rate: stream.headerRate, from: 'header' })
+  if (sampling.length === 0 && stream.headerRate === 0 && stream.defaultRate > 0)
+    sampling.push({ rate: stream.defaultRate, from: 'configuration' })
   return {
     exporter: addressText(stream),
     sourcePort: transport?.port ?? 0,

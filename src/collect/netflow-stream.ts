@@ -94,6 +94,10 @@ export class Stream {
   named: Set<number> | undefined = undefined
   /** A rate from the header of v5, 0 if none. */
   headerRate = 0
+  /** A rate from the configuration, for an exporter that tells none; 0 if none. */
+  defaultRate = 0
+  /** The VLAN stands in the destination's AS. */
+  vlanInDstAs = false
   /** Has delivered rows over some time: strangers do not push it out. */
   proven = false
   // Links of the table: the chain of the hash, and the order of use.

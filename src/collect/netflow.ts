@@ -1,10 +1,12 @@
 import { PROTOCOLS } from '../flow/columns.ts'
+import { parseIp } from '../base/address.ts'
 import type { Clock } from '../base/clock.ts'
 import { MAX_RECORDS, NETFLOW5_HEADER, NETFLOW5_RECORD, NETFLOW7_RECORD } from '../wire/netflow5/layout.ts'
 import type { Template } from '../wire/ipfix/template.ts'
 import type { Datagram, Ingest, IngestSink, StreamStatus } from './ingest.ts'
-import { DEFAULTS, type NetflowLimits, type NetflowOptions } from './netflow-options.ts'
+import { DEFAULTS, type KnownExporter, type NetflowLimits, type NetflowOptions } from './netflow-options.ts'
 import { planFlow } from './netflow-plan.ts'
+import { RowMaker } from './netflow-rows.ts'
 import { SetReader } from './netflow-sets.ts'
 import { readStreams, saveStreams, type ReadState, type SavedStream } from './netflow-state.ts'
 import { streamStatus } from './netflow-status.ts'
@@ -32,8 +34,14 @@ const PROVEN_AFTER_MS = 5_000
 /** An uptime that goes back by more than datagrams overtake each other is a restart. */
 const UPTIME_BACK_MS = 60_000
 
-export function createNetflowIngest(options: NetflowOptions, deps: { readonly clock: Clock }): Ingest {
-  return new NetflowIngest(options, deps.clock)
+export function createNetflowIngest(options: NetflowOptions, deps: NetflowDeps): Ingest {
+  return new NetflowIngest(options, deps)
+}
+
+export interface NetflowDeps {
+  readonly clock: Clock
+  /** Of another ingest of the same options on the same thread: what it needs in memory is had once. */
+  readonly rows?: RowMaker
 }
 
 class NetflowIngest implements Ingest {
@@ -45,11 +53,12 @@ class NetflowIngest implements Ingest {
   readonly #sets: SetReader
   readonly #known5 = fixedLayout(NETFLOW5_RECORD)
   readonly #known7 = fixedLayout(NETFLOW7_RECORD)
+  readonly #exporters = new Map<string, KnownExporter>()
   #nextSweep = 0
   #sweeping: Generator<Stream> | undefined = undefined
 
-  constructor(options: NetflowOptions, clock: Clock) {
-    const { observer, ...limits } = options
+  constructor(options: NetflowOptions, { clock, rows }: NetflowDeps) {
+    const { observer, exporters = [], biflow = 'split', ...limits } = options
     this.#limits = { ...DEFAULTS, ...limits }
     this.#clock = clock
     this.#streams = new StreamTable(this.#limits.maxStreams, (stream) => {
@@ -58,7 +67,11 @@ class NetflowIngest implements Ingest {
     })
     this.#templates = new Templates(this.#limits, this.#streams, observer)
     this.#waiting = new WaitingSets(this.#limits)
-    this.#sets = new SetReader(this.#templates, this.#waiting, observer)
+    this.#sets = new SetReader(this.#templates, this.#waiting, rows ?? new RowMaker(biflow), observer)
+    for (const exporter of exporters) {
+      const address = parseIp(exporter.address)
+      if (address !== undefined) this.#exporters.set(Buffer.from(address).toString('hex'), exporter)
+    }
   }
 
   datagram(d: Datagram, sink: IngestSink): number {
@@ -101,10 +114,11 @@ class NetflowIngest implements Ingest {
     const context = this.#begin(stream, transport, d, sink)
     context.exportedAt = view.getUint32(offset + 8) * 1000 + Math.floor(view.getUint32(offset + 12) / 1e6)
     context.uptime = uptime
+    context.rate = Math.max(1, stream.defaultRate)
     if (protocol === 'netflow5') {
       // The mode is not looked at: exporters that sample do not agree on it.
       stream.headerRate = view.getUint16(offset + 22) & 0x3fff
-      if (stream.headerRate > 1) context.rate = stream.headerRate
+      if (stream.headerRate > 0) context.rate = stream.headerRate
     }
     const count = Math.min(claimed, fit)
     const at = offset + NETFLOW5_HEADER
@@ -158,11 +172,21 @@ class NetflowIngest implements Ingest {
   #stream(protocol: Protocol, domain: number, d: Datagram): Stream {
     let stream = this.#streams.find(protocol, domain, d.source0, d.source1, d.source2, d.source3)
     if (stream === undefined) {
-      stream = this.#streams.add(protocol, domain, d.source0, d.source1, d.source2, d.source3)
+      stream = this.#add(protocol, domain, d.source0, d.source1, d.source2, d.source3)
       stream.firstHeard = d.receivedAt
     }
     stream.lastHeard = d.receivedAt
     stream.datagrams++
+    return stream
+  }
+
+  #add(protocol: Protocol, domain: number, a0: number, a1: number, a2: number, a3: number): Stream {
+    const stream = this.#streams.add(protocol, domain, a0, a1, a2, a3)
+    if (this.#exporters.size > 0) {
+      const exporter = this.#exporters.get(Buffer.from(Uint32Array.of(a0, a1, a2, a3).buffer).toString('hex'))
+      stream.defaultRate = exporter?.defaultSamplingRate ?? 0
+      stream.vlanInDstAs = exporter?.vlanInDstAs ?? false
+    }
     return stream
   }
 
@@ -237,7 +261,7 @@ class NetflowIngest implements Ingest {
     for (const { saved, address } of streams) {
       const [a0, a1, a2, a3] = address as unknown as [number, number, number, number]
       if (this.#streams.find(saved.protocol, saved.domain, a0, a1, a2, a3) !== undefined) continue
-      const stream = this.#streams.add(saved.protocol, saved.domain, a0, a1, a2, a3)
+      const stream = this.#add(saved.protocol, saved.domain, a0, a1, a2, a3)
       unusable += this.#restoreStream(stream, saved, templates)
       restored++
     }

@@ -20,10 +20,7 @@ const CONFIG: InventoryConfig = {
   ],
   slices: [{ name: 'cesnet', vlans: [201] }],
   networks: [{ prefix: '198.51.100.0/24', kind: 'internal' }],
-  exporters: [
-    { address: '192.0.2.7', samplingRate: 512 },
-    { address: '192.0.2.6', defaultSamplingRate: 100 },
-  ],
+  exporters: [{ address: '192.0.2.7', samplingRate: 512 }],
 }
 
 interface Frame {
@@ -115,14 +112,6 @@ test('the slice comes from the VLAN, and VLANs seen are remembered', () => {
   assert.deepEqual(
     inventory.vlans().map((vlan) => vlan.id),
     [201, 202],
-  )
-})
-
-test('a default sampling rate is for flows that come with none', () => {
-  const { rows } = enrich([{ exporter: '192.0.2.6' }, { exporter: '192.0.2.6', rate: 400 }, { exporter: '192.0.2.9' }])
-  assert.deepEqual(
-    rows.map((row) => row.rate),
-    [100, 400, 1],
   )
 })
 
