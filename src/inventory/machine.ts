@@ -61,8 +61,6 @@ export interface InventoryConfig {
     readonly host?: string | undefined
     /** Instead of what the exporter says. */
     readonly samplingRate?: number | undefined
-    /** Where the exporter tells none. */
-    readonly defaultSamplingRate?: number | undefined
   }[]
 }
 
