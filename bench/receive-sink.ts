@@ -18,7 +18,7 @@ const pipeline = createPipeline(
         }
         return Promise.resolve({ accepted: batch.n, refused: 0 })
       },
-      writeMetrics: () => Promise.resolve(),
+      writeMetrics: ({ n }) => Promise.resolve({ accepted: n, refused: 0 }),
     },
     onSighting: () => {},
     nameOf: () => null,

@@ -40,7 +40,7 @@ for (const kind of ['v9', 'sflow'] as const) {
             }
             return Promise.resolve({ accepted: batch.n, refused: 0 })
           },
-          writeMetrics: () => Promise.resolve(),
+          writeMetrics: ({ n }) => Promise.resolve({ accepted: n, refused: 0 }),
         },
         onSighting: () => {},
         nameOf: () => null,

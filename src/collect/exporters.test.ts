@@ -123,3 +123,23 @@ test('a refused source is told with its address and what it sent', () => {
   assert.equal(line?.count, 7)
   assert.match(line?.text ?? '', /^From 192\.0\.2\.9: datagrams begin with sFlow version 4, which is no version of/)
 })
+
+test('a clock that is set back does not freeze what is shown', () => {
+  const exporters = createExporters({ limit: 10 }, { nameOf: () => null })
+  const hour = 3_600_000
+  exporters.heard(0, [stream({ datagrams: 10, firstHeard: hour, lastHeard: hour })], hour)
+  exporters.heard(0, [stream({ datagrams: 20, firstHeard: hour, lastHeard: 1_000 })], 1_000)
+  assert.equal(only(exporters.answer(1_000, NONE).exporters).datagrams, 20)
+  exporters.heard(0, [stream({ datagrams: 120, firstHeard: hour, lastHeard: 11_000 })], 11_000)
+  const { datagrams, lastHeard } = only(exporters.answer(11_000, NONE).exporters)
+  assert.deepEqual([datagrams, lastHeard], [120, 11_000])
+})
+
+test('interfaces that are made up without end are bounded', () => {
+  const exporters = createExporters({ limit: 1000 }, { nameOf: () => null })
+  for (let i = 0; i < 300_000; i++)
+    exporters.sighted({ kind: 'interface', agent: `10.0.0.${i % 100}`, ifIndex: Math.floor(i / 100) })
+  for (let i = 0; i < 100; i++) exporters.heard(0, [stream({ exporter: `10.0.0.${i}` })], 0)
+  const kept = exporters.answer(0, NONE).exporters.reduce((sum, one) => sum + one.interfaces, 0)
+  assert.equal(kept, 200_000)
+})

@@ -70,6 +70,7 @@ const RATE_MS = 10_000
 const SILENT_MS = 90_000
 const SILENT_PAUSES = 3
 const INTERFACES_PER_EXPORTER = 4_096
+const INTERFACES_MOST = 200_000
 const EXPORTERS_SHOWN = 2_000
 const REFUSED_SHOWN = 100
 
@@ -86,6 +87,7 @@ export function createExporters(config: ExportersConfig, deps: ExportersDeps): E
   // Insertion order is the order of hearing: what is heard is put at the end, so that the first one is the oldest.
   const known = new Map<string, Known>()
   const interfaces = new Map<string, Set<number>>()
+  let interfacesKept = 0
 
   function update(key: string, stream: StreamStatus, at: number): void {
     const before = known.get(key)
@@ -102,7 +104,14 @@ export function createExporters(config: ExportersConfig, deps: ExportersDeps): E
       return
     }
     const elapsed = at - before.seenAt
-    if (elapsed <= 0) return
+    if (elapsed === 0) return
+    if (elapsed < 0) {
+      // The clock was set back. What was measured by it until now says nothing any more.
+      before.pause = 0
+      before.stream = stream
+      before.seenAt = at
+      return
+    }
     const news = stream.datagrams - before.stream.datagrams
     const weight = 1 - Math.exp(-elapsed / RATE_MS)
     before.datagramsPerSecond += weight * ((news * 1000) / elapsed - before.datagramsPerSecond)
@@ -121,6 +130,7 @@ export function createExporters(config: ExportersConfig, deps: ExportersDeps): E
     for (const [key, { stream }] of known) {
       if (known.size <= config.limit) return
       known.delete(key)
+      interfacesKept -= interfaces.get(stream.exporter)?.size ?? 0
       interfaces.delete(stream.exporter)
     }
   }
@@ -140,7 +150,9 @@ export function createExporters(config: ExportersConfig, deps: ExportersDeps): E
         if (interfaces.size >= config.limit) return
         interfaces.set(sighting.agent, (ports = new Set()))
       }
-      if (ports.size < INTERFACES_PER_EXPORTER) ports.add(sighting.ifIndex)
+      if (ports.size >= INTERFACES_PER_EXPORTER || interfacesKept >= INTERFACES_MOST || ports.has(sighting.ifIndex)) return
+      ports.add(sighting.ifIndex)
+      interfacesKept++
     },
     answer(now, totals) {
       const byAddress = new Map<string, Known[]>()

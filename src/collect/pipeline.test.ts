@@ -11,6 +11,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { systemClock } from '../base/clock.ts'
 import { OperatorError } from '../base/errors.ts'
 import type { FlowBatch } from '../flow/flow-batch.ts'
+import { counterSample, sflowDatagram, tlv, xdr } from '../../test/fixtures/xdr.ts'
 import { createPipeline, type Pipeline, type PipelineConfig, type PipelineDeps } from './pipeline.ts'
 
 const LOCAL: PipelineConfig = { listeners: [{ host: '::', port: 0 }], flushMs: 50 }
@@ -30,7 +31,7 @@ function deps(kept: Kept, change: Partial<PipelineDeps> = {}): PipelineDeps {
         for (let i = 0; i < batch.n; i++) kept.packets += batch.packets[i * 2] as number
         return Promise.resolve({ accepted: batch.n, refused: 0 })
       },
-      writeMetrics: () => Promise.resolve(),
+      writeMetrics: ({ n }) => Promise.resolve({ accepted: n, refused: 0 }),
     },
     onSighting: () => {},
     nameOf: () => null,
@@ -198,7 +199,7 @@ test('when the spool does not take batches, rows are dropped and counted while r
             written += batch.n
             return { accepted: batch.n, refused: 0 }
           },
-          writeMetrics: () => Promise.resolve(),
+          writeMetrics: ({ n }) => Promise.resolve({ accepted: n, refused: 0 }),
         },
       },
     ),
@@ -236,7 +237,7 @@ test('rows that the spool refuses, or on which it fails, are counted as refused'
             if (calls === 1) return Promise.reject(new Error('disk full'))
             return Promise.resolve({ accepted: batch.n - 10, refused: 10 })
           },
-          writeMetrics: () => Promise.resolve(),
+          writeMetrics: ({ n }) => Promise.resolve({ accepted: n, refused: 0 }),
         },
       },
     ),
@@ -253,6 +254,18 @@ test('rows that the spool refuses, or on which it fails, are counted as refused'
     spooled: 20,
     inFlight: 0,
   })
+})
+
+test('counters that the spool refuses are counted as dropped', async (t) => {
+  const kept = { rows: 0, packets: 0 }
+  const { spool } = deps(kept)
+  const refusing = { ...spool, writeMetrics: () => Promise.resolve({ accepted: 1, refused: 2 }) }
+  const pipeline = await running(t, LOCAL, deps(kept, { spool: refusing }))
+  const send = sender(t)
+  await send(sflowDatagram([counterSample([tlv(2101, xdr(1, 5000, 2))], 0x03000011)]), portOf(pipeline))
+  await until('it is received', () => pipeline.status().ledger.datagrams.received === 1)
+  await pipeline.stop()
+  assert.deepEqual(pipeline.status().ledger.metrics, { decoded: 3, dropped: 2, spooled: 1 })
 })
 
 test('a datagram burst that overflows a small receive buffer shows as kernel drops', async (t) => {
@@ -453,7 +466,7 @@ test('a process ends at once though its receiver waits for datagrams', async (t)
   const script = `
     import { createPipeline } from '${new URL('./pipeline.ts', import.meta.url).href}'
     const pipeline = createPipeline({ listeners: [{ host: '127.0.0.1', port: 0 }] }, {
-      enrich: () => [''], spool: { write: async (b) => ({ accepted: b.n, refused: 0 }), writeMetrics: async () => {} },
+      enrich: () => [''], spool: { write: async (b) => ({ accepted: b.n, refused: 0 }), writeMetrics: async (b) => ({ accepted: b.n, refused: 0 }) },
       onSighting() {}, nameOf: () => null, log: { info() {}, warn() {} }, clock: { now: () => Date.now() },
     })
     await pipeline.start()
@@ -481,7 +494,7 @@ test('without the native library datagrams are received by dgram, and it is said
   const start = (receiver: string): string => `
     import { createPipeline } from '${new URL('./pipeline.ts', import.meta.url).href}'
     const pipeline = createPipeline({ listeners: [{ host: '127.0.0.1', port: 0 }], receiver: '${receiver}', receiveBufferBytes: 65536 }, {
-      enrich: () => [''], spool: { write: async (b) => ({ accepted: b.n, refused: 0 }), writeMetrics: async () => {} },
+      enrich: () => [''], spool: { write: async (b) => ({ accepted: b.n, refused: 0 }), writeMetrics: async (b) => ({ accepted: b.n, refused: 0 }) },
       onSighting() {}, nameOf: () => null, log: { info() {}, warn: (details, message) => console.log(message + ': ' + details.reason) },
       clock: { now: () => Date.now() },
     })

@@ -56,7 +56,7 @@ export interface PipelineDeps {
   readonly enrich: (batch: FlowBatch) => readonly string[]
   readonly spool: {
     write(batch: FlowBatch, names: readonly string[]): Promise<{ accepted: number; refused: number }>
-    writeMetrics(batch: MetricBatch): Promise<unknown>
+    writeMetrics(batch: MetricBatch): Promise<{ accepted: number; refused: number }>
   }
   readonly onSighting: (sighting: Sighting) => void
   /** Name of an exporter by its address. */
@@ -170,8 +170,9 @@ export function createPipeline(config: PipelineConfig, deps: PipelineDeps): Pipe
     metricsWriting = metricsWriting
       .then(() => deps.spool.writeMetrics(batch))
       .then(
-        () => {
-          outcome.metricsSpooled += rows
+        ({ accepted, refused }) => {
+          outcome.metricsSpooled += accepted
+          outcome.metricsDropped += refused
         },
         (error: unknown) => {
           outcome.metricsDropped += rows

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Ingest, IngestSink } from './ingest.ts'
+import type { Ingest, IngestSink, StreamStatus } from './ingest.ts'
 import { datagramOver } from './receive.ts'
 import { createReceiverCore } from './receiver-core.ts'
 import type { FromReceiver, ReceiverConfig, ToReceiver } from './receiver-messages.ts'
@@ -19,14 +19,14 @@ const CONFIG: ReceiverConfig = {
 }
 
 /** The core around an ingest that does what the test says with each datagram. */
-function core(decode: (sink: IngestSink) => number) {
+function core(decode: (sink: IngestSink) => number, streams: () => StreamStatus[] = () => []) {
   const posted: FromReceiver[] = []
   const mail: ToReceiver[] = []
   const state = { now: 1_000_000, templates: 0 }
   const ingest: Ingest = {
     datagram: (_datagram, sink) => decode(sink),
     tick: () => {},
-    streams: () => [],
+    streams,
     counts: () => ({ streams: 0, evicted: 0, templates: state.templates, pending: 0 }),
     save: () => ({ templates: state.templates }),
     restore: () => ({ restored: 0, refused: 0 }),
@@ -206,4 +206,18 @@ test('a clock that is set back does not stop what is due each second', () => {
   pass(-3_600_000)
   for (let i = 0; i < 5; i++) pass(1_000)
   assert.ok(of('status').length >= 6)
+})
+
+test('after a clock that is set back the streams are told and the templates saved as before', () => {
+  const streams = (): StreamStatus[] => [{} as StreamStatus]
+  const { pass, of, state } = core(() => 0, streams)
+  for (let i = 0; i < 20; i++) pass(1_000)
+  const told = of('streams').length
+  const saved = of('state').length
+  assert.ok(told > 0)
+  pass(-3_600_000)
+  state.templates = 7
+  for (let i = 0; i < 20; i++) pass(1_000)
+  assert.ok(of('streams').length > told + 10, `${of('streams').length - told} times in 20 s`)
+  assert.ok(of('state').length > saved)
 })

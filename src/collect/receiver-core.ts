@@ -27,6 +27,8 @@ const STREAMS_LEAST = 64
 const STREAMS_MOST = 10_000
 const REFUSED_SHOWN = 100
 const SHRINK_MS = 30_000
+/** What is due within a second and is further away than this was set before the clock was. */
+const CLOCK_SET_BACK_MS = 2_000
 /** Housekeeping that took t ms comes again at the earliest after this many times t: receiving goes first. */
 const HOUSEKEEPING_SHARE = 50
 /** What the kernel counts for a datagram of Ethernet size in the receive buffer. */
@@ -195,6 +197,11 @@ export function createReceiverCore(config: ReceiverConfig, deps: ReceiverCoreDep
   }
 
   function second(now: number): void {
+    if (secondAt - now > CLOCK_SET_BACK_MS) {
+      streamsAt = now
+      saveAt = now
+      shrinkAt = now
+    }
     secondAt = now + 1000
     netflow.tick(now, sink)
     sflow.tick(now, sink)
@@ -234,7 +241,7 @@ export function createReceiverCore(config: ReceiverConfig, deps: ReceiverCoreDep
       else if (sink.filledSince === 0 || now < sink.filledSince) sink.filledSince = now
       else if (now - sink.filledSince >= config.flushMs) sink.handOn()
       // A clock that was set back must not stop what is due.
-      if (now >= secondAt || secondAt - now > 2000) second(now)
+      if (now >= secondAt || secondAt - now > CLOCK_SET_BACK_MS) second(now)
     },
     readMail: () => sink.readMail(),
     restore(states) {

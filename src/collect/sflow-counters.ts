@@ -9,6 +9,8 @@ import type { SflowStream } from './sflow-streams.ts'
 /** Metrics that may wait in the sink: a flood of counters must not fill the memory while the pipeline is busy. */
 const MOST_METRICS = 1_000_000
 const MOST_ENTITIES = 65_536
+/** Of names; sFlow bounds them too, senders need not. */
+const MOST_TEXT = 255
 const TWO_32 = 4_294_967_296
 const ALL_ONES = 0xffffffff
 
@@ -243,8 +245,8 @@ function adapters(record: SflowRecord): { ifIndex: number; macs: number[] }[] {
   }))
 }
 
-/** Text without the zero bytes that some agents pad it with; undefined if nothing is left. */
+/** Text without the zero bytes that some agents pad it with, of bounded length; undefined if nothing is left. */
 function text(value: unknown): string | undefined {
-  const clean = typeof value === 'string' ? value.replaceAll('\0', '').trim() : ''
+  const clean = typeof value === 'string' ? value.replaceAll('\0', '').trim().slice(0, MOST_TEXT) : ''
   return clean === '' ? undefined : clean
 }

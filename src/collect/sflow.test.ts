@@ -334,6 +334,12 @@ describe('counter samples', () => {
     )
   })
 
+  it('tell names of bounded length', () => {
+    const descr = tlv(2000, join(xdr('x'.repeat(20_000)), hex('00112233445566778899aabbccddeeff'), xdr(3, 2, '6')))
+    const [sighting] = decode(sflowDatagram([counterSample([descr], 0x02000001)])).sightings
+    assert.equal(sighting?.kind === 'machine' && sighting.hostname?.length, 255)
+  })
+
   it('of a virtual machine name its host', () => {
     const sink = decode(sflowDatagram([counterSample([tlv(2002, xdr(2, 1)), tlv(2101, xdr(1, 5000, 2))], 0x03000011)]))
     assert.deepEqual(sink.sightings, [
