@@ -51,6 +51,12 @@ const Decode = z
       .describe(
         'Records of NetFlow and IPFIX that tell of both directions (RFC 5103): `split` makes a row of each direction; `forward` keeps the one from source to destination alone; `merge` makes one row with the bytes and packets of both.',
       ),
+    elements: text('a file')
+      .nullable()
+      .default(null)
+      .describe(
+        'File of information elements beside those that are built in: on each line enterprise number, id, name and type, such as `35632 57 l7Protocol unsigned16`; `null` for none.',
+      ),
   })
   .prefault({})
   .describe('How datagrams are understood.')

@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { readElementsFile } from '../app/elements-file.ts'
 import { createNetflowReader } from '../collect/netflow-reader.ts'
 import { createSflowReader } from '../collect/sflow-reader.ts'
 import { flowProtocol } from './flow-protocol.ts'
@@ -10,6 +11,7 @@ interface DecodeOptions {
   readonly raw: boolean
   readonly summary: boolean
   readonly verbose: boolean
+  readonly elements?: string
 }
 
 export function addDecode(program: Command): void {
@@ -23,6 +25,10 @@ export function addDecode(program: Command): void {
     .option('--raw', 'each file holds one datagram and nothing else', false)
     .option('--summary', 'instead of the records, print how many there are of each kind', false)
     .option('--verbose', 'print templates too', false)
+    .option(
+      '--elements <file>',
+      'information elements of your own: on each line enterprise number, id, name and type, with tabs or spaces between them',
+    )
     .addHelpText(
       'after',
       `
@@ -38,7 +44,9 @@ type Printed = { readonly kind: string; readonly protocol?: string; readonly cod
 
 async function decode(files: readonly string[], options: DecodeOptions): Promise<void> {
   const out = createLineWriter(process.stdout)
-  const netflow = createNetflowReader()
+  const netflow = createNetflowReader(
+    options.elements === undefined ? {} : { elements: readElementsFile(options.elements) },
+  )
   const sflow = createSflowReader()
   const left = createLeftOut()
   const kinds = new Map<string, number>()

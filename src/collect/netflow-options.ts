@@ -1,3 +1,4 @@
+import type { OwnElement } from '../wire/ipfix/own-elements.ts'
 import type { Template } from '../wire/ipfix/template.ts'
 import type { Stream } from './netflow-stream.ts'
 
@@ -24,6 +25,8 @@ export interface NetflowOptions {
    * first, or one row with the bytes and packets of both.
    */
   readonly biflow?: Biflow
+  /** Elements beside those of the registries, for their names. */
+  readonly elements?: readonly OwnElement[]
   /** Told of each thing in a datagram, record by record: for reading datagrams one at a time, not for speed. */
   readonly observer?: NetflowObserver
 }
@@ -60,4 +63,4 @@ export const DEFAULTS = {
 } as const
 
 /** The limits, all given. */
-export type NetflowLimits = Required<Omit<NetflowOptions, 'observer' | 'exporters' | 'biflow'>>
+export type NetflowLimits = Required<Omit<NetflowOptions, 'observer' | 'exporters' | 'biflow' | 'elements'>>

@@ -2,9 +2,10 @@ import { parseIp } from '../base/address.ts'
 import { FlowBatch } from '../flow/flow-batch.ts'
 import { MetricBatch } from '../flow/metric-batch.ts'
 import { rowAsJson, type RowJson } from '../flow/row-json.ts'
-import { elementName } from '../wire/ipfix/registry.ts'
+import { elementName, elementsWith, type ElementLookup } from '../wire/ipfix/registry.ts'
 import { recordValues, type FieldValue } from '../wire/ipfix/values.ts'
 import type { Template } from '../wire/ipfix/template.ts'
+import type { OwnElement } from '../wire/ipfix/own-elements.ts'
 import type { Datagram, IngestSink, ProblemCode } from './ingest.ts'
 import { createNetflowIngest } from './netflow.ts'
 import type { NetflowObserver } from './netflow-options.ts'
@@ -49,8 +50,15 @@ export interface NetflowReader {
   end(): DecodedRecord[]
 }
 
+export interface NetflowReaderOptions {
+  /** Elements beside those of the registries. */
+  readonly elements?: readonly OwnElement[]
+}
+
 /** Reads NetFlow v5, v7, v9 and IPFIX datagrams one after another into plain objects, through the same sessions as the collector. */
-export function createNetflowReader(): NetflowReader {
+export function createNetflowReader(options: NetflowReaderOptions = {}): NetflowReader {
+  const registered = elementsWith(options.elements ?? [])
+  const elementsOf = (stream: Stream): ElementLookup => stream.learnt ?? registered
   const flows = new FlowBatch(64)
   let records: DecodedRecord[] = []
   let exporterText = ''
@@ -60,7 +68,7 @@ export function createNetflowReader(): NetflowReader {
       const elements = Array.from(template.elements, (element, i) => {
         const enterprise = template.enterprises[i] as number
         return {
-          name: elementName(enterprise, element),
+          name: elementName(enterprise, element, elementsOf(stream)),
           enterprise,
           id: element,
           length: template.lengths[i] as number,
@@ -70,7 +78,7 @@ export function createNetflowReader(): NetflowReader {
     },
     record(stream, id, template, view, at, end, rows) {
       const templateOf = (other: number): Template | undefined => stream.templateNamed(other)
-      const fields = recordValues(template, view, at, end, templateOf)?.fields ?? {}
+      const fields = recordValues(template, view, at, end, { templateOf, elements: elementsOf(stream) })?.fields ?? {}
       const base = { ...identity(stream, id), fields }
       if (template.kind === 'options') records.push({ kind: 'options', ...base })
       else {
@@ -98,7 +106,7 @@ export function createNetflowReader(): NetflowReader {
     },
   }
 
-  const ingest = createNetflowIngest({ observer }, { clock: { now: () => 0 } })
+  const ingest = createNetflowIngest({ ...options, observer }, { clock: { now: () => 0 } })
   const taken = (): DecodedRecord[] => {
     const all = records
     records = []

@@ -89,6 +89,11 @@ export interface OptionsFacts {
   /** systemInitTimeMilliseconds. */
   bootedAt: number | undefined
   interfaceName: string | undefined
+  /** Name and type of an element (RFC 5610): its id, enterprise, number of its type, and name. */
+  element: number | undefined
+  enterprise: number | undefined
+  dataType: number | undefined
+  elementName: string | undefined
 }
 
 const MAX_FIELDS = 512
@@ -103,12 +108,17 @@ export class OptionsReader {
     ifIndex: undefined,
     bootedAt: undefined,
     interfaceName: undefined,
+    element: undefined,
+    enterprise: undefined,
+    dataType: undefined,
+    elementName: undefined,
   }
 
   /** Reads the record at `at` into `facts`; answers where it ends, or -1 if it doesn't fit. */
   read(template: Template, view: DataView, at: number, end: number): number {
     const { facts } = this
     facts.rate = facts.sampler = facts.ifIndex = facts.bootedAt = facts.interfaceName = undefined
+    facts.element = facts.enterprise = facts.dataType = facts.elementName = undefined
     // Nobody sends options of so many fields; what a template of them means is not looked into.
     if (template.elements.length > MAX_FIELDS) return end
     const next = locateFields(template, view, at, end, this.#offsets, this.#lengths)
@@ -160,6 +170,18 @@ export class OptionsReader {
           break
         case 82:
           facts.interfaceName = fieldText(view, offset, length)
+          break
+        case 303:
+          facts.element = uintLow(view, offset, length) & 0x7fff
+          break
+        case 346:
+          facts.enterprise = uintLow(view, offset, length)
+          break
+        case 339:
+          facts.dataType = uintLow(view, offset, length)
+          break
+        case 341:
+          facts.elementName = fieldText(view, offset, length)
           break
         case 83:
           facts.interfaceName ??= fieldText(view, offset, length)

@@ -1,9 +1,11 @@
 import type { Datagram, IngestSink } from './ingest.ts'
+import type { ElementLookup } from '../wire/ipfix/registry.ts'
 import type { Flavour, Template } from '../wire/ipfix/template.ts'
 import { SetContext, type NameSink } from './netflow-context.ts'
 import type { NetflowObserver } from './netflow-options.ts'
 import type { FlowPlan } from './netflow-plan.ts'
-import { RowMaker } from './netflow-rows.ts'
+import type { RowMaker } from './netflow-rows.ts'
+import { LearntElements, type LearntCount } from './netflow-learnt.ts'
 import { OptionsReader } from './netflow-sampling.ts'
 import { addressText } from './netflow-status.ts'
 import type { Known, Stream, Transport } from './netflow-stream.ts'
@@ -26,6 +28,8 @@ export class SetReader {
   readonly #waiting: WaitingSets
   readonly #observer: NetflowObserver | undefined
   readonly #maker: RowMaker
+  readonly #elements: ElementLookup
+  readonly #count: LearntCount = { learnt: 0 }
   readonly #optionsReader = new OptionsReader()
   readonly #names = new InterfaceNames()
   /** Rows made of sets that had waited for a template of this message. */
@@ -34,12 +38,24 @@ export class SetReader {
     if (stream.waiting.length > 0) this.#release(stream, transport, id, sink)
   }
 
-  constructor(templates: Templates, waiting: WaitingSets, maker: RowMaker, observer: NetflowObserver | undefined) {
+  constructor(
+    templates: Templates,
+    waiting: WaitingSets,
+    maker: RowMaker,
+    elements: ElementLookup,
+    observer: NetflowObserver | undefined,
+  ) {
+    this.#elements = elements
     this.#maker = maker
     this.#templates = templates
     this.#waiting = waiting
     this.#observer = observer
     this.context.names = this.#names
+  }
+
+  /** A stream has been forgotten, and with it what it told of elements. */
+  forgotten(stream: Stream): void {
+    this.#count.learnt -= stream.learnt?.size ?? 0
   }
 
   /** Makes ready for a datagram of this stream; its header has still to be put into `context`. */
@@ -209,7 +225,11 @@ export class SetReader {
       if (this.records >= 0) this.records++
       this.options++
       stream.others++
-      const { rate, sampler, ifIndex, bootedAt, interfaceName } = reader.facts
+      const { rate, sampler, ifIndex, bootedAt, interfaceName, element, enterprise, dataType } = reader.facts
+      if (element !== undefined && enterprise !== undefined && dataType !== undefined && reader.facts.elementName) {
+        stream.learnt ??= new LearntElements(this.#elements)
+        stream.learnt.learn(enterprise, element, dataType, reader.facts.elementName, this.#count)
+      }
       if (rate !== undefined && rate >= 1) stream.learnSampling(transport).learn(rate, sampler, ifIndex)
       if (bootedAt !== undefined && bootedAt > 0) this.context.bootedAt = transport.bootedAt = bootedAt
       if (interfaceName && ifIndex !== undefined && ifIndex !== 0)

@@ -1,5 +1,5 @@
 import { ipText } from '../base/address.ts'
-import { elementName } from '../wire/ipfix/registry.ts'
+import { elementName, type ElementLookup } from '../wire/ipfix/registry.ts'
 import { VARIABLE, type Template } from '../wire/ipfix/template.ts'
 import type { StreamStatus } from './ingest.ts'
 import type { Stream } from './netflow-stream.ts'
@@ -12,14 +12,14 @@ export function addressText(stream: Stream): string {
 }
 
 /** A stream as the Exporters page shows it. */
-export function streamStatus(stream: Stream): StreamStatus {
+export function streamStatus(stream: Stream, registered: ElementLookup): StreamStatus {
   const transport = stream.transports[0]
   const templates = stream.transports.flatMap((one) =>
     [...one.templates].map(([id, { template }]) => ({
       id,
       kind: template.kind,
       fields: template.elements.length,
-      text: templateText(template),
+      text: templateText(template, stream.learnt ?? registered),
     })),
   )
   const sampling = stream.transports.flatMap((one) => one.sampling?.list() ?? [])
@@ -47,10 +47,10 @@ export function streamStatus(stream: Stream): StreamStatus {
 }
 
 /** `sourceIPv4Address(4) …`: elements with their lengths; scopes in brackets. */
-function templateText(template: Template): string {
+function templateText(template: Template, elements: ElementLookup): string {
   return Array.from(template.elements, (element, i) => {
     const length = template.lengths[i] === VARIABLE ? 'variable' : template.lengths[i]
-    const text = `${elementName(template.enterprises[i] as number, element)}(${length})`
+    const text = `${elementName(template.enterprises[i] as number, element, elements)}(${length})`
     return i < template.scopes ? `[${text}]` : text
   }).join(' ')
 }

@@ -1,6 +1,7 @@
 import type { IngestSink, ProblemCode } from './ingest.ts'
 import type { FlowPlan } from './netflow-plan.ts'
 import type { Template } from '../wire/ipfix/template.ts'
+import type { LearntElements } from './netflow-learnt.ts'
 import { Sampling, type SavedSampling } from './netflow-sampling.ts'
 import { Sequence } from './netflow-sequence.ts'
 
@@ -96,6 +97,8 @@ export class Stream {
   headerRate = 0
   /** A rate from the configuration, for an exporter that tells none; 0 if none. */
   defaultRate = 0
+  /** Elements that it told the names of, with the registries above them; none until it told one. */
+  learnt: LearntElements | undefined = undefined
   /** The VLAN stands in the destination's AS. */
   vlanInDstAs = false
   /** Has delivered rows over some time: strangers do not push it out. */

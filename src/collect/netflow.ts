@@ -2,6 +2,7 @@ import { PROTOCOLS } from '../flow/columns.ts'
 import { parseIp } from '../base/address.ts'
 import type { Clock } from '../base/clock.ts'
 import { MAX_RECORDS, NETFLOW5_HEADER, NETFLOW5_RECORD, NETFLOW7_RECORD } from '../wire/netflow5/layout.ts'
+import { elementsWith, type ElementLookup } from '../wire/ipfix/registry.ts'
 import type { Template } from '../wire/ipfix/template.ts'
 import type { Datagram, Ingest, IngestSink, StreamStatus } from './ingest.ts'
 import { DEFAULTS, type KnownExporter, type NetflowLimits, type NetflowOptions } from './netflow-options.ts'
@@ -51,6 +52,7 @@ class NetflowIngest implements Ingest {
   readonly #templates: Templates
   readonly #waiting: WaitingSets
   readonly #sets: SetReader
+  readonly #elements: ElementLookup
   readonly #known5 = fixedLayout(NETFLOW5_RECORD)
   readonly #known7 = fixedLayout(NETFLOW7_RECORD)
   readonly #exporters = new Map<string, KnownExporter>()
@@ -58,16 +60,18 @@ class NetflowIngest implements Ingest {
   #sweeping: Generator<Stream> | undefined = undefined
 
   constructor(options: NetflowOptions, { clock, rows }: NetflowDeps) {
-    const { observer, exporters = [], biflow = 'split', ...limits } = options
+    const { observer, exporters = [], biflow = 'split', elements = [], ...limits } = options
     this.#limits = { ...DEFAULTS, ...limits }
     this.#clock = clock
+    this.#elements = elementsWith(elements)
     this.#streams = new StreamTable(this.#limits.maxStreams, (stream) => {
       this.#templates.forgotten(stream)
       this.#waiting.forgotten(stream)
+      this.#sets.forgotten(stream)
     })
     this.#templates = new Templates(this.#limits, this.#streams, observer)
     this.#waiting = new WaitingSets(this.#limits)
-    this.#sets = new SetReader(this.#templates, this.#waiting, rows ?? new RowMaker(biflow), observer)
+    this.#sets = new SetReader(this.#templates, this.#waiting, rows ?? new RowMaker(biflow), this.#elements, observer)
     for (const exporter of exporters) {
       const address = parseIp(exporter.address)
       if (address !== undefined) this.#exporters.set(Buffer.from(address).toString('hex'), exporter)
@@ -236,7 +240,7 @@ class NetflowIngest implements Ingest {
     const list: StreamStatus[] = []
     for (const stream of this.#streams.recent()) {
       if (list.length >= limit) break
-      list.push(streamStatus(stream))
+      list.push(streamStatus(stream, this.#elements))
     }
     return list
   }

@@ -2,31 +2,38 @@ import { NETFLOW7_ONLY } from '../netflow5/layout.ts'
 import { ELEMENT_TABLES } from './elements.ts'
 import { NETFLOW9_SCOPE } from './template.ts'
 
-/** Abstract data types of RFC 7012 §3.1. */
-export type ElementType =
-  | 'octetArray'
-  | 'boolean'
-  | 'string'
-  | 'unsigned8'
-  | 'unsigned16'
-  | 'unsigned32'
-  | 'unsigned64'
-  | 'signed8'
-  | 'signed16'
-  | 'signed32'
-  | 'signed64'
-  | 'float32'
-  | 'float64'
-  | 'macAddress'
-  | 'ipv4Address'
-  | 'ipv6Address'
-  | 'dateTimeSeconds'
-  | 'dateTimeMilliseconds'
-  | 'dateTimeMicroseconds'
-  | 'dateTimeNanoseconds'
-  | 'basicList'
-  | 'subTemplateList'
-  | 'subTemplateMultiList'
+/** Abstract data types of RFC 7012 §3.1, in the order of their numbers at IANA (RFC 5610 §3.1, RFC 6313 §11.1). */
+export const ELEMENT_TYPES = [
+  'octetArray',
+  'unsigned8',
+  'unsigned16',
+  'unsigned32',
+  'unsigned64',
+  'signed8',
+  'signed16',
+  'signed32',
+  'signed64',
+  'float32',
+  'float64',
+  'boolean',
+  'macAddress',
+  'string',
+  'dateTimeSeconds',
+  'dateTimeMilliseconds',
+  'dateTimeMicroseconds',
+  'dateTimeNanoseconds',
+  'ipv4Address',
+  'ipv6Address',
+  'basicList',
+  'subTemplateList',
+  'subTemplateMultiList',
+] as const
+
+export type ElementType = (typeof ELEMENT_TYPES)[number]
+
+export function isElementType(text: string): text is ElementType {
+  return (ELEMENT_TYPES as readonly string[]).includes(text)
+}
 
 export interface Element {
   readonly name: string
@@ -83,9 +90,26 @@ export function elementOf(enterprise: number, id: number): Element | undefined {
   return undefined
 }
 
-/** Its registered name, or `e<enterprise>.<id>`. */
-export function elementName(enterprise: number, id: number): string {
-  return elementOf(enterprise, id)?.name ?? `e${enterprise}.${id}`
+/** Where elements are looked up. */
+export interface ElementLookup {
+  of(enterprise: number, id: number): Element | undefined
+}
+
+/** The registries alone. */
+export const REGISTERED: ElementLookup = { of: elementOf }
+
+/** The registries, and before them a list of one's own. */
+export function elementsWith(
+  own: readonly (Element & { readonly enterprise: number; readonly id: number })[],
+): ElementLookup {
+  if (own.length === 0) return REGISTERED
+  const known = new Map(own.map(({ enterprise, id, name, type }) => [`${enterprise}.${id}`, { name, type }]))
+  return { of: (enterprise, id) => known.get(`${enterprise}.${id}`) ?? elementOf(enterprise, id) }
+}
+
+/** Its name, or `e<enterprise>.<id>`. */
+export function elementName(enterprise: number, id: number, elements: ElementLookup = REGISTERED): string {
+  return elements.of(enterprise, id)?.name ?? `e${enterprise}.${id}`
 }
 
 function reversed(element: Element | undefined): Element | undefined {

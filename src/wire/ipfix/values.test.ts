@@ -11,12 +11,12 @@ import {
   variable,
   type FieldSpec,
 } from '../../../test/fixtures/netflow-messages.ts'
-import { elementName, elementOf } from './registry.ts'
+import { elementName, elementOf, REGISTERED } from './registry.ts'
 import { TemplateCursor, type Template } from './template.ts'
 import { fieldValue, recordValues, type FieldValue } from './values.ts'
 
 const viewOf = (bytes: number[]): DataView => new DataView(Uint8Array.from(bytes).buffer)
-const none = (): undefined => undefined
+const none = { templateOf: (): undefined => undefined, elements: REGISTERED }
 const value = (element: number, bytes: number[], enterprise = 0): FieldValue =>
   fieldValue(enterprise, element, viewOf(bytes), 0, bytes.length, none)
 
@@ -85,7 +85,7 @@ describe('field values', () => {
     const known = (id: number): Template | undefined => (id === 300 ? inner : undefined)
     const records = [{ sourceIPv4Address: '192.0.2.1', interfaceName: 'ab' }]
     const list = (element: number, bytes: number[]): FieldValue =>
-      fieldValue(0, element, viewOf(bytes), 0, bytes.length, known)
+      fieldValue(0, element, viewOf(bytes), 0, bytes.length, { templateOf: known, elements: REGISTERED })
     assert.deepEqual(list(291, [3, ...u16(7), ...u16(2), ...u16(80), ...u16(443)]), {
       semantic: 3,
       element: 'sourceTransportPort',
@@ -128,7 +128,10 @@ describe('field values', () => {
         fc.constantFrom(0, 6871, 6876, 29305, 77),
         fc.uint8Array({ maxLength: 60 }),
         (element, enterprise, bytes) => {
-          const result = fieldValue(enterprise, element, viewOf([...bytes]), 0, bytes.length, () => template)
+          const result = fieldValue(enterprise, element, viewOf([...bytes]), 0, bytes.length, {
+            templateOf: () => template,
+            elements: REGISTERED,
+          })
           assert.deepEqual(JSON.parse(JSON.stringify(result)), result)
         },
       ),

@@ -1,5 +1,5 @@
 import { ipText } from '../../base/address.ts'
-import { elementOf, elementName } from './registry.ts'
+import { elementName, type ElementLookup } from './registry.ts'
 import { locateFields } from './records.ts'
 import { NTP_TO_UNIX } from './numbers.ts'
 import { VARIABLE, type Template } from './template.ts'
@@ -14,8 +14,12 @@ export type FieldValue =
   | readonly FieldValue[]
   | { readonly [name: string]: FieldValue }
 
-/** Finds the template of an id within the same stream: lists of records name theirs so. */
-export type TemplateOf = (id: number) => Template | undefined
+/** What values are made with. */
+export interface ValueContext {
+  /** Finds the template of an id within the same stream: lists of records name theirs so. */
+  readonly templateOf: (id: number) => Template | undefined
+  readonly elements: ElementLookup
+}
 
 const PADDING = 210
 /** Lists may hold lists; nobody sends more levels. */
@@ -30,7 +34,7 @@ export function recordValues(
   view: DataView,
   at: number,
   end: number,
-  templateOf: TemplateOf,
+  context: ValueContext,
   depth = 0,
 ): { readonly fields: Record<string, FieldValue>; readonly end: number } | undefined {
   const count = template.elements.length
@@ -43,11 +47,12 @@ export function recordValues(
   for (let i = 0; i < count; i++) {
     const enterprise = template.enterprises[i] as number
     const id = template.elements[i] as number
-    if (enterprise === 0 && id === PADDING) continue
-    const name = elementName(enterprise, id)
-    const value = fieldValue(enterprise, id, view, offsets[i] as number, lengths[i] as number, templateOf, depth)
+    // A field announced without bytes has no value in any record; a template may hold thousands of them.
+    if ((enterprise === 0 && id === PADDING) || template.lengths[i] === 0) continue
+    const name = elementName(enterprise, id, context.elements)
+    const value = fieldValue(enterprise, id, view, offsets[i] as number, lengths[i] as number, context, depth)
     if (!Object.hasOwn(fields, name)) fields[name] = value
-    else if (several.has(name)) fields[name] = [...(fields[name] as FieldValue[]), value]
+    else if (several.has(name)) (fields[name] as FieldValue[]).push(value)
     else {
       several.add(name)
       fields[name] = [fields[name] as FieldValue, value]
@@ -63,10 +68,10 @@ export function fieldValue(
   view: DataView,
   at: number,
   length: number,
-  templateOf: TemplateOf,
+  context: ValueContext,
   depth = 0,
 ): FieldValue {
-  const type = elementOf(enterprise, id)?.type
+  const type = context.elements.of(enterprise, id)?.type
   switch (type) {
     case 'unsigned8':
     case 'unsigned16':
@@ -112,18 +117,14 @@ export function fieldValue(
     case 'string':
       return text(view, at, length)
     case 'basicList':
-      return (
-        (depth < MAX_DEPTH ? basicList(view, at, at + length, templateOf, depth) : undefined) ?? hex(view, at, length)
-      )
+      return (depth < MAX_DEPTH ? basicList(view, at, at + length, context, depth) : undefined) ?? hex(view, at, length)
     case 'subTemplateList':
       return (
-        (depth < MAX_DEPTH ? subTemplateList(view, at, at + length, templateOf, depth) : undefined) ??
+        (depth < MAX_DEPTH ? subTemplateList(view, at, at + length, context, depth) : undefined) ??
         hex(view, at, length)
       )
     case 'subTemplateMultiList':
-      return (
-        (depth < MAX_DEPTH ? multiList(view, at, at + length, templateOf, depth) : undefined) ?? hex(view, at, length)
-      )
+      return (depth < MAX_DEPTH ? multiList(view, at, at + length, context, depth) : undefined) ?? hex(view, at, length)
     case 'octetArray':
     case undefined:
       return hex(view, at, length)
@@ -192,7 +193,7 @@ function basicList(
   view: DataView,
   start: number,
   end: number,
-  templateOf: TemplateOf,
+  context: ValueContext,
   depth: number,
 ): FieldValue | undefined {
   if (end - start < 5) return undefined
@@ -210,10 +211,10 @@ function basicList(
   while (at < end) {
     const size = sizeAt(view, at, end, length)
     if (size === undefined || size.length + size.start === at) return undefined
-    values.push(fieldValue(enterprise, type & 0x7fff, view, size.start, size.length, templateOf, depth + 1))
+    values.push(fieldValue(enterprise, type & 0x7fff, view, size.start, size.length, context, depth + 1))
     at = size.start + size.length
   }
-  return { semantic, element: elementName(enterprise, type & 0x7fff), values }
+  return { semantic, element: elementName(enterprise, type & 0x7fff, context.elements), values }
 }
 
 function sizeAt(
@@ -235,12 +236,12 @@ function subTemplateList(
   view: DataView,
   start: number,
   end: number,
-  templateOf: TemplateOf,
+  context: ValueContext,
   depth: number,
 ): FieldValue | undefined {
   if (end - start < 3) return undefined
   const templateId = view.getUint16(start + 1)
-  const records = listRecords(view, start + 3, end, templateOf(templateId), templateOf, depth)
+  const records = listRecords(view, start + 3, end, context.templateOf(templateId), context, depth)
   return records && { semantic: view.getUint8(start), templateId, records }
 }
 
@@ -249,7 +250,7 @@ function multiList(
   view: DataView,
   start: number,
   end: number,
-  templateOf: TemplateOf,
+  context: ValueContext,
   depth: number,
 ): FieldValue | undefined {
   if (end - start < 1) return undefined
@@ -259,7 +260,7 @@ function multiList(
     const templateId = view.getUint16(at)
     const length = view.getUint16(at + 2)
     if (length < 4 || length > end - at) return undefined
-    const records = listRecords(view, at + 4, at + length, templateOf(templateId), templateOf, depth)
+    const records = listRecords(view, at + 4, at + length, context.templateOf(templateId), context, depth)
     lists.push({ templateId, records: records ?? hex(view, at + 4, length - 4) })
     at += length
   }
@@ -271,14 +272,14 @@ function listRecords(
   start: number,
   end: number,
   template: Template | undefined,
-  templateOf: TemplateOf,
+  context: ValueContext,
   depth: number,
 ): FieldValue[] | undefined {
   if (template === undefined) return undefined
   const records: FieldValue[] = []
   let at = start
   while (end - at >= template.minLength) {
-    const record = recordValues(template, view, at, end, templateOf, depth + 1)
+    const record = recordValues(template, view, at, end, context, depth + 1)
     if (record === undefined) return undefined
     records.push(record.fields)
     at = record.end
