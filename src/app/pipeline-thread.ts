@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import { extname } from 'node:path'
 import { Worker, type MessagePort } from 'node:worker_threads'
 import { BugError, OperatorError } from '../base/errors.ts'
@@ -16,7 +15,8 @@ export function createPipelineThread(config: PipelineThreadConfig, deps: Pipelin
   let worker: Worker | undefined
   let stopping = false
   let nextId = 1
-  const waiting = new Map<number, (value: never) => void>()
+  const waiting = new Map<number, { resolve: (value: never) => void; reject: (error: Error) => void }>()
+  let exited = Promise.resolve()
 
   const post = (message: ToPipeline): void => worker?.postMessage(message)
 
@@ -28,9 +28,11 @@ export function createPipelineThread(config: PipelineThreadConfig, deps: Pipelin
       worker = started
       await new Promise<void>((resolve, reject) => {
         let ready = false
+        let told = false
         const lost = (error: Error): void => {
           if (!ready) reject(error)
-          else if (!stopping) deps.lost(error)
+          else if (!told) deps.lost(error)
+          told = true
         }
         started.on('message', (message: FromPipeline) => {
           if (message.type === 'ready') {
@@ -44,17 +46,26 @@ export function createPipelineThread(config: PipelineThreadConfig, deps: Pipelin
                 message.hint === undefined ? {} : { hint: message.hint },
               ),
             )
+            void started.terminate()
           } else if (message.type === 'written') {
             deps.written(message.file)
           } else if (message.type === 'answer') {
-            waiting.get(message.id)?.(message.value as never)
+            waiting.get(message.id)?.resolve(message.value as never)
             waiting.delete(message.id)
+          } else {
+            // It has written all that it had.
+            void started.terminate()
           }
         })
         started.on('error', lost)
+        const { promise, resolve: isOver } = Promise.withResolvers<void>()
+        exited = promise
         started.on('exit', (code) => {
           worker = undefined
-          lost(new BugError(`the pipeline's thread ended by itself (status ${code})`))
+          for (const { reject: refuse } of waiting.values()) refuse(away())
+          waiting.clear()
+          if (!ready || !stopping) lost(new BugError(`the pipeline's thread ended by itself (status ${code})`))
+          isOver()
         })
       })
     },
@@ -62,9 +73,6 @@ export function createPipelineThread(config: PipelineThreadConfig, deps: Pipelin
     /** Ends receiving; resolves when all that was received is in the spool. */
     async stop(): Promise<void> {
       stopping = true
-      const ending = worker
-      if (!ending) return
-      const exited = once(ending, 'exit')
       post({ type: 'stop' })
       await exited
     },
@@ -78,12 +86,16 @@ export function createPipelineThread(config: PipelineThreadConfig, deps: Pipelin
       const id = nextId++
       return new Promise((resolve, reject) => {
         if (!worker) {
-          reject(new OperatorError('pipeline_away', 'the pipeline is not running', { retryable: true }))
+          reject(away())
           return
         }
-        waiting.set(id, resolve as (value: never) => void)
+        waiting.set(id, { resolve: resolve as (value: never) => void, reject })
         post({ type: 'ask', id, what })
       })
     },
   }
+}
+
+function away(): OperatorError {
+  return new OperatorError('pipeline_away', 'the pipeline is not running', { retryable: true })
 }

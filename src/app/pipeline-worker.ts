@@ -25,7 +25,11 @@ const log = rateLimited(createLog({ level: config.logLevel, name: 'collect' }), 
 const post = (message: FromPipeline): void => port.postMessage(message)
 
 const inventory = createInventory(config.inventory, { clock })
-inventory.restore(readJsonFile(config.inventoryFile))
+try {
+  inventory.restore(readJsonFile(config.inventoryFile))
+} catch (error) {
+  log.warn({ err: error, file: config.inventoryFile }, 'the saved inventory could not be read; it is learnt anew')
+}
 const enricher = createEnricher(config.inventory, { inventory, clock })
 const spool = createSpool(config.spool, { clock, written: (file) => post({ type: 'written', file }) })
 const pipeline = createPipeline(config.pipeline, {
@@ -75,11 +79,19 @@ function openDoor(door: MessagePort): void {
 }
 
 let savedVersion = inventory.version()
-async function saveInventory(): Promise<void> {
-  if (inventory.version() === savedVersion) return
-  savedVersion = inventory.version()
+let lastSave: Promise<void> = Promise.resolve()
+/** One at a time: they write to one file. */
+function saveInventory(): Promise<void> {
+  lastSave = lastSave.then(saveIfNew)
+  return lastSave
+}
+
+async function saveIfNew(): Promise<void> {
+  const version = inventory.version()
+  if (version === savedVersion) return
   try {
     await writeJsonFile(config.inventoryFile, inventory.save())
+    savedVersion = version
   } catch (error) {
     log.warn(
       { err: error, file: config.inventoryFile },

@@ -35,6 +35,8 @@ export interface ServerDeps {
   readonly demo: boolean
 }
 
+export type Server = ReturnType<typeof createServer>
+
 /** How long the loader may go on storing at the end: what is left waits in the spool for the next start. */
 const LAST_INSERT_MS = 1_500
 const REPORT_FRESH_MS = 500
@@ -138,15 +140,31 @@ export function createServer(given: Config, deps: ServerDeps) {
   const webRoot = fileURLToPath(new URL('../../web/dist', import.meta.url))
   let api: Awaited<ReturnType<typeof createApi>> | undefined
   let demo: ReturnType<typeof createDemo> | undefined
-  let stopping: Promise<void> | undefined
+  let starting: Promise<unknown> | undefined
+  let stopping = false
+  const stopped = Promise.withResolvers<void>()
 
-  async function start(): Promise<{ url: string; listeners: readonly { address: string; port: number }[] }> {
+  /** Rejects with what the operator has to mend, or with `server_stopped` if it was stopped meanwhile. */
+  function start(): ReturnType<typeof startParts> {
+    const started = startParts()
+    starting = started.catch(() => undefined)
+    return started
+  }
+
+  /** One step of the start. The next one is not taken if the server was stopped meanwhile. */
+  async function step<T>(taken: Promise<T>): Promise<T> {
+    const result = await taken
+    if (stopping) throw new OperatorError('server_stopped', 'the server was stopped while it started')
+    return result
+  }
+
+  async function startParts(): Promise<{ url: string; listeners: readonly { address: string; port: number }[] }> {
     prepareData(data)
-    await store.start()
-    await loader.start()
-    await pipeline.start()
+    await step(store.start())
+    await step(loader.start())
+    await step(pipeline.start())
     exporterNames.start()
-    latest = await report()
+    latest = await step(report())
     registerMetrics(registry, [
       ...pipelineMetrics(() => (latest as PipelineReport).pipeline),
       ...storeMetrics({
@@ -166,8 +184,8 @@ export function createServer(given: Config, deps: ServerDeps) {
         ...(existsSync(join(webRoot, 'index.html')) ? { webRoot } : {}),
       },
     )
-    const url = await listen(api, config.http)
-    if (deps.demo) startDemo(latest.pipeline.listeners, (await contentOfStore()).newest)
+    const url = await step(listen(api, config.http))
+    if (deps.demo) startDemo(latest.pipeline.listeners, (await step(contentOfStore())).newest)
     return { url, listeners: latest.pipeline.listeners }
   }
 
@@ -189,22 +207,41 @@ export function createServer(given: Config, deps: ServerDeps) {
 
   /** Drains and closes: what was received is in the spool or in the store when this resolves. Can be called again. */
   function stop(): Promise<void> {
-    stopping ??= (async () => {
-      await api?.close()
-      await demo?.stop()
-      exporterNames.stop()
-      await pipeline.stop()
-      await Promise.race([
-        loader.drained().catch(() => undefined),
-        new Promise((resolve) => setTimeout(resolve, LAST_INSERT_MS, undefined).unref()),
-      ])
-      await loader.stop()
-      await store.stop()
-    })()
-    return stopping
+    if (!stopping) {
+      stopping = true
+      void stopParts().then(stopped.resolve)
+    }
+    return stopped.promise
   }
 
-  return { start, stop, health }
+  async function stopParts(): Promise<void> {
+    // Of a start, only opening the store may last.
+    if (store.status().state === 'starting') await ended('the store', store.stop())
+    await starting
+    await ended('the API', api?.close())
+    await ended('the simulated data center', demo?.stop())
+    exporterNames.stop()
+    await ended('the pipeline', pipeline.stop())
+    await Promise.race([
+      loader.drained().catch(() => undefined),
+      new Promise((resolve) => setTimeout(resolve, LAST_INSERT_MS, undefined).unref()),
+    ])
+    // An insert under way ends, or is left to the next start, by the store's grace.
+    await Promise.all([ended('the loader', loader.stop()), ended('the store', store.stop())])
+  }
+
+  /** What fails to stop keeps nothing else from it. */
+  async function ended(part: string, end: Promise<unknown> | undefined): Promise<void> {
+    try {
+      await end
+    } catch (error) {
+      log.error({ err: error }, `${part} did not stop as it should`)
+      process.exitCode = 1
+    }
+  }
+
+  /** `stopped` resolves when the server has stopped, by whatever cause. */
+  return { start, stop, stopped: stopped.promise, health }
 }
 
 function prepareData(data: string): void {

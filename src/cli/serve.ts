@@ -2,6 +2,7 @@ import { InvalidArgumentError, type Command } from 'commander'
 import { systemClock } from '../base/clock.ts'
 import { loadConfig } from '../app/config-file.ts'
 import type { Config } from '../app/config.ts'
+import type { Server } from '../app/server.ts'
 import { version } from './version.ts'
 
 interface ServeFlags {
@@ -24,24 +25,27 @@ export function addServe(program: Command): void {
 
 async function serve(flags: ServeFlags): Promise<void> {
   const config = withFlags(loadConfig(flags.config), flags)
+  let server: Server | undefined
+  let isAskedToEnd = false
+  const end = (): void => {
+    isAskedToEnd = true
+    void server?.stop()
+  }
+  process.on('SIGTERM', end)
+  process.on('SIGINT', end)
   const { createServer } = await import('../app/server.ts')
-  const server = createServer(config, { clock: systemClock, version: version(), demo: flags.demo === true })
-  const ended = new Promise<void>((resolve, reject) => {
-    const end = (): void => {
-      server.stop().then(resolve, reject)
-    }
-    process.on('SIGTERM', end)
-    process.on('SIGINT', end)
-  })
+  if (isAskedToEnd) return
+  server = createServer(config, { clock: systemClock, version: version(), demo: flags.demo === true })
   try {
     const { url, listeners } = await server.start()
     const ports = [...new Set(listeners.map(({ port }) => port))].join(', ')
     process.stdout.write(`vnetscope is ready: ${url} (sFlow, NetFlow and IPFIX on UDP ${ports})\n`)
   } catch (error) {
     await server.stop()
+    if (isAskedToEnd) return
     throw error
   }
-  await ended
+  await server.stopped
 }
 
 function withFlags(config: Config, flags: ServeFlags): Config {
