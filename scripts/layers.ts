@@ -17,6 +17,7 @@ export const LAYERS: readonly (readonly string[])[] = [
   ['enrich'],
   ['store'],
   ['query'],
+  ['exports'],
   ['alert', 'report', 'snmp', 'plugin'],
   ['api'],
   ['app'],
@@ -25,7 +26,7 @@ export const LAYERS: readonly (readonly string[])[] = [
 
 /** What the browser loads too: these import only each other, and no module of Node. */
 const BROWSER_SAFE = ['src/api/contract/', 'src/query/filter/', 'src/flow/columns.ts', 'src/base/']
-const FOR_THE_BROWSER = ['src/api/contract/', 'src/query/filter/', 'src/flow/columns.ts']
+const FOR_THE_BROWSER = ['src/api/contract/', 'src/query/filter/', 'src/flow/columns.ts', 'src/exports/filter.ts']
 
 export interface Import {
   readonly specifier: string
