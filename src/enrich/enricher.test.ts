@@ -31,6 +31,8 @@ interface Frame {
   vlan?: number
   exporter?: string
   rate?: number
+  /** An sFlow packet that was discarded: told in a notice of its own, or sampled. */
+  discarded?: 'notice' | 'sample'
 }
 
 function enrich(frames: Frame[]) {
@@ -54,6 +56,10 @@ function enrich(frames: Frame[]) {
     }
     batch.vlan_in[row] = frame.vlan ?? 0
     batch.sampling_rate[row] = frame.rate ?? 1
+    if (frame.discarded === undefined) continue
+    batch.protocol[row] = 1
+    batch.forwarding_status[row] = 128
+    batch.out_if[row] = frame.discarded === 'sample' ? 0x4000_0102 : 0
   }
   const names = enricher.apply(batch)
   const rows = frames.map((_, row) => ({
@@ -120,5 +126,17 @@ test('a sampling rate set for an exporter stands in for the exported one', () =>
   assert.deepEqual(
     rows.map((row) => row.rate),
     [512, 1],
+  )
+})
+
+test('a sampling rate set for an exporter does not multiply its discard notices', () => {
+  const exporter = '192.0.2.7'
+  const { rows } = enrich([
+    { exporter, discarded: 'notice' },
+    { exporter, discarded: 'sample', rate: 400 },
+  ])
+  assert.deepEqual(
+    rows.map((row) => row.rate),
+    [1, 512],
   )
 })

@@ -14,6 +14,10 @@ const VM_PHYSICAL = 3
 const VM_EXTERNAL = 4
 const ALL_EXTERNAL = 5
 
+// Values of the `protocol` and `forwarding_status` columns
+const SFLOW = 1
+const DROPPED = 128
+
 /** New addresses taken from one batch at most: a flood of spoofed sources must not slow the pipeline. */
 const MOST_LEARNT_A_BATCH = 1000
 /** VLANs remembered of one machine. */
@@ -86,7 +90,7 @@ export function createEnricher(config: InventoryConfig, deps: { inventory: Inven
         if (vlanOut !== 0) inventory.vlanLastSeen[vlanOut] = now
         if (rates.length > 0) {
           const at = rateOf.find(batch.exporter, row * 4)
-          if (at >= 0) batch.sampling_rate[row] = rates[at] as number
+          if (at >= 0 && !isToldSingly(batch, row)) batch.sampling_rate[row] = rates[at] as number
         }
         let slice = sliceNames[vlanIn] || (sliceNames[vlanOut] as number)
         if (known) {
@@ -124,4 +128,13 @@ export function createEnricher(config: InventoryConfig, deps: { inventory: Inven
     if (realm === NOWHERE || realm === GROUP) return false
     return inventory.byMac.find(batch.src_mac, row * 2) === source.id
   }
+}
+
+/** True for a packet of an sFlow discard notice: each of them is told, whatever the sampling rate. A sampled packet that was discarded has its reason in `out_if`. */
+function isToldSingly(batch: FlowBatch, row: number): boolean {
+  return (
+    batch.protocol[row] === SFLOW &&
+    batch.forwarding_status[row] === DROPPED &&
+    (batch.out_if[row] as number) >>> 30 !== 1
+  )
 }

@@ -1,5 +1,6 @@
 import { open, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { syncDirectory } from '../base/directory.ts'
 import { parseSpoolFile, type SpoolFile } from './spool-files.ts'
 import type { StoreLog } from './store-log.ts'
 
@@ -51,6 +52,8 @@ export async function fixGroup(dir: string, { token, table, files }: Group): Pro
     await handle.close()
   }
   await rename(temporary, join(dir, `${token}.group`))
+  // Else a power failure after the insert may leave the files without their group, and in another they would go in twice.
+  await syncDirectory(dir)
 }
 
 /** The store has it. From here on nothing of it is inserted again. */

@@ -74,6 +74,13 @@ test('what a crash left half written is deleted at the start', async () => {
   assert.deepEqual(await readdir(place.spool), ['epoch'])
 })
 
+test('what the loader is writing while the spool starts is left to it', async () => {
+  await mkdir(place.spool, { recursive: true })
+  await writeFile(join(place.spool, 'flows-0000000100000001-1.group.tmp'), '{}')
+  await start()
+  assert.deepEqual((await readdir(place.spool)).sort(), ['epoch', 'flows-0000000100000001-1.group.tmp'])
+})
+
 test('it refuses what does not fit, says why, and takes rows again when the loader has made room', async () => {
   const spool = await start(200_000)
   const batch = randomBatch(1, 300, NOW, 1)

@@ -1,7 +1,7 @@
 import { open, readdir, readFile, rename, rm, stat, statfs, type FileHandle } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Clock } from '../base/clock.ts'
-import { makeDirectory } from '../base/directory.ts'
+import { makeDirectory, syncDirectory } from '../base/directory.ts'
 import { OperatorError } from '../base/errors.ts'
 import type { FlowBatch } from '../flow/flow-batch.ts'
 import type { MetricBatch } from '../flow/metric-batch.ts'
@@ -134,7 +134,8 @@ export function createSpool(config: SpoolConfig, deps: SpoolDeps): Spool {
         makeDirectory(config.dir)
         let greatest = 0
         for (const file of await readdir(config.dir)) {
-          if (file.endsWith('.tmp')) await rm(join(config.dir, file), { force: true })
+          // Those of groups are the loader's, which may be at work already.
+          if (file.endsWith('.tmp') && !file.endsWith('.group.tmp')) await rm(join(config.dir, file), { force: true })
           const found = parseSpoolFile(file)
           if (!found) continue
           greatest = Math.max(greatest, epochOf(found.id))
@@ -186,19 +187,6 @@ async function writeFile(path: string, parts: readonly Uint8Array[]): Promise<vo
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => undefined)
     throw error
-  }
-}
-
-/** Without it a power failure may undo the rename. */
-async function syncDirectory(dir: string): Promise<void> {
-  const handle = await open(dir, 'r')
-  try {
-    await handle.sync()
-  } catch (error) {
-    // Some file systems have no such thing.
-    if ((error as NodeJS.ErrnoException).code !== 'EINVAL') throw error
-  } finally {
-    await handle.close()
   }
 }
 
