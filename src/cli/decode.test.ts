@@ -16,6 +16,7 @@ import {
   tlv,
   xdr,
 } from '../../test/fixtures/xdr.ts'
+import { ip, ipfix, set, template } from '../../test/fixtures/netflow-messages.ts'
 import { pcapHeader, pcapPacket, udpPacket } from '../capture/pcap-writer.ts'
 
 const MAIN = new URL('./main.ts', import.meta.url).pathname
@@ -136,6 +137,24 @@ describe('decode', () => {
     assert.deepEqual(run(['decode', '--raw', '-'], Buffer.alloc(40, 0xee)).lines, [
       { kind: 'problem', code: 'bad_version', offset: 0, exporter: '0.0.0.0' },
     ])
+  })
+
+  it('reads IPFIX files, and names elements as a file of the user does', () => {
+    const fields = [
+      [8, 4],
+      [7, 2, 50_000],
+    ] as const
+    const record = [...ip('192.0.2.1'), 1, 187]
+    const filed = file(
+      'a.ipfix',
+      Buffer.concat([ipfix({}, set(2, template(256, fields))), ipfix({}, set(256, record))]),
+    )
+    const named = run(['decode', '--elements', file('own.tsv', Buffer.from('50000 7 appPort unsigned16\n')), filed])
+    assert.deepEqual([named.status, named.stderr, named.lines.length], [0, '', 1])
+    assert.deepEqual(named.lines[0]?.['fields'], { sourceIPv4Address: '192.0.2.1', appPort: 443 })
+    const wrong = run(['decode', '--elements', file('wrong.tsv', Buffer.from('# mine\n50000 7 appPort\n')), filed])
+    assert.equal(wrong.status, 1)
+    assert.match(wrong.stderr, /wrong\.tsv:2: expected enterprise, id, name and type, found 3 words/)
   })
 
   it('sums up with --summary', () => {

@@ -20,7 +20,10 @@ export function addDecode(program: Command): void {
     .description(
       'Prints what captured sFlow, NetFlow and IPFIX datagrams say: one JSON object a line for each record, on standard output.',
     )
-    .argument('<file...>', 'pcap or pcapng (gzip too), whatever its ports; - is standard input')
+    .argument(
+      '<file...>',
+      'pcap or pcapng (gzip too), whatever its ports, or an IPFIX file (RFC 5655); - is standard input',
+    )
     .option('--json', 'one JSON object a line; this is the only form and may be left out', true)
     .option('--raw', 'each file holds one datagram and nothing else', false)
     .option('--summary', 'instead of the records, print how many there are of each kind', false)

@@ -1,3 +1,5 @@
+import { NETFLOW1_HEADER, NETFLOW1_RECORD } from '../wire/netflow5/layout.ts'
+
 /**
  * Which decoder a UDP payload is for, by its content: the version word, and for NetFlow the record count or the first
  * set identifier, so that other traffic of a capture is told apart. A wrong or cut flow export still counts as one.
@@ -8,6 +10,11 @@ export function flowProtocol(bytes: Uint8Array): 'sflow' | 'netflow' | '' {
   if (view.getUint32(0) === 5) return 'sflow'
   if (bytes.length < 16) return ''
   switch (view.getUint16(0)) {
+    case 1: {
+      // STUN and others start so too: only what is exactly as long as its records
+      const count = view.getUint16(2)
+      return count > 0 && bytes.length === NETFLOW1_HEADER + count * NETFLOW1_RECORD.minLength ? 'netflow' : ''
+    }
     case 5:
     case 7: {
       // Records in a datagram: 30 at most by the format's authors, more in the wild

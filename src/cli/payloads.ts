@@ -1,9 +1,10 @@
-// UDP payloads from captures and raw files: what `decode` and `replay` read.
+// UDP payloads from captures, IPFIX files and raw files: what `decode` and `replay` read.
 import { createReadStream } from 'node:fs'
 import { createGunzip } from 'node:zlib'
 import { ipText } from '../base/address.ts'
 import { OperatorError, UserError } from '../base/errors.ts'
 import { captureKind, readCapture } from '../capture/pcap-file.ts'
+import { isIpfixFile, readIpfixFile } from '../capture/ipfix-file.ts'
 import { createUdpExtractor } from '../capture/udp-payloads.ts'
 
 /** One UDP payload; `bytes` is valid until the next one is asked for. */
@@ -36,11 +37,18 @@ export async function* readPayloads(file: string, raw: boolean, left: LeftOut): 
     return
   }
   const extractor = createUdpExtractor()
-  const packets = readCapture(source, (code, offset) => {
+  const damaged = (code: 'truncated' | 'bad_length', offset: number): void => {
     left.damage.push(
       `${nameOf(file)}: ${code === 'truncated' ? 'the file ends within a packet' : 'a length is wrong'} at byte ${offset}`,
     )
-  })
+  }
+  const start = await source.next()
+  const rest = resumed(start, source)
+  if (start.done !== true && isIpfixFile(start.value)) {
+    for await (const { at, bytes } of readIpfixFile(rest, damaged)) yield { bytes, from: '0.0.0.0', fromPort: 0, at }
+    return
+  }
+  const packets = readCapture(rest, damaged)
   try {
     for await (const packet of packets) {
       const payload = extractor.packet(packet.linkType, packet.bytes)
@@ -81,7 +89,7 @@ function nameOf(file: string): string {
 }
 
 /** The bytes of the file as a stream, unpacked if it is gzip. */
-async function peeked(file: string): Promise<AsyncIterable<Uint8Array>> {
+async function peeked(file: string): Promise<AsyncGenerator<Uint8Array, void, void>> {
   const stream = file === '-' ? process.stdin : createReadStream(file, { highWaterMark: 1 << 18 })
   const pieces = (stream as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]()
   let first: IteratorResult<Uint8Array>

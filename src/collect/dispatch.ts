@@ -1,9 +1,10 @@
 import { ipText } from '../base/address.ts'
+import { NETFLOW1_HEADER, NETFLOW1_RECORD } from '../wire/netflow5/layout.ts'
 import type { Datagram, ProblemCode } from './ingest.ts'
 
 // Which family a datagram belongs to, by its first bytes: every listener takes every protocol.
 //
-//   NetFlow v5, v7, v9 and IPFIX start with a 16-bit version (5, 7, 9, 10), sFlow with a 32-bit one (00 00 00 05):
+//   NetFlow v1, v5, v7, v9 and IPFIX start with a 16-bit version (1, 5, 7, 9, 10), sFlow with a 32-bit one (00 00 00 05):
 //   a first 16-bit word of 0 can only be sFlow.
 
 export type Family = 'netflow' | 'sflow'
@@ -14,8 +15,15 @@ export function familyOf(datagram: Datagram): Family | Refusal {
   if (datagram.length < 4) return datagram.length === 0 ? 'empty' : 'truncated'
   const version = datagram.view.getUint16(datagram.offset)
   if (version === 9 || version === 10 || version === 5 || version === 7) return 'netflow'
+  if (version === 1 && isNetflow1(datagram)) return 'netflow'
   if (version === 0 && datagram.view.getUint16(datagram.offset + 2) === 5) return 'sflow'
   return 'bad_version'
+}
+
+/** Many protocols start with 00 01: of NetFlow v1 is what is exactly as long as its records. */
+function isNetflow1({ view, offset, length }: Datagram): boolean {
+  const count = view.getUint16(offset + 2)
+  return count > 0 && length === NETFLOW1_HEADER + count * NETFLOW1_RECORD.minLength
 }
 
 /** What the first four bytes look like, for people. */

@@ -53,7 +53,7 @@ export interface IngestSink {
 export interface StreamStatus {
   readonly exporter: string
   readonly sourcePort: number
-  readonly protocol: 'sflow' | 'netflow5' | 'netflow7' | 'netflow9' | 'ipfix'
+  readonly protocol: 'sflow' | 'netflow1' | 'netflow5' | 'netflow7' | 'netflow9' | 'ipfix'
   readonly observation: number
   readonly firstHeard: number
   readonly lastHeard: number

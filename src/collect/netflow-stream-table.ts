@@ -157,7 +157,7 @@ class Order {
   }
 }
 
-const PROTOCOL_SALT: Readonly<Record<Protocol, number>> = { netflow5: 5, netflow7: 7, netflow9: 9, ipfix: 10 }
+const PROTOCOL_SALT: Readonly<Record<Protocol, number>> = { netflow1: 1, netflow5: 5, netflow7: 7, netflow9: 9, ipfix: 10 }
 
 function hashOf(protocol: Protocol, domain: number, a0: number, a1: number, a2: number, a3: number): number {
   let h = Math.imul(a3 ^ (PROTOCOL_SALT[protocol] * 0x9e37), 0x85ebca6b) ^ Math.imul(domain, 0xc2b2ae35)

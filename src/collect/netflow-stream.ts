@@ -12,7 +12,7 @@ import { Sequence } from './netflow-sequence.ts'
 // behind one address (NAT, two processes of one host) may give one id two meanings. So templates are kept by port, and a port without a
 // template of its own may borrow that of another port of the stream, unless two ports have been seen to disagree about an id.
 
-export type Protocol = 'netflow5' | 'netflow7' | 'netflow9' | 'ipfix'
+export type Protocol = 'netflow1' | 'netflow5' | 'netflow7' | 'netflow9' | 'ipfix'
 
 /** Ports of one stream that are told apart at a time. */
 const MAX_TRANSPORTS = 8

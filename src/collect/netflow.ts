@@ -1,7 +1,14 @@
 import { PROTOCOLS } from '../flow/columns.ts'
 import { parseIp } from '../base/address.ts'
 import type { Clock } from '../base/clock.ts'
-import { MAX_RECORDS, NETFLOW5_HEADER, NETFLOW5_RECORD, NETFLOW7_RECORD } from '../wire/netflow5/layout.ts'
+import {
+  MAX_RECORDS,
+  NETFLOW1_HEADER,
+  NETFLOW1_RECORD,
+  NETFLOW5_HEADER,
+  NETFLOW5_RECORD,
+  NETFLOW7_RECORD,
+} from '../wire/netflow5/layout.ts'
 import { elementsWith, type ElementLookup } from '../wire/ipfix/registry.ts'
 import type { Template } from '../wire/ipfix/template.ts'
 import type { Datagram, Ingest, IngestSink, StreamStatus } from './ingest.ts'
@@ -16,7 +23,7 @@ import { StreamTable } from './netflow-stream-table.ts'
 import { PORT_ALIVE_MS, Templates } from './netflow-templates.ts'
 import { WaitingSets } from './netflow-waiting.ts'
 
-// NetFlow v5, v7, v9 and IPFIX: from a datagram to rows.
+// NetFlow v1, v5, v7, v9 and IPFIX: from a datagram to rows.
 //
 //   v9 header (20 bytes, RFC 3954 §5.1)              IPFIX header (16 bytes, RFC 7011 §3.1)
 //    0 u16 version 9   2 u16 records                  0 u16 version 10   2 u16 length
@@ -53,6 +60,7 @@ class NetflowIngest implements Ingest {
   readonly #waiting: WaitingSets
   readonly #sets: SetReader
   readonly #elements: ElementLookup
+  readonly #known1 = fixedLayout(NETFLOW1_RECORD)
   readonly #known5 = fixedLayout(NETFLOW5_RECORD)
   readonly #known7 = fixedLayout(NETFLOW7_RECORD)
   readonly #exporters = new Map<string, KnownExporter>()
@@ -84,6 +92,8 @@ class NetflowIngest implements Ingest {
       return 0
     }
     switch (d.view.getUint16(d.offset)) {
+      case 1:
+        return this.#netflow1(d, sink)
       case 5:
         return this.#fixed(d, sink, 'netflow5')
       case 7:
@@ -132,6 +142,30 @@ class NetflowIngest implements Ingest {
         : this.#sets.rows(stream, 0, known, view, at, at + count * known.template.minLength, sink, NETFLOW5_HEADER)
     this.#sequence(stream, transport, sequence, claimed, uptime)
     return this.#leave(stream, rows)
+  }
+
+  // v1 has no sequence numbers: what is missing can't be known.
+  #netflow1(d: Datagram, sink: IngestSink): number {
+    const { view, offset } = d
+    if (d.length < NETFLOW1_HEADER) {
+      sink.problem('truncated', d.length)
+      return 0
+    }
+    const known = this.#known1
+    const claimed = view.getUint16(offset + 2)
+    const stream = this.#stream('netflow1', 0, d)
+    const transport = stream.transport(d.sourcePort, 0, d.receivedAt, this.#templates.dropped)
+    const count = Math.min(claimed, Math.floor((d.length - NETFLOW1_HEADER) / known.template.minLength))
+    if (claimed === 0) stream.problem(sink, 'empty', 2)
+    if (count < claimed) stream.problem(sink, 'truncated', d.length)
+    const context = this.#begin(stream, transport, d, sink)
+    context.exportedAt = view.getUint32(offset + 8) * 1000 + Math.floor(view.getUint32(offset + 12) / 1e6)
+    context.uptime = view.getUint32(offset + 4)
+    context.rate = Math.max(1, stream.defaultRate)
+    if (count === 0) return 0
+    const at = offset + NETFLOW1_HEADER
+    const end = at + count * known.template.minLength
+    return this.#leave(stream, this.#sets.rows(stream, 0, known, view, at, end, sink, NETFLOW1_HEADER))
   }
 
   #netflow9(d: Datagram, sink: IngestSink): number {

@@ -45,7 +45,7 @@ export interface ColumnDefinition {
   readonly values?: Readonly<Record<number, string>>
 }
 
-export const PROTOCOLS = { 0: 'unknown', 1: 'sflow', 5: 'netflow5', 7: 'netflow7', 9: 'netflow9', 10: 'ipfix' } as const
+export const PROTOCOLS = { 0: 'unknown', 1: 'sflow', 5: 'netflow5', 7: 'netflow7', 9: 'netflow9', 10: 'ipfix', 11: 'netflow1' } as const
 export const DIRECTIONS = { 0: 'unknown', 1: 'ingress', 2: 'egress' } as const
 export const TUNNELS = {
   0: 'none', 1: 'vxlan', 2: 'geneve', 3: 'gre', 4: 'nvgre', 5: 'erspan', 6: 'ipip', 7: '6in4', 8: 'teredo', 9: 'gtp', 10: 'other',

@@ -294,10 +294,6 @@ function covers(fields: readonly OracleField[], at: number, length: number): boo
 
 /** Differences with tshark (4.0) that are understood, and why. */
 const KNOWN: readonly (readonly [difference: RegExp, reason: string])[] = [
-  [
-    /^(softflowd-bitkeks-01|streamsets-netflow-v1-file-1)\.bin: 0 records, .*bad_version/,
-    'NetFlow v1, which is not spoken',
-  ],
   [/^h3c-data3281\.dat: 16 records, tshark 1 /, 'tshark takes the 2-byte element 43 for an address and gives up'],
   [
     /^(field (ipv4RouterSc|samplingAlgorithm|e0\.0|samplingInterval|dstTrafficIndex|srcTrafficIndex|VRFname) .* \(h3c)/,

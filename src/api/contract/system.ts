@@ -63,7 +63,7 @@ export type Health = z.infer<typeof Health>
 
 export const ExporterStream = z.object({
   sourcePort: z.number(),
-  protocol: z.enum(['sflow', 'netflow5', 'netflow7', 'netflow9', 'ipfix']),
+  protocol: z.enum(['sflow', 'netflow1', 'netflow5', 'netflow7', 'netflow9', 'ipfix']),
   observation: z.number(),
   firstHeard: z.number(),
   lastHeard: z.number(),

@@ -1,6 +1,6 @@
 import { fixedTemplate } from '../ipfix/template.ts'
 
-// NetFlow v5 and v7: one header and up to 30 records of fixed layout, which are read as if a template had announced them.
+// NetFlow v1, v5 and v7: one header and up to 30 records of fixed layout, which are read as if a template had announced them.
 //
 //   header (24 bytes)                                record (v5: 48 bytes)
 //    0 u16 version                                    0 srcaddr   4 dstaddr   8 nexthop
@@ -13,6 +13,10 @@ import { fixedTemplate } from '../ipfix/template.ts'
 //          u16 sampling (2 bits mode, 14 interval)   44 u8 src mask  45 u8 dst mask  46 u16 pad
 //      v7: u32 reserved                              v7: 36 u8 flags … 46 u16 flags  48 router that was bypassed (52 bytes)
 
+//   v1 has neither sequence nor engine: its header ends at 16. Its records have 48 bytes too, behind the ports 36 u16 pad,
+//      38 u8 protocol  39 u8 tos  40 u8 tcp flags, the rest is of no use
+
+export const NETFLOW1_HEADER = 16
 export const NETFLOW5_HEADER = 24
 export const MAX_RECORDS = 30
 
@@ -43,6 +47,7 @@ const TAIL = [
 ] as const
 const PADDING = 210
 
+export const NETFLOW1_RECORD = fixedTemplate([...COMMON, [PADDING, 2], [4, 1], [5, 1], [6, 1], [PADDING, 7]])
 export const NETFLOW5_RECORD = fixedTemplate([...COMMON, [PADDING, 1], ...TAIL, [PADDING, 2]])
 export const NETFLOW7_RECORD = fixedTemplate([
   ...COMMON,
