@@ -136,7 +136,8 @@ test('an entry of the configuration is completed by what the agent says and keep
 })
 
 test('a machine that sends with many addresses is a router and learns no more', () => {
-  const inventory = createInventory({ ...EMPTY_INVENTORY, machines: [{ name: 'fw', kind: 'vm' }] }, { clock })
+  const fw = { name: 'fw', kind: 'vm', addresses: ['10.0.0.1'] } as const
+  const inventory = createInventory({ ...EMPTY_INVENTORY, machines: [fw] }, { clock })
   const machine = inventory.machines[0]
   assert.ok(machine)
   for (let i = 1; i <= 40; i++) inventory.learnAddress(machine, ipWords(`192.0.2.${i}`), 0)
@@ -287,4 +288,34 @@ test('the address of a machine that has gone is taken by the one that sends with
   inventory.learnAddress(young, ipWords('10.1.0.5'), 0)
   assert.equal(inventory.byAddress.find(ipWords('10.1.0.5'), 0), young.id)
   assert.deepEqual([[...old.addresses], [...young.addresses]], [[], ['10.1.0.5']])
+})
+
+test('a machine whose address changes every day is no router: it keeps the last ones', () => {
+  let now = 1_700_000_000_000
+  const inventory = createInventory(EMPTY_INVENTORY, { clock: { now: () => now } })
+  const vm = { kind: 'machine', agent: '10.0.0.1', subAgent: 0, source: '3:1', hostname: 'web', uuid: 'b1' } as const
+  inventory.sight(vm)
+  const [machine] = inventory.machines
+  assert.ok(machine)
+  for (let day = 1; day <= 40; day++) {
+    now += 86_400_000
+    inventory.sight(vm)
+    inventory.learnAddress(machine, ipWords(`2001:db8::${day}`), 0)
+  }
+  assert.equal(machine.routes, false)
+  assert.equal(machine.addresses.size, 16)
+  assert.equal(inventory.byAddress.find(ipWords('2001:db8::40'), 0), machine.id)
+  assert.equal(inventory.byAddress.find(ipWords('2001:db8::24'), 0), -1)
+})
+
+test('the addresses that a router sent with are not taken for its own after a restart', () => {
+  const first = createInventory(EMPTY_INVENTORY, { clock })
+  first.sight({ kind: 'machine', agent: '10.0.0.1', subAgent: 0, source: '3:1', hostname: 'fw', uuid: 'b1' })
+  const [machine] = first.machines
+  assert.ok(machine)
+  for (let i = 1; i <= 40; i++) first.learnAddress(machine, ipWords(`192.0.2.${i}`), 0)
+  assert.equal(machine.routes, true)
+  const second = createInventory(EMPTY_INVENTORY, { clock })
+  second.restore(JSON.parse(JSON.stringify(first.save())))
+  assert.equal(second.byAddress.find(ipWords('192.0.2.1'), 0), -1)
 })

@@ -12,8 +12,9 @@ const MOST_MACHINES = 100_000
 const MOST_MACS = 64
 /** Names are told to the columns by number and never forgotten: an agent that renames its machines all the time must not fill the memory. */
 const MOST_NAMES = 4 * MOST_MACHINES
-/** A machine that sends with more addresses than this is a router, not the owner of them. */
+/** Addresses kept of one machine. One that sends with so many new ones in an hour is a router, not the owner of them. */
 const MOST_LEARNT_ADDRESSES = 16
+const ROUTER_MS = 3_600_000
 /** An agent that tells of a machine at all does so every half a minute or so. */
 const GONE_MS = 600_000
 const NIL_UUID = /^[0-]*$/
@@ -113,6 +114,7 @@ export function createInventory(config: InventoryConfig, deps: { clock: Clock })
       from: new Set(),
       lastSeen: undefined,
       routes: false,
+      learntAt: [],
       source: undefined,
       awaitingAgent: undefined,
       nameId: nameId(name),
@@ -172,6 +174,15 @@ export function createInventory(config: InventoryConfig, deps: { clock: Clock })
     byAddress.set(words, at, machine.id)
     machine.addresses.add(text)
     version++
+  }
+
+  /** Temporary addresses (RFC 8981) change every day. False for a machine of the configuration, whose addresses stand. */
+  function forgetOldestAddress(machine: MachineRecord): boolean {
+    const [oldest] = machine.addresses
+    if (oldest === undefined || machine.from.has('config')) return false
+    machine.addresses.delete(oldest)
+    byAddress.forget(new Uint32Array((parseIp(oldest) as Uint8Array).buffer), 0)
+    return true
   }
 
   /** True if nobody has the address, or one who has gone or only passed it on. What the configuration says stands. */
@@ -344,10 +355,16 @@ export function createInventory(config: InventoryConfig, deps: { clock: Clock })
       if (machine.routes || machine.kind !== 'vm') return
       // Of two machines that send with one address, the first keeps it.
       if (!isFree(words, at, machine)) return
-      if (machine.addresses.size >= MOST_LEARNT_ADDRESSES) {
-        machine.routes = true
-        return
+      const now = deps.clock.now()
+      if (machine.learntAt.length === MOST_LEARNT_ADDRESSES) {
+        if (Math.abs(now - (machine.learntAt[0] as number)) < ROUTER_MS) {
+          machine.routes = true
+          return
+        }
+        machine.learntAt.shift()
       }
+      machine.learntAt.push(now)
+      if (machine.addresses.size >= MOST_LEARNT_ADDRESSES && !forgetOldestAddress(machine)) return
       machine.from.add('traffic')
       claim(machine, words, at)
     },
@@ -367,7 +384,8 @@ export function createInventory(config: InventoryConfig, deps: { clock: Clock })
             uuid: machine.uuid ?? null,
             host: machine.host ?? null,
             macs: [...machine.macs].map(macText),
-            addresses: [...machine.addresses],
+            // Those of a router are others'.
+            addresses: machine.routes ? [] : [...machine.addresses],
             lastSeen: machine.lastSeen ?? null,
           })),
         agents: Object.fromEntries(hostOfAgent),

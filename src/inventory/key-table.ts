@@ -1,6 +1,8 @@
 // Open-addressing tables from MAC and IP addresses to small ids, read for every flow row: no allocation, no strings.
 
 const EMPTY = 0
+/** A key that was forgotten: its slot stays taken until the table grows, for the keys behind it. */
+const FORGOTTEN = 0xffffffff
 
 /** Keys of one to four u32 words to ids from 0; grows by itself, never shrinks. */
 export class KeyTable {
@@ -23,7 +25,8 @@ export class KeyTable {
   /** The id of the key whose words stand at `at`, or -1. */
   find(source: Uint32Array, at: number): number {
     const slot = this.#slot(source, at)
-    return (this.#ids[slot] as number) - 1
+    const id = this.#ids[slot] as number
+    return id === FORGOTTEN ? -1 : id - 1
   }
 
   /** Sets the id of a key, in place of the one it had. */
@@ -38,6 +41,12 @@ export class KeyTable {
       for (let i = 0; i < this.#words; i++) this.#keys[slot * this.#words + i] = source[at + i] as number
     }
     this.#ids[slot] = id + 1
+  }
+
+  /** The key has no id any more; nothing happens if it had none. */
+  forget(source: Uint32Array, at: number): void {
+    const slot = this.#slot(source, at)
+    if (this.#ids[slot] !== EMPTY) this.#ids[slot] = FORGOTTEN
   }
 
   /** The slot of a key, or the empty one where it would go; at most half of the slots are ever used, so the walk ends. */
@@ -78,6 +87,10 @@ export class KeyTable {
     this.#mask = slots - 1
     for (let old = 0; old < ids.length; old++) {
       if (ids[old] === EMPTY) continue
+      if (ids[old] === FORGOTTEN) {
+        this.size--
+        continue
+      }
       const slot = this.#slot(keys, old * words)
       for (let i = 0; i < words; i++) this.#keys[slot * words + i] = keys[old * words + i] as number
       this.#ids[slot] = ids[old] as number

@@ -21,6 +21,8 @@ export interface MachineRecord {
   lastSeen: Millis | undefined
   /** It sends with too many addresses to be an end: a router. Its MAC says nothing about addresses any more. */
   routes: boolean
+  /** When it was last seen to send with addresses that were new, oldest first. */
+  readonly learntAt: Millis[]
   /** Key of the sFlow source that told of it last. */
   source: string | undefined
   /** The agent whose host it is placed on as soon as that is known. */
