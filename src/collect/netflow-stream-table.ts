@@ -11,17 +11,20 @@ export class StreamTable {
   readonly #strangers = new Order()
   readonly #proven = new Order()
   readonly #onEvict: (stream: Stream) => void
+  readonly #seed: number
   size = 0
   evicted = 0
 
-  constructor(maxStreams: number, onEvict: (stream: Stream) => void) {
+  /** @param seed mixed into the hash, so that nobody outside can choose addresses and domains that share a chain */
+  constructor(maxStreams: number, onEvict: (stream: Stream) => void, seed = Math.floor(Math.random() * 0x1_0000_0000)) {
     this.#maxStreams = maxStreams
+    this.#seed = seed
     this.#onEvict = onEvict
   }
 
   /** The stream, marked as the last used; undefined if it is not there. */
   find(protocol: Protocol, domain: number, a0: number, a1: number, a2: number, a3: number): Stream | undefined {
-    let stream = this.#buckets.get(hashOf(protocol, domain, a0, a1, a2, a3))
+    let stream = this.#buckets.get(hashOf(this.#seed, protocol, domain, a0, a1, a2, a3))
     while (stream !== undefined) {
       if (
         stream.domain === domain &&
@@ -41,7 +44,7 @@ export class StreamTable {
 
   add(protocol: Protocol, domain: number, a0: number, a1: number, a2: number, a3: number): Stream {
     if (this.size >= this.#maxStreams) this.evictOne(undefined)
-    const hash = hashOf(protocol, domain, a0, a1, a2, a3)
+    const hash = hashOf(this.#seed, protocol, domain, a0, a1, a2, a3)
     const stream = new Stream(protocol, domain, a0, a1, a2, a3, hash)
     stream.chained = this.#buckets.get(hash)
     this.#buckets.set(hash, stream)
@@ -157,11 +160,28 @@ class Order {
   }
 }
 
-const PROTOCOL_SALT: Readonly<Record<Protocol, number>> = { netflow1: 1, netflow5: 5, netflow7: 7, netflow9: 9, ipfix: 10 }
+const PROTOCOL_SALT: Readonly<Record<Protocol, number>> = {
+  netflow1: 1,
+  netflow5: 5,
+  netflow7: 7,
+  netflow9: 9,
+  ipfix: 10,
+}
 
-function hashOf(protocol: Protocol, domain: number, a0: number, a1: number, a2: number, a3: number): number {
-  let h = Math.imul(a3 ^ (PROTOCOL_SALT[protocol] * 0x9e37), 0x85ebca6b) ^ Math.imul(domain, 0xc2b2ae35)
-  h = Math.imul(h ^ (h >>> 15), 0x2c1b3c6d) ^ Math.imul(a0 ^ Math.imul(a1, 31), 0x297a2d39) ^ Math.imul(a2, 0x165667b1)
-  h ^= h >>> 13
-  return (Math.imul(h, 0x5bd1e995) ^ (h >>> 16)) >>> 0
+function hashOf(
+  seed: number,
+  protocol: Protocol,
+  domain: number,
+  a0: number,
+  a1: number,
+  a2: number,
+  a3: number,
+): number {
+  let h = Math.imul(seed ^ PROTOCOL_SALT[protocol] ^ a3, 0x85ebca6b)
+  h = Math.imul(h ^ (h >>> 15) ^ domain, 0xc2b2ae35)
+  h = Math.imul(h ^ (h >>> 13) ^ a0, 0x2c1b3c6d)
+  h = Math.imul(h ^ (h >>> 16) ^ a1, 0x297a2d39)
+  h = Math.imul(h ^ (h >>> 15) ^ a2, 0x27d4eb2f)
+  h = Math.imul(h ^ (h >>> 13) ^ seed, 0x165667b1)
+  return (h ^ (h >>> 16)) >>> 0
 }

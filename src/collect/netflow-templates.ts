@@ -11,8 +11,6 @@ import type { StreamTable } from './netflow-stream-table.ts'
 /** A port not heard for so long is taken to be given up. */
 export const PORT_ALIVE_MS = 300_000
 
-/** Templates whose bytes are remembered to share one object among exporters. */
-const MAX_SHARED = 8_192
 /** So many templates a stream has by good right; beyond them it gives up its own before others give up theirs. */
 const FAIR_SHARE = 64
 
@@ -23,10 +21,16 @@ export class Templates {
   readonly #streams: StreamTable
   readonly #observer: NetflowObserver | undefined
   readonly #cursor = new TemplateCursor()
+  /** Layouts in use by their bytes, so that all exporters who announce the same share one. */
   readonly #shared = new Map<string, Layout>()
+  readonly #keys = new WeakMap<Layout, string>()
   readonly #planned = new Set<Layout>()
   readonly #restored = new WeakMap<Template, Layout>()
   #bytes = 0
+  /** The transport whose templates of a kind were all withdrawn, with nothing announced since. */
+  #emptied: Transport | undefined = undefined
+  #emptiedOf: Template['kind'] = 'data'
+  #emptiedSize = 0
   count = 0
 
   constructor(limits: Limits, streams: StreamTable, observer: NetflowObserver | undefined) {
@@ -109,7 +113,7 @@ export class Templates {
     this.count--
     this.#bytes -= KNOWN_COST
     known.layout.users--
-    if (known.layout.users === 0) this.#bytes -= layoutCost(known.template)
+    if (known.layout.users === 0) this.#unshare(known.layout)
   }
 
   #announce(stream: Stream, transport: Transport, d: Datagram, flavour: Flavour, sink: IngestSink): boolean {
@@ -134,14 +138,23 @@ export class Templates {
     const key = `${flavour} ${template.kind} ${Buffer.from(template.wire).toString('latin1')}`
     const same = this.#shared.get(key)
     if (same) return same
-    if (this.#shared.size >= MAX_SHARED) this.#shared.clear()
     const layout: Layout = { template, plan: undefined, users: 0 }
     this.#shared.set(key, layout)
+    this.#keys.set(layout, key)
     return layout
+  }
+
+  #unshare(layout: Layout): void {
+    this.#bytes -= layoutCost(layout.template)
+    const key = this.#keys.get(layout) as string
+    if (this.#shared.get(key) === layout) this.#shared.delete(key)
+    this.#planned.delete(layout)
+    layout.plan = undefined
   }
 
   #keep(transport: Transport, id: number, layout: Layout, announcedAt: number, usedAt: number): void {
     const { template } = layout
+    this.#emptied = undefined
     transport.templates.set(id, { layout, template, announcedAt, usedAt })
     this.count++
     this.#bytes += KNOWN_COST
@@ -171,11 +184,20 @@ export class Templates {
 
   // RFC 7011 §8.1: a template without fields withdraws its id; under the set's own id, all templates of the kind.
   #withdraw(transport: Transport, id: number, options: boolean): void {
-    const kind = options ? 'options' : 'data'
-    for (const [known, entry] of [...transport.templates]) {
-      if (known === id || (id === (options ? 3 : 2) && entry.template.kind === kind))
-        this.#drop(transport, known, entry)
+    if (id !== (options ? 3 : 2)) {
+      const known = transport.templates.get(id)
+      if (known !== undefined) this.#drop(transport, id, known)
+      return
     }
+    // Said again and again in one datagram it must not cost a walk over all templates each time.
+    const kind = options ? 'options' : 'data'
+    if (this.#emptied === transport && this.#emptiedOf === kind && this.#emptiedSize === transport.templates.size)
+      return
+    for (const [other, known] of transport.templates)
+      if (known.template.kind === kind) this.#drop(transport, other, known)
+    this.#emptied = transport
+    this.#emptiedOf = kind
+    this.#emptiedSize = transport.templates.size
   }
 }
 
@@ -195,5 +217,5 @@ const KNOWN_COST = 200
 
 /** Bytes that the layout of a template takes in memory, about. */
 function layoutCost(template: Template): number {
-  return 400 + template.wire.length + 8 * template.elements.length
+  return 1_200 + 2 * template.wire.length + 8 * template.elements.length
 }

@@ -139,6 +139,21 @@ describe('compiled decoders', () => {
     }
   })
 
+  test('many unwanted fields in a row are stepped over, whole or not at all', () => {
+    const skipped = Array.from({ length: 60 }, (_, i): FieldSpec => [300 + i, i % 3 === 0 ? 2 : 65535])
+    const template = build([[1, 4], ...skipped, [2, 4], ...skipped])
+    const middle = skipped.flatMap(([, length], i) =>
+      length === 2 ? [9, 9] : variable(Array(i === 31 ? 300 : i).fill(7)),
+    )
+    const record = [0, 0, 0, 5, ...middle, 0, 0, 0, 6, ...middle]
+    const rows = { first: new Uint32Array(2), last: new Uint32Array(2) }
+    const bindings = [bind(0, 'first', 'uint'), bind(61, 'last', 'uint')]
+    assert.deepEqual(run(template, bindings, rows, [...record, ...record], 2), { decoded: 2, at: 2 * record.length })
+    assert.deepEqual([...rows.first, ...rows.last], [5, 5, 6, 6])
+    for (let cut = 0; cut < record.length; cut++)
+      assert.deepEqual(run(template, bindings, rows, record.slice(0, cut)), { decoded: 0, at: 0 })
+  })
+
   test('addresses are the 16 bytes in memory order, IPv4 mapped', () => {
     const template = build([
       [8, 4],

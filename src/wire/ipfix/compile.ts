@@ -97,7 +97,43 @@ export function compileDecoder(template: Template, bindings: readonly Binding[])
     ? `return function(v,a,e,n,R,r,N,s){${declare.join('')}let o=a,i=0;for(;i<n;i++,r++){let p=o;${body.join('')}o=p}s.at=o;return i}`
     : `return function(v,a,e,n,R,r,N,s){${declare.join('')}let o=a;for(let i=0;i<n;i++,r++,o+=${template.minLength}){${body.join('')}}s.at=o;return n}`
   // oxlint-disable-next-line typescript/no-implied-eval -- integers and names of this program only, see above
-  return new Function('low', 'high', 'ntp', source)(uintLow, uintHigh, ntpMillis) as RecordDecoder
+  return new Function('low', 'high', 'ntp', 'skip', 'L', source)(
+    uintLow,
+    uintHigh,
+    ntpMillis,
+    skipFields,
+    template.lengths,
+  ) as RecordDecoder
+}
+
+/** Unwanted fields in a row that are stepped over in a loop: code for each of thousands of them would be a load of its own. */
+const MANY = 8
+
+/** Where the fields from `from` to before `to` end; -1 if they reach beyond `end`. */
+function skipFields(
+  view: DataView,
+  start: number,
+  end: number,
+  lengths: Uint16Array,
+  from: number,
+  to: number,
+): number {
+  let at = start
+  for (let i = from; i < to; i++) {
+    let length = lengths[i] as number
+    if (length === VARIABLE) {
+      if (end - at < 1) return -1
+      length = view.getUint8(at++)
+      if (length === 255) {
+        if (end - at < 2) return -1
+        length = view.getUint16(at)
+        at += 2
+      }
+    }
+    if (end - at < length) return -1
+    at += length
+  }
+  return at
 }
 
 interface Place {
@@ -129,7 +165,18 @@ function walk(template: Template, wanted: ReadonlyMap<number, unknown>, body: st
     if (run > 0) body.push(`if(e-p<${run})break;const b${base}=p;p+=${run};`)
     run = 0
   }
-  for (const [index, length] of template.lengths.entries()) {
+  const { lengths } = template
+  for (let index = 0; index < lengths.length; index++) {
+    const length = lengths[index] as number
+    let next = index
+    while (next < lengths.length && !wanted.has(next)) next++
+    if (next - index >= MANY) {
+      flush()
+      body.push(`p=skip(v,p,e,L,${index},${next});if(p<0)break;`)
+      for (; index < next; index++) places.push({ at: 'p', plus: 0, length: 0 })
+      index--
+      continue
+    }
     if (length !== VARIABLE) {
       if (run === 0) base = index
       places.push({ at: `b${base}`, plus: run, length })

@@ -77,6 +77,8 @@ describe('template records', () => {
         [8, 40_000],
         [12, 40_000],
       ],
+      // One byte a record, and a hundred fields to look at in each.
+      [[42, 1], ...Array.from({ length: 100 }, () => [41, 0] as const)],
     ] as const) {
       const bytes = [...template(256, fields), ...template(257, [[8, 4]])]
       const cursor = first(bytes, 'ipfix')

@@ -17,6 +17,9 @@ export const VARIABLE = 65535
 /** Stands in for the enterprise of a v9 scope field, whose types are numbered apart (1 system, 2 interface, …). */
 export const NETFLOW9_SCOPE = 0xffff_fffd
 
+/** Fields without bytes that a template may have, beyond one for each byte of a record. */
+const MOST_EMPTY = 64
+
 /** Bytes before the fields of a record, and what was wrong with it. */
 export type TemplateProblem = 'truncated' | 'bad_template'
 
@@ -111,8 +114,10 @@ export class TemplateCursor {
       return false
     }
     this.end = at
-    // Records of no bytes would never end, records longer than a datagram never come.
-    if (this.id < 256 || bytes === 0 || bytes > 65535 || this.scopes > this.fields) this.problem = 'bad_template'
+    // Records of no bytes would never end, records longer than a datagram never come, and fields of no bytes by the hundred
+    // would make much work of few bytes.
+    const impossible = bytes === 0 || bytes > 65535 || this.fields > bytes + MOST_EMPTY
+    if (this.id < 256 || impossible || this.scopes > this.fields) this.problem = 'bad_template'
     return true
   }
 
