@@ -159,8 +159,36 @@ describe('decode', () => {
 
   it('sums up with --summary', () => {
     assert.deepEqual(run(['decode', '--summary', file('e.pcap', capture(SFLOW, SFLOW, V5))]).lines, [
-      { datagrams: 3, records: { 'netflow5 flow': 1, 'sflow counter_sample': 2, 'sflow flow_sample': 2 }, skipped: 0 },
+      {
+        datagrams: 3,
+        records: { 'netflow5 flow': 1, 'sflow counter_sample': 2, 'sflow flow_sample': 2 },
+        exporters: { '10.0.0.1 sflow 5': 4, '192.0.2.1 netflow5 0': 1 },
+        structures: { 'counter port_name': 2, 'flow sampled_header': 2 },
+        skipped: 0,
+      },
     ])
+  })
+
+  it('sums up templates, unknown structures and problems too', () => {
+    const unknown = sflowDatagram([flowSample([tlv((9999 << 12) | 7, xdr(1))]), tlv((9999 << 12) | 8, xdr(1))])
+    // NetFlow v9: template 300 of one field, then two records of it
+    const netflow9 = Buffer.from(
+      '000900020000000065535100000000010000002a' + '0000000c012c000100080004' + '012c000c0a0000010a000002',
+      'hex',
+    )
+    const [summary] = run([
+      'decode',
+      '--summary',
+      file('f.pcap', capture(unknown, netflow9, SFLOW.subarray(0, SFLOW.length - 4))),
+    ]).lines
+    assert.deepEqual(summary?.['templates'], { '192.0.2.1 netflow9 42 300': 2 })
+    assert.deepEqual(summary?.['structures'], {
+      'counter port_name': 1,
+      'flow sampled_header': 1,
+      'unknown flow 9999:7': 1,
+      'unknown sample 9999:8': 1,
+    })
+    assert.deepEqual(summary?.['problems'], { truncated: 1 })
   })
 
   it('ends with 1 and a sentence if a file is missing, is no capture or is damaged, with 2 on wrong usage', () => {

@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { readElementsFile } from '../app/elements-file.ts'
 import { createNetflowReader } from '../collect/netflow-reader.ts'
 import { createSflowReader } from '../collect/sflow-reader.ts'
+import { createSummary } from './decode-summary.ts'
 import { flowProtocol } from './flow-protocol.ts'
 import { createLineWriter } from './line-writer.ts'
 import { createLeftOut, leftOutText, readPayloads } from './payloads.ts'
@@ -26,7 +27,11 @@ export function addDecode(program: Command): void {
     )
     .option('--json', 'one JSON object a line; this is the only form and may be left out', true)
     .option('--raw', 'each file holds one datagram and nothing else', false)
-    .option('--summary', 'instead of the records, print how many there are of each kind', false)
+    .option(
+      '--summary',
+      'instead of the records, print how many there are of each kind, exporter, template, structure and problem',
+      false,
+    )
     .option('--verbose', 'print templates too', false)
     .option(
       '--elements <file>',
@@ -43,7 +48,11 @@ Exit status: 0 done, 1 a file could not be read, 2 wrong usage.`,
     .action((files: string[], options: DecodeOptions) => decode(files, options))
 }
 
-type Printed = { readonly kind: string; readonly protocol?: string; readonly code?: string }
+type Printed = {
+  readonly kind: string
+  readonly protocol?: string
+  readonly code?: string
+}
 
 async function decode(files: readonly string[], options: DecodeOptions): Promise<void> {
   const out = createLineWriter(process.stdout)
@@ -52,18 +61,15 @@ async function decode(files: readonly string[], options: DecodeOptions): Promise
   )
   const sflow = createSflowReader()
   const left = createLeftOut()
-  const kinds = new Map<string, number>()
+  const summary = createSummary()
   let datagrams = 0
   let notFlow = 0
 
   async function print(records: readonly Printed[], protocol: string): Promise<void> {
     for (const record of records) {
       if (record.kind === 'template' && !options.verbose) continue
-      if (options.summary) {
-        const name =
-          record.kind === 'problem' ? `problem ${record.code}` : `${record.protocol ?? protocol} ${record.kind}`
-        kinds.set(name, (kinds.get(name) ?? 0) + 1)
-      } else await out.line(JSON.stringify(record))
+      if (options.summary) summary.count(record, protocol)
+      else await out.line(JSON.stringify(record))
     }
   }
 
@@ -83,8 +89,8 @@ async function decode(files: readonly string[], options: DecodeOptions): Promise
   }
   await print(netflow.end(), 'netflow')
   if (options.summary) {
-    const records = Object.fromEntries([...kinds].sort(([a], [b]) => a.localeCompare(b)))
-    await out.line(JSON.stringify({ datagrams, records, skipped: notFlow + left.notUdp + left.incomplete }))
+    const skipped = notFlow + left.notUdp + left.incomplete
+    await out.line(JSON.stringify({ datagrams, ...summary.counts(), skipped }))
   }
   await out.end()
   const skipped = notFlow > 0 ? [`skipped ${notFlow} UDP datagrams that are no flow export`] : []

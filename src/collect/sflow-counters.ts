@@ -7,7 +7,7 @@ import type { Datagram, IngestSink } from './ingest.ts'
 import type { SflowStream } from './sflow-streams.ts'
 
 /** Metrics that may wait in the sink: a flood of counters must not fill the memory while the pipeline is busy. */
-const MOST_METRICS = 1_000_000
+export const MOST_METRICS = 1_000_000
 const MOST_ENTITIES = 65_536
 /** Of names; sFlow bounds them too, senders need not. */
 const MOST_TEXT = 255
@@ -177,6 +177,7 @@ export function createCounterReader(reader: SflowReader): CounterReader {
         const at = reader.recordAt
         const length = reader.recordEnd - at
         if (!steps.has(type)) {
+          stream.unknown('counter', type)
           stream.problem('unsupported')
           sink.problem('unsupported', at - datagram.offset)
           continue

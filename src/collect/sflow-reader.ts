@@ -4,6 +4,7 @@ import { FlowBatch } from '../flow/flow-batch.ts'
 import { type RowJson, rowAsJson } from '../flow/row-json.ts'
 import { describeRecord, type SflowRecord } from '../wire/sflow/describe.ts'
 import { discardReasonName } from '../wire/sflow/discard-reasons.ts'
+import { type CustomField, readCustom } from '../wire/sflow/custom.ts'
 import { isCounterSample, isFlowSample, SAMPLE, SflowReader } from '../wire/sflow/reader.ts'
 import type { ProblemCode } from './ingest.ts'
 import { createRowStamp, fillSflowRow, stampRow, stampTime } from './sflow-row.ts'
@@ -46,6 +47,16 @@ export type SflowDecoded =
       readonly reasonName?: string
       readonly records: readonly SflowRecord[]
       readonly flow?: RowJson
+    })
+  /** Metrics of an application (InMon, 4300:1002). */
+  | (FromAgent & { readonly kind: 'rtmetric'; readonly dataSource: string; readonly metrics: readonly CustomField[] })
+  /** A flow of an application (InMon, 4300:1003). */
+  | (FromAgent & {
+      readonly kind: 'rtflow'
+      readonly dataSource: string
+      readonly samplingRate: number
+      readonly samplePool: number
+      readonly fields: readonly CustomField[]
     })
   /** A sample of a kind that is not known: its format as `enterprise:format`, its bytes in hex. */
   | (FromAgent & { readonly kind: 'unknown_sample'; readonly format: string; readonly data: string })
@@ -117,14 +128,30 @@ export function createSflowReader(): SflowObjectReader {
         ? { kind: 'counter_sample', ...from, sequence, source, records: records('counter') }
         : undefined
     }
+    if (sampleType === SAMPLE.rtMetric || sampleType === SAMPLE.rtFlow) return customSample(from)
     const data = Buffer.from(payload.subarray(reader.sampleAt, reader.sampleEnd)).toString('hex')
     return { kind: 'unknown_sample', ...from, format: `${sampleType >>> 12}:${sampleType & 0xfff}`, data }
   }
 
+  function customSample(from: FromAgent): SflowDecoded {
+    const kind = reader.sampleType === SAMPLE.rtMetric ? 'rtmetric' : 'rtflow'
+    const read = readCustom(kind, reader.view, reader.sampleAt, reader.sampleEnd)
+    if (!read.whole && !reader.sampleCut) {
+      reader.problem = 'bad_sample'
+      reader.problemAt = reader.sampleAt
+    }
+    const { dataSource, samplingRate, samplePool, fields } = read
+    return kind === 'rtmetric'
+      ? { kind, ...from, dataSource, metrics: fields }
+      : { kind, ...from, dataSource, samplingRate, samplePool, fields }
+  }
+
   function records(kind: 'flow' | 'counter'): SflowRecord[] {
     const list: SflowRecord[] = []
-    while (reader.nextRecord())
-      list.push(describeRecord(kind, reader.recordType, reader.view, reader.recordAt, reader.recordEnd))
+    while (reader.nextRecord()) {
+      const record = describeRecord(kind, reader.recordType, reader.view, reader.recordAt, reader.recordEnd)
+      list.push(reader.recordCut ? { ...record, truncated: 1 } : record)
+    }
     return list
   }
 

@@ -15,7 +15,8 @@ const DROPPED = 128
  * exporter, observation. `bytes` is the frame length as the agent tells it, which counts the 4 bytes of the frame check sequence
  * (sFlow v5, struct sampled_header); for samples without a header it is the length of their IP packet.
  *
- * A sample that describes an application's operation and no packet makes no row: then false is answered, and the row is still zeroed.
+ * A sample that describes an application's operation and no packet makes no row, nor does one that is cut off before its packet: then
+ * false is answered, and the row is still zeroed.
  */
 export function fillSflowRow(reader: SflowReader, batch: FlowBatch, row: number): boolean {
   const view = reader.view
@@ -39,6 +40,8 @@ export function fillSflowRow(reader: SflowReader, batch: FlowBatch, row: number)
   while (reader.nextRecord()) {
     const at = reader.recordAt
     const length = reader.recordEnd - at
+    // Of a record that the datagram cuts off only a packet's header can be used
+    if (reader.recordCut && reader.recordType !== 1) break
     switch (reader.recordType) {
       case 1:
         // sampled_header: header_protocol 4, frame_length 4, stripped 4, header opaque<>
@@ -103,13 +106,13 @@ export function fillSflowRow(reader: SflowReader, batch: FlowBatch, row: number)
         break
       default:
         if (isApplication(reader.recordType)) application = true
-        if (!FLOW_STRUCTURES.has(reader.recordType)) reader.unknownRecords++
+        if (!FLOW_STRUCTURES.has(reader.recordType)) reader.stepOver(reader.recordType)
         break
     }
   }
 
   if (header === 0) {
-    if (ethernetAt === 0 && ipAt === 0 && application) return false
+    if (ethernetAt === 0 && ipAt === 0 && (application || reader.sampleCut)) return false
     if (ethernetAt !== 0) ethernetRecord(view, ethernetAt, batch, row)
     if (ipAt !== 0) ipRecord(view, ipAt, ipVersion, batch, row)
   }

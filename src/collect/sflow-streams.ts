@@ -6,6 +6,8 @@ import type { StreamStatus } from './ingest.ts'
 const RATE_SLOTS = 32
 /** A later datagram this many numbers behind counts as reordered; anything further back is a restart. */
 const WINDOW = 32
+/** Unknown structures that are counted by their number; more of them are counted together. */
+const MOST_UNKNOWN = 16
 /** A jump ahead beyond this says that the agent began anew, not that so many were lost. */
 const LONGEST_GAP = 1_000_000
 
@@ -30,6 +32,7 @@ export class SflowStream {
   restarts = 0
   problems: Record<string, number> | undefined
 
+  private unknowns = 0
   private sequence = -1
   private uptime = 0
   /** Bit i: the datagram numbered `sequence - i` has come. */
@@ -102,6 +105,19 @@ export class SflowStream {
   problem(code: string): void {
     const problems = (this.problems ??= {})
     problems[code] = (problems[code] ?? 0) + 1
+  }
+
+  /** A structure that nothing here knows, by its data_format: `unknown_structure counter 9999:7`. */
+  unknown(kind: 'flow' | 'counter' | 'sample', tag: number): void {
+    const code = `unknown_structure ${kind} ${tag >>> 12}:${tag & 0xfff}`
+    if (this.problems?.[code] === undefined) {
+      if (this.unknowns >= MOST_UNKNOWN) {
+        this.problem('unknown_structure others')
+        return
+      }
+      this.unknowns++
+    }
+    this.problem(code)
   }
 
   status(): StreamStatus {

@@ -357,6 +357,24 @@ describe('counter samples', () => {
     )
   })
 
+  it('take all ones for unsupported in either width', () => {
+    const counters = tlv(5, xdr(110, 0xffff_ffff_ffff_ffffn, 1, 0xffffffff, 3, 4))
+    assert.deepEqual(metricsOf(decode(sflowDatagram([counterSample([counters], 3)]))), {
+      'vlan:110 vlan_counters.ucast_pkts': 1,
+      'vlan:110 vlan_counters.broadcast_pkts': 3,
+      'vlan:110 vlan_counters.discards': 4,
+    })
+  })
+
+  it('of a JVM may leave out the open files', () => {
+    const heap = [1n, 2n, 3n, 4n, 5n, 6n, 7n, 8n]
+    const old = metricsOf(
+      decode(sflowDatagram([counterSample([tlv(2106, xdr(...heap, 1, 2, 3, 4, 5, 6, 7, 8, 9))], 3)])),
+    )
+    assert.equal(old['if:3 jvm_statistics.thread_num_started'], 9)
+    assert.equal('if:3 jvm_statistics.fd_open_count' in old, false)
+  })
+
   it('of unknown structures are counted, and the known ones beside them read', () => {
     const sink = decode(sflowDatagram([counterSample([tlv((9999 << 12) | 7, xdr(1)), IF_COUNTERS])]))
     assert.equal(sink.problems[0]?.startsWith('unsupported@'), true)
@@ -364,7 +382,89 @@ describe('counter samples', () => {
   })
 })
 
+describe('custom metrics and flows', () => {
+  const metric = (source: string, ...fields: Uint8Array[]): Uint8Array =>
+    tlv((4300 << 12) | 1002, join(xdr(source, fields.length), ...fields))
+
+  it('become metrics of their data source, whatever their type, but for text', () => {
+    const sink = decode(
+      sflowDatagram([
+        metric(
+          'shop',
+          xdr('orders', 1, 12),
+          xdr('bytes', 2, 5_000_000_000n),
+          xdr('version', 0, '1.2'),
+          xdr('users', 3, 7),
+          join(xdr('load', 5), hex('3f000000')),
+          join(xdr('ratio', 6), hex('3fd0000000000000')),
+        ),
+      ]),
+    )
+    assert.deepEqual(sink.problems, [])
+    assert.deepEqual(
+      sink.metrics.metric.map((name, i) => [sink.metrics.entity[i], name, sink.metrics.value[i]]),
+      [
+        ['rt:shop', 'rtmetric.orders', 12],
+        ['rt:shop', 'rtmetric.bytes', 5_000_000_000],
+        ['rt:shop', 'rtmetric.users', 7],
+        ['rt:shop', 'rtmetric.load', 0.5],
+        ['rt:shop', 'rtmetric.ratio', 0.25],
+      ],
+    )
+  })
+
+  it('are refused where a type is not known, and a flow makes no row', () => {
+    const wrong = decode(sflowDatagram([metric('shop', xdr('orders', 1, 12), xdr('what', 99, 1))]))
+    assert.deepEqual([wrong.metrics.n, wrong.problems], [1, ['bad_sample@36']])
+    const flow = decode(sflowDatagram([tlv((4300 << 12) | 1003, xdr('shop', 10, 1000, 1, 'client', 2, 0x0a000001))]))
+    assert.deepEqual([flow.flows.n, flow.metrics.n, flow.problems], [0, 0, []])
+  })
+
+  it('bring no more names than are kept', () => {
+    const ingest = ingestOf()
+    const sink = sinkOf()
+    for (let k = 0; k < 50; k++) {
+      const fields = Array.from({ length: 100 }, (_, i) => xdr(`m${k}-${i}`, 1, 1))
+      ingest.datagram(received(sflowDatagram([metric('shop', ...fields)])), sink)
+    }
+    assert.deepEqual([sink.metrics.n, ingest.streams(1)[0]?.problems['metrics_dropped']], [4095, 905])
+  })
+})
+
 describe('what is wrong in a datagram', () => {
+  it('is shown by the number of each structure that is not known', () => {
+    const ingest = ingestOf()
+    const unknown = tlv((9999 << 12) | 1, xdr(1))
+    const datagram = sflowDatagram([
+      flowSample([unknown, unknown, sampledHeader(TCP_FRAME)]),
+      counterSample([tlv(999, xdr(1))]),
+      tlv((4300 << 12) | 1004, xdr(1)),
+    ])
+    ingest.datagram(received(datagram), sinkOf())
+    assert.deepEqual(ingest.streams(1)[0]?.problems, {
+      'unknown_structure flow 9999:1': 2,
+      'unknown_structure counter 0:999': 1,
+      'unknown_structure sample 4300:1004': 1,
+      unsupported: 3,
+    })
+    for (let i = 0; i < 100; i++)
+      ingest.datagram(received(sflowDatagram([tlv((8888 << 12) | i, xdr(1))], { sequence: 2 + i })), sinkOf())
+    const problems = ingest.streams(1)[0]?.problems ?? {}
+    assert.equal(Object.keys(problems).length, 18)
+    assert.equal(problems['unknown_structure others'], 87)
+  })
+
+  it('leaves what can be read of a sample that the datagram cuts off', () => {
+    const whole = sflowDatagram([flowSample([SWITCH, sampledHeader(TCP_FRAME), ROUTER])])
+    const cut = decode(whole.subarray(0, whole.length - ROUTER.length - 20))
+    holds(cut.rows()[0] as RowJson, { vlan_in: 100, bytes: 1518, dst_port: 443, next_hop: '::' })
+    assert.deepEqual(cut.problems, [`truncated@${whole.length - ROUTER.length - 20}`])
+    // Before its packet there is nothing to count
+    assert.equal(decode(whole.subarray(0, 28 + 40 + SWITCH.length)).flows.n, 0)
+    const counters = sflowDatagram([counterSample([IF_COUNTERS])])
+    assert.ok(decode(counters.subarray(0, counters.length - 20)).metrics.n > 5)
+  })
+
   it('is told with its place, and the rest is read', () => {
     const good = flowSample([sampledHeader(TCP_FRAME)])
     const shortHead = tlv(1, xdr(1, 2, 3))
@@ -383,7 +483,7 @@ describe('what is wrong in a datagram', () => {
     const sink = decode(datagram)
     assert.deepEqual([sink.flows.n, sink.problems], [1, [`truncated@${datagram.length}`]])
     assert.deepEqual(decode(sflowDatagram([xdr(1, 0xfffffff0, 1, 2)])).problems.length, 1)
-    assert.deepEqual(decode(sflowDatagram([tlv((4300 << 12) | 1002, xdr('m', 0))])).problems, ['unsupported@36'])
+    assert.deepEqual(decode(sflowDatagram([tlv((4300 << 12) | 1001, xdr('m', 0))])).problems, ['unsupported@36'])
   })
 
   it('is refused if the version or the address type is wrong, or the header is cut', () => {

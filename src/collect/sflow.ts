@@ -3,6 +3,7 @@ import type { Clock } from '../base/clock.ts'
 import { isCounterSample, isFlowSample, SAMPLE, SflowReader } from '../wire/sflow/reader.ts'
 import type { Datagram, Ingest, IngestSink } from './ingest.ts'
 import { createCounterReader } from './sflow-counters.ts'
+import { createCustomReader } from './sflow-custom.ts'
 import { createRowStamp, fillSflowRow, stampRow, stampTime } from './sflow-row.ts'
 import { type SflowStream, SflowStreams } from './sflow-streams.ts'
 
@@ -20,6 +21,7 @@ export interface SflowIngestOptions {
 export function createSflowIngest(options: SflowIngestOptions, _deps: { clock: Clock }): Ingest {
   const reader = new SflowReader()
   const counters = createCounterReader(reader)
+  const custom = createCustomReader(reader)
   const stamp = createRowStamp()
   const streams = new SflowStreams(options.maxStreams ?? 10_000, options.seed ?? Math.floor(Math.random() * TWO_32))
 
@@ -32,6 +34,8 @@ export function createSflowIngest(options: SflowIngestOptions, _deps: { clock: C
 
   /** Records that nothing here knows were stepped over: counted, once for a sample. */
   function unsupported(datagram: Datagram, sink: IngestSink, stream: SflowStream): void {
+    const named = Math.min(reader.unknownRecords, reader.unknownTypes.length)
+    for (let i = 0; i < named; i++) stream.unknown('flow', reader.unknownTypes[i] as number)
     reader.unknownRecords = 0
     stream.problem('unsupported')
     sink.problem('unsupported', reader.sampleAt - datagram.offset)
@@ -104,8 +108,12 @@ export function createSflowIngest(options: SflowIngestOptions, _deps: { clock: C
         } else if (isCounterSample(reader.sampleType)) {
           stream.others++
           counters.read(datagram, stream, sink)
+        } else if (reader.sampleType === SAMPLE.rtMetric || reader.sampleType === SAMPLE.rtFlow) {
+          stream.others++
+          custom.read(datagram, stream, sink)
         } else {
           stream.others++
+          stream.unknown('sample', reader.sampleType)
           unsupported(datagram, sink, stream)
         }
         if (reader.problem !== '') problem(datagram, sink, stream)

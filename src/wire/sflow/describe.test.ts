@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { hex, join, viewOf, xdr } from '../../../test/fixtures/xdr.ts'
+import { hex, join, tlv, viewOf, xdr } from '../../../test/fixtures/xdr.ts'
 import { describeRecord } from './describe.ts'
 import { discardReasonName } from './discard-reasons.ts'
 import { COUNTER_STRUCTURES, FLOW_STRUCTURES } from './structures.ts'
@@ -63,13 +63,43 @@ describe('records as objects', () => {
       us: 55,
       status: 200,
     })
-    assert.deepEqual(flow(1019, xdr(3, 80, 2, 5, 6)), {
-      type: 'extended_queue_length',
-      queue_index: 3,
-      segment_size: 80,
-      queue_segments: 2,
-      queue_length: [5, 6],
+    assert.deepEqual(flow(1019, xdr(3, 80)), { type: 'extended_queue_length', queue_index: 3, queue_length: 80 })
+    assert.deepEqual(flow(1037, xdr(7, 'edge-in', 1)), {
+      type: 'extended_acl',
+      number: 7,
+      name: 'edge-in',
+      direction: 1,
     })
+    assert.deepEqual(flow(1035, xdr(2, 0x88a8000a, 0x81000014)), {
+      type: 'extended_vlanout',
+      stack: [0x88a8000a, 0x81000014],
+    })
+    assert.deepEqual(counter((4413 << 12) | 2, xdr(1, 2, 3, 4, 2, 50, 60, 1, 70)), {
+      type: 'bst_port_buffers',
+      ingress_uc_pc: 1,
+      ingress_mc_pc: 2,
+      egress_uc_pc: 3,
+      egress_mc_pc: 4,
+      egress_queue_uc: [50, 60],
+      egress_queue_mc: [70],
+    })
+  })
+
+  it('hold the frames of an 802.11 aggregate as records of their own, within each other only so deep', () => {
+    const addresses = tlv(3, xdr(60, 17, 0x0a010203, 0x0a040506, 53, 5353, 0, 0))
+    const vlan = tlv(1001, xdr(100, 0, 200, 0))
+    const described = flow(1016, join(xdr(2, 2), addresses, vlan, xdr(1), tlv(1001, xdr(1, 2, 3, 4)))) as {
+      pdus: Record<string, unknown>[][]
+    }
+    assert.deepEqual(
+      described.pdus.map((records) => records.map((record) => record['type'])),
+      [['sampled_ipv4', 'extended_switch'], ['extended_switch']],
+    )
+    assert.equal(described.pdus[0]?.[0]?.['dst_ip'], '10.4.5.6')
+    let nested = join(xdr(1, 1), vlan)
+    for (let i = 0; i < 10; i++) nested = join(xdr(1, 1), tlv(1016, nested))
+    const text = JSON.stringify(flow(1016, nested))
+    assert.equal(text.match(/extended_80211_aggregation/g)?.length, 4)
   })
 
   it('hold optics lane by lane, and LACP states byte by byte', () => {
@@ -121,6 +151,9 @@ describe('records as objects', () => {
       [2101, 44],
       [2209, 48],
       [2210, 16],
+      [1031, 40],
+      [1032, 48],
+      [2208, 92],
     ] as const) {
       assert.equal(sizeOf(FLOW_STRUCTURES, tag), size, `flow ${tag}`)
     }
@@ -132,8 +165,10 @@ describe('records as objects', () => {
       [5, 28],
       [6, 80],
       [7, 56],
+      [8, 24],
       [11, 20],
       [1001, 28],
+      [1003, 52],
       [1002, 12],
       [1004, 12],
       [2002, 8],

@@ -1,6 +1,9 @@
 // Records → plain objects, by the table of structures: for people and tests, not for speed.
 import { ipText, macText } from '../../base/address.ts'
-import { COUNTER_STRUCTURES, FLOW_STRUCTURES, type Field } from './structures.ts'
+import { AGGREGATION, COUNTER_STRUCTURES, FLOW_STRUCTURES, type Field } from './structures.ts'
+
+/** Aggregates within aggregates are read so deep; what is further in stays bytes. */
+const MAX_DEPTH = 3
 
 export type SflowValue = number | string | readonly SflowValue[] | { readonly [field: string]: SflowValue }
 
@@ -173,6 +176,7 @@ export function describeRecord(
   view: DataView,
   at: number,
   end: number,
+  depth = 0,
 ): SflowRecord {
   const structure = (kind === 'flow' ? FLOW_STRUCTURES : COUNTER_STRUCTURES).get(tag)
   if (!structure) {
@@ -184,5 +188,24 @@ export function describeRecord(
   }
   const reader = new FieldReader(view, at, end)
   const fields = reader.structure(structure.fields)
+  if (kind === 'flow' && tag === AGGREGATION && depth < MAX_DEPTH && Array.isArray(fields['pdus']))
+    fields['pdus'] = fields['pdus'].map((records) =>
+      Array.isArray(records) ? records.map((r) => within(r, depth)) : [],
+    )
   return reader.over ? { type: structure.name, ...fields, truncated: 1 } : { type: structure.name, ...fields }
+}
+
+/** A flow record that stands in another one, of which the data_format and the bytes in hex are known. */
+function within(record: SflowValue, depth: number): SflowValue {
+  const { data_format: tag, flow_data: data } = record as { data_format?: number; flow_data?: string }
+  if (tag === undefined || data === undefined) return record
+  const bytes = Buffer.from(data, 'hex')
+  return describeRecord(
+    'flow',
+    tag,
+    new DataView(bytes.buffer, bytes.byteOffset, bytes.length),
+    0,
+    bytes.length,
+    depth + 1,
+  )
 }

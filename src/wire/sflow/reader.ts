@@ -9,7 +9,14 @@ export const SAMPLE = {
   flowExpanded: 3,
   countersExpanded: 4,
   discarded: 5,
+  /** InMon's custom metrics, 4300:1002. */
+  rtMetric: (4300 << 12) | 1002,
+  /** InMon's custom flows, 4300:1003. */
+  rtFlow: (4300 << 12) | 1003,
 } as const
+
+/** Unknown records of one sample that are remembered by their number. */
+const UNKNOWN_REMEMBERED = 8
 
 /** What stopped the reader, as the codes of problems go. */
 export type SflowProblem = '' | 'truncated' | 'bad_version' | 'bad_length' | 'bad_sample' | 'bad_record' | 'unsupported'
@@ -32,6 +39,8 @@ export class SflowReader {
 
   /** True if the sample's fixed part was whole; false means that the fields below must not be used. */
   headRead = false
+  /** True if the datagram ends within this sample, its last: records that are whole can be used, and the one that is `recordCut`. */
+  sampleCut = false
   sampleType = 0
   sampleAt = 0
   sampleEnd = 0
@@ -52,8 +61,12 @@ export class SflowReader {
   recordAt = 0
   recordEnd = 0
   recordType = 0
-  /** Records of unknown structures that whoever reads the records has stepped over; they also set it back to 0. */
+  /** True if the datagram ends within this record. */
+  recordCut = false
+  /** Records of unknown structures that whoever reads the records has stepped over (`stepOver`); they also set it back to 0. */
   unknownRecords = 0
+  /** The data_formats of the first of them. */
+  readonly unknownTypes = new Uint32Array(UNKNOWN_REMEMBERED)
   /** Set when `nextSample` or `nextRecord` answer false although something should follow. */
   problem: SflowProblem = ''
   /** Where, from the start of the view. */
@@ -72,6 +85,7 @@ export class SflowReader {
     this.end = offset + length
     this.samplesLeft = 0
     this.recordsLeft = 0
+    this.sampleCut = false
     this.problem = ''
     if (length < 28) return this.stop('truncated', this.end)
     if (view.getUint32(offset) !== 5) return this.stop('bad_version', offset)
@@ -93,20 +107,26 @@ export class SflowReader {
 
   /**
    * Steps to the next sample and reads its head; false at the end or at a problem. A sample of an unknown kind is
-   * stepped to as well, with no records.
+   * stepped to as well, with no records. The last sample may be cut off by the end of the datagram (`sampleCut`): after it
+   * comes false, and the problem.
    *
    *   data_format 4, length 4, body
    */
   nextSample(): boolean {
-    if (this.samplesLeft <= 0) return false
+    if (this.samplesLeft <= 0) return this.sampleCut ? this.cutShort() : false
     const view = this.view
     const at = this.at
-    if (this.end - at < 8) return this.cutShort()
-    const length = view.getUint32(at + 4)
+    const have = this.end - at - 8
+    if (have < 0) return this.cutShort()
+    let length = view.getUint32(at + 4)
     this.samplesLeft--
     this.sampleType = view.getUint32(at)
     this.sampleAt = at + 8
-    if (length > this.end - at - 8) return this.cutShort()
+    if (length > have) {
+      length = have
+      this.sampleCut = true
+      this.samplesLeft = 0
+    }
     this.sampleEnd = at + 8 + length
     this.at = this.sampleEnd
     this.recordsLeft = 0
@@ -215,8 +235,14 @@ export class SflowReader {
     const at = this.recordEnd
     const have = this.sampleEnd - at
     if (have < 8) return this.badRecord(at)
-    const length = this.view.getUint32(at + 4)
-    if (length > have - 8) return this.badRecord(at)
+    let length = this.view.getUint32(at + 4)
+    this.recordCut = false
+    if (length > have - 8) {
+      if (!this.sampleCut) return this.badRecord(at)
+      length = have - 8
+      this.recordCut = true
+      this.recordsLeft = 1
+    }
     this.recordsLeft--
     this.recordType = this.view.getUint32(at)
     this.recordAt = at + 8
@@ -226,12 +252,21 @@ export class SflowReader {
     return true
   }
 
+  /** Takes note of a record of an unknown structure. */
+  stepOver(type: number): void {
+    if (this.unknownRecords < UNKNOWN_REMEMBERED) this.unknownTypes[this.unknownRecords] = type
+    this.unknownRecords++
+  }
+
   private cutShort(): boolean {
     this.samplesLeft = 0
+    this.sampleCut = false
     return this.stop('truncated', this.end)
   }
 
   private badSample(at: number): boolean {
+    // In a sample that is cut off nothing contradicts anything
+    if (this.sampleCut) return this.cutShort()
     this.problem = 'bad_sample'
     this.problemAt = at
     // The next sample's place is known from this one's length
@@ -240,6 +275,7 @@ export class SflowReader {
 
   private badRecord(at: number): boolean {
     this.recordsLeft = 0
+    if (this.sampleCut) return false
     return this.stop('bad_record', at)
   }
 

@@ -68,6 +68,9 @@ export function tagOf(enterprise: number, format: number): number {
   return ((enterprise << 12) | format) >>> 0
 }
 
+/** data_format of extended_80211_aggregation, whose flow_data are records of the table below. */
+export const AGGREGATION = 1016
+
 const IPV4 = 'length protocol src_ip:ip4 dst_ip:ip4 src_port dst_port tcp_flags tos'
 const IPV6 = 'length protocol src_ip:ip6 dst_ip:ip6 src_port dst_port tcp_flags priority'
 const ETHERNET = 'length src_mac:mac dst_mac:mac type'
@@ -108,10 +111,11 @@ export const FLOW_STRUCTURES = table([
     'extended_80211_tx',
     'ssid:string bssid:mac version transmissions packet_duration retrans_duration channel speed:u64 power',
   ],
-  [1016, 'extended_80211_aggregation', 'pdus:rest'],
-  [1017, 'extended_openflow_v1', 'flow_cookie:u64 flow_match:rest'],
-  [1018, 'extended_fc', 'routing:rest'],
-  [1019, 'extended_queue_length', 'queue_index segment_size queue_segments queue_length:words'],
+  // An aggregate's frames are described by flow records of their own
+  [AGGREGATION, 'extended_80211_aggregation', list('pdus', [list('flow_records', 'data_format flow_data:opaque')])],
+  [1017, 'extended_openflow_v1', 'flow_cookie:u64 flow_match flow_actions'],
+  [1018, 'extended_fc', 'src_mask_len dst_mask_len next_hop metric'],
+  [1019, 'extended_queue_length', 'queue_index queue_length'],
   [1020, 'extended_nat_port', 'src_port dst_port'],
   [1021, 'extended_l2_tunnel_egress', ETHERNET],
   [1022, 'extended_l2_tunnel_ingress', ETHERNET],
@@ -123,6 +127,11 @@ export const FLOW_STRUCTURES = table([
   [1028, 'extended_decapsulate_ingress', 'inner_header_offset'],
   [1029, 'extended_vni_egress', 'vni'],
   [1030, 'extended_vni_ingress', 'vni'],
+  [1031, 'extended_ib_lrh', 'src_vl src_sl src_dlid src_slid src_lnh dst_vl dst_sl dst_dlid dst_slid dst_lnh'],
+  [1032, 'extended_ib_grh', 'flow_label tc s_gid:ip6 d_gid:ip6 next_header length'],
+  [1033, 'extended_ib_bth', 'pkey dst_qp opcode'],
+  [1034, 'extended_vlanin', 'stack:numbers'],
+  [1035, 'extended_vlanout', 'stack:numbers'],
   [1036, 'extended_egress_queue', 'queue'],
   [1037, 'extended_acl', 'number name:string direction'],
   [1038, 'extended_function', 'symbol:string'],
@@ -132,7 +141,9 @@ export const FLOW_STRUCTURES = table([
   [1042, 'extended_linux_drop_reason', 'reason:string'],
   [1043, 'extended_timestamp', 'timestamp:u64'],
   [2000, 'transaction', 'direction wait duration status bytes_received:u64 bytes_sent:u64'],
-  [2001, 'extended_nfs_storage_transaction', 'operation:rest'],
+  [2001, 'extended_nfs_storage_transaction', 'path:string operation status'],
+  [2002, 'extended_scsi_storage_transaction', 'lun operation status'],
+  [2003, 'extended_http_transaction', 'url:string host:string referer:string useragent:string user:string status'],
   [2100, 'extended_socket_ipv4', SOCKET4],
   [2101, 'extended_socket_ipv6', SOCKET6],
   [2102, 'extended_proxy_socket_ipv4', SOCKET4],
@@ -149,9 +160,15 @@ export const FLOW_STRUCTURES = table([
   [2205, 'app_target', 'actor:string'],
   [2206, 'http_request', HTTP, 'req_bytes:u64 resp_bytes:u64 us status'],
   [2207, 'extended_proxy_request', 'uri:string host:string'],
-  [2208, 'extended_nav_timing', 'timing:words'],
+  // Milliseconds from the earliest event, which is 1; 0 for an event that did not happen
+  [
+    2208,
+    'extended_nav_timing',
+    'type redirect_count navigation_start unload_event_start unload_event_end redirect_start redirect_end fetch_start domain_lookup_start domain_lookup_end connect_start connect_end secure_connection_start request_start response_start response_end dom_loading dom_interactive dom_content_loaded_event_start dom_content_loaded_event_end dom_complete load_event_start load_event_end',
+  ],
   [2209, 'extended_tcp_info', 'dir snd_mss rcv_mss unacked lost retrans pmtu rtt rttvar snd_cwnd reordering min_rtt'],
   [2210, 'extended_entities', 'src_ds_class src_ds_index dst_ds_class dst_ds_index'],
+  [tagOf(4413, 1), 'bst_egress_queue', 'queue'],
 ])
 
 const NET_IO = 'bytes_in:u64 pkts_in errs_in drops_in bytes_out:u64 pkts_out errs_out drops_out'
@@ -219,6 +236,7 @@ export const COUNTER_STRUCTURES = table([
       'lacpdus_rx marker_pdus_rx marker_response_pdus_rx unknown_rx illegal_rx lacpdus_tx marker_pdus_tx marker_response_pdus_tx',
     ),
   ],
+  [8, 'slow_path_counts', 'unknown other cam_miss cam_full no_hw_support cntrl'],
   [
     10,
     'sfp',
@@ -231,6 +249,11 @@ export const COUNTER_STRUCTURES = table([
   [11, 'pfc', 'requests indications pause_duration storm_detected storm_restored'],
   [1001, 'processor', 'cpu_5s cpu_1m cpu_5m total_memory:u64 free_memory:u64'],
   [1002, 'radio_utilization', 'elapsed_time on_channel_time on_channel_busy_time'],
+  [
+    1003,
+    'queue_length',
+    'queue_index segment_size queue_segments queue_length_0 queue_length_1 queue_length_2 queue_length_4 queue_length_8 queue_length_32 queue_length_128 queue_length_1024 queue_length_more dropped',
+  ],
   [1004, 'of_port', 'datapath_id:u64 port_no'],
   [1005, 'port_name', 'name:string'],
   [2000, 'host_descr', 'hostname:string uuid:uuid machine_type os_name os_release:string'],
@@ -326,7 +349,11 @@ export const COUNTER_STRUCTURES = table([
   [2207, 'ovs_dp_stats', 'hits misses lost mask_hits flows masks'],
   [tagOf(4300, 2), 'xen_vif', 'address:address domain_id network_index flags'],
   [tagOf(4413, 1), 'bst_device_buffers', 'uc_pc mc_pc'],
-  [tagOf(4413, 2), 'bst_port_buffers', 'ingress_uc_pc ingress_mc_pc egress_uc_pc egress_mc_pc egress_queue_uc:words'],
+  [
+    tagOf(4413, 2),
+    'bst_port_buffers',
+    'ingress_uc_pc ingress_mc_pc egress_uc_pc egress_mc_pc egress_queue_uc:numbers egress_queue_mc:numbers',
+  ],
   [
     tagOf(4413, 3),
     'hw_tables',
