@@ -17,18 +17,24 @@ export interface BatchDoorDeps {
   readonly spool: { write(batch: FlowBatch, names: readonly string[]): Promise<{ accepted: number }> }
   readonly onSighting: (sighting: Sighting) => void
   readonly onAccepted: (rows: number) => void
+  /** A batch was lost by an error. */
+  readonly onLost: (error: unknown) => void
 }
 
 /** Takes batches from the port, one after the other. */
 export function openBatchDoor(port: MessagePort, deps: BatchDoorDeps): void {
   let working: Promise<void> = Promise.resolve()
   port.on('message', (foreign: ForeignBatch) => {
-    working = working.then(async () => {
-      for (const sighting of foreign.sightings) deps.onSighting(sighting)
-      const batch = new FlowBatch(foreign.capacity, foreign.buffer)
-      batch.n = foreign.rows
-      if (batch.n > 0) deps.onAccepted((await deps.spool.write(batch, deps.enrich(batch))).accepted)
-      port.postMessage({ done: true })
-    })
+    working = working
+      .then(() => take(foreign, deps))
+      .catch(deps.onLost)
+      .then(() => port.postMessage({ done: true }))
   })
+}
+
+async function take(foreign: ForeignBatch, deps: BatchDoorDeps): Promise<void> {
+  for (const sighting of foreign.sightings) deps.onSighting(sighting)
+  const batch = new FlowBatch(foreign.capacity, foreign.buffer)
+  batch.n = foreign.rows
+  if (batch.n > 0) deps.onAccepted((await deps.spool.write(batch, deps.enrich(batch))).accepted)
 }

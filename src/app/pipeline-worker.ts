@@ -75,6 +75,7 @@ function openDoor(door: MessagePort): void {
     spool,
     onSighting: (sighting) => inventory.sight(sighting),
     onAccepted: (rows) => (doorRows += rows),
+    onLost: (error) => log.warn({ err: error }, 'a batch of another thread could not be taken; its flows are lost'),
   })
 }
 
