@@ -35,8 +35,6 @@ export interface ServerDeps {
   readonly demo: boolean
 }
 
-export type Server = ReturnType<typeof createServer>
-
 /** How long the loader may go on storing at the end: what is left waits in the spool for the next start. */
 const LAST_INSERT_MS = 1_500
 const REPORT_FRESH_MS = 500

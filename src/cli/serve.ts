@@ -2,7 +2,6 @@ import { InvalidArgumentError, type Command } from 'commander'
 import { systemClock } from '../base/clock.ts'
 import { loadConfig } from '../app/config-file.ts'
 import type { Config } from '../app/config.ts'
-import type { Server } from '../app/server.ts'
 import { version } from './version.ts'
 
 interface ServeFlags {
@@ -25,17 +24,18 @@ export function addServe(program: Command): void {
 
 async function serve(flags: ServeFlags): Promise<void> {
   const config = withFlags(loadConfig(flags.config), flags)
-  let server: Server | undefined
+  let stop = (): Promise<void> => Promise.resolve()
   let isAskedToEnd = false
   const end = (): void => {
     isAskedToEnd = true
-    void server?.stop()
+    void stop()
   }
   process.on('SIGTERM', end)
   process.on('SIGINT', end)
   const { createServer } = await import('../app/server.ts')
   if (isAskedToEnd) return
-  server = createServer(config, { clock: systemClock, version: version(), demo: flags.demo === true })
+  const server = createServer(config, { clock: systemClock, version: version(), demo: flags.demo === true })
+  stop = () => server.stop()
   try {
     const { url, listeners } = await server.start()
     const ports = [...new Set(listeners.map(({ port }) => port))].join(', ')

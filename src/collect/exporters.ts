@@ -150,7 +150,8 @@ export function createExporters(config: ExportersConfig, deps: ExportersDeps): E
         if (interfaces.size >= config.limit) return
         interfaces.set(sighting.agent, (ports = new Set()))
       }
-      if (ports.size >= INTERFACES_PER_EXPORTER || interfacesKept >= INTERFACES_MOST || ports.has(sighting.ifIndex)) return
+      if (ports.size >= INTERFACES_PER_EXPORTER || interfacesKept >= INTERFACES_MOST || ports.has(sighting.ifIndex))
+        return
       ports.add(sighting.ifIndex)
       interfacesKept++
     },
