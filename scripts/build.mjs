@@ -21,6 +21,14 @@ function compile() {
     process.stderr.write('vnetscope: the sources could not be compiled; what tsc said stands above\n')
     process.exit(1)
   }
+  for (const name of readdirSync(dist, { recursive: true }))
+    if (name.endsWith('.d.ts')) rewriteImports(join(dist, name))
+}
+
+/** tsc rewrites the endings of imports in JavaScript alone; compilers before 5.7 look for them in types as they stand. */
+function rewriteImports(file) {
+  const text = readFileSync(file, 'utf8')
+  writeFileSync(file, text.replaceAll(/(\bfrom |\bimport\()(['"])(\.[^'"]*)\.ts\2/g, '$1$2$3.js$2'))
 }
 
 ensureInstalled()

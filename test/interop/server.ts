@@ -32,14 +32,18 @@ export function temporaryFolder(): { path: string; remove: () => void } {
 /** Starts it and waits for its ready line. */
 export async function startServer(
   data: string,
-  more: { config?: string; port?: number; env?: NodeJS.ProcessEnv } = {},
+  more: { config?: string; port?: number; env?: NodeJS.ProcessEnv; executable?: string } = {},
 ): Promise<Server> {
   const port = more.port ?? (await freePort())
   const file = join(tmpdir(), `vnetscope-config-${process.pid}-${port}.yaml`)
   writeFileSync(file, `listeners: [{ address: 127.0.0.1, ports: [${port}] }]\n${more.config ?? ''}`)
-  const program = start(executable, ['serve', '--data', data, '--http', '127.0.0.1:0', '--config', file], {
-    env: more.env ?? {},
-  })
+  const program = start(
+    more.executable ?? executable,
+    ['serve', '--data', data, '--http', '127.0.0.1:0', '--config', file],
+    {
+      env: more.env ?? {},
+    },
+  )
   const url = await until('the ready line', () => {
     if (program.child.exitCode !== null) throw new Error(`the server ended: ${program.output()}`)
     return /http:\/\/[\d.]+:\d+/.exec(program.output())?.[0]
