@@ -30,6 +30,8 @@ export type Value =
   | { readonly type: 'range'; readonly low: Single; readonly high: Single }
   /** TCP flags as bits. */
   | { readonly type: 'flags'; readonly value: number }
+  /** What another column of the same row holds. */
+  | { readonly type: 'column'; readonly noun: string; readonly side?: Side }
   /** A port of a protocol; `port` is absent for protocols without ports. */
   | { readonly type: 'service'; readonly proto: number; readonly port?: number }
 
@@ -39,7 +41,7 @@ export interface Test {
   /** Name of the noun in NOUNS. */
   readonly noun: string
   readonly side?: Side
-  /** `has`: all of these TCP flags are set. */
+  /** `has`: all of these TCP flags are set; `in`, behind flags: all of one of these. */
   readonly op: Comparator | 'in' | 'like' | 'has'
   /** One value; for `in` as many as the list holds; none for `ipv4` and `ipv6`. */
   readonly values: readonly Value[]
@@ -54,7 +56,8 @@ export type FilterNode =
 
 /** True if any test in the tree is of this noun. */
 export function mentions(node: FilterNode, noun: string): boolean {
-  if (node.kind === 'test') return node.noun === noun
+  if (node.kind === 'test')
+    return node.noun === noun || node.values.some((value) => value.type === 'column' && value.noun === noun)
   if (node.kind === 'not') return mentions(node.of, noun)
   if (node.kind === 'any') return false
   return node.of.some((part) => mentions(part, noun))

@@ -31,7 +31,9 @@ function formatTest(test: Test): string {
   if (test.values.length === 0 && test.op !== 'in') return subject
   if (test.op === 'in') return `${subject} in [${texts.join(', ')}]`
   if (test.op === 'like') return `${subject} like ${texts[0]}`
-  const implied = test.op === 'has' || (test.op === '=' && nounNamed(test.noun)?.kind !== 'flags')
+  const implied =
+    test.op === 'has' ||
+    (test.op === '=' && nounNamed(test.noun)?.kind !== 'flags' && test.values[0]?.type !== 'column')
   return implied ? `${subject} ${texts[0]}` : `${subject} ${test.op} ${texts[0]}`
 }
 
@@ -47,6 +49,8 @@ function formatValue({ noun, op }: Test, value: Value): string {
       return `${value.low.value}-${value.high.value}`
     case 'flags':
       return flagText(value.value)
+    case 'column':
+      return value.side ? `${value.side} ${value.noun}` : value.noun
     case 'service':
       return value.port === undefined ? protocolText(value.proto) : `${value.port}/${protocolText(value.proto)}`
     default:

@@ -98,3 +98,30 @@ export function ethertypeNumber(name: string): number | undefined {
 export function ethertypeText(number: number): string {
   return ethertypeByNumber.get(number) ?? `0x${number.toString(16).padStart(4, '0')}`
 }
+
+/** nfdump's names of forwardingStatus (IANA element 89; RFC 7270 §4.12), which it keeps by numbers of its own. */
+export const FORWARDING: Readonly<Record<string, number>> = {
+  ukwn: 0,
+  forw: 64,
+  frag: 65,
+  drop: 128,
+  dacld: 129,
+  daclp: 130,
+  noroute: 131,
+  dadj: 132,
+  dfrag: 133,
+  dbadh: 134,
+  dbadtlen: 135,
+  dbadhlen: 136,
+  dbadttl: 137,
+  dpolicy: 138,
+  dwred: 139,
+  drpf: 140,
+  dforus: 141,
+  dbadof: 142,
+  dhw: 143,
+  term: 192,
+  tadj: 193,
+  tincadj: 194,
+  tforus: 195,
+}

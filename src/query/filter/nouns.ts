@@ -1,5 +1,6 @@
 import { COLUMNS, DIRECTIONS, LOCALITIES, TUNNELS, type ColumnDefinition } from '../../flow/columns.ts'
 import type { Side } from './ast.ts'
+import { FORWARDING } from './names.ts'
 
 // The vocabulary: what a filter can ask about. nfdump's words first, then every column by its own name, so that any
 // answer can be asked further. Parser, completion, SQL and the reference page read this table.
@@ -31,6 +32,8 @@ export interface Noun {
   /** Greatest value of a number. */
   readonly max: number
   readonly values?: Readonly<Record<number, string>>
+  /** Names that stand for a number. */
+  readonly names?: Readonly<Record<string, number>>
   readonly describe: string
   /** Dimension whose live values complete it. */
   readonly complete?: string
@@ -47,6 +50,7 @@ interface Given {
   out?: string
   max?: number
   values?: Readonly<Record<number, string>>
+  names?: Readonly<Record<string, number>>
   describe: string
   complete?: string
 }
@@ -90,11 +94,11 @@ const WORDS: readonly Given[] = [
   },
   {
     name: 'mac',
-    alias: ['in mac'],
+    alias: ['in mac', 'out mac'],
     kind: 'mac',
     src: 'src_mac',
     dst: 'dst_mac',
-    describe: 'MAC address, or aa:bb:cc:00:00:00/24',
+    describe: 'MAC address, or aa:bb:cc:00:00:00/24; before the router where an exporter tells both',
   },
   { name: 'as', kind: 'number', src: 'src_as', dst: 'dst_as', max: U32, describe: 'autonomous system' },
   { name: 'mask', kind: 'number', src: 'src_mask', dst: 'dst_mask', max: 128, describe: 'prefix length of the route' },
@@ -109,10 +113,10 @@ const WORDS: readonly Given[] = [
   },
   {
     name: 'exporter',
-    alias: ['router ip', 'exporter ip', 'router'],
+    alias: ['router ip', 'exporter ip', 'router host', 'router', 'vswitch'],
     kind: 'ip',
     any: ['exporter'],
-    describe: 'exporter by address or name',
+    describe: 'exporter (switch, router) by address or name',
     complete: 'exporter',
   },
   {
@@ -121,16 +125,24 @@ const WORDS: readonly Given[] = [
     kind: 'enum',
     any: ['direction'],
     values: DIRECTIONS,
-    describe: 'ingress or egress',
+    describe: 'ingress (0) or egress (1)',
   },
   { name: 'tunnel', kind: 'enum', any: ['tunnel'], values: TUNNELS, describe: 'kind of tunnel that the packet was in' },
   {
     name: 'tun ip',
-    alias: ['tun host'],
+    alias: ['tun host', 'tun net', 'outer ip', 'outer net'],
     kind: 'ip',
     src: 'tunnel_src',
     dst: 'tunnel_dst',
     describe: 'outer address of the tunnel',
+  },
+  {
+    name: 'inner ip',
+    alias: ['inner net'],
+    kind: 'ip',
+    src: 'src_addr',
+    dst: 'dst_addr',
+    describe: 'address of a packet that was in a tunnel',
   },
   { name: 'vni', kind: 'number', any: ['vni'], max: 0xff_ffff, describe: 'virtual network identifier' },
   {
@@ -138,17 +150,24 @@ const WORDS: readonly Given[] = [
     kind: 'flags',
     any: ['tcp_flags'],
     max: U16,
-    describe: 'TCP flags that must all be set: SA; =S: these alone',
+    describe: 'TCP flags that must all be set: SA; =S: these alone; or a number to compare with',
   },
-  { name: 'tos', kind: 'number', any: ['tos'], max: 255, describe: 'IPv4 ToS or IPv6 traffic class' },
-  { name: 'ttl', kind: 'number', any: ['ttl'], max: 255, describe: 'IPv4 TTL or IPv6 hop limit' },
+  { name: 'tos', kind: 'number', any: ['tos'], src: 'tos', max: 255, describe: 'IPv4 ToS or IPv6 traffic class' },
+  {
+    name: 'ttl',
+    alias: ['min ttl'],
+    kind: 'number',
+    any: ['ttl'],
+    max: 255,
+    describe: 'IPv4 TTL or IPv6 hop limit; the least where an exporter tells both',
+  },
   {
     name: 'icmp-type',
     alias: ['icmp type'],
     kind: 'number',
     any: ['icmp_type'],
     max: 255,
-    describe: 'ICMP or ICMPv6 type',
+    describe: 'type of an ICMP or ICMPv6 packet',
   },
   {
     name: 'icmp-code',
@@ -156,7 +175,7 @@ const WORDS: readonly Given[] = [
     kind: 'number',
     any: ['icmp_code'],
     max: 255,
-    describe: 'ICMP or ICMPv6 code',
+    describe: 'code of an ICMP or ICMPv6 packet',
   },
   { name: 'ethertype', kind: 'ethertype', any: ['ethertype'], max: U16, describe: 'EtherType by name or number' },
   {
@@ -169,7 +188,7 @@ const WORDS: readonly Given[] = [
   },
   {
     name: 'engine-id',
-    alias: ['engine id', 'observation domain id'],
+    alias: ['engine id', 'observation domain id', 'observation domain'],
     kind: 'number',
     any: ['observation'],
     max: U32,
@@ -180,9 +199,16 @@ const WORDS: readonly Given[] = [
     kind: 'number',
     any: ['forwarding_status'],
     max: 255,
-    describe: 'forwarding status (IANA element 89)',
+    names: FORWARDING,
+    describe: 'forwarding status (IANA element 89) by number, or by nfdump’s names: forw, drop, noroute, dpolicy …',
   },
-  { name: 'next ip', alias: ['next hop'], kind: 'ip', any: ['next_hop'], describe: 'next-hop router' },
+  {
+    name: 'next ip',
+    alias: ['next host', 'next net', 'next hop'],
+    kind: 'ip',
+    any: ['next_hop'],
+    describe: 'next-hop router',
+  },
   {
     name: 'packets',
     alias: ['in packets'],
@@ -204,16 +230,16 @@ const WORDS: readonly Given[] = [
     kind: 'number',
     any: ['pps'],
     max: Number.MAX_SAFE_INTEGER,
-    describe: 'packets a second over the duration of the record',
+    describe: 'whole packets a second over the duration of the record; 0 where it has none',
   },
   {
     name: 'bps',
     kind: 'number',
     any: ['bps'],
     max: Number.MAX_SAFE_INTEGER,
-    describe: 'bits a second over the duration of the record',
+    describe: 'whole bits a second over the duration of the record; 0 where it has none',
   },
-  { name: 'bpp', kind: 'number', any: ['bpp'], max: Number.MAX_SAFE_INTEGER, describe: 'bytes a packet' },
+  { name: 'bpp', kind: 'number', any: ['bpp'], max: Number.MAX_SAFE_INTEGER, describe: 'whole bytes a packet' },
   {
     name: 'duration',
     kind: 'duration',
@@ -260,7 +286,7 @@ const MAX_OF_STORAGE = {
 } as const
 
 function noun(given: Given): Noun {
-  const { name, alias = [], kind, max = 0, describe, values, complete } = given
+  const { name, alias = [], kind, max = 0, describe, values, names, complete } = given
   const columns: Partial<Record<Side | 'any', readonly string[]>> = {}
   const sides: string[] = []
   for (const side of ['src', 'dst', 'in', 'out'] as const) {
@@ -270,7 +296,17 @@ function noun(given: Given): Noun {
     sides.push(column)
   }
   columns.any = given.any ?? sides
-  return { name, alias, kind, columns, max, describe, ...(values ? { values } : {}), ...(complete ? { complete } : {}) }
+  return {
+    name,
+    alias,
+    kind,
+    columns,
+    max,
+    describe,
+    ...(values ? { values } : {}),
+    ...(names ? { names } : {}),
+    ...(complete ? { complete } : {}),
+  }
 }
 
 function columnNoun(column: ColumnDefinition): Noun {

@@ -61,7 +61,34 @@ test('words of nfdump are understood, whatever their case', () => {
     ['first seen > 2026-03-01T00:00', 'first seen > 1772323200000'],
     ['ipv6 and inet', 'ipv6 and ipv4'],
     ['in packets > 3', 'packets > 3'],
-    ['tcp_flags 2', 'tcp_flags S'],
+    ['tcp_flags 2', 'tcp_flags = S'],
+    ['flags 0x12', 'flags = SA'],
+    ['flags > 15', 'flags > FSRP'],
+    ['flags in [S, A]', 'flags in [S, A]'],
+    ['counted in [yes no]', 'counted in [yes, no]'],
+    ['src and dst port 80', 'src port 80 and dst port 80'],
+    ['dst or src net 10/8', 'dst net 10.0.0.0/8 or src net 10.0.0.0/8'],
+    ['not in or out if 3 and any', 'not (in if 3 or out if 3) and any'],
+    ['ingress if 3 or egress if 4', 'in if 3 or out if 4'],
+    ['in dst mac 02:00:5e:10:00:01', 'dst mac 02:00:5e:10:00:01'],
+    ['src port = dst port', 'src port = dst port'],
+    ['in if != out if', 'in if != out if'],
+    ['src vm == dst vm', 'src vm = dst vm'],
+    ['src_vm != dst_vm', 'src_vm != dst_vm'],
+    ['src ip eq next ip', 'src ip = next ip'],
+    ['bytes > packets', 'bytes > packets'],
+    ['vm = src', 'vm src'],
+    ['vm = host', 'vm "host"'],
+    ['flowdir 0 or flowdir 1', 'direction ingress or direction egress'],
+    ['fwdstat noroute', 'fwdstat 131'],
+    ['fwdstat > 127', 'fwdstat > 127'],
+    ['vswitch 192.0.2.1', 'exporter 192.0.2.1'],
+    ['vswitch "br-int"', 'exporter br-int'],
+    ['outer ip 10.0.0.1 and inner net 10/8', 'tun ip 10.0.0.1 and inner ip 10.0.0.0/8'],
+    ['src tun net 10.0.0.0 255.0.0.0', 'src tun ip 10.0.0.0/8'],
+    ['min ttl < 5 and src tos 8', 'ttl < 5 and src tos 8'],
+    ['observation domain id 7', 'engine-id 7'],
+    ['# first line\nproto tcp # and what\n# not\n', 'proto tcp'],
   ]
   for (const [text, wanted] of cases) assert.equal(canonical(text), wanted, text)
 })
@@ -101,6 +128,25 @@ test('a mistake is pointed at, with what would be right', () => {
     ['ip 10.0.0.256', 3, 10, /address/, /^$/],
     ['port 9-5', 5, 3, /number/, /^$/],
     ['locality intra_hots', 9, 10, /intra_host/, /“intra_host”/],
+    ['any and @include web.filter', 8, 8, /one text/, /in its place/],
+    ['ip www.example.com', 3, 15, /address/, /DNS/],
+    ['src geo CH', 4, 3, /country/, /^$/],
+    ['src nat ip 10.0.0.1', 4, 3, /NAT/, /^$/],
+    ['payload content "x"', 0, 7, /payload/, /^$/],
+    ['client latency > 5', 0, 14, /latency/, /^$/],
+    ['any or ingress vrf 7', 7, 11, /VRF/, /^$/],
+    ['out bytes > 5', 0, 9, /other direction/, /swapping/],
+    ['prev as 7', 0, 7, /AS/, /src as/],
+    ['bgp next ip 10.0.0.1', 0, 11, /BGP/, /next ip/],
+    ['mpls label3 > 5', 0, 11, /top label/, /mpls 3001/],
+    ['asa event deny', 0, 3, /NSEL/, /^$/],
+    ['ident eth0', 0, 5, /ident/, /exporter/],
+    ['count > 5', 0, 5, /running number/, /^$/],
+    ['ttl equal', 0, 9, /one TTL/, /ttl 64/],
+    ['dst tos 3', 0, 7, /ToS/, /tos 184/],
+    ['exporter id 3', 0, 11, /number/, /exporter 192/],
+    ['port < src vm', 7, 3, /number/, /^$/],
+    ['flags > dst port', 8, 3, /flags/, /^$/],
   ]
   for (const [text, position, length, message, hint] of cases) {
     const problem = problemOf(text)
@@ -209,7 +255,7 @@ function valueOf(noun: Noun): fc.Arbitrary<Value> {
     case 'enum':
       return fc.constantFrom(...Object.values(noun.values ?? {})).map((value): Value => ({ type: 'name', value }))
     case 'flags':
-      return fc.nat(255).map((value): Value => ({ type: 'flags', value }))
+      return fc.integer({ min: 1, max: 255 }).map((value): Value => ({ type: 'flags', value }))
     case 'boolean':
       return fc.boolean().map((value): Value => ({ type: 'boolean', value }))
     case 'time':
@@ -238,12 +284,15 @@ const testNode: fc.Arbitrary<FilterNode> = fc.constantFrom(...NOUNS).chain((noun
       span,
     }
     const single = (op: Test['op']) => valueOf(noun).map((value): FilterNode => ({ ...base, op, values: [value] }))
-    if (noun.kind === 'flags') return fc.oneof(single('has'), single('='), single('!='))
-    if (noun.kind === 'boolean') return fc.oneof(single('='), single('!='))
     const list = fc
       .array(valueOf(noun), { minLength: 1, maxLength: 4 })
       .map((values): FilterNode => ({ ...base, op: 'in', values }))
+    if (noun.kind === 'flags') return fc.oneof(single('has'), single('='), single('>='), single('!='), list)
     const options = [single('='), single('!='), list]
+    if (noun.kind === 'ip') {
+      const values: Value[] = [{ type: 'column', noun: 'ip', side: 'dst' }]
+      options.push(fc.constantFrom<Test['op']>('=', '!=').map((op): FilterNode => ({ ...base, op, values })))
+    }
     if (noun.kind === 'name')
       options.push(pattern.map((value): FilterNode => ({ ...base, op: 'like', values: [value] })))
     if (['number', 'proto', 'duration'].includes(noun.kind)) {

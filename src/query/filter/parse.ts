@@ -2,10 +2,12 @@ import type { FilterNode, Side, Test, Value } from './ast.ts'
 import { tokenize, type Token } from './lexer.ts'
 import { PHRASES, nounNamed, type Noun } from './nouns.ts'
 import { FilterError, listed, nearest, type FilterProblem } from './problem.ts'
-import { expectation, fixedValues, maskBits, network, readValue } from './values.ts'
+import { REFUSED } from './refused.ts'
+import { expectation, fixedValues, maskBits, network, readNumber, readValue } from './values.ts'
 
 // expr := and { or and }   and := unary { and unary }   unary := (not | !) unary | ( expr ) | any | test
-// test := [side] noun [comparator] value | [side] noun in [ value , … ] | [side] noun like pattern
+// test := [side] noun [comparator] value | [side] noun in [ value , … ] | [side] noun like pattern | [side] noun comparator [side] noun
+// side := src | dst | in | out | src and dst | src or dst | in and out | in or out
 // At each token the parser notes what it would have taken: messages and completion are made of that.
 
 /** What could stand at the place where the text ends or fails. */
@@ -22,6 +24,16 @@ const MAX_TEXT = 10_000
 const MAX_DEPTH = 100
 const SIDES = new Set(['src', 'dst', 'in', 'out'])
 const RESERVED = new Set(['and', 'or', 'not', 'in', 'like'])
+/** nfdump's further words for a side. */
+const SIDE_WORDS: Readonly<Record<string, Side>> = {
+  src: 'src',
+  dst: 'dst',
+  in: 'in',
+  out: 'out',
+  ingress: 'in',
+  egress: 'out',
+}
+const OTHER_SIDE: Readonly<Record<Side, Side>> = { src: 'dst', dst: 'src', in: 'out', out: 'in' }
 
 /** Text → tree; empty text is `any`. Never throws. */
 export function parseFilter(text: string): FilterResult {
@@ -149,28 +161,77 @@ class Parser {
 
   private test(): FilterNode {
     const start = this.token()
+    this.refuse(start)
     let side: Side | undefined
+    let joined: 'and' | 'or' | undefined
     let found = this.phrase(undefined)
-    if (!found && start.kind === 'word' && SIDES.has(start.text.toLowerCase())) {
-      side = this.take().text.toLowerCase() as Side
-      if (side === 'in' && (this.isWord('src') || this.isWord('dst')) && this.isWord('mac', 1))
-        side = this.take().text.toLowerCase() as Side
+    if (!found && this.sideAt(0) !== undefined) {
+      side = this.sideAt(0) as Side
+      this.take()
+      joined = this.otherSide(side)
+      // `in src mac` and the like: one pair of MAC addresses is kept.
+      const end = this.sideAt(0)
+      if ((end === 'src' || end === 'dst') && (side === 'in' || side === 'out') && this.isWord('mac', 1)) {
+        side = end
+        this.take()
+      }
+      this.refuse(start)
       found = this.phrase(side)
     }
     if (!found) this.failNoun(start, side)
     for (const _ of found.words) this.take()
-    const noun = found.noun
+    const { noun } = found
     if (noun.kind === 'bare') return this.done(start, noun, side, '=', [])
-    return this.comparison(start, noun, side)
+    const node = this.comparison(start, noun, side, found.words.includes('net'))
+    if (joined === undefined || node.kind !== 'test') return node
+    const other = { ...node, side: OTHER_SIDE[side as Side] }
+    return { kind: joined, of: [node, other], span: node.span }
   }
 
-  private comparison(start: Token, noun: Noun, side: Side | undefined): FilterNode {
-    if (noun.kind !== 'flags' && noun.kind !== 'boolean' && this.accept('in')) {
-      const values = this.list(noun, side)
+  /** The side that the word there names. */
+  private sideAt(ahead: number): Side | undefined {
+    const token = this.token(ahead)
+    const word = token.text.toLowerCase()
+    return token.kind === 'word' && Object.hasOwn(SIDE_WORDS, word) ? SIDE_WORDS[word] : undefined
+  }
+
+  /** `and dst` behind `src`: how the two are joined. */
+  private otherSide(side: Side): 'and' | 'or' | undefined {
+    const joined = this.isWord('and') ? 'and' : this.isWord('or') ? 'or' : undefined
+    if (joined === undefined || this.sideAt(1) !== OTHER_SIDE[side]) return undefined
+    this.take()
+    this.take()
+    return joined
+  }
+
+  /** Points at words that nfdump knows but that no column here answers. */
+  private refuse(start: Token): void {
+    const token = this.token()
+    if (token.kind === 'word' && token.text.startsWith('@'))
+      this.fail(
+        token,
+        `“${token.text}” is not taken here: a filter is one text`,
+        ['a test'],
+        'put the text of the file in its place',
+      )
+    const behind = start === token ? undefined : this.tokens[this.at - 1]
+    for (const { words, reason, hint } of REFUSED) {
+      // A side that is already taken may be part of the words: `ingress vrf`.
+      const first = behind !== undefined && words.length > 1 && words[0] === behind.text.toLowerCase() ? 1 : 0
+      if (!words.slice(first).every((word, i) => this.isWord(word, i))) continue
+      const last = this.token(words.length - first - 1)
+      const span = { ...token, from: first === 1 ? (behind as Token).from : token.from, to: last.to }
+      this.fail(span, `“${words.join(' ')}”: ${reason}`, ['another word'], hint)
+    }
+  }
+
+  private comparison(start: Token, noun: Noun, side: Side | undefined, net: boolean): FilterNode {
+    if (this.accept('in')) {
+      const values = this.list(noun, side, net)
       return this.done(start, listedNoun(noun, values, this, start), side, 'in', values)
     }
     if ((noun.kind === 'name' || noun.name === 'exporter') && this.accept('like')) {
-      return this.done(start, noun, side, 'like', [this.value(noun, side, true)])
+      return this.done(start, noun, side, 'like', [this.value(noun, side, { like: true })])
     }
     let op = this.operator(noun)
     if (noun.kind === 'boolean' && op === undefined) {
@@ -179,9 +240,15 @@ class Parser {
       if (value) this.take()
       return this.done(start, noun, side, '=', [value ?? { type: 'boolean', value: true }])
     }
-    if (noun.kind === 'flags' && op === undefined) return this.done(start, noun, side, 'has', [this.value(noun, side)])
+    if (noun.kind === 'flags' && op === undefined) {
+      // As in nfdump, letters are flags that must be set, a number is all of them.
+      const isNumber = readNumber(this.token().text) !== undefined
+      return this.done(start, noun, side, isNumber ? '=' : 'has', [this.value(noun, side)])
+    }
+    const column = op === undefined ? undefined : this.column(noun)
+    if (column) return this.done(start, noun, side, op as Test['op'], [column])
     const quoted = this.token().kind === 'string'
-    let value = this.value(noun, side)
+    let value = this.value(noun, side, { net })
     if (value.type === 'pattern' && op !== undefined && op !== '=')
       this.fail(
         this.tokens[this.at - 1] as Token,
@@ -190,7 +257,7 @@ class Parser {
         'write “not … like …”',
       )
     if (value.type === 'pattern') return this.done(start, noun, side, 'like', [value])
-    if (value.type === 'ip' && noun.name === 'net') value = this.masked(value)
+    if (value.type === 'ip' && (net || noun.name === 'net')) value = this.masked(value)
     // A name that is an address: nfdump's host is its ip.
     const address =
       noun.name === 'host' && !quoted && value.type === 'name'
@@ -202,6 +269,23 @@ class Parser {
       this.fail(this.tokens[this.at - 1] as Token, `a range can't be compared by “${op}”`, ['a single number'])
     }
     return this.done(start, noun, side, op, [value])
+  }
+
+  /** Behind a comparator: `dst port`, `out if`, `src_vm`. Names want a side or an underscore, or they are names. */
+  private column(noun: Noun): Value | undefined {
+    if (!COMPARABLE.has(noun.kind)) return undefined
+    const side = this.sideAt(0)
+    const ahead = side === undefined ? 0 : 1
+    for (const { words, noun: other } of PHRASES) {
+      if (!likes(noun, other) || (side !== undefined && !other.columns[side])) continue
+      const phrase = words.join(' ')
+      const spoken = side !== undefined || noun.kind !== 'name' || phrase.includes('_')
+      if (spoken) this.wants.push({ type: 'noun', noun: other, phrase, ...(side ? { side } : {}) })
+      if (!spoken || !words.every((word, i) => this.isWord(word, i + ahead))) continue
+      for (let i = 0; i < words.length + ahead; i++) this.take()
+      return { type: 'column', noun: other.name, ...(side ? { side } : {}) }
+    }
+    return undefined
   }
 
   /** `net 10.0.0.0 255.0.0.0`: the second address is the mask. */
@@ -241,7 +325,8 @@ class Parser {
       noun.kind === 'duration' ||
       noun.kind === 'time' ||
       noun.kind === 'proto' ||
-      noun.kind === 'ethertype'
+      noun.kind === 'ethertype' ||
+      noun.kind === 'flags'
     const operators = ordered ? ['=', '!=', '<', '>', '<=', '>='] : ['=', '!=']
     for (const text of operators) this.wants.push({ type: 'word', text })
     const token = this.token()
@@ -253,7 +338,7 @@ class Parser {
     return text as Test['op']
   }
 
-  private value(noun: Noun, side: Side | undefined, like = false): Value {
+  private value(noun: Noun, side: Side | undefined, how: { like?: boolean; net?: boolean } = {}): Value {
     this.wants.push({ type: 'value', noun, ...(side ? { side } : {}) })
     const token = this.token()
     const isValue = token.kind === 'string' || (token.kind === 'word' && !RESERVED.has(token.text.toLowerCase()))
@@ -267,20 +352,20 @@ class Parser {
         hint,
       )
     }
-    const value = readValue(noun, token, like)
+    const value = readValue(noun, token, how)
     if (!value) this.failValue(noun, token)
     this.take()
     return value
   }
 
-  private list(noun: Noun, side: Side | undefined): Value[] {
+  private list(noun: Noun, side: Side | undefined, net: boolean): Value[] {
     const open = this.token()
     if (!this.accept('[')) this.fail(open, 'a list in [ ] must follow “in”', ['['], `write “${noun.name} in [ …, … ]”`)
-    const values = [this.value(noun, side)]
+    const values = [this.value(noun, side, { net })]
     while (!this.accept(']')) {
       if (this.atEnd()) this.fail(open, 'this list is not closed', [']'], 'put a ] at its end')
       this.accept(',')
-      values.push(this.value(noun, side))
+      values.push(this.value(noun, side, { net }))
     }
     return values
   }
@@ -365,7 +450,9 @@ class Parser {
 
   private failValue(noun: Noun, token: Token): never {
     const near = nearest(token.text, fixedValues(noun))
-    const hint = near.length > 0 ? `did you mean ${listed(near.map((n) => `“${n}”`))}?` : undefined
+    const unresolved =
+      noun.kind === 'ip' && /[g-z]/i.test(token.text) ? 'names are not looked up in the DNS' : undefined
+    const hint = near.length > 0 ? `did you mean ${listed(near.map((n) => `“${n}”`))}?` : unresolved
     this.fail(
       token,
       `“${token.text}” is not ${expectation(noun)}`.replace(/is not (?=[a-z_0-9]+, )/, 'is none of '),
@@ -376,6 +463,14 @@ class Parser {
 }
 
 const WORDED: Readonly<Record<string, string>> = { eq: '=', ne: '!=', gt: '>', ge: '>=', lt: '<', le: '<=' }
+
+/** Kinds of which one column can be compared with another. */
+const COMPARABLE = new Set(['ip', 'number', 'proto', 'mac', 'name', 'ethertype', 'duration', 'time'])
+
+function likes(a: Noun, b: Noun): boolean {
+  if (a.kind === 'number' || a.kind === 'duration') return b.kind === 'number' || b.kind === 'duration'
+  return a.kind === b.kind
+}
 
 function addressOf(text: string, token: Token): Value | undefined {
   return readValue(nounNamed('ip') as Noun, { ...token, kind: 'word', text })

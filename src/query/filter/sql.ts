@@ -29,16 +29,24 @@ export interface FilterSqlOptions {
 
 /** Milliseconds from first to last packet. */
 const DURATION = '(toUnixTimestamp64Milli(time_end) - toUnixTimestamp64Milli(time_start))'
-const SECONDS = `(greatest(${DURATION}, 1) / 1000)`
 const LOWER_PORT = 'if(src_port = 0 OR dst_port = 0, greatest(src_port, dst_port), least(src_port, dst_port))'
 const MAPPED = "(src_addr >= toIPv6('::ffff:0.0.0.0') AND src_addr <= toIPv6('::ffff:255.255.255.255'))"
 
 /** Values that are not columns but are compared as such. */
 const COMPUTED: Readonly<Record<string, string>> = {
   duration: DURATION,
-  pps: `(packets / ${SECONDS})`,
-  bps: `(bytes * 8 / ${SECONDS})`,
-  bpp: '(bytes / greatest(packets, 1))',
+  // Whole numbers, and 0 where there is nothing to divide by, as nfdump has them.
+  pps: `if(${DURATION} > 0, floor(toFloat64(packets) * 1000 / ${DURATION}), 0)`,
+  bps: `if(${DURATION} > 0, floor(toFloat64(bytes) * 8000 / ${DURATION}), 0)`,
+  bpp: 'intDivOrZero(bytes, packets)',
+}
+
+/** What a word asks for besides its value, whether the value is to be the same or another. */
+const GUARDS: Readonly<Record<string, string>> = {
+  flags: 'proto = 6',
+  'icmp-type': 'proto IN (1, 58)',
+  'icmp-code': 'proto IN (1, 58)',
+  'inner ip': "tunnel != 'none'",
 }
 
 /** The lower, hence usually well-known, port of a row; 0 for protocols without ports. */
@@ -63,22 +71,38 @@ function testSql(test: Test, params: Params, options: FilterSqlOptions): string 
   const noun = nounNamed(test.noun) as Noun
   if (noun.name === 'ipv4') return `(ethertype = 2048 OR ${MAPPED})`
   if (noun.name === 'ipv6') return `(ethertype = 34525 OR (src_addr != toIPv6('::') AND NOT ${MAPPED}))`
-  if (noun.kind === 'flags' && !isColumn(noun)) return `(proto = 6 AND ${anyOf(noun, test, params)})`
-  if (test.op === '!=') return `NOT (${testSql({ ...test, op: '=' }, params, options)})`
+  const guard = GUARDS[noun.name]
+  if (guard) return `(${guard} AND ${comparison(noun, test, params, options)})`
+  return comparison(noun, test, params, options)
+}
+
+function comparison(noun: Noun, test: Test, params: Params, options: FilterSqlOptions): string {
+  if (test.op === '!=') return `NOT (${comparison(noun, { ...test, op: '=' }, params, options)})`
   const named = noun.name === 'exporter' ? { ...test, ...resolved(test, options) } : test
   return anyOf(noun, named, params)
 }
 
-function isColumn(noun: Noun): boolean {
-  return columnNamed(noun.name) !== undefined
-}
-
 function anyOf(noun: Noun, test: Test, params: Params): string {
   const columns = noun.columns[test.side ?? 'any'] ?? []
+  const [value] = test.values
+  if (value?.type === 'column') return disjunction(columns.flatMap((column) => compareColumns(column, test, value)))
   // `vlan 0` asks for frames without any tag; each of three columns being 0 would be nearly every frame.
   if (noun.name === 'vlan' && !test.side && (test.op === '=' || test.op === 'in'))
     return untagged(columns, test, params)
   return disjunction(columns.map((column) => compare(column, noun, test, params)))
+}
+
+/** Either side of the one with either side of the other; two names that are both unknown are not the same. */
+function compareColumns(column: string, test: Test, value: Extract<Value, { type: 'column' }>): string[] {
+  const others = nounNamed(value.noun)?.columns[value.side ?? 'any'] ?? []
+  return others.map((other) => {
+    const same = `${expressionOf(column)} ${test.op} ${expressionOf(other)}`
+    return typeOf(column) === 'String' ? `(${same} AND ${column} != '')` : same
+  })
+}
+
+function expressionOf(column: string): string {
+  return COMPUTED[column] ?? (columnNamed(column)?.format === 'time' ? `toUnixTimestamp64Milli(${column})` : column)
 }
 
 function untagged(columns: readonly string[], test: Test, params: Params): string {
@@ -97,11 +121,16 @@ function compare(column: string, noun: Noun, test: Test, params: Params): string
   const type = typeOf(column)
   if (noun.kind === 'service') return disjunction(test.values.map((value) => serviceSql(value, params)))
   if (noun.kind === 'flags') {
-    const bits = params.add('UInt16', (test.values[0] as { value: number }).value)
-    if (test.op === 'has') return `bitAnd(${column}, ${bits}) = ${bits}`
-    return `${column} ${test.op} ${bits}`
+    return disjunction(
+      test.values.map((value) => {
+        const bits = params.add('UInt16', (value as { value: number }).value)
+        return test.op === 'has' || test.op === 'in'
+          ? `bitAnd(${column}, ${bits}) = ${bits}`
+          : `${column} ${test.op} ${bits}`
+      }),
+    )
   }
-  const expression = COMPUTED[column] ?? (noun.kind === 'time' ? `toUnixTimestamp64Milli(${column})` : column)
+  const expression = expressionOf(column)
   if (test.op === '=' || test.op === 'in' || test.op === 'like')
     return membership(expression, type, test.values, params)
   return `${expression} ${test.op} ${params.add(type, plain(test.values[0] as Value))}`

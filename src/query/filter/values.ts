@@ -19,13 +19,14 @@ export function readNumber(text: string): number | undefined {
   return Number.isSafeInteger(value) ? value : undefined
 }
 
-/** The value of a token for a noun; `list` if it stands in `[ … ]`, `like` if behind that word. */
-export function readValue(noun: Noun, token: Token, like = false): Value | undefined {
+/** The value of a token for a noun; `like` if behind that word, `net` if the noun was written as one. */
+export function readValue(noun: Noun, token: Token, how: { like?: boolean; net?: boolean } = {}): Value | undefined {
+  const { like = false, net = false } = how
   if (token.kind === 'string') return quotedValue(noun, token.text, like)
   const text = token.text
   switch (noun.kind) {
     case 'ip':
-      return readIp(text, noun.name === 'net') ?? (noun.name === 'exporter' ? readName(text, like) : undefined)
+      return readIp(text, net || noun.name === 'net') ?? (noun.name === 'exporter' ? readName(text, like) : undefined)
     case 'mac':
       return readMac(text)
     case 'name':
@@ -96,7 +97,7 @@ export function fixedValues(noun: Noun): readonly string[] {
   if (noun.kind === 'proto') return PROTOCOL_WORDS
   if (noun.kind === 'ethertype') return ETHERTYPE_WORDS
   if (noun.kind === 'boolean') return ['yes', 'no']
-  return []
+  return Object.keys(noun.names ?? {})
 }
 
 function quotedValue(noun: Noun, text: string, like: boolean): Value | undefined {
@@ -112,8 +113,10 @@ function readName(text: string, like: boolean): Value {
 
 function readEnum(noun: Noun, text: string): Value | undefined {
   const wanted = text.toLowerCase().replaceAll('-', '_')
+  // The numbers of a direction are those of flowDirection (IANA element 61), not the store's.
+  const offset = noun.columns.any?.[0] === 'direction' ? 1 : 0
   for (const [number, name] of Object.entries(noun.values ?? {})) {
-    if (name === wanted || number === text) return { type: 'name', value: name }
+    if (name === wanted || String(Number(number) - offset) === text) return { type: 'name', value: name }
   }
   return undefined
 }
@@ -122,9 +125,18 @@ function readScalar(noun: Noun, text: string): Single | undefined {
   if (noun.kind === 'time') return readTime(text)
   if (noun.kind === 'duration') return readDuration(text)
   const named =
-    noun.kind === 'proto' ? protocolNumber(text) : noun.kind === 'ethertype' ? ethertypeNumber(text) : undefined
+    noun.kind === 'proto'
+      ? protocolNumber(text)
+      : noun.kind === 'ethertype'
+        ? ethertypeNumber(text)
+        : numberNamed(noun, text)
   const value = named ?? readNumber(text)
   return value === undefined || value > noun.max ? undefined : { type: 'number', value }
+}
+
+function numberNamed(noun: Noun, text: string): number | undefined {
+  const name = text.toLowerCase()
+  return noun.names !== undefined && Object.hasOwn(noun.names, name) ? noun.names[name] : undefined
 }
 
 function readDuration(text: string): Single | undefined {
