@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import { extname } from 'node:path'
 import { MessageChannel, Worker, type MessagePort } from 'node:worker_threads'
 import type { DemoThreadConfig } from './demo-worker.ts'
@@ -29,9 +28,7 @@ export function createDemo(config: Omit<DemoThreadConfig, 'door'>, deps: DemoDep
       const ending = worker
       worker = undefined
       if (!ending) return
-      const exited = once(ending, 'exit')
       await ending.terminate()
-      await exited
     },
   }
 }
