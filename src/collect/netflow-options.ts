@@ -12,6 +12,8 @@ export interface NetflowOptions {
   readonly maxTemplateBytes?: number
   /** Compiled decoders kept; those of templates not used lately are compiled again when needed. */
   readonly maxPlans?: number
+  /** Sampling rates and names of interfaces remembered, of all streams together. */
+  readonly maxTold?: number
   /** Bytes of data sets that wait for their template, of all streams together and of one, and how long they may wait. */
   readonly maxWaitingBytes?: number
   readonly maxWaitingBytesOfStream?: number
@@ -56,6 +58,7 @@ export const DEFAULTS = {
   maxTemplatesOfStream: 4_096,
   maxTemplateBytes: 64 << 20,
   maxPlans: 2_048,
+  maxTold: 1 << 20,
   maxWaitingBytes: 32 << 20,
   maxWaitingBytesOfStream: 256 << 10,
   maxWaitMs: 600_000,

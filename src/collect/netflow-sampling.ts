@@ -28,14 +28,29 @@ export class Sampling implements RateTable {
     return this.#interfaces.get(ifIndex)
   }
 
+  get size(): number {
+    return this.#samplers.size + this.#interfaces.size
+  }
+
+  /** True if a rate of this sampler or interface would be one more to remember. */
+  isNew(sampler: number | undefined, ifIndex: number | undefined): boolean {
+    if (sampler !== undefined) return !this.#samplers.has(sampler)
+    return ifIndex !== undefined && ifIndex !== 0 && !this.#interfaces.has(ifIndex)
+  }
+
+  /** True if no more samplers or interfaces are remembered. */
+  get full(): boolean {
+    return this.size >= MAX_RATES
+  }
+
   learn(rate: number, sampler: number | undefined, ifIndex: number | undefined): void {
     this.last = rate
     if (sampler !== undefined) {
       this.from = `sampler ${sampler}`
-      if (this.#samplers.size < MAX_RATES || this.#samplers.has(sampler)) this.#samplers.set(sampler, rate)
+      this.#samplers.set(sampler, rate)
     } else if (ifIndex !== undefined && ifIndex !== 0) {
       this.from = `interface ${ifIndex}`
-      if (this.#interfaces.size < MAX_RATES || this.#interfaces.has(ifIndex)) this.#interfaces.set(ifIndex, rate)
+      this.#interfaces.set(ifIndex, rate)
       this.hasInterfaces = true
     } else {
       this.from = 'options'

@@ -9,6 +9,7 @@ import { LearntElements, type LearntCount } from './netflow-learnt.ts'
 import { OptionsReader } from './netflow-sampling.ts'
 import { addressText } from './netflow-status.ts'
 import type { Known, Stream, Transport } from './netflow-stream.ts'
+import type { ToldFacts } from './netflow-told.ts'
 import type { Templates } from './netflow-templates.ts'
 import type { WaitingSets } from './netflow-waiting.ts'
 
@@ -31,7 +32,8 @@ export class SetReader {
   readonly #elements: ElementLookup
   readonly #count: LearntCount = { learnt: 0 }
   readonly #optionsReader = new OptionsReader()
-  readonly #names = new InterfaceNames()
+  readonly #told: ToldFacts
+  readonly #names: InterfaceNames
   /** Rows made of sets that had waited for a template of this message. */
   #released = 0
   readonly #announced = (stream: Stream, transport: Transport, id: number, sink: IngestSink): void => {
@@ -42,9 +44,12 @@ export class SetReader {
     templates: Templates,
     waiting: WaitingSets,
     maker: RowMaker,
+    told: ToldFacts,
     elements: ElementLookup,
     observer: NetflowObserver | undefined,
   ) {
+    this.#told = told
+    this.#names = new InterfaceNames(told)
     this.#elements = elements
     this.#maker = maker
     this.#templates = templates
@@ -230,13 +235,32 @@ export class SetReader {
         stream.learnt ??= new LearntElements(this.#elements)
         stream.learnt.learn(enterprise, element, dataType, reader.facts.elementName, this.#count)
       }
-      if (rate !== undefined && rate >= 1) stream.learnSampling(transport).learn(rate, sampler, ifIndex)
+      if (rate !== undefined && rate >= 1) this.#learnRate(stream, transport, rate, sampler, ifIndex, sink)
       if (bootedAt !== undefined && bootedAt > 0) this.context.bootedAt = transport.bootedAt = bootedAt
       if (interfaceName && ifIndex !== undefined && ifIndex !== 0)
         sink.sighting({ kind: 'interface', agent: addressText(stream), ifIndex, name: interfaceName })
       this.#observer?.record(stream, id, template, view, at, next, 0)
       at = next
     }
+  }
+
+  #learnRate(
+    stream: Stream,
+    transport: Transport,
+    rate: number,
+    sampler: number | undefined,
+    ifIndex: number | undefined,
+    sink: IngestSink,
+  ): void {
+    const sampling = stream.learnSampling(transport)
+    if (sampling.isNew(sampler, ifIndex)) {
+      if (sampling.full || !this.#told.room(stream)) {
+        stream.problem(sink, 'template_limit', 0)
+        return
+      }
+      this.#told.add(stream)
+    }
+    sampling.learn(rate, sampler, ifIndex)
   }
 
   /** Decodes what waited for a template that has just come, each set with the times of its own datagram. */
@@ -273,12 +297,19 @@ export class SetReader {
 class InterfaceNames implements NameSink {
   stream: Stream | undefined = undefined
   sink: IngestSink | undefined = undefined
+  readonly #told: ToldFacts
+
+  constructor(told: ToldFacts) {
+    this.#told = told
+  }
 
   wanted(ifIndex: number): boolean {
     // 0 stands for an interface that is not known.
     if (ifIndex === 0) return false
-    const named = this.stream?.named
-    return named === undefined || (!named.has(ifIndex) && named.size < MAX_NAMED)
+    const { stream } = this
+    if (stream === undefined) return false
+    if (stream.named !== undefined && (stream.named.has(ifIndex) || stream.named.size >= MAX_NAMED)) return false
+    return this.#told.room(stream)
   }
 
   named(ifIndex: number, name: string): void {
@@ -286,6 +317,7 @@ class InterfaceNames implements NameSink {
     if (stream === undefined || sink === undefined) return
     stream.named ??= new Set()
     stream.named.add(ifIndex)
+    this.#told.add(stream)
     sink.sighting({ kind: 'interface', agent: addressText(stream), ifIndex, name })
   }
 }

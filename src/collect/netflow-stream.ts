@@ -93,6 +93,8 @@ export class Stream {
   waitingBytes = 0
   /** Interfaces whose names have been told of. */
   named: Set<number> | undefined = undefined
+  /** Sampling rates and names remembered of it. */
+  told = 0
   /** A rate from the header of v5, 0 if none. */
   headerRate = 0
   /** A rate from the configuration, for an exporter that tells none; 0 if none. */

@@ -21,6 +21,7 @@ import { streamStatus } from './netflow-status.ts'
 import type { Known, Protocol, Stream, Transport } from './netflow-stream.ts'
 import { StreamTable } from './netflow-stream-table.ts'
 import { PORT_ALIVE_MS, Templates } from './netflow-templates.ts'
+import { ToldFacts } from './netflow-told.ts'
 import { WaitingSets } from './netflow-waiting.ts'
 
 // NetFlow v1, v5, v7, v9 and IPFIX: from a datagram to rows.
@@ -58,6 +59,7 @@ class NetflowIngest implements Ingest {
   readonly #streams: StreamTable
   readonly #templates: Templates
   readonly #waiting: WaitingSets
+  readonly #told: ToldFacts
   readonly #sets: SetReader
   readonly #elements: ElementLookup
   readonly #known1 = fixedLayout(NETFLOW1_RECORD)
@@ -75,11 +77,20 @@ class NetflowIngest implements Ingest {
     this.#streams = new StreamTable(this.#limits.maxStreams, (stream) => {
       this.#templates.forgotten(stream)
       this.#waiting.forgotten(stream)
+      this.#told.forgotten(stream)
       this.#sets.forgotten(stream)
     })
     this.#templates = new Templates(this.#limits, this.#streams, observer)
     this.#waiting = new WaitingSets(this.#limits)
-    this.#sets = new SetReader(this.#templates, this.#waiting, rows ?? new RowMaker(biflow), this.#elements, observer)
+    this.#told = new ToldFacts(this.#limits.maxTold, this.#streams)
+    this.#sets = new SetReader(
+      this.#templates,
+      this.#waiting,
+      rows ?? new RowMaker(biflow),
+      this.#told,
+      this.#elements,
+      observer,
+    )
     for (const exporter of exporters) {
       const address = parseIp(exporter.address)
       if (address !== undefined) this.#exporters.set(Buffer.from(address).toString('hex'), exporter)
@@ -265,6 +276,7 @@ class NetflowIngest implements Ingest {
       if (done === true) this.#sweeping = undefined
       else {
         stream.settlePorts(now - PORT_ALIVE_MS)
+        this.#told.recount(stream)
         this.#templates.expire(stream, now - this.#limits.templateLifetimeMs)
       }
     }
@@ -325,6 +337,7 @@ class NetflowIngest implements Ingest {
         if (!kept) refused++
       }
     }
+    this.#told.recount(stream)
     this.#streams.prove(stream)
     return refused
   }

@@ -8,7 +8,7 @@ export const PROBLEM_TEXTS: Readonly<Record<ProblemCode | 'duplicate', string>> 
   bad_length: 'A length inside the datagram contradicts the bytes that are there; the part was skipped.',
   bad_template: 'A template that can describe no record (no fields, or lengths that cannot be); it was not taken.',
   template_limit:
-    'More templates than are kept for one exporter; the new one was not taken. The exporter may be invalid or hostile.',
+    'More templates or sampling rates than are kept for one exporter; one was not taken. The exporter may be invalid or hostile.',
   no_template:
     'Data whose template did not come in time: it was held, then let go. Let the exporter send its templates more often (each minute is usual).',
   pending_dropped:
@@ -18,5 +18,10 @@ export const PROBLEM_TEXTS: Readonly<Record<ProblemCode | 'duplicate', string>> 
   bad_record: 'A record contradicts its own length; it was skipped.',
   duplicate: 'The same datagram came twice. Look for a loop or a mirrored path between exporter and collector.',
   empty: 'A datagram without content.',
+  bad_stream:
+    'A TCP connection sent something that is no IPFIX message; it was ended. Over TCP only IPFIX is understood: choose it at the exporter.',
+  connection_limit: 'More TCP connections than are served at a time, or than from one address; this one was refused.',
+  tls_failed:
+    'A TLS connection could not be made. Compare the certificates of both sides, and whether the exporter speaks TLS 1.2 or later.',
   unsupported: 'Valid, but of a kind that is not read: it was skipped by its length.',
 }
