@@ -7,7 +7,7 @@ import { discardReasonName } from '../wire/sflow/discard-reasons.ts'
 import { type CustomField, readCustom } from '../wire/sflow/custom.ts'
 import { isCounterSample, isFlowSample, SAMPLE, SflowReader } from '../wire/sflow/reader.ts'
 import type { ProblemCode } from './ingest.ts'
-import { createRowStamp, fillSflowRow, stampRow, stampTime } from './sflow-row.ts'
+import { createRowStamp, fillSflowRow, stampRows, stampTime } from './sflow-row.ts'
 
 interface FromAgent {
   readonly agent: string
@@ -91,7 +91,7 @@ export function createSflowReader(): SflowObjectReader {
     const words = new Uint32Array(agent.slice().buffer)
     stampTime(stamp, receivedAt)
     const [word0 = 0, word1 = 0, word2 = 0, word3 = 0] = words
-    stampRow(Object.assign(stamp, { word0, word1, word2, word3, subAgent: reader.subAgent }), batch, 0)
+    stampRows(Object.assign(stamp, { word0, word1, word2, word3, subAgent: reader.subAgent }), batch, 0, 1)
     return rowAsJson(batch, 0)
   }
 

@@ -11,8 +11,7 @@ const EGRESS = 2
 const DROPPED = 128
 
 /**
- * Reads the records of the reader's current flow sample into `row`, which must be zeroed, except for what is the datagram's: times,
- * exporter, observation. `bytes` is the frame length as the agent tells it, which counts the 4 bytes of the frame check sequence
+ * Reads the records of the reader's current flow sample into `row`, which must be zeroed, except for what `stampRows` writes. `bytes` is the frame length as the agent tells it, which counts the 4 bytes of the frame check sequence
  * (sFlow v5, struct sampled_header); for samples without a header it is the length of their IP packet.
  *
  * A sample that describes an application's operation and no packet makes no row, nor does one that is cut off before its packet: then
@@ -20,7 +19,47 @@ const DROPPED = 128
  */
 export function fillSflowRow(reader: SflowReader, batch: FlowBatch, row: number): boolean {
   const view = reader.view
+  const end = reader.sampleEnd
+  let at = reader.recordEnd
+  let left = reader.recordsLeft
   let header = 0
+  let switchAt = 0
+  let routerAt = 0
+  let routerEnd = 0
+  // What nearly all samples consist of, without stepping the reader; at anything else it reads the sample once more, as a whole
+  while (left > 0 && end - at >= 8) {
+    const type = view.getUint32(at)
+    const given = view.getUint32(at + 4)
+    at += 8
+    if (given > end - at) break
+    const length = (given + 3) & ~3
+    if (length > end - at) break
+    if (type === 1 && length >= 16 && header === 0) {
+      header = at
+      const captured = view.getUint32(at + 12)
+      batch.bytes[2 * row] = view.getUint32(at + 4)
+      dissect(view, at + 16, captured < length - 16 ? captured : length - 16, view.getUint32(at), batch, row)
+    } else if (type === 1001 && length >= 16) switchAt = at
+    else if (type === 1002) {
+      routerAt = at
+      routerEnd = at + length
+    } else break
+    at += length
+    left--
+  }
+  if (left > 0 || header === 0) return fillFromAny(reader, batch, row, header)
+  reader.recordsLeft = 0
+  reader.recordEnd = at
+  if (switchAt !== 0) switchRecord(view, switchAt, batch, row)
+  if (routerAt !== 0) routerRecord(view, routerAt, routerEnd, batch, row)
+  head(reader, batch, row)
+  return true
+}
+
+/** As `fillSflowRow`, for samples of any structures. If `header` is not 0, the sampled_header there has been dissected into the row. */
+function fillFromAny(reader: SflowReader, batch: FlowBatch, row: number, dissected: number): boolean {
+  const view = reader.view
+  let header = dissected
   let ethernetAt = 0
   let ipAt = 0
   let ipVersion = 0
@@ -151,30 +190,39 @@ export function stampTime(stamp: RowStamp, receivedAt: number): void {
   stamp.timeLow = Math.floor(receivedAt - stamp.timeHigh * TWO_32)
 }
 
-/** Writes what the row has from its datagram; a packet sample starts and ends when it is received. */
-export function stampRow(stamp: RowStamp, batch: FlowBatch, row: number): void {
-  const { timeLow, timeHigh } = stamp
-  const at = 2 * row
-  batch.time_received[at] = timeLow
-  batch.time_received[at + 1] = timeHigh
-  batch.time_start[at] = timeLow
-  batch.time_start[at + 1] = timeHigh
-  batch.time_end[at] = timeLow
-  batch.time_end[at + 1] = timeHigh
-  batch.exporter[4 * row] = stamp.word0
-  batch.exporter[4 * row + 1] = stamp.word1
-  batch.exporter[4 * row + 2] = stamp.word2
-  batch.exporter[4 * row + 3] = stamp.word3
-  batch.observation[row] = stamp.subAgent
+/**
+ * Writes what the rows from `from` to before `to` have from their datagram, and what all samples have in common; a packet sample starts and
+ * ends when it is received. Column by column for the rows of a datagram together, which is quicker than row by row.
+ */
+export function stampRows(stamp: RowStamp, batch: FlowBatch, from: number, to: number): void {
+  const { timeLow, timeHigh, word0, word1, word2, word3, subAgent } = stamp
+  stampTimes(batch.time_received, timeLow, timeHigh, from, to)
+  stampTimes(batch.time_start, timeLow, timeHigh, from, to)
+  stampTimes(batch.time_end, timeLow, timeHigh, from, to)
+  const { exporter, observation, protocol, packets, counted } = batch
+  for (let at = 4 * from; at < 4 * to; at += 4) {
+    exporter[at] = word0
+    exporter[at + 1] = word1
+    exporter[at + 2] = word2
+    exporter[at + 3] = word3
+  }
+  for (let row = from; row < to; row++) observation[row] = subAgent
+  for (let row = from; row < to; row++) protocol[row] = 1
+  for (let row = from; row < to; row++) packets[2 * row] = 1
+  for (let row = from; row < to; row++) counted[row] = 1
+}
+
+function stampTimes(column: Uint32Array, low: number, high: number, from: number, to: number): void {
+  for (let at = 2 * from; at < 2 * to; at += 2) {
+    column[at] = low
+    column[at + 1] = high
+  }
 }
 
 function head(reader: SflowReader, batch: FlowBatch, row: number): void {
-  batch.protocol[row] = 1
   batch.source_if[row] = reader.sourceIndex
   batch.in_if[row] = reader.input
   batch.out_if[row] = reader.output
-  batch.packets[2 * row] = 1
-  batch.counted[row] = 1
   if (reader.sampleType === SAMPLE.discarded) {
     // Discards are told one by one, not sampled
     batch.sampling_rate[row] = 1

@@ -597,6 +597,33 @@ describe('streams', () => {
     assert.deepEqual([kept.length, kept.every((stream) => stream.datagrams === 6)], [50, true])
   })
 
+  it('fill a batch to its last row, and each row is whole when the batch is handed on', () => {
+    const handedOn: RowJson[] = []
+    const flows = new FlowBatch(4)
+    const sink: IngestSink = {
+      flows,
+      metrics: new MetricBatch(),
+      room: () => {
+        if (flows.n < 4) return true
+        for (let row = 0; row < 4; row++) handedOn.push(rowAsJson(flows, row))
+        flows.clear()
+        return true
+      },
+      sighting: () => undefined,
+      problem: () => undefined,
+    }
+    const ingest = ingestOf()
+    for (let k = 0; k < 3; k++) {
+      const samples = Array.from({ length: 3 }, () => flowSample([sampledHeader(TCP_FRAME)]))
+      ingest.datagram(received(sflowDatagram(samples, { sequence: k, subAgent: k }), 0, 1_700_000_000_000 + k), sink)
+    }
+    assert.deepEqual(
+      [...handedOn, rowAsJson(flows, 0)].map((row) => [row['observation'], row['exporter'], row['counted']]),
+      [0, 0, 0, 1, 1, 1, 2, 2, 2].map((subAgent) => [subAgent, '10.0.0.1', true]),
+    )
+    assert.equal(handedOn[7]?.['time_received'], '2023-11-14T22:13:20.002Z')
+  })
+
   it('make no row when the pipeline is full', () => {
     const sink: Collected = { ...sinkOf(), room: () => false }
     assert.equal(ingestOf().datagram(received(sflowDatagram([flowSample([sampledHeader(TCP_FRAME)])])), sink), 0)

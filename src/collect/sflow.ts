@@ -4,7 +4,7 @@ import { isCounterSample, isFlowSample, SAMPLE, SflowReader } from '../wire/sflo
 import type { Datagram, Ingest, IngestSink } from './ingest.ts'
 import { createCounterReader } from './sflow-counters.ts'
 import { createCustomReader } from './sflow-custom.ts'
-import { createRowStamp, fillSflowRow, stampRow, stampTime } from './sflow-row.ts'
+import { createRowStamp, fillSflowRow, stampRows, stampTime } from './sflow-row.ts'
 import { type SflowStream, SflowStreams } from './sflow-streams.ts'
 
 const MAPPED = 0xffff0000
@@ -23,6 +23,8 @@ export function createSflowIngest(options: SflowIngestOptions, _deps: { clock: C
   const counters = createCounterReader(reader)
   const custom = createCustomReader(reader)
   const stamp = createRowStamp()
+  /** The first row of the batch that has not been stamped yet. */
+  let unstamped = 0
   const streams = new SflowStreams(options.maxStreams ?? 10_000, options.seed ?? Math.floor(Math.random() * TWO_32))
 
   function problem(datagram: Datagram, sink: IngestSink, stream: SflowStream | undefined): void {
@@ -67,7 +69,13 @@ export function createSflowIngest(options: SflowIngestOptions, _deps: { clock: C
   }
 
   function flowRow(datagram: Datagram, sink: IngestSink, stream: SflowStream): number {
-    if (!sink.room(1)) return 0
+    if (sink.flows.n >= sink.flows.capacity) {
+      // A full batch is handed on: its rows must be whole before
+      stampRows(stamp, sink.flows, unstamped, sink.flows.n)
+      unstamped = sink.flows.n
+      if (!sink.room(1)) return 0
+      unstamped = sink.flows.n
+    } else if (!sink.room(1)) return 0
     const batch = sink.flows
     const row = batch.n
     const made = fillSflowRow(reader, batch, row)
@@ -76,7 +84,6 @@ export function createSflowIngest(options: SflowIngestOptions, _deps: { clock: C
       stream.others++
       return 0
     }
-    stampRow(stamp, batch, row)
     batch.n = row + 1
     if (reader.sampleType !== SAMPLE.discarded)
       stream.sampled(reader.sourceClass, reader.sourceIndex, reader.samplingRate)
@@ -99,6 +106,7 @@ export function createSflowIngest(options: SflowIngestOptions, _deps: { clock: C
       stamp.word2 = stream.word2
       stamp.word3 = stream.word3
       stamp.subAgent = stream.subAgent
+      unstamped = sink.flows.n
       let rows = 0
       while (reader.nextSample()) {
         if (reader.problem !== '') {
@@ -118,6 +126,7 @@ export function createSflowIngest(options: SflowIngestOptions, _deps: { clock: C
         }
         if (reader.problem !== '') problem(datagram, sink, stream)
       }
+      stampRows(stamp, sink.flows, unstamped, sink.flows.n)
       problem(datagram, sink, stream)
       stream.flows += rows
       return rows
