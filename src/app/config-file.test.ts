@@ -21,7 +21,7 @@ test('an empty file, a file of comments and no file at all are the defaults', ()
 
 test('the defaults receive sFlow, NetFlow and IPFIX on their usual ports and show the console to this machine alone', () => {
   const config = defaultConfig()
-  assert.deepEqual(config.listeners, [{ address: '::', ports: [2055, 4739, 6343] }])
+  assert.deepEqual(config.listeners, [{ address: '::', ports: [2055, 4739, 6343], tcp: [], tls: null }])
   assert.deepEqual(config.http, { host: '127.0.0.1', port: 8080 })
   assert.equal(config.receive.buffer, 32 * 2 ** 20)
 })

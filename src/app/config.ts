@@ -14,13 +14,33 @@ const Http = z
   .prefault({})
   .describe('Console and API.')
 
+const Tls = z.strictObject({
+  cert: text('a file').describe('Certificate of the collector (PEM), with those between it and its authority.'),
+  key: text('a file').describe('Its private key (PEM, without a passphrase).'),
+  ca: text('a file')
+    .nullable()
+    .default(null)
+    .describe('Certificates of authorities (PEM): exporters must show a certificate of theirs; `null` takes anyone.'),
+})
+
 const Listener = z.strictObject({
   address: address().default('::').describe('Address to receive on; `::` takes IPv4 as well.'),
   ports: z
     .array(port(), { error: 'a list of port numbers' })
-    .min(1, { error: 'at least one port number' })
     .max(64, { error: 'at most 64 port numbers' })
-    .describe('UDP ports. Each takes every protocol: sFlow v5, NetFlow v5, v7 and v9, IPFIX.'),
+    .describe(
+      'UDP ports. Each takes every protocol: sFlow v5, NetFlow v1, v5, v7 and v9, IPFIX. May be empty beside `tcp`.',
+    ),
+  tcp: z
+    .array(port(), { error: 'a list of port numbers' })
+    .max(64, { error: 'at most 64 port numbers' })
+    .default([])
+    .describe('TCP ports, for IPFIX; 4739 is usual, 4740 with TLS.'),
+  tls: Tls.nullable()
+    .default(null)
+    .describe(
+      'The TCP ports speak TLS, with the PEM files `cert` and `key`, and `ca` if exporters must show a certificate of its authorities; `null` for plain TCP.',
+    ),
 })
 
 const Receive = z
@@ -195,7 +215,7 @@ export const ConfigSchema = z
     listeners: z
       .array(Listener, { error: 'a list of listeners' })
       .max(64, { error: 'at most 64 listeners' })
-      .default([{ address: '::', ports: [2055, 4739, 6343] }])
+      .default([{ address: '::', ports: [2055, 4739, 6343], tcp: [], tls: null }])
       .describe('Where flows and counters are received.'),
     receive: Receive,
     decode: Decode,
@@ -214,6 +234,13 @@ export const ConfigSchema = z
       const first = seen.get(value)
       if (first === undefined) seen.set(value, pathText(path))
       else context.addIssue({ code: 'custom', path, message: `${what} that no other entry has (also at ${first})` })
+    }
+    for (const [i, { ports, tcp, tls }] of config.listeners.entries()) {
+      const path = ['listeners', i, 'ports']
+      if (ports.length + tcp.length === 0)
+        context.addIssue({ code: 'custom', path, message: 'at least one port number' })
+      if (tls !== null && tcp.length === 0)
+        context.addIssue({ code: 'custom', path: ['listeners', i, 'tls'], message: 'TCP ports beside it, under tcp' })
     }
     const names = new Map<string, string>()
     const macs = new Map<string, string>()

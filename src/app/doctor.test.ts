@@ -19,7 +19,7 @@ test('this machine is looked at with everything real: the engine answers, and a 
   const findings = await examine({
     ...config,
     http: { host: '127.0.0.1', port: 0 },
-    listeners: [{ address: '127.0.0.1', ports: [port] }],
+    listeners: [{ address: '127.0.0.1', ports: [port], tcp: [], tls: null }],
   })
   socket.close()
   const failed = findings.filter(({ level }) => level === 'fail')

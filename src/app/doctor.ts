@@ -154,7 +154,8 @@ function checkData(data: string): Finding[] {
 
 async function checkPorts(config: Config): Promise<Finding[]> {
   const findings: Finding[] = []
-  for (const { address, ports } of config.listeners) {
+  for (const { address, ports, tcp } of config.listeners) {
+    for (const port of tcp) findings.push(portFinding('tcp', address, port, await tryTcp(address, port)))
     for (const port of ports) findings.push(portFinding('udp', address, port, await tryUdp(address, port)))
   }
   findings.push(

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { createApi } from '../api/api.ts'
 import type { Clock } from '../base/clock.ts'
 import { makeDirectory } from '../base/directory.ts'
-import { OperatorError } from '../base/errors.ts'
+import { OperatorError, UserError } from '../base/errors.ts'
 import { pipelineMetrics } from '../collect/pipeline-metrics.ts'
 import { createAsk } from '../query/ask.ts'
 import { createEmbeddedStore } from '../store/embedded.ts'
@@ -16,6 +16,7 @@ import { createDemo, DEMO_PAST_MS } from './demo.ts'
 import { withDemoInventory } from './demo-config.ts'
 import { createExporterNames } from './exporter-names.ts'
 import { createStoreContent, healthOf } from './health.ts'
+import { tcpListenersOf, udpListenersOf } from './listeners-config.ts'
 import { netflowOptionsOf } from './netflow-config.ts'
 import { inventoryConfigOf } from './inventory-config.ts'
 import type { PipelineReport } from './pipeline-messages.ts'
@@ -69,7 +70,8 @@ export function createServer(given: Config, deps: ServerDeps) {
   const pipeline = createPipelineThread(
     {
       pipeline: {
-        listeners: config.listeners.flatMap(({ address, ports }) => ports.map((port) => ({ host: address, port }))),
+        listeners: udpListenersOf(config),
+        tcp: tcpListenersOf(config),
         receiver: config.receive.method,
         receivers: config.receive.threads,
         receiveBufferBytes: config.receive.buffer,
@@ -156,7 +158,7 @@ export function createServer(given: Config, deps: ServerDeps) {
     return result
   }
 
-  async function startParts(): Promise<{ url: string; listeners: readonly { address: string; port: number }[] }> {
+  async function startParts(): Promise<{ url: string; listeners: PipelineReport['pipeline']['listeners'] }> {
     prepareData(data)
     await step(store.start())
     await step(loader.start())
@@ -187,8 +189,9 @@ export function createServer(given: Config, deps: ServerDeps) {
     return { url, listeners: latest.pipeline.listeners }
   }
 
-  function startDemo(listeners: readonly { address: string; port: number }[], newest: number | null): void {
-    const listener = listeners[0] as { address: string; port: number }
+  function startDemo(listeners: PipelineReport['pipeline']['listeners'], newest: number | null): void {
+    const listener = listeners.find(({ receiver }) => receiver !== 'tcp' && receiver !== 'tls')
+    if (listener === undefined) throw new UserError('the simulated data center needs a listener with a UDP port')
     const any = listener.address === '::' || listener.address === '0.0.0.0'
     demo = createDemo(
       {

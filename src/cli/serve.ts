@@ -38,8 +38,15 @@ async function serve(flags: ServeFlags): Promise<void> {
   stop = () => server.stop()
   try {
     const { url, listeners } = await server.start()
-    const ports = [...new Set(listeners.map(({ port }) => port))].join(', ')
-    process.stdout.write(`vnetscope is ready: ${url} (sFlow, NetFlow and IPFIX on UDP ${ports})\n`)
+    const ports = (over: readonly string[]): string =>
+      [...new Set(listeners.filter(({ receiver }) => over.includes(receiver)).map(({ port }) => port))].join(', ')
+    const udp = ports(['recvmmsg', 'dgram'])
+    const tcp = ports(['tcp', 'tls'])
+    const what = [
+      ...(udp === '' ? [] : [`sFlow, NetFlow and IPFIX on UDP ${udp}`]),
+      ...(tcp === '' ? [] : [`IPFIX on TCP ${tcp}`]),
+    ].join('; ')
+    process.stdout.write(`vnetscope is ready: ${url} (${what})\n`)
   } catch (error) {
     await server.stop()
     if (isAskedToEnd) return

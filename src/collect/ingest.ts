@@ -33,6 +33,9 @@ export type ProblemCode =
   | 'bad_record'
   | 'empty'
   | 'unsupported'
+  | 'bad_stream'
+  | 'connection_limit'
+  | 'tls_failed'
 
 /** Where decoders put what they understood. */
 export interface IngestSink {

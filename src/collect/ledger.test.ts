@@ -17,6 +17,9 @@ const NO_PROBLEMS: ReceiverStatus['problems'] = {
   bad_record: 0,
   empty: 0,
   unsupported: 0,
+  bad_stream: 0,
+  connection_limit: 0,
+  tls_failed: 0,
 }
 
 function listener(change: Partial<Listener>): Listener {

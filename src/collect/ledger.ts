@@ -98,7 +98,7 @@ export function mergeListeners(statuses: readonly ReceiverStatus[]): Listener[] 
   const merged = new Map<string, Listener>()
   for (const { listeners } of statuses) {
     for (const one of listeners) {
-      const key = `${one.address} ${one.port}`
+      const key = `${one.address} ${one.port} ${one.transport ?? 'udp'}`
       const same = merged.get(key)
       if (!same) {
         merged.set(key, { ...one })

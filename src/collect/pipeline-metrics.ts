@@ -1,6 +1,11 @@
 import type { MetricDefinition, Reading } from '../telemetry/metrics.ts'
 import type { PipelineStatus } from './pipeline.ts'
 
+/** UDP and TCP may have the same port. */
+function listenerName({ address, port, receiver }: PipelineStatus['listeners'][number]): string {
+  return receiver === 'tcp' || receiver === 'tls' ? `${address} ${port} ${receiver}` : `${address} ${port}`
+}
+
 /** The pipeline's counters for Prometheus, out of its last status. */
 export function pipelineMetrics(status: () => PipelineStatus): MetricDefinition[] {
   const counter = (name: string, help: string, value: (s: PipelineStatus) => number): MetricDefinition => ({
@@ -16,7 +21,7 @@ export function pipelineMetrics(status: () => PipelineStatus): MetricDefinition[
     read: () => value(status()),
   })
   const perListener = (value: (listener: PipelineStatus['listeners'][number]) => number) => (): Reading[] =>
-    status().listeners.map((one) => ({ labels: { listener: `${one.address} ${one.port}` }, value: value(one) }))
+    status().listeners.map((one) => ({ labels: { listener: listenerName(one) }, value: value(one) }))
   const labels = ['listener']
   return [
     {

@@ -6,7 +6,7 @@ import type { Sighting } from '../flow/sighting.ts'
 import { createExporters, type ExportersHeard } from './exporters.ts'
 import type { ProblemCode } from './ingest.ts'
 import { ledgerOf, mergeListeners, RecentLosses, type Outcome, type PipelineLedger, type RecentLoss } from './ledger.ts'
-import { RECEIVE_BUFFER_BYTES, type Listener, type ListenerConfig } from './receive.ts'
+import { RECEIVE_BUFFER_BYTES, type Listener, type ListenerConfig, type TcpListenerConfig } from './receive.ts'
 import type { IngestState, ReceiverKind, ReceiverStatus } from './receiver-messages.ts'
 import { readStates, writeStates } from './receiver-state.ts'
 import { createReceivers } from './receivers.ts'
@@ -27,6 +27,8 @@ import { createReceivers } from './receivers.ts'
 
 export interface PipelineConfig {
   readonly listeners: readonly ListenerConfig[]
+  /** Where to listen for IPFIX over TCP and TLS. */
+  readonly tcp?: readonly TcpListenerConfig[]
   readonly receiver?: 'auto' | ReceiverKind
   /** Receiver threads; 0 or nothing: one for every four processors. Several share each port by SO_REUSEPORT. */
   readonly receivers?: number
@@ -70,7 +72,7 @@ export interface PipelineStatus {
   readonly startedAt: number
   readonly kind: ReceiverKind
   readonly receivers: number
-  readonly listeners: readonly (Listener & { readonly receiver: ReceiverKind })[]
+  readonly listeners: readonly (Omit<Listener, 'transport'> & { readonly receiver: ReceiverKind | 'tcp' | 'tls' })[]
   readonly ledger: PipelineLedger
   /** Losses of the last five minutes. */
   readonly recent: RecentLoss
@@ -108,7 +110,11 @@ const SAVE_MS = 10_000
 const STREAMS = 10_000
 export function createPipeline(config: PipelineConfig, deps: PipelineDeps): Pipeline {
   const { log, clock } = deps
-  const count = config.receivers || Math.max(1, Math.floor(availableParallelism() / 4))
+  // Without a listener for UDP, none waits for it.
+  const count =
+    config.listeners.length === 0 && config.tcp !== undefined
+      ? 0
+      : config.receivers || Math.max(1, Math.floor(availableParallelism() / 4))
   const exporters = createExporters({ limit: config.streams ?? STREAMS }, { nameOf: deps.nameOf })
   const outcome: Outcome = { spoolRefused: 0, spooled: 0, metricsDropped: 0, metricsSpooled: 0 }
   const recent = new RecentLosses()
@@ -215,10 +221,11 @@ export function createPipeline(config: PipelineConfig, deps: PipelineDeps): Pipe
     {
       count,
       listeners: config.listeners,
+      ...(config.tcp === undefined ? {} : { tcp: config.tcp }),
       receiver: config.receiver ?? 'auto',
       receiveBufferBytes: config.receiveBufferBytes ?? RECEIVE_BUFFER_BYTES,
       batchRows: config.batchRows ?? BATCH_ROWS,
-      batches: Math.max(2, Math.ceil((config.batches ?? BATCHES) / count)),
+      batches: Math.max(2, Math.ceil((config.batches ?? BATCHES) / Math.max(1, count))),
       flushMs: config.flushMs ?? FLUSH_MS,
       saveMs: config.saveMs ?? SAVE_MS,
       netflow: config.netflow ?? {},
@@ -241,7 +248,9 @@ export function createPipeline(config: PipelineConfig, deps: PipelineDeps): Pipe
       await receivers.start(await savedStates())
       const { listeners } = status()
       const asked = config.receiveBufferBytes ?? RECEIVE_BUFFER_BYTES
-      const given = listeners.reduce((least, { receiveBufferBytes }) => Math.min(least, receiveBufferBytes), asked)
+      const given = listeners
+        .filter(({ receiver }) => receiver !== 'tcp' && receiver !== 'tls')
+        .reduce((least, { receiveBufferBytes }) => Math.min(least, receiveBufferBytes), asked)
       if (given < asked)
         log.warn(
           { asked, given },
@@ -249,7 +258,10 @@ export function createPipeline(config: PipelineConfig, deps: PipelineDeps): Pipe
         )
       log.info(
         {
-          listeners: listeners.map(({ address, port }) => `${address} port ${port}`),
+          listeners: listeners.map(
+            ({ address, port, receiver }) =>
+              `${address} port ${port}${receiver === 'tcp' || receiver === 'tls' ? ` (${receiver})` : ''}`,
+          ),
           receiver: receivers.kind(),
           threads: count,
         },
@@ -291,7 +303,10 @@ export function createPipeline(config: PipelineConfig, deps: PipelineDeps): Pipe
       startedAt,
       kind,
       receivers: count,
-      listeners: mergeListeners(all).map((listener) => ({ ...listener, receiver: kind })),
+      listeners: mergeListeners(all).map(({ transport, ...listener }) => ({
+        ...listener,
+        receiver: transport ?? kind,
+      })),
       ledger,
       recent: recent.since(clock.now(), ledger),
       problems,

@@ -7,10 +7,22 @@ export interface ListenerConfig {
   readonly port: number
 }
 
+/** Where to listen for IPFIX over TCP, or with `tls` over TLS; certificates and key as PEM text. */
+export interface TcpListenerConfig extends ListenerConfig {
+  readonly tls?: {
+    readonly cert: string
+    readonly key: string
+    /** Exporters must show a certificate of these authorities. */
+    readonly ca?: string
+  }
+}
+
 /** One open socket and what came through it; the counters are cumulative. */
 export interface Listener {
   readonly address: string
   readonly port: number
+  /** UDP if it is missing. */
+  readonly transport?: 'tcp' | 'tls'
   /** What the kernel gave, which may be less than was asked. */
   readonly receiveBufferBytes: number
   datagrams: number
@@ -58,14 +70,21 @@ const SENTENCES: Readonly<Record<string, (where: string, port: number) => { mess
 }
 
 /** An errno name met while opening `host:port`, as one sentence for the operator. */
-export function listenError(errno: string, listener: ListenerConfig, cause?: unknown): OperatorError {
+export function listenError(
+  errno: string,
+  listener: ListenerConfig,
+  cause?: unknown,
+  protocol: 'UDP' | 'TCP' = 'UDP',
+): OperatorError {
   const where = `port ${listener.port} on ${listener.host}`
   const sentence = SENTENCES[errno]?.(where, listener.port) ?? {
     message: `UDP ${where} can't be opened (${errno})`,
     hint: 'see the system log',
   }
-  return new OperatorError(errno === 'EADDRINUSE' ? 'port_in_use' : 'listen_failed', sentence.message, {
-    hint: sentence.hint,
+  const message = sentence.message.replace('UDP', protocol)
+  const hint = protocol === 'TCP' ? sentence.hint.replace('ss -lunp', 'ss -ltnp') : sentence.hint
+  return new OperatorError(errno === 'EADDRINUSE' ? 'port_in_use' : 'listen_failed', message, {
+    hint,
     cause,
   })
 }

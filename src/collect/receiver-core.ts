@@ -1,7 +1,7 @@
 import type { Clock } from '../base/clock.ts'
 import { BatchPool } from './batch-pool.ts'
 import { familyOf, RefusedSources } from './dispatch.ts'
-import type { Datagram, Ingest, ProblemCode } from './ingest.ts'
+import type { Datagram, Ingest, IngestSink, ProblemCode } from './ingest.ts'
 import type { Listener } from './receive.ts'
 import { ReceiverSink } from './receiver-sink.ts'
 import type { FromReceiver, IngestState, ReceiverConfig, ReceiverStatus, ToReceiver } from './receiver-messages.ts'
@@ -26,6 +26,8 @@ const SIGHTINGS_PER_MESSAGE = 2_000
 const STREAMS_LEAST = 64
 const STREAMS_MOST = 10_000
 const REFUSED_SHOWN = 100
+/** Nobody sends so many in one message. */
+const ROWS_OF_A_MESSAGE = 8_192
 const SHRINK_MS = 30_000
 /** What is due within a second and is further away than this was set before the clock was. */
 const CLOCK_SET_BACK_MS = 2_000
@@ -56,6 +58,12 @@ const REJECTING: ReadonlySet<ProblemCode> = new Set([
 
 export interface ReceiverCore {
   datagram(datagram: Datagram): void
+  /** Counts something that nothing could be made of. */
+  refuse(from: Datagram, code: ProblemCode): void
+  /** True if there is room for the rows of a large message. */
+  ready(): boolean
+  /** Where the ingests put what they understand. */
+  readonly sink: IngestSink
   /** Housekeeping between datagrams, at least every 100 ms: batches by age, and what is due each second. */
   turn(): void
   /** Reads what the pipeline sent. */
@@ -133,7 +141,9 @@ export function createReceiverCore(config: ReceiverConfig, deps: ReceiverCoreDep
   function affordableMs(): number {
     const listeners = deps.listeners()
     const buffer = listeners.reduce(
-      (least, { receiveBufferBytes }) => Math.min(least, receiveBufferBytes),
+      // What comes over TCP waits at its sender.
+      (least, { receiveBufferBytes, transport }) =>
+        transport === undefined ? Math.min(least, receiveBufferBytes) : least,
       Number.POSITIVE_INFINITY,
     )
     return (buffer * BUFFER_SHARE) / KERNEL_BYTES_A_DATAGRAM / Math.max(datagramsPerMs, 0.001)
@@ -143,14 +153,17 @@ export function createReceiverCore(config: ReceiverConfig, deps: ReceiverCoreDep
     const n = netflow.counts()
     const s = sflow.counts()
     return {
-      listeners: deps.listeners().map(({ address, port, receiveBufferBytes, datagrams, bytes, kernelDropped }) => ({
-        address,
-        port,
-        receiveBufferBytes,
-        datagrams,
-        bytes,
-        kernelDropped,
-      })),
+      listeners: deps
+        .listeners()
+        .map(({ address, port, transport, receiveBufferBytes, datagrams, bytes, kernelDropped }) => ({
+          address,
+          port,
+          ...(transport === undefined ? {} : { transport }),
+          receiveBufferBytes,
+          datagrams,
+          bytes,
+          kernelDropped,
+        })),
       rejected,
       flowsDecoded: sink.handedOn + sink.flows.n + sink.dropped,
       flowsDropped: sink.dropped,
@@ -235,6 +248,12 @@ export function createReceiverCore(config: ReceiverConfig, deps: ReceiverCoreDep
         refused.add(datagram, family)
       }
     },
+    refuse(from, code) {
+      sink.problems[code]++
+      refused.add(from, code)
+    },
+    ready: () => sink.flows.n + ROWS_OF_A_MESSAGE <= sink.flows.capacity || sink.handOn(),
+    sink,
     turn() {
       const now = clock.now()
       if (sink.flows.n === 0) sink.filledSince = 0

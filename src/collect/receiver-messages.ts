@@ -2,7 +2,7 @@ import type { MetricBatch } from '../flow/metric-batch.ts'
 import type { Sighting } from '../flow/sighting.ts'
 import type { RefusedSource } from './dispatch.ts'
 import type { ProblemCode, StreamStatus } from './ingest.ts'
-import type { Listener, ListenerConfig } from './receive.ts'
+import type { Listener, ListenerConfig, TcpListenerConfig } from './receive.ts'
 
 // What a receiver thread and the pipeline say to each other.
 
@@ -11,6 +11,8 @@ export type ReceiverKind = 'recvmmsg' | 'dgram'
 /** Structured-cloneable: it travels to the worker as workerData. */
 export interface ReceiverConfig {
   readonly listeners: readonly ListenerConfig[]
+  /** Instead of the listeners: this receiver takes IPFIX over TCP and TLS. */
+  readonly tcp?: readonly TcpListenerConfig[]
   /** `auto` takes recvmmsg where it works and dgram elsewhere. */
   readonly receiver: 'auto' | ReceiverKind
   readonly receiveBufferBytes: number

@@ -30,6 +30,9 @@ export class ReceiverSink implements IngestSink {
     bad_record: 0,
     empty: 0,
     unsupported: 0,
+    bad_stream: 0,
+    connection_limit: 0,
+    tls_failed: 0,
   }
   /** The first problem of the datagram at hand. */
   firstProblem: ProblemCode | undefined

@@ -1,4 +1,5 @@
 import { getPriority, setPriority } from 'node:os'
+import { setTimeout as pause } from 'node:timers/promises'
 import { parentPort, receiveMessageOnPort, workerData, type MessagePort } from 'node:worker_threads'
 import { systemClock } from '../base/clock.ts'
 import { OperatorError } from '../base/errors.ts'
@@ -6,7 +7,9 @@ import type { Datagram } from './ingest.ts'
 import { inlineDecoders } from './inlining.ts'
 import { createNetflowIngest } from './netflow.ts'
 import { createSflowIngest } from './sflow.ts'
-import type { Listener } from './receive.ts'
+import type { Listener, TcpListenerConfig } from './receive.ts'
+import { ConnectionIngests } from './netflow-connections.ts'
+import { openTcp, type TcpSockets } from './receive-tcp.ts'
 import { openDgram, type DgramSockets } from './receive-dgram.ts'
 import { openRecvmmsg, type RecvmmsgSockets } from './receive-recvmmsg.ts'
 import { createReceiverCore, type ReceiverCore } from './receiver-core.ts'
@@ -32,15 +35,16 @@ export interface ReceiverWorkerData {
   readonly states: readonly IngestState[]
 }
 
-type Sockets = Pick<RecvmmsgSockets | DgramSockets, 'listeners' | 'readDrops' | 'close'>
+type Sockets = Pick<RecvmmsgSockets | DgramSockets | TcpSockets, 'listeners' | 'readDrops' | 'close'>
 
 async function run(port: MessagePort, { config, control, states }: ReceiverWorkerData): Promise<void> {
   const post = (message: FromReceiver): void => port.postMessage(message)
   inlineDecoders()
   const ingestDeps = { clock: systemClock }
+  const connections = config.tcp === undefined ? undefined : new ConnectionIngests(config.netflow, ingestDeps)
   let sockets: Sockets | undefined
   const core = createReceiverCore(config, {
-    netflow: createNetflowIngest(config.netflow, ingestDeps),
+    netflow: connections ?? createNetflowIngest(config.netflow, ingestDeps),
     sflow: createSflowIngest(config.sflow, ingestDeps),
     clock: systemClock,
     post,
@@ -58,6 +62,16 @@ async function run(port: MessagePort, { config, control, states }: ReceiverWorke
   }
 
   try {
+    if (connections !== undefined) {
+      const tcp = await openConnections(config.tcp ?? [], core, connections)
+      sockets = tcp
+      ready('dgram', tcp.listeners, null)
+      await stopFlag(core, control, () => tcp.turn())
+      // What exporters have already sent is still read.
+      tcp.stopListening()
+      await pause(LAST_READ_MS)
+      return
+    }
     const opened = config.receiver === 'dgram' ? 'not wanted' : tryRecvmmsg(config)
     if (typeof opened === 'string') {
       sockets = await openDgram(config.listeners, config, systemClock, handle)
@@ -74,6 +88,28 @@ async function run(port: MessagePort, { config, control, states }: ReceiverWorke
     if (sockets) core.finish()
     sockets?.close()
   }
+}
+
+/** Listens for IPFIX over TCP and TLS. */
+function openConnections(
+  listeners: readonly TcpListenerConfig[],
+  core: ReceiverCore,
+  connections: ConnectionIngests,
+): Promise<TcpSockets> {
+  return openTcp(
+    listeners,
+    {
+      connected: () => connections.connected(),
+      disconnected: (ingest) => connections.disconnected(ingest, core.sink),
+      message: (message, ingest) => {
+        connections.select(ingest)
+        core.datagram(message)
+      },
+      refused: (from, code) => core.refuse(from, code),
+      ready: () => core.ready(),
+    },
+    systemClock,
+  )
 }
 
 /** The sockets, or why this machine has no recvmmsg. */
@@ -116,11 +152,12 @@ function loop(
   while (performance.now() < until && sockets.receive(0, handle) > 0) core.readMail()
 }
 
-function stopFlag(core: ReceiverCore, control: Int32Array): Promise<void> {
+function stopFlag(core: ReceiverCore, control: Int32Array, turn?: () => void): Promise<void> {
   return new Promise((resolve) => {
     const timer = setInterval(() => {
       core.readMail()
       core.turn()
+      turn?.()
       if (Atomics.load(control, CONTROL.stop) === 0) return
       clearInterval(timer)
       resolve()
@@ -128,8 +165,16 @@ function stopFlag(core: ReceiverCore, control: Int32Array): Promise<void> {
   })
 }
 
-function plain({ address, port, receiveBufferBytes, datagrams, bytes, kernelDropped }: Listener): Listener {
-  return { address, port, receiveBufferBytes, datagrams, bytes, kernelDropped }
+function plain({ address, port, transport, receiveBufferBytes, datagrams, bytes, kernelDropped }: Listener): Listener {
+  return {
+    address,
+    port,
+    ...(transport === undefined ? {} : { transport }),
+    receiveBufferBytes,
+    datagrams,
+    bytes,
+    kernelDropped,
+  }
 }
 
 if (parentPort) {

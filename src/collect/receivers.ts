@@ -1,5 +1,5 @@
 import { addStatus } from './ledger.ts'
-import type { Listener, ListenerConfig } from './receive.ts'
+import type { Listener, TcpListenerConfig } from './receive.ts'
 import { createReceiver, type Receiver, type ReceiverDeps } from './receiver.ts'
 import type { IngestState, ReceiverConfig, ReceiverKind, ReceiverStatus } from './receiver-messages.ts'
 
@@ -7,7 +7,7 @@ import type { IngestState, ReceiverConfig, ReceiverKind, ReceiverStatus } from '
 // counters kept beyond their end.
 
 export interface ReceiversConfig extends Omit<ReceiverConfig, 'reusePort'> {
-  /** How many threads. */
+  /** How many threads for UDP. */
   readonly count: number
 }
 
@@ -41,7 +41,11 @@ interface Place {
 /** A receiver that was lost comes back after this pause. */
 const RESTART_MS = 1_000
 
-export function createReceivers({ count, ...config }: ReceiversConfig, deps: ReceiversDeps): Receivers {
+/** Rows of a batch of the receiver for connections, which has less to do. */
+const TCP_BATCH_ROWS = 32_768
+
+export function createReceivers({ count, tcp = [], ...config }: ReceiversConfig, deps: ReceiversDeps): Receivers {
+  const overTcp = { ...config, batchRows: Math.min(config.batchRows, TCP_BATCH_ROWS) }
   const { log } = deps
   const places: Place[] = []
   const restarts = new Set<NodeJS.Timeout>()
@@ -53,17 +57,20 @@ export function createReceivers({ count, ...config }: ReceiversConfig, deps: Rec
 
   async function open(
     index: number,
-    listeners: readonly ListenerConfig[],
+    listeners: readonly TcpListenerConfig[],
     reusePort: boolean,
   ): Promise<readonly Listener[]> {
     let bound = listeners
+    // Behind those for UDP there is one for connections.
+    const connections = index === count
     const place: Place = {
       status: undefined,
       state: undefined,
       receiver: createReceiver(
-        { ...config, listeners, reusePort },
+        connections ? { ...overTcp, listeners: [], tcp: listeners, reusePort } : { ...config, listeners, reusePort },
         {
-          states: places[index]?.state ? [places[index].state] : restored,
+          // Nothing outlives a connection.
+          states: connections ? [] : places[index]?.state ? [places[index].state] : restored,
           onBatch: deps.onBatch,
           onMetrics: deps.onMetrics,
           onSightings: deps.onSightings,
@@ -84,8 +91,8 @@ export function createReceivers({ count, ...config }: ReceiversConfig, deps: Rec
       ),
     }
     const started = await place.receiver.start()
-    kind = started.kind
-    bound = listeners.map(({ host }, i) => ({ host, port: started.listeners[i]?.port ?? 0 }))
+    if (!connections) kind = started.kind
+    bound = listeners.map((listener, i) => ({ ...listener, port: started.listeners[i]?.port ?? 0 }))
     if (started.fallback !== null)
       log.warn({ reason: started.fallback }, 'receiving by dgram, which takes a quarter of the rate of recvmmsg')
     places[index] = place
@@ -102,7 +109,7 @@ export function createReceivers({ count, ...config }: ReceiversConfig, deps: Rec
     place.status = undefined
   }
 
-  function reopen(index: number, place: Place, listeners: readonly ListenerConfig[], reusePort: boolean): void {
+  function reopen(index: number, place: Place, listeners: readonly TcpListenerConfig[], reusePort: boolean): void {
     if (stopping) return
     bury(place)
     const timer = setTimeout(() => {
@@ -131,6 +138,7 @@ export function createReceivers({ count, ...config }: ReceiversConfig, deps: Rec
         // The kernel spreads datagrams over the sockets of a port by the hash of both addresses and ports, so that an
         // exporter stays with one receiver, where its templates are.
         for (let index = 0; index < count; index++) await open(index, listeners, count > 1)
+        if (tcp.length > 0) await open(count, tcp, false)
       } catch (error) {
         stopping = true
         await Promise.all(places.map(({ receiver }) => receiver.stop()))

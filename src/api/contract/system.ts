@@ -33,7 +33,7 @@ export const Health = z.object({
     z.object({
       address: z.string(),
       port: z.number(),
-      receiver: z.enum(['recvmmsg', 'dgram']),
+      receiver: z.enum(['recvmmsg', 'dgram', 'tcp', 'tls']),
       receiveBufferBytes: z.number(),
       datagrams: z.number(),
       bytes: z.number(),
