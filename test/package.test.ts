@@ -19,8 +19,12 @@ import { startServer } from './interop/server.ts'
 const root = join(import.meta.dirname, '..')
 const ENTRIES = ['sflow', 'netflow', 'ipfix', 'packet', 'filter'] as const
 
-const folder = mkdtempSync(join(tmpdir(), 'vnetscope-package-'))
-after(() => rmSync(folder, { recursive: true, force: true }))
+const temporary = mkdtempSync(join(tmpdir(), 'vnetscope-package-'))
+after(() => rmSync(temporary, { recursive: true, force: true }))
+/** Installed whole, for the server. */
+const folder = join(temporary, 'server')
+/** Installed as the how-to says for programs that want the entries alone. */
+const lean = join(temporary, 'lean')
 const installed = join(folder, 'node_modules', 'vnetscope')
 const command = join(folder, 'node_modules', '.bin', 'vnetscope')
 
@@ -32,26 +36,30 @@ function shell(): NodeJS.ProcessEnv {
   return { ...env, PATH: path.join(':') }
 }
 
-const inFolder = (program: string, ...args: string[]): string =>
-  run('env', ['-C', folder, program, ...args], { env: shell() })
+const runIn = (where: string, program: string, ...args: string[]): string =>
+  run('env', ['-C', where, program, ...args], { env: shell(), seconds: 300 })
 
-/** Runs a module in the folder with the machine's own Node. */
+/** Runs a module beside the lean installation with the machine's own Node. */
 function runModule(name: string, text: string, ...args: string[]): string {
-  writeFileSync(join(folder, name), text)
-  return inFolder('node', name, ...args)
+  writeFileSync(join(lean, name), text)
+  return runIn(lean, 'node', name, ...args)
 }
 
 let packed: string[] = []
 
 before(() => {
-  run('env', ['-C', root, 'npm', 'pack', '--loglevel=error', '--pack-destination', folder], { env: shell() })
-  const tarball = readdirSync(folder).find((name) => name.endsWith('.tgz')) as string
-  packed = run('tar', ['-tzf', join(folder, tarball)])
+  runIn(root, 'npm', 'pack', '--loglevel=error', '--pack-destination', temporary)
+  const tarball = join(temporary, readdirSync(temporary).find((name) => name.endsWith('.tgz')) as string)
+  packed = run('tar', ['-tzf', tarball])
     .trim()
     .split('\n')
     .map((name) => name.replace(/^package\//, ''))
-  writeFileSync(join(folder, 'package.json'), '{ "private": true, "type": "module" }')
-  inFolder('npm', 'install', '--no-audit', '--no-fund', '--prefer-offline', '--loglevel=error', `./${tarball}`)
+  const install = ['install', '--no-audit', '--no-fund', '--prefer-offline', '--loglevel=error', tarball]
+  for (const where of [folder, lean]) {
+    mkdirSync(where)
+    writeFileSync(join(where, 'package.json'), '{ "private": true, "type": "module" }')
+    runIn(where, 'npm', ...install, ...(where === lean ? ['--omit=optional', '--ignore-scripts'] : []))
+  }
 })
 
 describe('the packed file', () => {
@@ -162,7 +170,7 @@ console.log('done')
 
   test('have types that say what is there, without the types of Node', () => {
     writeFileSync(
-      join(folder, 'consumer.ts'),
+      join(lean, 'consumer.ts'),
       `
 import { createSflowReader, createColumnDecoder, createSflowIngest, systemClock, type SflowDecoded } from 'vnetscope/sflow'
 import { createNetflowReader, Netflow5Encoder, Netflow9Encoder, type NetflowReader } from 'vnetscope/netflow'
@@ -202,7 +210,8 @@ export { certain, readCapture, records, seen, sum, tree, vni }
     )
     const tsc = createRequire(import.meta.url).resolve('typescript/package.json')
     const strict = '--strict --noEmit --skipLibCheck false --exactOptionalPropertyTypes --noUncheckedIndexedAccess'
-    inFolder(
+    runIn(
+      lean,
       process.execPath,
       join(dirname(tsc), 'bin', 'tsc'),
       ...`${strict} --module nodenext --target es2024 --lib es2024 --types`.split(' '),
@@ -227,8 +236,8 @@ describe('the examples of the how-to', () => {
   test('listen on a port', async () => {
     const port = await freePort()
     const example = examples.find(({ kind }) => kind === 'listen')
-    writeFileSync(join(folder, 'listen.js'), (example?.text ?? '').replace('6343', String(port)))
-    await using program = start('env', ['-C', folder, 'node', 'listen.js'], { env: shell() })
+    writeFileSync(join(lean, 'listen.js'), (example?.text ?? '').replace('6343', String(port)))
+    await using program = start('env', ['-C', lean, 'node', 'listen.js'], { env: shell() })
     const socket = createSocket('udp4')
     const agent = new SflowEncoder({ agent: parseIp('192.0.2.9') as Uint8Array, subAgent: 0 }, (datagram) =>
       socket.send(Buffer.from(datagram), port, '127.0.0.1'),
@@ -253,14 +262,30 @@ describe('the examples of the how-to', () => {
 })
 
 describe('the command', () => {
+  test('takes the Node of the machine where the package brought none, and says what to do if that is too old', async () => {
+    const program = join(lean, 'node_modules', '.bin', 'vnetscope')
+    const withNode = (node: string): ReturnType<typeof start> => {
+      const folderOf = join(temporary, node)
+      mkdirSync(folderOf)
+      const lines = node === 'old' ? 'exit 1' : `exec "${process.execPath}" "$@"`
+      writeFileSync(join(folderOf, 'node'), `#!/bin/sh\n${lines}\n`, { mode: 0o755 })
+      return start(program, ['--version'], { env: { ...shell(), PATH: `${folderOf}:/usr/bin:/bin` } })
+    }
+    await using fresh = withNode('new')
+    assert.equal(await fresh.ended, 0, fresh.output())
+    await using old = withNode('old')
+    assert.equal(await old.ended, 1)
+    assert.match(old.output(), /Node 26 or later is not there\n.*without --ignore-scripts/)
+  })
+
   test('says its version and its help', () => {
     const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
-    assert.equal(inFolder(command, '--version'), `${version}\n`)
-    assert.match(inFolder(command, 'serve', '--help'), /--data/)
+    assert.equal(runIn(folder, command, '--version'), `${version}\n`)
+    assert.match(runIn(folder, command, 'serve', '--help'), /--data/)
   })
 
   test('decodes a capture', () => {
-    const lines = inFolder(command, 'decode', capture()).trim().split('\n')
+    const lines = runIn(folder, command, 'decode', capture()).trim().split('\n')
     assert.deepEqual(
       lines.map((line) => (JSON.parse(line) as { flow: { bytes: number } }).flow.bytes),
       [4_242],
@@ -273,12 +298,12 @@ describe('the command', () => {
     const server = await startServer(data, { executable: command, env: shell() })
     try {
       const { status, version } = (await (await fetch(`${server.url}/api/v1/health`)).json()) as Record<string, unknown>
-      assert.deepEqual([status, version], ['ok', inFolder(command, '--version').trim()])
+      assert.deepEqual([status, version], ['ok', runIn(folder, command, '--version').trim()])
       const console = await fetch(`${server.url}/`)
       assert.equal(console.status, 200)
       assert.match(await console.text(), /<div id="root">/)
       assert.ok(existsSync(join(installed, 'web', 'dist', 'index.html')))
-      inFolder(command, 'replay', capture(), '--to', `127.0.0.1:${server.port}`)
+      runIn(folder, command, 'replay', capture(), '--to', `127.0.0.1:${server.port}`)
       await server.stored(1)
     } finally {
       assert.equal(await server.stop(), 0)

@@ -56,6 +56,9 @@ export function packetAsJson(bytes: Uint8Array, linkType: number = LINK.ethernet
   const put = (name: keyof PacketJson, value: string | number | true | undefined, has: boolean): void => {
     if (has && value !== undefined) json[name] = value
   }
+  // Behind a cut a column is zero because nothing was read, not because a header says so
+  const cut = (seen & SEEN.cut) !== 0
+  const told = (column: Uint8Array | Uint16Array): boolean => !cut || at(column) !== 0
   put('src_mac', mac(c.src_mac), (seen & SEEN.link) !== 0)
   put('dst_mac', mac(c.dst_mac), (seen & SEEN.link) !== 0)
   put('vlan_in', at(c.vlan_in), at(c.vlan_in) !== 0)
@@ -65,18 +68,18 @@ export function packetAsJson(bytes: Uint8Array, linkType: number = LINK.ethernet
   put('vni', at(c.vni), at(c.vni) !== 0)
   put('tunnel_src', ip(c.tunnel_src), at(c.tunnel) !== 0 && isThere(c.tunnel_src))
   put('tunnel_dst', ip(c.tunnel_dst), at(c.tunnel) !== 0 && isThere(c.tunnel_dst))
-  put('src_addr', ip(c.src_addr), network)
-  put('dst_addr', ip(c.dst_addr), network)
+  put('src_addr', ip(c.src_addr), network && (!cut || isThere(c.src_addr)))
+  put('dst_addr', ip(c.dst_addr), network && (!cut || isThere(c.dst_addr)))
   put('proto', proto, network && proto !== 0)
-  put('src_port', at(c.src_port), transport && !icmp)
-  put('dst_port', at(c.dst_port), transport && !icmp)
-  put('tcp_flags', at(c.tcp_flags), transport && proto === 6)
-  put('icmp_type', at(c.icmp_type), transport && icmp)
-  put('icmp_code', at(c.icmp_code), transport && icmp)
+  put('src_port', at(c.src_port), transport && !icmp && told(c.src_port))
+  put('dst_port', at(c.dst_port), transport && !icmp && told(c.dst_port))
+  put('tcp_flags', at(c.tcp_flags), transport && proto === 6 && told(c.tcp_flags))
+  put('icmp_type', at(c.icmp_type), transport && icmp && !cut)
+  put('icmp_code', at(c.icmp_code), transport && icmp && !cut)
   put('tos', at(c.tos), network && proto !== 0)
   put('ttl', at(c.ttl), network && proto !== 0)
   put('mpls_label', at(c.mpls_label), at(c.mpls_label) !== 0)
-  put('cut', true, (seen & SEEN.cut) !== 0)
+  put('cut', true, cut)
   put('fragment', true, (seen & SEEN.fragment) !== 0)
   put('malformed', true, (seen & SEEN.malformed) !== 0)
   return json

@@ -39,11 +39,15 @@ export function start(command: string, args: readonly string[], options: { env?:
 }
 
 /** Runs a program to its end and answers what it printed; its failure is the test's. */
-export function run(command: string, args: readonly string[], options: { env?: NodeJS.ProcessEnv } = {}): string {
+export function run(
+  command: string,
+  args: readonly string[],
+  options: { env?: NodeJS.ProcessEnv; seconds?: number } = {},
+): string {
   const { status, stdout, stderr, error } = spawnSync(command, args, {
     encoding: 'utf8',
     maxBuffer: 2 ** 28,
-    timeout: 60_000,
+    timeout: (options.seconds ?? 60) * 1000,
     env: { ...process.env, ...options.env },
   })
   if (error) throw error
