@@ -32,11 +32,14 @@ export function temporaryFolder(): { path: string; remove: () => void } {
 /** Starts it and waits for its ready line. */
 export async function startServer(
   data: string,
-  more: { config?: string; port?: number; env?: NodeJS.ProcessEnv; executable?: string } = {},
+  more: { config?: string; port?: number; tcp?: number; env?: NodeJS.ProcessEnv; executable?: string } = {},
 ): Promise<Server> {
   const port = more.port ?? (await freePort())
   const file = join(tmpdir(), `vnetscope-config-${process.pid}-${port}.yaml`)
-  writeFileSync(file, `listeners: [{ address: 127.0.0.1, ports: [${port}] }]\n${more.config ?? ''}`)
+  writeFileSync(
+    file,
+    `listeners: [{ address: 127.0.0.1, ports: [${port}], tcp: [${more.tcp ?? ''}] }]\n${more.config ?? ''}`,
+  )
   const program = start(
     more.executable ?? executable,
     ['serve', '--data', data, '--http', '127.0.0.1:0', '--config', file],
