@@ -35,15 +35,15 @@ export interface Corpus {
   readonly files: Uint8Array[]
 }
 
-/** Everything of our own, and what a folder of captures holds, if one is given. */
-export async function createCorpus(captures?: string): Promise<Corpus> {
+/** Everything of our own, and what a folder of captures holds, if one is given: of each file no more packets than asked for. */
+export async function createCorpus(captures?: string, mostOfAFile = 400): Promise<Corpus> {
   const corpus: Corpus = { netflow: [], sflow: [], packets: [], files: [] }
   simulated(corpus)
   corpus.netflow.push(...everyElement(), ...special())
   corpus.sflow.push(...everyStructure())
   corpus.packets.push(...tunnels().map((bytes) => ({ bytes, linkType: 1 })))
   corpus.files.push(pcap(corpus.packets.slice(0, 4)), pcapng(corpus.packets.slice(0, 4)))
-  if (captures !== undefined) await readFolder(captures, corpus)
+  if (captures !== undefined) await readFolder(captures, corpus, mostOfAFile)
   return corpus
 }
 
@@ -456,10 +456,8 @@ function pcapng(packets: readonly Packet[]): Uint8Array {
   )
 }
 
-const MOST_OF_A_FILE = 400
-
 /** Every capture of a folder: its datagrams by protocol, what is no flow export as packets, and small files as they are. */
-async function readFolder(folder: string, corpus: Corpus): Promise<void> {
+async function readFolder(folder: string, corpus: Corpus, mostOfAFile: number): Promise<void> {
   for (const name of globSync('**/*.{pcap,pcapng,cap,bin,dat,dump}', { cwd: folder }).sort()) {
     const file = readFileSync(join(folder, name))
     if (captureKind(file) === '') {
@@ -471,7 +469,7 @@ async function readFolder(folder: string, corpus: Corpus): Promise<void> {
     const udp = createUdpExtractor()
     let taken = 0
     for await (const packet of readCapture(once(file), () => undefined)) {
-      if (taken++ >= MOST_OF_A_FILE) break
+      if (taken++ >= mostOfAFile) break
       const bytes = Uint8Array.from(packet.bytes)
       const payload = udp.packet(packet.linkType, bytes)
       if (payload === 'other' || payload === 'fragment' || !sort(payload.bytes, corpus))
