@@ -130,6 +130,22 @@ export async function fuzzByCoverage(options: CoverageOptions): Promise<Coverage
     }
   }
 
+  /** Runs inputs; if they reached something new, runs parts of them again until it is known which did. */
+  function search(some: readonly Input[]): readonly Input[] {
+    const before = new Set(coverage.reached)
+    for (const { target, bytes, choice } of some) run(target, bytes, choice)
+    if (coverage.take() === 0) return []
+    if (some.length === 1) return some
+    const fresh = [...coverage.reached].filter((block) => !before.has(block))
+    for (const block of fresh) coverage.reached.delete(block)
+    const size = Math.ceil(some.length / PARTS)
+    const which: Input[] = []
+    for (let k = 0; k < some.length; k += size) which.push(...search(some.slice(k, k + size)))
+    // What only the state of an ingest had made possible is found with nobody.
+    for (const block of fresh) coverage.reached.add(block)
+    return which
+  }
+
   for (const target of targets)
     for (const bytes of inputs[target.of]) run(target, bytes.subarray(0, 4096), random.word())
   coverage.take()
