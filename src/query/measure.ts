@@ -29,7 +29,8 @@ const RATE = 'toFloat64(sampling_rate)'
 export const SUM_NAMES = ['b', 'p', 'f', 'v', 'y'] as const
 
 /** The SELECT list of the sums, in the order of `sumsOf`, under their names. */
-export function sumsSql(metric: Metric): string {
+export function sumsSql(metric: Metric, unsampled = false): string {
+  if (unsampled) return 'sum(bytes) AS b, sum(packets) AS p, count() AS f, toFloat64(0) AS v, toFloat64(0) AS y'
   const variance = {
     bytes: `sum(${RATE} * (${RATE} - 1) * toFloat64(bytes) * toFloat64(bytes) / greatest(packets, 1))`,
     packets: `sum(${RATE} * (${RATE} - 1) * packets)`,

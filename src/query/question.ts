@@ -8,12 +8,16 @@ import { Params, filterSql, type FilterSqlOptions } from './filter/sql.ts'
 
 export type Metric = 'bytes' | 'packets' | 'flows'
 
+/** Order of a list of flows. */
+export type FlowOrder = 'received' | 'start' | 'end' | 'duration' | 'bytes' | 'packets' | 'pps' | 'bps' | 'bpp'
+
 export interface Asked {
   readonly from: string | number
   readonly to: string | number
   readonly filter?: string | undefined
   readonly by?: readonly string[] | undefined
   readonly metric?: Metric | undefined
+  readonly order?: FlowOrder | undefined
   readonly limit?: number | undefined
   readonly step?: number | undefined
   readonly timeoutMs?: number | undefined
@@ -29,6 +33,8 @@ export interface Prepared {
   /** Condition without the time range. */
   readonly condition: string
   readonly params: Params
+  /** True if it is known that every row of the range was seen unsampled: nothing has to be scaled then. */
+  readonly unsampled?: boolean
 }
 
 const YEAR = 366 * 86_400_000
