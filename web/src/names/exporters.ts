@@ -5,6 +5,7 @@ import { durationText } from '../time/zone.ts'
 
 const PROTOCOLS: Readonly<Record<string, string>> = {
   sflow: 'sFlow',
+  netflow1: 'NetFlow 1',
   netflow5: 'NetFlow 5',
   netflow7: 'NetFlow 7',
   netflow9: 'NetFlow 9',

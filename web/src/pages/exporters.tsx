@@ -191,7 +191,7 @@ function Listeners({ health }: { readonly health: Health | undefined }) {
           </thead>
           <tbody>
             {(health?.listeners ?? []).map((listener) => (
-              <tr key={`${listener.address} ${listener.port}`}>
+              <tr key={`${listener.address} ${listener.port} ${listener.receiver}`}>
                 <td className="mono">{listener.address}</td>
                 <td className="num strong">{listener.port}</td>
                 <td>{listener.receiver}</td>

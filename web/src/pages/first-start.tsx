@@ -7,7 +7,8 @@ import { Segments } from '../parts/segments.tsx'
 import { snippets } from './snippets.ts'
 
 export function FirstStart({ health }: { readonly health: Health }) {
-  const ports = health.listeners.map((listener) => listener.port)
+  const udp = health.listeners.filter(({ receiver }) => receiver !== 'tcp' && receiver !== 'tls')
+  const ports = udp.map((listener) => listener.port)
   const server =
     location.hostname === 'localhost' || location.hostname === '127.0.0.1' || location.hostname === '[::1]'
       ? 'COLLECTOR'
@@ -48,7 +49,7 @@ export function FirstStart({ health }: { readonly health: Health }) {
             </tr>
           </thead>
           <tbody>
-            {health.listeners.map((listener) => (
+            {udp.map((listener) => (
               <tr key={`${listener.address} ${listener.port}`}>
                 <td className="mono">{listener.address === '::' ? ':: (every address)' : listener.address}</td>
                 <td className="num strong">{listener.port}</td>
