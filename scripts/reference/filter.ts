@@ -1,6 +1,7 @@
 import { NOUNS } from '../../src/query/filter/nouns.ts'
 import type { Noun } from '../../src/query/filter/nouns.ts'
 import { parseFilter } from '../../src/query/filter/parse.ts'
+import { REFUSED } from '../../src/query/filter/refused.ts'
 
 const EXAMPLES: readonly (readonly [string, string])[] = [
   ['any', 'everything; so is an empty filter'],
@@ -14,6 +15,11 @@ const EXAMPLES: readonly (readonly [string, string])[] = [
   ['flags S and not flags A', 'TCP flags that are set and others that are not; `flags =S` would be S alone'],
   ['bytes > 64k and duration < 5s', 'of the record, as observed; `k`, `M`, `G` are thousands'],
   ['in if 3 and out if 7', 'by interface'],
+  ['in if = out if or src port = dst port', 'one column beside another'],
+  ['src and dst net 10.0.0.0/8', 'both sides'],
+  ['not flags in [A, F, R] and flags S', 'none of some flags'],
+  ['src vm != dst vm and src host = dst host', 'between two machines of one host'],
+  ['outer ip 192.0.2.7 and inner ip 10.0.0.0/8', 'by the tunnel and by what was in it'],
   ['exporter 192.0.2.1 and discard_reason > 0', 'every column can be asked by its own name'],
 ]
 
@@ -32,12 +38,16 @@ of it.
 
 \`\`\`
 expression  and, or, not, ( ); "not" binds closest, then "and", then "or"; ! is "not"; # starts a comment
-test        [src|dst|in|out] WORD [=|!=|<|<=|>|>=] VALUE
-            [src|dst|in|out] WORD in [VALUE, VALUE, FROM-TO]
-            [src|dst|in|out] WORD like "PATTERN"
+test        [SIDE] WORD [=|!=|<|<=|>|>=] VALUE         also ==, eq, ne, lt, le, gt, ge
+            [SIDE] WORD in [VALUE, VALUE, FROM-TO]
+            [SIDE] WORD like "PATTERN"
+            [SIDE] WORD =|!=|<|<=|>|>= [SIDE] WORD     one column with another
+SIDE        src, dst, in, out; ingress, egress; src and dst, src or dst, in and out, in or out
 \`\`\`
 
-Without \`src\` or \`dst\` a test holds if either side does. Upper and lower case are alike.
+Without a side a test holds if either side does. Upper and lower case are alike. A row whose two names are both unknown does not count as one
+of the same name. What holds for \`WORD != VALUE\` is what \`not WORD VALUE\` would say, but for words that imply a protocol (\`flags\`: TCP,
+\`icmp-type\` and \`icmp-code\`: ICMP): these stay among its packets.
 
 | example | what it selects |
 | --- | --- |
@@ -48,7 +58,30 @@ ${EXAMPLES.map(([text, what]) => `| \`${text}\` | ${what} |`).join('\n')}
 | word | sides | value |
 | --- | --- | --- |
 ${NOUNS.map(row).join('\n')}
+
+## Otherwise than in nfdump
+
+- \`not flags AF\` is the opposite of \`flags AF\`: not both are set. Old nfdump (1.7.1) makes of it that none is; here that is
+  \`not flags in [A, F]\`.
+- Type and code of ICMP are not also the destination port.
+- \`fwdstat\` takes nfdump's names for the numbers of RFC 7270, which exporters send.
+- Times without a zone are UTC. Names are not looked up in the DNS.
+- \`@include\` is not taken; \`vnetscope query -f FILE\` reads a filter from a file.
+
+Words of nfdump that ask for what is not recorded are known, and refused with the reason:
+
+| words | why |
+| --- | --- |
+${refused().join('\n')}
 `
+}
+
+function refused(): string[] {
+  const byReason = Map.groupBy(REFUSED, ({ reason }) => reason)
+  return [...byReason].map(([reason, words]) => {
+    const phrases = words.map(({ words: phrase }) => `\`${phrase.join(' ')}\``)
+    return `| ${phrases.join(', ')} | ${reason} |`
+  })
 }
 
 function row(noun: Noun): string {

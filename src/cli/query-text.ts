@@ -57,13 +57,13 @@ export function topText(answer: TopAnswer, order: Order, from: number, to: numbe
 }
 
 /** The rows themselves, one a line. */
-export function flowsText(answer: FlowsAnswer, from: number, to: number): string {
+export function flowsText(answer: FlowsAnswer, from: number, to: number, order?: string): string {
   const body = answer.rows.map((row) =>
     row.map((cell, i) => (answer.columns[i]?.format === 'time' ? clockText(Number(cell)) : shown(cell))),
   )
   const left = answer.columns.findIndex((column) => column.format === 'bytes' || column.format === 'packets')
   const more = answer.more ? 'There are more: ask for them by -n.\n' : ''
-  return `${answer.rows.length} flows, newest first, ${range(from, to)}; bytes and packets as observed\n${aligned(
+  return `${answer.rows.length} flows, ${order === undefined ? 'newest first' : `by ${order}`}, ${range(from, to)}; bytes and packets as observed\n${aligned(
     answer.columns.map((c) => c.name),
     body,
     left < 0 ? answer.columns.length : left,
@@ -85,12 +85,14 @@ function footer(answer: {
   return `${scaled(answer.rowsRead)} rows of ${answer.source} read in ${Math.round(answer.tookMs)} ms; ${sampling}\n`
 }
 
-function shown(value: KeyValue): string {
+/** A value for a terminal. */
+export function shown(value: KeyValue): string {
   // Control characters of a name could rewrite the terminal.
   return value === '' || value === null ? '–' : String(value).replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, '?')
 }
 
-function clockText(millis: number): string {
+/** UTC, to the millisecond. */
+export function clockText(millis: number): string {
   return millis === 0 ? '–' : new Date(millis).toISOString().replace('T', ' ').slice(0, -1)
 }
 

@@ -1,3 +1,4 @@
+import type { Question } from '../api/contract/query.ts'
 import { UserError } from '../base/errors.ts'
 
 // nfdump's names for what to count by, and this project's columns behind them.
@@ -34,7 +35,6 @@ export const STATS: Readonly<Record<string, string>> = {
   srcmask: 'src_mask',
   dstmask: 'dst_mask',
   srctos: 'tos',
-  dsttos: 'tos',
   tos: 'tos',
   flags: 'tcp_flags',
   router: 'exporter',
@@ -45,12 +45,24 @@ export const STATS: Readonly<Record<string, string>> = {
   odid: 'observation',
   mpls1: 'mpls_label',
   minttl: 'ttl',
-  maxttl: 'ttl',
+  inmac: 'mac',
+  outmac: 'mac',
+  nexthop: 'next_hop',
+  vswitch: 'exporter',
   srcvm: 'src_vm',
   dstvm: 'dst_vm',
   srchost: 'src_host',
   dsthost: 'dst_host',
 }
+
+/** Words of nfdump of which no column tells. */
+const NOT_RECORDED = new Set(
+  (
+    'dsttos maxttl nextas prevas nhbip bgpnext opid srcgeo dstgeo geo nbar ja3 ja4 ja4s cl sl al ivrf evrf event xevent nat ' +
+    'natsrcip natdstip natip natsrcport natdstport natport xsrcip xdstip xsrcport xdstport iacl eacl tunproto ' +
+    'mpls2 mpls3 mpls4 mpls5 mpls6 mpls7 mpls8 mpls9 mpls10'
+  ).split(' '),
+)
 
 /** What `-a` and `-s record` count by. */
 export const FIVE_TUPLE: readonly string[] = ['proto', 'src_addr', 'src_port', 'dst_addr', 'dst_port']
@@ -60,13 +72,51 @@ export type Order = 'flows' | 'packets' | 'bytes'
 const ORDERS: Readonly<Record<string, Order>> = {
   flows: 'flows',
   packets: 'packets',
+  ipackets: 'packets',
   ipkg: 'packets',
   bytes: 'bytes',
+  ibytes: 'bytes',
   ibyte: 'bytes',
+}
+
+/** nfdump's words for the order of a list, and the server's. */
+export const LIST_ORDERS: Readonly<Record<string, NonNullable<Question['order']>>> = {
+  tstart: 'start',
+  tend: 'end',
+  duration: 'duration',
+  packets: 'packets',
+  ipackets: 'packets',
+  bytes: 'bytes',
+  ibytes: 'bytes',
+  pps: 'pps',
+  ipps: 'pps',
+  bps: 'bps',
+  ibps: 'bps',
+  bpp: 'bpp',
+  ibpp: 'bpp',
+}
+
+/** @throws UserError */
+export function readListOrder(word: string): NonNullable<Question['order']> {
+  const order = LIST_ORDERS[word.toLowerCase()]
+  if (order) return order
+  throw new UserError(`“${word}” is not an order of a list`, {
+    hint: `it is one of ${Object.keys(LIST_ORDERS).join(', ')}; without -O the newest come first`,
+  })
 }
 
 /** One word of nfdump, or the name of a dimension, which the server knows better. */
 export function dimensionOf(word: string): string {
+  if (NOT_RECORDED.has(word.toLowerCase())) throw new UserError(`“${word}” is not recorded, so nothing counts by it`)
+  const net = /^(src|dst)ip([46]?)\/(\d+)$/i.exec(word)
+  if (net) {
+    const [, side, family, bits] = net as unknown as [string, string, string, string]
+    if (bits !== (family === '6' ? '48' : '24'))
+      throw new UserError(`networks are /24 of IPv4 and /48 of IPv6, not /${bits}`, {
+        hint: `for example -A ${side}ip4/24`,
+      })
+    return `${side.toLowerCase()}_net`
+  }
   return STATS[word.toLowerCase()] ?? word
 }
 
@@ -91,7 +141,7 @@ export function readOrder(word: string): Order {
 
 /** `srcip,dstport`. */
 export function readKeys(text: string): string[] {
-  return text.split(',').map((word) => dimensionOf(word.trim().replace(/\/\d+$/, '')))
+  return text.split(',').map((word) => dimensionOf(word.trim()))
 }
 
 const UNITS: Readonly<Record<string, number>> = {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
+import { writeFile } from 'node:fs/promises'
 import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -12,7 +13,7 @@ import type { EmbeddedStore } from '../store/embedded.ts'
 import { parseFilter } from '../query/filter/parse.ts'
 import { withCaret } from './query.ts'
 import { scaled } from './query-text.ts'
-import { readSpan, readStat } from './query-words.ts'
+import { readKeys, readSpan, readStat } from './query-words.ts'
 
 const T = Date.now() - 600_000
 const bin = fileURLToPath(new URL('../../bin/vnetscope', import.meta.url))
@@ -108,6 +109,50 @@ test('answers come as JSON, CSV and Parquet', async () => {
   assert.match((await query('--url', url, '-a', '-o', 'parquet')).stdout, /^PAR1/)
 })
 
+test('lists come in nfdump’s formats, with its tags or with any column', async () => {
+  const [titles, flow, ...rest] = (await query('--url', url, '-o', 'long', 'proto tcp')).stdout.split('\n')
+  assert.match(
+    titles as string,
+    /^First seen +Duration Proto +Src IP Addr:Port -> Dst IP Addr:Port Flags +Tos Packets Bytes Flows$/,
+  )
+  assert.match(flow as string, /^20\S+ \S+ +0\.000 tcp +10\.0\.0\.1:50000 -> 10\.0\.0\.2:443 +\.{8} +0 +1 +1500 +1$/)
+  assert.deepEqual(rest, [''])
+  assert.match(
+    (await query('--url', url, '-o', 'extended', 'proto tcp')).stdout,
+    /Packets Bytes pps bps {2}Bpp Flows\n/,
+  )
+  const format = await query('--url', url, '-o', 'fmt:%pr %sap|%svm %sampling_rate, %byt', '-O', 'bytes')
+  assert.deepEqual(format.stdout.split('\n').slice(1), [
+    'tcp     10.0.0.1:50000|web?[31m           400,  1500',
+    'udp        10.0.0.2:53|–                    1,   100',
+    '',
+  ])
+  assert.match((await query('-o', 'fmt:%sap %svmm')).stderr, /%svmm is not a tag.*\n {2}did you mean %svm/)
+  assert.match((await query('-o', 'fmt:only text')).stderr, /needs tags/)
+  assert.match((await query('-o', 'long', '-s', 'ip')).stderr, /-o long is for lists of flows/)
+})
+
+test('lists come in the order asked for, as many as asked for, one object a line where asked for', async () => {
+  const listed = async (...words: string[]): Promise<number[]> =>
+    (await query('--url', url, '-o', 'ndjson', ...words)).stdout
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => (JSON.parse(line) as { bytes: number }).bytes)
+  assert.deepEqual(await listed(), [100, 1500])
+  assert.deepEqual(await listed('-O', 'tstart'), [1500, 100])
+  assert.deepEqual(await listed('-O', 'bytes', '-c', '1'), [1500])
+  assert.deepEqual(await listed('-O', 'bpp'), [1500, 100])
+  assert.match((await query('-O', 'colour')).stderr, /not an order of a list\n {2}it is one of tstart/)
+})
+
+test('a filter is read from a file, and what is given beside it must hold too', async () => {
+  const file = `${place.dir}/web.filter`
+  await writeFile(file, '# the web\nport 443 or port 53 # and names')
+  assert.match((await query('--url', url, '-f', file, '-s', 'proto/bytes')).stdout, /^Top 2 of 2/)
+  assert.match((await query('--url', url, '-f', file, '-s', 'proto/bytes', 'proto udp')).stdout, /^Top 1 of 1/)
+  assert.match((await query('-f', `${place.dir}/none`)).stderr, /can't be read/)
+})
+
 test('a mistake in the filter is shown with a caret; wrong usage is status 2, all else 1', async () => {
   const filter = await query('src prt 80')
   assert.deepEqual(
@@ -140,6 +185,9 @@ test('words, spans and figures are read and written as nfdump does', () => {
   assert.deepEqual(readStat('srcip'), { by: ['src_addr'], order: 'flows' })
   assert.deepEqual(readStat('record/bytes').by, ['proto', 'src_addr', 'src_port', 'dst_addr', 'dst_port'])
   assert.throws(() => readStat('srcip/pps'), /not an order/)
+  assert.deepEqual(readKeys('srcip4/24, dstip6/48,proto,srcvm'), ['src_net', 'dst_net', 'proto', 'src_vm'])
+  assert.throws(() => readKeys('srcip4/16'), /\/24 of IPv4/)
+  assert.throws(() => readStat('srcgeo'), /not recorded/)
   assert.deepEqual([readSpan('90s'), readSpan('1.5h'), readSpan('2w')], [90_000, 5_400_000, 1_209_600_000])
   assert.throws(() => readSpan('soon'), /span/)
   assert.deepEqual([0, 7, 999, 999.7, 1234, 99_949, 1_234_567, 5e18].map(scaled), [

@@ -1,16 +1,18 @@
 import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { InvalidArgumentError, Option, type Command } from 'commander'
 import type { FlowsAnswer, Problem, Question, TopAnswer } from '../api/contract/query.ts'
 import { parquet } from '../api/parquet.ts'
-import { csv, flowsTable, rowsTable } from '../api/table.ts'
+import { csv, flowsTable, rowsTable, type Table } from '../api/table.ts'
 import { systemClock } from '../base/clock.ts'
 import { OperatorError, UserError } from '../base/errors.ts'
 import { parseFilter } from '../query/filter/parse.ts'
 import type { FilterProblem } from '../query/filter/problem.ts'
 import { moment } from '../query/question.ts'
+import { formatted, readFormat } from './query-format.ts'
 import { flowsText, topText } from './query-text.ts'
-import { FIVE_TUPLE, readKeys, readOrder, readSpan, readStat, type Order } from './query-words.ts'
+import { FIVE_TUPLE, readKeys, readListOrder, readOrder, readSpan, readStat, type Order } from './query-words.ts'
 
 interface Flags {
   s?: string
@@ -18,10 +20,12 @@ interface Flags {
   A?: string
   O?: string
   n?: number
+  c?: number
+  f?: string
   last: string
   from?: string
   to?: string
-  o: 'line' | 'json' | 'csv' | 'parquet'
+  o: string
   url: string
   data?: string
 }
@@ -33,6 +37,7 @@ interface Source {
   close(): Promise<void>
 }
 
+const FORMATS = ['line', 'json', 'ndjson', 'csv', 'parquet']
 const MOST_ROWS = 10_000
 const STAT_ROWS = 10
 const LIST_ROWS = 100
@@ -64,21 +69,38 @@ export function addQuery(program: Command): void {
       'count by this: srcip, dstip, ip, port, vlan, vm, … or any column; order flows (default), packets or bytes; :p splits by protocol',
     )
     .option('-a', 'count by protocol, addresses and ports')
-    .option('-A <keys>', 'count by these, parted by commas')
-    .option('-O <order>', 'order of -a and -A: flows, packets or bytes (default: bytes)')
+    .option('-A <keys>', 'count by these, parted by commas: srcip,dstport, srcip4/24, srcvlan, srcvm, … or any column')
+    .option(
+      '-O <order>',
+      'order of -a and -A: flows, packets or bytes (default: bytes); of a list: tstart, tend, duration, packets, bytes, pps, bps or bpp (default: newest first)',
+    )
     .addOption(
       new Option(
         '-n <rows>',
         `rows at most; 0 for ${MOST_ROWS} (default: ${STAT_ROWS} groups, ${LIST_ROWS} flows)`,
       ).argParser(readCount),
     )
+    .addOption(new Option('-c <flows>', 'the same as -n, as nfdump has it for lists').argParser(readCount))
+    .option('-f <file>', 'read the filter from this file; one given beside it must hold too')
     .option('--last <span>', 'until now: 90s, 15m, 1h, 7d', '1h')
     .option('--from <time>', 'ISO 8601 (UTC unless it says otherwise) or milliseconds, instead of --last')
     .option('--to <time>', 'default: now')
-    .addOption(new Option('-o <format>', 'how to print it').choices(['line', 'json', 'csv', 'parquet']).default('line'))
+    .addOption(
+      new Option(
+        '-o <format>',
+        `how to print it: ${FORMATS.join(', ')}; for lists also long, extended, or tags such as “fmt:%ts %td %pr %sap -> %dap %byt %svm”`,
+      )
+        .argParser(readOutput)
+        .default('line'),
+    )
     .option('--url <url>', 'the server to ask', 'http://127.0.0.1:8080')
     .option('--data <dir>', 'open this data directory instead; no server may have it open')
     .action(query)
+}
+
+function readOutput(text: string): string {
+  if (FORMATS.includes(text) || text === 'long' || text === 'extended' || text.startsWith('fmt:')) return text
+  throw new InvalidArgumentError(`expected ${FORMATS.join(', ')}, long, extended or fmt:…`)
 }
 
 function readCount(text: string): number {
@@ -88,7 +110,7 @@ function readCount(text: string): number {
 }
 
 async function query(words: readonly string[], flags: Flags): Promise<void> {
-  const filter = words.join(' ')
+  const filter = flags.f === undefined ? words.join(' ') : await filterIn(flags.f, words.join(' '))
   const result = parseFilter(filter)
   if (!result.ok)
     throw new UserError(
@@ -96,11 +118,18 @@ async function query(words: readonly string[], flags: Flags): Promise<void> {
       result.problem.hint === undefined ? {} : { hint: result.problem.hint },
     )
   const counting = countingOf(flags)
+  const format = readFormat(flags.o)
+  if (counting && format)
+    throw new UserError(`-o ${flags.o} is for lists of flows`, {
+      hint: `what is counted comes as ${FORMATS.join(', ')}`,
+    })
+  const order = counting || flags.O === undefined ? {} : { order: readListOrder(flags.O) }
   const to = flags.to === undefined ? Date.now() : moment(flags.to, 'to')
   const from = flags.from === undefined ? to - readSpan(flags.last) : moment(flags.from, 'from')
   if (flags.o === 'parquet' && process.stdout.isTTY)
     throw new UserError('Parquet is not for a terminal', { hint: 'send it to a file: … -o parquet > flows.parquet' })
-  const limit = flags.n === 0 ? MOST_ROWS : (flags.n ?? (counting ? STAT_ROWS : LIST_ROWS))
+  const count = flags.n ?? flags.c ?? (counting ? STAT_ROWS : LIST_ROWS)
+  const limit = count === 0 ? MOST_ROWS : count
   const question: Question = { from, to, filter, limit }
   const source = flags.data === undefined ? serverAt(flags.url) : await filesIn(flags.data)
   try {
@@ -113,13 +142,16 @@ async function query(words: readonly string[], flags: Flags): Promise<void> {
         () => rowsTable(answer.columns, answer.rows),
       )
     } else {
-      const answer = await source.flows(flags.o === 'line' ? { ...question, by: LINE_COLUMNS } : question)
-      print(
-        flags.o,
-        answer,
-        () => flowsText(answer, from, to),
-        () => flowsTable(answer),
-      )
+      const by = format?.columns ?? (flags.o === 'line' ? LINE_COLUMNS : undefined)
+      const answer = await source.flows({ ...question, ...order, ...(by ? { by: [...by] } : {}) })
+      if (format) process.stdout.write(formatted(format, answer))
+      else
+        print(
+          flags.o,
+          answer,
+          () => flowsText(answer, from, to, flags.O),
+          () => flowsTable(answer),
+        )
     }
   } finally {
     await source.close()
@@ -129,16 +161,32 @@ async function query(words: readonly string[], flags: Flags): Promise<void> {
 /** What to count by, or nothing: then the flows are listed. */
 function countingOf(flags: Flags): { by: string[]; order: Order } | undefined {
   if (flags.s !== undefined) return readStat(flags.s)
-  const order = readOrder(flags.O ?? 'bytes')
-  if (flags.A !== undefined) return { by: readKeys(flags.A), order }
-  return flags.a ? { by: [...FIVE_TUPLE], order } : undefined
+  if (flags.A === undefined && !flags.a) return undefined
+  return { by: flags.A === undefined ? [...FIVE_TUPLE] : readKeys(flags.A), order: readOrder(flags.O ?? 'bytes') }
 }
 
-function print(format: Flags['o'], answer: unknown, text: () => string, table: () => Parameters<typeof csv>[0]): void {
+/** The text of a file, and what was given beside it. */
+async function filterIn(file: string, beside: string): Promise<string> {
+  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
+    throw new UserError(`the filter in ${file} can't be read`, { cause })
+  })
+  if (beside === 'any' || text.trim() === '') return text.trim() === '' ? beside : text
+  return `(${text}\n) and (${beside})`
+}
+
+function print(format: string, answer: TopAnswer | FlowsAnswer, text: () => string, table: () => Table): void {
   if (format === 'line') process.stdout.write(text())
   else if (format === 'json') process.stdout.write(`${JSON.stringify(answer)}\n`)
+  else if (format === 'ndjson') process.stdout.write(lines(table()))
   else if (format === 'csv') process.stdout.write(csv(table()))
   else process.stdout.write(parquet(table()))
+}
+
+/** One object a line. */
+function lines({ columns, rows }: Table): string {
+  return rows
+    .map((row) => `${JSON.stringify(Object.fromEntries(columns.map(({ name }, i) => [name, row[i]])))}\n`)
+    .join('')
 }
 
 /** The message with the line in question and a caret under its wrong character. */

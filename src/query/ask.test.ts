@@ -279,6 +279,25 @@ test('flows come newest first, as observed, also those counted elsewhere', async
   )
 })
 
+test('flows come in another order where one is asked for', async () => {
+  const listed = async (order: 'start' | 'end' | 'bytes' | 'packets' | 'duration' | 'bpp'): Promise<number[]> => {
+    const answer = await ask.flows({ ...range, by: ['time_start', 'bytes'], order })
+    return answer.rows.map(([start, bytes]) => Number(order === 'bytes' ? bytes : start))
+  }
+  const starts = await listed('start')
+  assert.deepEqual(
+    starts,
+    starts.toSorted((a, b) => a - b),
+  )
+  const sizes = await listed('bytes')
+  assert.ok(new Set(sizes).size > 2)
+  assert.deepEqual(
+    sizes,
+    sizes.toSorted((a, b) => b - a),
+  )
+  assert.equal((await listed('duration')).length, sizes.length)
+})
+
 test('values for completion are those seen, the frequent first', async () => {
   const recent = createAsk({}, { store, clock: { now: () => T + 3_600_000 } })
   assert.deepEqual((await recent.values('src_vm', '', 2))[0], 'a')

@@ -101,7 +101,7 @@ export function createAsk(config: AskConfig, deps: AskDeps): Ask {
     // A list shows rows as they were recorded, so also those that another observation point counts.
     flows: (asked, options = {}) =>
       asking({ ...asked, by: [], uncounted: true }, options, (prepared, run) =>
-        flows(prepared, asked.by ?? [], limit('flows', asked), run),
+        flows(prepared, asked.by ?? [], limit('flows', asked), run, asked.order),
       ),
     values: async (column, prefix, most, options = {}) => {
       dimensionNamed(column)

@@ -3,10 +3,11 @@ import { UserError } from '../base/errors.ts'
 import type { Cell } from '../store/store.ts'
 import { DECODERS, type KeyValue } from './dimensions.ts'
 import { nearest } from './filter/problem.ts'
-import { where, type Prepared } from './question.ts'
+import { expressionOf } from './filter/sql.ts'
+import { where, type FlowOrder, type Prepared } from './question.ts'
 import type { Run } from './run.ts'
 
-// The rows themselves, newest first, as they were observed.
+// The rows themselves as they were observed, newest first unless another order is asked for.
 
 export interface FlowsAnswer {
   columns: { name: string; label: string; format: string }[]
@@ -45,6 +46,16 @@ const USUAL = [
   'locality',
   'counted',
 ]
+const ORDERS: Readonly<Record<Exclude<FlowOrder, 'received'>, string>> = {
+  start: 'time_start',
+  end: 'time_end',
+  duration: `${expressionOf('duration')} DESC`,
+  bytes: 'bytes DESC',
+  packets: 'packets DESC',
+  pps: `${expressionOf('pps')} DESC`,
+  bps: `${expressionOf('bps')} DESC`,
+  bpp: `${expressionOf('bpp')} DESC`,
+}
 const FIRST_WINDOW = 5 * 60_000
 
 /** @param names columns, of all that a row has; the usual ones if empty */
@@ -53,6 +64,7 @@ export async function flows(
   names: readonly string[],
   limit: number,
   run: Run,
+  order: FlowOrder = 'received',
 ): Promise<FlowsAnswer> {
   const columns = (names.length > 0 ? names : USUAL).map((name) => {
     const column = columnNamed(name)
@@ -68,15 +80,24 @@ export async function flows(
   })
   const select = columns.map((c) => (c.format === 'time' ? `toUnixTimestamp64Milli(${c.name})` : c.name)).join(', ')
   const found: (readonly Cell[])[] = []
-  // The newest rows lie at the end: look there first, then ever further back.
-  let to = prepared.to
-  for (let span = FIRST_WINDOW; to > prepared.from && found.length <= limit; span *= 8) {
-    const from = Math.max(prepared.from, to - span)
+  if (order !== 'received') {
+    const by = ORDERS[order]
     const answer = await run.query(
-      `SELECT sampling_rate, ${select} FROM flows WHERE ${where(prepared, from, to)} ORDER BY time_received DESC LIMIT ${limit + 1 - found.length}`,
+      `SELECT sampling_rate, ${select} FROM flows WHERE ${where(prepared)} ORDER BY ${by}, time_received DESC LIMIT ${limit + 1}`,
     )
     found.push(...answer.rows)
-    to = from
+  } else await newest(found)
+  /** The newest rows lie at the end: look there first, then ever further back. */
+  async function newest(rows: (readonly Cell[])[]): Promise<void> {
+    let to = prepared.to
+    for (let span = FIRST_WINDOW; to > prepared.from && rows.length <= limit; span *= 8) {
+      const from = Math.max(prepared.from, to - span)
+      const answer = await run.query(
+        `SELECT sampling_rate, ${select} FROM flows WHERE ${where(prepared, from, to)} ORDER BY time_received DESC LIMIT ${limit + 1 - rows.length}`,
+      )
+      rows.push(...answer.rows)
+      to = from
+    }
   }
   const shown = found.slice(0, limit)
   const rows = shown.map((cells) => columns.map((column, i) => DECODERS[column.format](cells[i + 1] as Cell)))

@@ -17,6 +17,10 @@ export const Question = z.object({
     .optional()
     .describe('dimensions, at most 8 (see GET /api/v1/columns); for flows the columns to list'),
   metric: Metric.optional().describe('what the order is by; bytes unless given'),
+  order: z
+    .enum(['received', 'start', 'end', 'duration', 'bytes', 'packets', 'pps', 'bps', 'bpp'])
+    .optional()
+    .describe('of a list of flows: the newest received first unless given; start and end ascend, the others descend'),
   limit: z.number().int().min(1).max(10_000).optional(),
   step: z.number().min(1).optional().describe('seconds in a time bucket; chosen for about 120 points unless given'),
   timeoutMs: z.number().int().min(100).max(600_000).optional(),
@@ -79,7 +83,7 @@ export type SeriesAnswer = z.infer<typeof SeriesAnswer>
 
 export const FlowsAnswer = z.object({
   columns: z.array(z.object({ name: z.string(), label: z.string(), format: z.string() })),
-  rows: z.array(z.array(KeyValue)).describe('newest first; addresses and MACs as text, bytes and packets as observed'),
+  rows: z.array(z.array(KeyValue)).describe('newest first unless another order is asked for; addresses and MACs as text, bytes and packets as observed'),
   more: z.boolean(),
   ...Provenance,
 })

@@ -101,7 +101,8 @@ function compareColumns(column: string, test: Test, value: Extract<Value, { type
   })
 }
 
-function expressionOf(column: string): string {
+/** A column, or what is worked out from some. */
+export function expressionOf(column: string): string {
   return COMPUTED[column] ?? (columnNamed(column)?.format === 'time' ? `toUnixTimestamp64Milli(${column})` : column)
 }
 
