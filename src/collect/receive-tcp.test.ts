@@ -174,7 +174,7 @@ describe('IPFIX over TCP', () => {
     const socket = await connected(t, portOf(pipeline, 'tcp'))
     socket.write(ipfix({}, TEMPLATE))
     const records = Array.from({ length: 1000 }, (_, i) => basic('192.0.2.1', i))
-    const sent = 200
+    const sent = 80
     for (let n = 0; n < sent; n++) socket.write(ipfix({ sequence: n * 1000 }, data(...records)))
     await until('every batch is full', () => pipeline.status().queue.batchesFree === 0)
     release()
@@ -207,6 +207,37 @@ describe('IPFIX over TCP', () => {
     await until('both are gone', () => made === 0)
     await connected(t, port)
     await until('there is room again', () => made === 1)
+  })
+
+  test('makes room for new connections at the cost of those that say nothing', async (t) => {
+    const refused: string[] = []
+    const ingest = {} as Ingest
+    const messages: number[] = []
+    const tcp = await openTcp(
+      [{ host: '127.0.0.1', port: 0 }],
+      {
+        connected: () => ingest,
+        disconnected: () => undefined,
+        message: ({ length }) => messages.push(length),
+        refused: (_from, code) => refused.push(code),
+        ready: () => true,
+      },
+      systemClock,
+      { maxConnections: 2, givesWayMs: 0 },
+    )
+    t.after(() => tcp.close())
+    const port = tcp.listeners[0]?.port as number
+    const speaking = await connected(t, port)
+    const silent = await connected(t, port)
+    speaking.write(ipfix({}))
+    await until('it is heard', () => messages.length === 1)
+    silent.write(Uint8Array.of(0, 10, 0))
+    const third = await connected(t, port)
+    await once(silent, 'close')
+    third.write(ipfix({}))
+    speaking.write(ipfix({}))
+    await until('both are heard', () => messages.length === 3)
+    assert.equal(refused[0], 'connection_limit')
   })
 
   test('does not take a port that is taken', async (t) => {

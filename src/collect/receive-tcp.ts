@@ -15,6 +15,8 @@ const MAX_CONNECTIONS = 256
 const MAX_OF_ADDRESS = 64
 /** Silent so long, a connection is given up: its exporter can make a new one. */
 const IDLE_MS = 1_800_000
+/** One from which no whole message has come for so long gives way when there are too many. */
+const GIVES_WAY_MS = 60_000
 const KEEP_ALIVE_MS = 60_000
 const HANDSHAKE_MS = 10_000
 
@@ -34,6 +36,7 @@ export interface TcpLimits {
   readonly maxConnections?: number
   readonly maxOfAddress?: number
   readonly idleMs?: number
+  readonly givesWayMs?: number
 }
 
 export interface TcpSockets {
@@ -53,10 +56,16 @@ export async function openTcp(
   clock: Clock,
   limits: TcpLimits = {},
 ): Promise<TcpSockets> {
-  const { maxConnections = MAX_CONNECTIONS, maxOfAddress = MAX_OF_ADDRESS, idleMs = IDLE_MS } = limits
+  const {
+    maxConnections = MAX_CONNECTIONS,
+    maxOfAddress = MAX_OF_ADDRESS,
+    idleMs = IDLE_MS,
+    givesWayMs = GIVES_WAY_MS,
+  } = limits
   const servers: Server[] = []
   const listeners: Listener[] = []
-  const open = new Set<Socket>()
+  /** When each was last heard, the one heard longest ago first. */
+  const open = new Map<Socket, number>()
   const ofAddress = new Map<string, number>()
   const paused = new Set<Socket>()
   const datagram = datagramOver(new ArrayBuffer(0))
@@ -81,16 +90,25 @@ export async function openTcp(
     socket.destroy()
   }
 
+  /** Ends the connection heard longest ago, if that is long enough. */
+  function makeRoom(): boolean {
+    const [oldest] = open
+    if (oldest === undefined || performance.now() - oldest[1] < givesWayMs) return false
+    open.delete(oldest[0])
+    refuse(oldest[0], 'connection_limit')
+    return true
+  }
+
   function serve(socket: Socket, listener: Listener): void {
     const { remoteAddress: address, remotePort: port } = socket
     // Errors of a connection end it: 'close' follows.
     socket.on('error', () => undefined)
     if (address === undefined) return void socket.destroy()
     const same = ofAddress.get(address) ?? 0
-    if (open.size >= maxConnections || same >= maxOfAddress) return refuse(socket, 'connection_limit')
+    if (same >= maxOfAddress || (open.size >= maxConnections && !makeRoom())) return refuse(socket, 'connection_limit')
     const ingest = hooks.connected()
     const framer = new MessageFramer()
-    open.add(socket)
+    open.set(socket, performance.now())
     ofAddress.set(address, same + 1)
     socket.setKeepAlive(true, KEEP_ALIVE_MS)
     socket.setTimeout(idleMs, () => socket.destroy())
@@ -106,7 +124,12 @@ export async function openTcp(
     }
     socket.on('data', (piece: Buffer) => {
       if (!sourceIs(address, port)) return
+      const before = listener.datagrams
       if (!framer.push(piece, take)) return refuse(socket, 'bad_stream')
+      if (listener.datagrams !== before) {
+        open.delete(socket)
+        open.set(socket, performance.now())
+      }
       if (!hooks.ready()) {
         socket.pause()
         paused.add(socket)
@@ -125,7 +148,7 @@ export async function openTcp(
 
   function close(): void {
     for (const server of servers) server.close()
-    for (const socket of open) socket.destroy()
+    for (const socket of open.keys()) socket.destroy()
   }
 
   try {
