@@ -6,14 +6,18 @@ import { configurationPage } from './reference/configuration.ts'
 import { commandsPage } from './reference/commands.ts'
 import { apiPage } from './reference/api.ts'
 import { columnsPage } from './reference/columns.ts'
+import { elementsPage } from './reference/elements.ts'
 import { filterPage } from './reference/filter.ts'
+import { sflowPage } from './reference/sflow.ts'
 
 const PAGES: Readonly<Record<string, () => string | Promise<string>>> = {
   'configuration.md': configurationPage,
   'api.md': apiPage,
   'columns.md': columnsPage,
   'commands.md': commandsPage,
+  'elements.md': elementsPage,
   'filter.md': filterPage,
+  'sflow.md': sflowPage,
 }
 
 const folder = join(import.meta.dirname, '..', 'docs', 'reference')

@@ -394,3 +394,21 @@ function bindTime(
   }
   return 'none'
 }
+
+/** An element and what it fills: a column, or a note that is worked out further (`into`). */
+export interface BoundElement {
+  readonly enterprise: number
+  readonly element: number
+  readonly into: Rule['into']
+  readonly column: string
+}
+
+/** Every element that says something about a row, for the reference page. */
+export function boundElements(): BoundElement[] {
+  const times = (column: string, sources: readonly TimeSource[]): BoundElement[] =>
+    sources.map(([element]) => ({ enterprise: 0, element, into: 'row', column }))
+  const rules = [...RULES, ...PLAIN, ...TENANT, ...NOTES, QINQ].flatMap(({ column, into, from }) =>
+    from.map(([element, , enterprise = 0]): BoundElement => ({ enterprise, element, into, column })),
+  )
+  return [...rules, ...times('time_start', START_TIMES), ...times('time_end', END_TIMES)]
+}

@@ -8,8 +8,9 @@ import { createUdpExtractor } from '../../src/capture/udp-payloads.ts'
 import { flowProtocol } from '../../src/cli/flow-protocol.ts'
 import { simulateMinutes } from '../../src/simulate/simulator.ts'
 import { ELEMENT_TABLES } from '../../src/wire/ipfix/elements.ts'
-import { COUNTER_STRUCTURES, FLOW_STRUCTURES, type Field } from '../../src/wire/sflow/structures.ts'
+import { COUNTER_STRUCTURES, FLOW_STRUCTURES } from '../../src/wire/sflow/structures.ts'
 import * as message from '../fixtures/netflow-messages.ts'
+import { structureRecord } from '../fixtures/sflow-structures.ts'
 import {
   counterSample,
   flowSample,
@@ -287,51 +288,11 @@ function special(): Uint8Array[] {
   ]
 }
 
-/** A value of each field of a structure. */
-function bodyOf(fields: readonly Field[]): Uint8Array {
-  return joined(...fields.map(valueOf))
-}
-
-function valueOf(field: Field): Uint8Array {
-  switch (field.type) {
-    case 'u32':
-    case 'f32':
-      return xdr(7)
-    case 'u64':
-      return xdr(7n)
-    case 'u8':
-      return hex('07')
-    case 'mac':
-      return hex('0200000000010000')
-    case 'address':
-      return xdr(1, 0x0a000001)
-    case 'ip4':
-      return xdr(0x0a000002)
-    case 'ip6':
-      return hex('20010db8000000000000000000000001')
-    case 'string':
-    case 'opaque':
-      return xdr('name-1')
-    case 'uuid':
-      return hex('00112233445566778899aabbccddeeff')
-    case 'numbers':
-      return xdr(2, 1, 2)
-    case 'words':
-      return xdr(1, 2, 3)
-    case 'rest':
-      return hex('01020304')
-    case 'list':
-      return joined(xdr(2), bodyOf(field.of ?? []), bodyOf(field.of ?? []))
-  }
-}
-
 /** Datagrams with every structure of sFlow in every kind of sample that can hold it. */
 function everyStructure(): Uint8Array[] {
   const header = sampledHeader(TCP_FRAME)
-  const flows = [...FLOW_STRUCTURES.values()].map(({ tag, fields }) =>
-    tlv(tag, tag === 1 ? header.subarray(8) : bodyOf(fields)),
-  )
-  const counters = [...COUNTER_STRUCTURES.values()].map(({ tag, fields }) => tlv(tag, bodyOf(fields)))
+  const flows = [...FLOW_STRUCTURES.values()].map(({ tag, fields }) => structureRecord(tag, fields, 'flow'))
+  const counters = [...COUNTER_STRUCTURES.values()].map(({ tag, fields }) => structureRecord(tag, fields, 'counter'))
   const datagrams: Uint8Array[] = []
   for (let k = 0; k < flows.length; k += 3) {
     const records = flows.slice(k, k + 3)
