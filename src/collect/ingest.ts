@@ -95,7 +95,14 @@ export interface Ingest {
   /** Most recently heard first, at most `limit`. */
   streams(limit: number): StreamStatus[]
   /** How many streams are kept, and how many were evicted because there were too many. */
-  counts(): { streams: number; evicted: number; templates: number; pending: number }
+  counts(): {
+    streams: number
+    evicted: number
+    templates: number
+    pending: number
+    /** Changes with each template that is announced anew or forgotten: there is something new to save. */
+    revision: number
+  }
   /** What must outlive a restart (templates, sampling), as JSON. */
   save(): unknown
   /** Takes back what `save` gave; what it can't use it leaves out and counts, never throws. */

@@ -87,14 +87,15 @@ export class ConnectionIngests implements Ingest {
     return [...merged.values()].sort((a, b) => b.lastHeard - a.lastHeard).slice(0, limit)
   }
 
-  counts(): { streams: number; evicted: number; templates: number; pending: number } {
-    const sum = { streams: 0, evicted: this.#evicted, templates: 0, pending: 0 }
+  counts(): ReturnType<Ingest['counts']> {
+    const sum = { streams: 0, evicted: this.#evicted, templates: 0, pending: 0, revision: 0 }
     for (const ingest of this.#open) {
       const one = ingest.counts()
       sum.streams += one.streams
       sum.evicted += one.evicted
       sum.templates += one.templates
       sum.pending += one.pending
+      sum.revision += one.revision
     }
     return sum
   }

@@ -161,6 +161,31 @@ describe('templates', () => {
     )
   })
 
+  test('a template announced anew is something new to save, the same one again is not', () => {
+    const ingest = create()
+    const sink = testSink()
+    const revisions = [
+      [
+        [8, 4],
+        [12, 4],
+      ],
+      [
+        [8, 4],
+        [12, 4],
+      ],
+      [
+        [12, 4],
+        [8, 4],
+      ],
+    ].map((fields) => {
+      ingest.datagram(datagram(ipfix({}, set(2, template(256, fields as FieldSpec[])))), sink)
+      return ingest.counts().revision
+    })
+    assert.ok(revisions[0] === revisions[1], 'the same template again')
+    assert.ok((revisions[2] as number) > (revisions[1] as number), 'another layout under the same id')
+    assert.equal(ingest.counts().templates, 1)
+  })
+
   test('withdrawals take away one template or all of a kind (RFC 7011 section 8.1)', () => {
     const announce = ipfix(
       {},

@@ -32,6 +32,8 @@ export class Templates {
   #emptiedOf: Template['kind'] = 'data'
   #emptiedSize = 0
   count = 0
+  /** Changes with each template that is announced anew or forgotten. */
+  revision = 0
 
   constructor(limits: Limits, streams: StreamTable, observer: NetflowObserver | undefined) {
     this.#limits = limits
@@ -111,6 +113,7 @@ export class Templates {
   /** A template is no longer known: gives back what it took, and the layout's share if nobody else has it. */
   readonly dropped = (known: Known): void => {
     this.count--
+    this.revision++
     this.#bytes -= KNOWN_COST
     known.layout.users--
     if (known.layout.users === 0) this.#unshare(known.layout)
@@ -157,6 +160,7 @@ export class Templates {
     this.#emptied = undefined
     transport.templates.set(id, { layout, template, announcedAt, usedAt })
     this.count++
+    this.revision++
     this.#bytes += KNOWN_COST
     if (layout.users === 0) this.#bytes += layoutCost(template)
     layout.users++

@@ -291,11 +291,12 @@ class NetflowIngest implements Ingest {
     return list
   }
 
-  counts(): { streams: number; evicted: number; templates: number; pending: number } {
+  counts(): ReturnType<Ingest['counts']> {
     return {
       streams: this.#streams.size,
       evicted: this.#streams.evicted,
       templates: this.#templates.count,
+      revision: this.#templates.revision,
       pending: this.#waiting.count,
     }
   }

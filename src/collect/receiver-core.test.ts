@@ -27,7 +27,7 @@ function core(decode: (sink: IngestSink) => number, streams: () => StreamStatus[
     datagram: (_datagram, sink) => decode(sink),
     tick: () => {},
     streams,
-    counts: () => ({ streams: 0, evicted: 0, templates: state.templates, pending: 0 }),
+    counts: () => ({ streams: 0, evicted: 0, templates: state.templates, pending: 0, revision: state.templates }),
     save: () => ({ templates: state.templates }),
     restore: () => ({ restored: 0, refused: 0 }),
   }

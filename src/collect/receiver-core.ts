@@ -28,6 +28,8 @@ const STREAMS_MOST = 10_000
 const REFUSED_SHOWN = 100
 /** Nobody sends so many in one message. */
 const ROWS_OF_A_MESSAGE = 8_192
+/** What may have changed without being counted is saved this often. */
+const SAVE_ALL_MS = 60_000
 const SHRINK_MS = 30_000
 /** What is due within a second and is further away than this was set before the clock was. */
 const CLOCK_SET_BACK_MS = 2_000
@@ -196,10 +198,10 @@ export function createReceiverCore(config: ReceiverConfig, deps: ReceiverCoreDep
   /** Gives out what is to be kept, unless nothing is new or it would take longer than it may. */
   function postState(now: number, mayTakeMs: number): void {
     saveAt = now + config.saveMs
-    // Templates are sent again and again, so counting them tells well enough whether there is something new.
-    const { streams, templates } = netflow.counts()
+    const { streams, templates, revision } = netflow.counts()
     const kept = streams + templates + sflow.counts().streams
-    const mark = `${streams}/${templates}/${kept}`
+    // Sampling rates change without a new template: once a minute is soon enough for them.
+    const mark = `${revision}/${kept}/${kept > 0 ? Math.floor(now / SAVE_ALL_MS) : 0}`
     if (mark === savedMark || kept * msPerSaved > mayTakeMs) return
     savedMark = mark
     const started = performance.now()

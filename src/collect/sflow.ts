@@ -133,7 +133,7 @@ export function createSflowIngest(options: SflowIngestOptions, _deps: { clock: C
     },
     tick() {},
     streams: (limit) => streams.list(limit).map((stream) => stream.status()),
-    counts: () => ({ streams: streams.size, evicted: streams.evicted, templates: 0, pending: 0 }),
+    counts: () => ({ streams: streams.size, evicted: streams.evicted, templates: 0, pending: 0, revision: 0 }),
     save: () => ({}),
     restore: () => ({ restored: 0, refused: 0 }),
   }
