@@ -164,7 +164,7 @@ describe('templates', () => {
   test('a template announced anew is something new to save, the same one again is not', () => {
     const ingest = create()
     const sink = testSink()
-    const revisions = [
+    const layouts: FieldSpec[][] = [
       [
         [8, 4],
         [12, 4],
@@ -177,8 +177,9 @@ describe('templates', () => {
         [12, 4],
         [8, 4],
       ],
-    ].map((fields) => {
-      ingest.datagram(datagram(ipfix({}, set(2, template(256, fields as FieldSpec[])))), sink)
+    ]
+    const revisions = layouts.map((fields) => {
+      ingest.datagram(datagram(ipfix({}, set(2, template(256, fields)))), sink)
       return ingest.counts().revision
     })
     assert.ok(revisions[0] === revisions[1], 'the same template again')
