@@ -47,20 +47,23 @@ function runModule(name: string, text: string, ...args: string[]): string {
 
 let packed: string[] = []
 
-before(() => {
+before(async () => {
   runIn(root, 'npm', 'pack', '--loglevel=error', '--pack-destination', temporary)
   const tarball = join(temporary, readdirSync(temporary).find((name) => name.endsWith('.tgz')) as string)
   packed = run('tar', ['-tzf', tarball])
     .trim()
     .split('\n')
     .map((name) => name.replace(/^package\//, ''))
-  const install = ['install', '--no-audit', '--no-fund', '--prefer-offline', '--loglevel=error', tarball]
-  for (const where of [folder, lean]) {
-    mkdirSync(where)
-    writeFileSync(join(where, 'package.json'), '{ "private": true, "type": "module" }')
-    runIn(where, 'npm', ...install, ...(where === lean ? ['--omit=optional', '--ignore-scripts'] : []))
-  }
+  await Promise.all([install(folder, tarball), install(lean, tarball, '--omit=optional', '--ignore-scripts')])
 })
+
+async function install(where: string, tarball: string, ...flags: string[]): Promise<void> {
+  mkdirSync(where)
+  writeFileSync(join(where, 'package.json'), '{ "private": true, "type": "module" }')
+  const args = ['install', '--no-audit', '--no-fund', '--prefer-offline', '--loglevel=error', tarball, ...flags]
+  await using npm = start('env', ['-C', where, 'npm', ...args], { env: shell() })
+  assert.equal(await npm.ended, 0, npm.output())
+}
 
 describe('the packed file', () => {
   test('holds JavaScript with types, the console and the command, and nothing of the workshop', () => {
@@ -72,10 +75,14 @@ describe('the packed file', () => {
     }
   })
 
-  test('has entries that need no other package, and a filter that needs no Node', () => {
+  test('has entries that need no other package; packets and filters need no Node', () => {
     for (const entry of ENTRIES) {
       const { outside } = reachableFiles(join(installed, 'dist', 'exports', `${entry}.js`))
       assert.deepEqual(outside, [], entry)
+    }
+    for (const entry of ['packet', 'filter']) {
+      for (const file of reachableFiles(join(installed, 'dist', 'exports', `${entry}.js`)).files)
+        assert.doesNotMatch(readFileSync(file, 'utf8'), /^[^/*]*\b(?:Buffer\.|process\.|require\()/m, file)
     }
   })
 
@@ -166,6 +173,12 @@ console.log('done')
 `,
     )
     assert.equal(printed, 'done\n')
+  })
+
+  test('can be required by CommonJS', () => {
+    const program = `console.log(${ENTRIES.map((entry) => `typeof require('vnetscope/${entry}')`).join(', ')})`
+    const printed = runIn(lean, 'node', '--no-warnings', '--input-type=commonjs', '-e', program)
+    assert.equal(printed, 'object object object object object\n')
   })
 
   test('have types that say what is there, without the types of Node', () => {
