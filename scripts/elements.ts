@@ -1,9 +1,10 @@
 // Makes src/wire/ipfix/elements.ts from registries of information elements in the XML form of libfds (one file an enterprise).
-// Run: node scripts/elements.ts <folder with iana.xml, netflow.xml, …>
+// Run: node scripts/elements.ts <folder with iana.xml, netflow.xml, …>; without a folder what the file has is kept, and elements-own.tsv added.
 
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { XMLParser } from 'fast-xml-parser'
+import { ELEMENT_TABLES } from '../src/wire/ipfix/elements.ts'
 
 interface Element {
   readonly id: number
@@ -12,10 +13,6 @@ interface Element {
 }
 
 const folder = process.argv[2]
-if (folder === undefined) {
-  process.stderr.write('usage: node scripts/elements.ts FOLDER\n')
-  process.exit(2)
-}
 
 /** The number under which libfds keeps what only NetFlow v9 numbers; here it stands beside IANA's, under 0. */
 const NETFLOW9 = 4_294_967_294
@@ -30,11 +27,11 @@ function add(enterprise: number, element: Element): void {
 }
 
 const parser = new XMLParser({ isArray: (name) => name === 'element' })
-const files = readdirSync(folder)
+const files = (folder === undefined ? [] : readdirSync(folder))
   .filter((file) => file.endsWith('.xml'))
   .toSorted((a, b) => Number(b === 'iana.xml') - Number(a === 'iana.xml') || a.localeCompare(b))
 for (const file of files) {
-  const { scope, element } = parser.parse(readFileSync(join(folder, file), 'utf8'))['ipfix-elements'] as {
+  const { scope, element } = parser.parse(readFileSync(join(folder as string, file), 'utf8'))['ipfix-elements'] as {
     scope: { pen: number }
     element: { id: number; name: string; dataType: string }[]
   }
@@ -44,6 +41,14 @@ for (const file of files) {
       name: name.trim(),
       type: dataType.trim().replace('ipv6address', 'ipv6Address'),
     })
+  }
+}
+if (folder === undefined) {
+  for (const [enterprise, lines] of ELEMENT_TABLES) {
+    for (const line of lines.trim().split('\n')) {
+      const [id, name, type] = line.split(' ') as [string, string, string]
+      add(enterprise, { id: Number(id), name, type })
+    }
   }
 }
 for (const line of readFileSync(join(import.meta.dirname, 'elements-own.tsv'), 'utf8').split('\n')) {
