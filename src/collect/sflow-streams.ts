@@ -171,6 +171,8 @@ interface Heard {
 
 export class SflowStreams {
   evicted = 0
+  /** When the datagram at hand was received; a field, because a large number as an argument would be allocated for each call. */
+  now = 0
   private readonly limit: number
   private readonly protectedLimit: number
   private readonly provenDatagrams: number
@@ -202,7 +204,7 @@ export class SflowStreams {
   }
 
   /** The stream of this agent and sub-agent, made if there is none, now the most recently heard. */
-  heard(word0: number, word1: number, word2: number, word3: number, subAgent: number, now: number): SflowStream {
+  heard(word0: number, word1: number, word2: number, word3: number, subAgent: number): SflowStream {
     const hash = this.hash(word0, word1, word2, word3, subAgent)
     let stream = this.table[hash & this.mask]
     while (stream !== undefined) {
@@ -213,13 +215,13 @@ export class SflowStreams {
         stream.word1 === word1 &&
         stream.word0 === word0
       ) {
-        stream.lastHeard = now
-        this.touch(stream, now)
+        stream.lastHeard = this.now
+        this.touch(stream)
         return stream
       }
       stream = stream.chained
     }
-    return this.add(new SflowStream(hash, word0, word1, word2, word3, subAgent, now))
+    return this.add(new SflowStream(hash, word0, word1, word2, word3, subAgent, this.now))
   }
 
   /** Most recently heard first. */
@@ -241,7 +243,7 @@ export class SflowStreams {
     return (h ^ (h >>> 16)) & 0x3fffffff
   }
 
-  private touch(stream: SflowStream, now: number): void {
+  private touch(stream: SflowStream): void {
     if (stream.isProtected) {
       if (this.proven.newest !== stream) {
         unlink(this.proven, stream)
@@ -249,6 +251,7 @@ export class SflowStreams {
       }
       return
     }
+    const now = this.now
     if (stream.datagrams >= this.provenDatagrams && now - stream.firstHeard >= this.provenMillis) {
       unlink(this.newcomers, stream)
       stream.isProtected = true

@@ -44,10 +44,11 @@ export function createSflowIngest(options: SflowIngestOptions, _deps: { clock: C
   }
 
   function streamOf(datagram: Datagram): SflowStream {
-    const { view, receivedAt } = datagram
+    const { view } = datagram
+    streams.now = datagram.receivedAt
     const at = reader.agentAt
     if (reader.agentType === 1 && view.getUint32(at) !== 0) {
-      return streams.heard(0, 0, MAPPED, view.getUint32(at, true), reader.subAgent, receivedAt)
+      return streams.heard(0, 0, MAPPED, view.getUint32(at, true), reader.subAgent)
     }
     if (reader.agentType === 2) {
       const word0 = view.getUint32(at, true)
@@ -55,17 +56,10 @@ export function createSflowIngest(options: SflowIngestOptions, _deps: { clock: C
       const word2 = view.getUint32(at + 8, true)
       const word3 = view.getUint32(at + 12, true)
       if (word0 !== 0 || word1 !== 0 || word2 !== 0 || word3 !== 0) {
-        return streams.heard(word0, word1, word2, word3, reader.subAgent, receivedAt)
+        return streams.heard(word0, word1, word2, word3, reader.subAgent)
       }
     }
-    return streams.heard(
-      datagram.source0,
-      datagram.source1,
-      datagram.source2,
-      datagram.source3,
-      reader.subAgent,
-      receivedAt,
-    )
+    return streams.heard(datagram.source0, datagram.source1, datagram.source2, datagram.source3, reader.subAgent)
   }
 
   function flowRow(datagram: Datagram, sink: IngestSink, stream: SflowStream): number {
