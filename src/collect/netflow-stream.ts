@@ -141,10 +141,11 @@ export class Stream {
   }
 
   /** The transport of a port; a port never heard continues a transport whose sequence it goes on from, or is a new one. */
-  transport(port: number, sequence: number, now: number, dropped: (known: Known) => void): Transport {
+  transport(port: number, sequence: number, dropped: (known: Known) => void): Transport {
     const first = this.transports[0]
     const found = first !== undefined && first.port === port ? first : this.#transportOf(port, sequence, dropped)
-    found.lastHeard = now
+    // Not an argument: as one, so large a number would be allocated for each datagram
+    found.lastHeard = this.lastHeard
     found.lastDatagram = this.datagrams
     return found
   }

@@ -131,7 +131,7 @@ class NetflowIngest implements Ingest {
     const sequence = view.getUint32(offset + 16)
     // Engine type and id tell the line cards of one router apart, each with a sequence of its own.
     const stream = this.#stream(protocol, protocol === 'netflow5' ? view.getUint16(offset + 20) : 0, d)
-    const transport = stream.transport(d.sourcePort, sequence, d.receivedAt, this.#templates.dropped)
+    const transport = stream.transport(d.sourcePort, sequence, this.#templates.dropped)
     const fit = Math.floor((d.length - NETFLOW5_HEADER) / known.template.minLength)
     if (claimed === 0) stream.problem(sink, 'empty', 2)
     if (claimed > fit) stream.problem(sink, 'truncated', d.length)
@@ -165,7 +165,7 @@ class NetflowIngest implements Ingest {
     const known = this.#known1
     const claimed = view.getUint16(offset + 2)
     const stream = this.#stream('netflow1', 0, d)
-    const transport = stream.transport(d.sourcePort, 0, d.receivedAt, this.#templates.dropped)
+    const transport = stream.transport(d.sourcePort, 0, this.#templates.dropped)
     const count = Math.min(claimed, Math.floor((d.length - NETFLOW1_HEADER) / known.template.minLength))
     if (claimed === 0) stream.problem(sink, 'empty', 2)
     if (count < claimed) stream.problem(sink, 'truncated', d.length)
@@ -188,7 +188,7 @@ class NetflowIngest implements Ingest {
     const uptime = view.getUint32(offset + 4)
     const sequence = view.getUint32(offset + 12)
     const stream = this.#stream('netflow9', view.getUint32(offset + 16), d)
-    const transport = stream.transport(d.sourcePort, sequence, d.receivedAt, this.#templates.dropped)
+    const transport = stream.transport(d.sourcePort, sequence, this.#templates.dropped)
     const context = this.#begin(stream, transport, d, sink)
     context.exportedAt = view.getUint32(offset + 8) * 1000
     context.uptime = uptime
@@ -206,7 +206,7 @@ class NetflowIngest implements Ingest {
     const length = view.getUint16(offset + 2)
     const sequence = view.getUint32(offset + 8)
     const stream = this.#stream('ipfix', view.getUint32(offset + 12), d)
-    const transport = stream.transport(d.sourcePort, sequence, d.receivedAt, this.#templates.dropped)
+    const transport = stream.transport(d.sourcePort, sequence, this.#templates.dropped)
     if (length < d.length) stream.problem(sink, 'bad_length', 2)
     else if (length > d.length) stream.problem(sink, 'truncated', d.length)
     const context = this.#begin(stream, transport, d, sink)
