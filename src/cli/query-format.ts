@@ -57,7 +57,11 @@ function endpoint(title: string, side: 'src' | 'dst'): Tag {
 const FLAGS: Tag = {
   title: 'Flags',
   columns: ['tcp_flags'],
-  text: (of) => 'CEUAPRSF'.split('').map((letter) => (String(of('tcp_flags')).includes(letter) ? letter : '.')).join(''),
+  text: (of) =>
+    'CEUAPRSF'
+      .split('')
+      .map((letter) => (String(of('tcp_flags')).includes(letter) ? letter : '.'))
+      .join(''),
 }
 
 /** A figure a second; 0 where a flow has no duration. */

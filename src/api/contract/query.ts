@@ -83,7 +83,11 @@ export type SeriesAnswer = z.infer<typeof SeriesAnswer>
 
 export const FlowsAnswer = z.object({
   columns: z.array(z.object({ name: z.string(), label: z.string(), format: z.string() })),
-  rows: z.array(z.array(KeyValue)).describe('newest first unless another order is asked for; addresses and MACs as text, bytes and packets as observed'),
+  rows: z
+    .array(z.array(KeyValue))
+    .describe(
+      'newest first unless another order is asked for; addresses and MACs as text, bytes and packets as observed',
+    ),
   more: z.boolean(),
   ...Provenance,
 })

@@ -35,6 +35,14 @@ test('behind a noun its comparators and its fixed values are offered', () => {
   assert.deepEqual(labels('locality vm_'), ['vm_physical', 'vm_external'])
 })
 
+test('behind a comparator the sides of another column are offered, and behind these its words', () => {
+  assert.deepEqual(labels('src port = '), ['src', 'dst'])
+  assert.deepEqual(labels('src ip = dst '), ['ip', 'net', 'tun ip', 'inner ip'])
+  assert.ok(labels('in if != out ').includes('if'))
+  assert.deepEqual(labels('port '), ['in', '=', '!=', '<', '>', '<=', '>='])
+  assert.ok(labels('fwdstat d').includes('drop'))
+})
+
 test('names are asked for by their dimension and side', () => {
   assert.deepEqual(completeFilter('src vm we', 9).values, { column: 'src_vm', noun: 'vm', prefix: 'we' })
   assert.deepEqual(completeFilter('vm "big o', 9).values, { column: 'vm', noun: 'vm', prefix: 'big o' })

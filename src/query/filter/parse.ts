@@ -276,14 +276,24 @@ class Parser {
     if (!COMPARABLE.has(noun.kind)) return undefined
     const side = this.sideAt(0)
     const ahead = side === undefined ? 0 : 1
+    // Of columns without a side there are so many that to offer them would hide the values.
+    if (side === undefined)
+      for (const text of SIDES) if (noun.columns[text as Side]) this.wants.push({ type: 'word', text })
+    const wants: Want[] = []
     for (const { words, noun: other } of PHRASES) {
       if (!likes(noun, other) || (side !== undefined && !other.columns[side])) continue
       const phrase = words.join(' ')
       const spoken = side !== undefined || noun.kind !== 'name' || phrase.includes('_')
-      if (spoken) this.wants.push({ type: 'noun', noun: other, phrase, ...(side ? { side } : {}) })
+      if (side !== undefined) wants.push({ type: 'noun', noun: other, phrase, side })
       if (!spoken || !words.every((word, i) => this.isWord(word, i + ahead))) continue
       for (let i = 0; i < words.length + ahead; i++) this.take()
       return { type: 'column', noun: other.name, ...(side ? { side } : {}) }
+    }
+    // The filter may end behind the side, of which this is the only use.
+    if (side !== undefined && this.token(1).kind === 'end' && noun.kind !== 'name') {
+      this.take()
+      this.wants.push(...wants)
+      this.failEnd(['a word to compare with'])
     }
     return undefined
   }

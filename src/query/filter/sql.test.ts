@@ -5,7 +5,8 @@ import { createPlace, startStore, type Place } from '../../store/store.fixture.t
 import type { EmbeddedStore } from '../../store/embedded.ts'
 import { insertRows, type FlowRow } from '../query.fixture.ts'
 import { FilterError } from './problem.ts'
-import { parsedFilter } from './parse.ts'
+import { NOUNS, type NounKind } from './nouns.ts'
+import { parsedFilter, parseFilter } from './parse.ts'
 import { filterSql, Params } from './sql.ts'
 
 // Each row has a number of its own in `observation`; a filter is right if it finds the numbers that it should.
@@ -214,6 +215,8 @@ test('each noun finds the rows that it names', async () => {
     ['src or dst ip 10.0.0.1', [1, 2]],
     ['in or out if 4', [1, 2]],
     ['ingress if 4', [2]],
+    ['exporter = next ip', []],
+    ['exporter != src ip', [1, 2, 3, 4, 5, 6]],
     ['src ip = dst ip', [5, 6]],
     ['src ip != dst ip', [1, 2, 3, 4]],
     ['src port < dst port', [2, 6]],
@@ -256,6 +259,53 @@ test('each noun finds the rows that it names', async () => {
     ['proto tcp and (src vm web-1 or dst vm web-1) and not src port 443', [1]],
   ]
   for (const [text, wanted] of cases) assert.deepEqual(await found(text), wanted, text)
+})
+
+test('the store takes every word with every comparator, and beside every word like it', async () => {
+  const values: Readonly<Record<NounKind, readonly string[]>> = {
+    ip: ['10.0.0.1', '2001:db8::/32', '10.0.0.1-10.0.0.9'],
+    number: ['0', '7', '3-9'],
+    proto: ['tcp', '3-9'],
+    mac: ['02:00:5e:10:00:01', '02:00:5e:00:00:00/24'],
+    name: ['web', 'w*'],
+    enum: ['unknown', 'none', 'ingress'],
+    flags: ['SA', '2'],
+    ethertype: ['arp', '0x86dd'],
+    duration: ['5s', '1s-2s'],
+    time: [String(T), '2026-01-01'],
+    boolean: ['yes', 'no'],
+    service: ['443/tcp', 'icmp'],
+    bare: [],
+  }
+  const NUMBERS = new Set<NounKind>(['number', 'duration'])
+  let taken = 0
+  for (const [i, noun] of NOUNS.entries()) {
+    const sides = ['', ...Object.keys(noun.columns).filter((side) => side !== 'any')]
+    const tests = sides.flatMap((side) =>
+      ['', '=', '!=', '<', '>', '<=', '>='].flatMap((op) =>
+        values[noun.kind].map((value) => `${side} ${noun.name} ${op} ${value}`),
+      ),
+    )
+    // Of numbers, which are many, a few each.
+    const like = NOUNS.filter((other, j) =>
+      NUMBERS.has(noun.kind) ? NUMBERS.has(other.kind) && (i + j) % 9 === 0 : other.kind === noun.kind,
+    )
+    for (const other of like)
+      tests.push(`${noun.name} = ${other.name}`, `${noun.name} < ${other.name}`, `${noun.name} != src ${other.name}`)
+    tests.push(...values[noun.kind].map((value) => `${noun.name} in [${value}]`))
+    const params = new Params()
+    const conditions = tests.flatMap((text) => {
+      const result = parseFilter(text)
+      return result.ok ? [filterSql(result.ast, params, { exporterAddresses: () => ['10.0.0.1'] })] : []
+    })
+    if (noun.kind === 'bare') conditions.push(filterSql(parsedFilter(noun.name), params))
+    assert.ok(conditions.length > 0, noun.name)
+    taken += conditions.length
+    const list = conditions.map((condition) => `countIf(${condition})`).join(', ')
+    const answer = await store.query(`SELECT ${list} FROM flows`, { params: params.values })
+    assert.equal((answer.rows[0] as readonly unknown[]).length, conditions.length)
+  }
+  assert.ok(taken > 1000, String(taken))
 })
 
 test('an exporter of an unknown name is pointed at', () => {

@@ -78,7 +78,8 @@ function testSql(test: Test, params: Params, options: FilterSqlOptions): string 
 
 function comparison(noun: Noun, test: Test, params: Params, options: FilterSqlOptions): string {
   if (test.op === '!=') return `NOT (${comparison(noun, { ...test, op: '=' }, params, options)})`
-  const named = noun.name === 'exporter' ? { ...test, ...resolved(test, options) } : test
+  const named =
+    noun.name === 'exporter' && test.values[0]?.type !== 'column' ? { ...test, ...resolved(test, options) } : test
   return anyOf(noun, named, params)
 }
 
