@@ -71,6 +71,8 @@ function fillFromAny(reader: SflowReader, batch: FlowBatch, row: number, dissect
   let mplsAt = 0
   let mplsEnd = 0
   let vlanStackAt = 0
+  let vlanInAt = 0
+  let vlanOutAt = 0
   let tunnelAt = 0
   let tunnelVersion = 0
   let vni = -1
@@ -125,6 +127,12 @@ function fillFromAny(reader: SflowReader, batch: FlowBatch, row: number, dissect
       case 1012:
         if (length >= 8) vlanStackAt = at
         break
+      case 1034:
+        if (length >= 8) vlanInAt = at
+        break
+      case 1035:
+        if (length >= 8) vlanOutAt = at
+        break
       case 1023:
       case 1024:
         if (length >= 32) {
@@ -156,6 +164,11 @@ function fillFromAny(reader: SflowReader, batch: FlowBatch, row: number, dissect
     if (ipAt !== 0) ipRecord(view, ipAt, ipVersion, batch, row)
   }
   if (switchAt !== 0) switchRecord(view, switchAt, batch, row)
+  if (vlanInAt !== 0) vlanIn(view, vlanInAt, batch, row, reader.sampleEnd)
+  if (vlanOutAt !== 0) {
+    const inner = innermost(view, vlanOutAt, reader.sampleEnd)
+    if (inner > 0) batch.vlan_out[row] = inner
+  }
   if (vlanStackAt !== 0) vlanStack(view, vlanStackAt, batch, row)
   if (routerAt !== 0) routerRecord(view, routerAt, routerEnd, batch, row)
   if (gatewayAt !== 0) gatewayRecord(view, gatewayAt, gatewayEnd, batch, row)
@@ -296,6 +309,20 @@ function switchRecord(view: DataView, at: number, batch: FlowBatch, row: number)
   if (source > 0 && source < 4095 && (service === 0 || source !== service)) batch.vlan_in[row] = source
   if (destination > 0 && destination < 4095)
     batch.vlan_out[row] = service !== 0 && destination === service ? inner : destination
+}
+
+// extended_vlanin, extended_vlanout: stack<> of (TPID << 16 | TCI), outermost first: the tags with which the packet came in and leaves
+function vlanIn(view: DataView, at: number, batch: FlowBatch, row: number, end: number): void {
+  const inner = innermost(view, at, end)
+  if (inner === 0) return
+  batch.vlan_in[row] = inner
+  batch.s_vlan[row] = view.getUint32(at) > 1 ? view.getUint32(at + 4) & 0xfff : 0
+}
+
+/** The VLAN of the last tag of a stack; 0 if there is none. */
+function innermost(view: DataView, at: number, end: number): number {
+  const tags = view.getUint32(at)
+  return tags === 0 || tags > (end - at - 4) >>> 2 ? 0 : view.getUint32(at + 4 * tags) & 0xfff
 }
 
 // extended_vlantunnel: stack<> of (TPID << 16 | TCI), outermost first: tags taken off before sampling

@@ -221,6 +221,20 @@ describe('sFlow flow samples', () => {
     })
   })
 
+  it('take the tags in and out from their stacks', () => {
+    const header = sampledHeader(TCP_FRAME)
+    const tags = tlv(1034, xdr(2, 0x88a8000a, 0x81000014))
+    holds(onlyRow(sflowDatagram([flowSample([header, tags, tlv(1035, xdr(1, 0x8100001e))])])), {
+      s_vlan: 10,
+      vlan_in: 20,
+      vlan_out: 30,
+    })
+    holds(onlyRow(sflowDatagram([flowSample([header, tlv(1034, xdr(0xffffffff, 1)), tlv(1035, xdr(0, 0))])])), {
+      vlan_in: 100,
+      vlan_out: 0,
+    })
+  })
+
   it('of an application make no row', () => {
     const sink = decode(
       sflowDatagram([

@@ -49,6 +49,31 @@ const FRAMES: Readonly<Record<string, string>> = {
   sixInFour: `${ETHERNET} 0800 ${IP4('29')} ${IP6('06')} ${TCP}`,
   teredo: `${ETHERNET} 0800 ${IP4('11')} ${UDP('0dd8')} 0000 0001 02030405 ${IP6('06')} ${TCP}`,
   gtp: `${ETHERNET} 0800 ${IP4('11')} ${UDP('0868')} 34ff 0040 00000001 0000 00 85 01100900 ${IP4('06')} ${TCP}`,
+  pseudowireBare: `${ETHERNET} 8847 00064 1 40 ${INNER}`,
+  ipip6: `${ETHERNET} 86dd ${IP6('29')} ${IP6('06')} ${TCP}`,
+  greChecksum: `${ETHERNET} 0800 ${IP4('2f')} 8000 0800 abcd0000 ${IP4('06')} ${TCP}`,
+  pptp: `${ETHERNET} 0800 ${IP4('2f')} 3081 880b 00400001 00000001 00000000 ff03 0021 ${IP4('06')} ${TCP}`,
+  wccp: `${ETHERNET} 0800 ${IP4('2f')} 0000 883e 00000000 ${IP4('06')} ${TCP}`,
+  vxlanGpeNsh: `${ETHERNET} 0800 ${IP4('11')} ${UDP('12b6')} 0c000004 00138800 0fc2 0201 00000001 ${IP4('06')} ${TCP}`,
+  vxlanGpeEthernet: `${ETHERNET} 0800 ${IP4('11')} ${UDP('12b6')} 0c000003 00138800 ${INNER}`,
+  nsh: `${ETHERNET} 894f 0fc2 0203 00000001 ${INNER}`,
+  geneveIp: `${ETHERNET} 0800 ${IP4('11')} ${UDP('17c1')} 0000 0800 00138800 ${IP4('06')} ${TCP}`,
+  teredoAuthenticated: `${ETHERNET} 0800 ${IP4('11')} ${UDP('0dd8')} 0001 00 00 0102030405060708 00 0000 0001 02030405 ${IP6('06')} ${TCP}`,
+  gtpPlain: `${ETHERNET} 0800 ${IP4('11')} ${UDP('0868')} 30ff 0040 00000001 ${IP4('06')} ${TCP}`,
+  erspan3Ip: `${ETHERNET} 0800 ${IP4('2f')} 1000 22eb 00000001 2065 0002 00000000 0000 0800 ${IP4('06')} ${TCP}`,
+  mplsInUdp: `${ETHERNET} 0800 ${IP4('11')} ${UDP('19eb')} 00064 1 40 ${IP4('06')} ${TCP}`,
+  greInUdp: `${ETHERNET} 0800 ${IP4('11')} ${UDP('1292')} 0000 0800 ${IP4('06')} ${TCP}`,
+  lisp: `${ETHERNET} 0800 ${IP4('11')} ${UDP('10f5')} 8000000000000001 ${IP4('06')} ${TCP}`,
+  mplsInIp: `${ETHERNET} 0800 ${IP4('89')} 00064 1 40 ${IP4('06')} ${TCP}`,
+  etherIp: `${ETHERNET} 0800 ${IP4('61')} 3000 ${INNER}`,
+  ethernetInIpv6: `${ETHERNET} 86dd ${IP6('8f')} ${INNER}`,
+  snapTagged: `${ETHERNET} 8100 0064 0030 aaaa03 000000 0800 ${IP4('06', '0028')} ${TCP}`,
+  pppoe6: `${ETHERNET} 8864 1100 0001 0042 0057 ${IP6('06')} ${TCP}`,
+  spanningTree: `${ETHERNET} 0026 424203 0000 00 00 00 8000525400000001 00000000`,
+  metadata: `${ETHERNET} 8909 0101 0001 0064 0800 ${IP4('06')} ${TCP}`,
+  dccp: `${ETHERNET} 0800 ${IP4('21')} 9c40 01bb 00000000`,
+  udpLite: `${ETHERNET} 0800 ${IP4('88')} 9c40 01bb 0008 0000`,
+  rarp: `${ETHERNET} 8035 0001 0800 06 04 0003 525400000001 0a010203 525400000001 0a040506`,
   macsec: `${ETHERNET} 88e5 2000 00000001 0000000000000001 0800 ${IP4('06')} ${TCP}`,
   vnTag: `${ETHERNET} 8926 00000001 8100 0064 0800 ${IP4('06')} ${TCP}`,
   authenticated: `${ETHERNET} 0800 ${IP4('33')} 0604 0000 00000001 00000001 000000000000000000000000 ${TCP}`,
@@ -111,6 +136,16 @@ describe('dissect', () => {
     assert.equal(row(bytesOf('mpls')).mpls_label[0], 100)
   })
 
+  it('reads through tags before SNAP, IPv6 in PPPoE and Cisco MetaData', () => {
+    for (const name of ['snapTagged', 'pppoe6', 'metadata']) assert.equal(row(bytesOf(name)).dst_port[0], 443, name)
+    assert.equal(row(bytesOf('snapTagged')).vlan_in[0], 100)
+  })
+
+  it('leaves LLC without SNAP at its addresses', () => {
+    const out = row(bytesOf('spanningTree'))
+    assert.deepEqual([mac(out.src_mac), out.ethertype[0], out.seen], ['52:54:00:00:00:01', 0, SEEN.link])
+  })
+
   it('gives no ports to later fragments', () => {
     for (const name of ['laterFragment', 'ipv6LaterFragment']) {
       const out = row(bytesOf(name))
@@ -131,6 +166,8 @@ describe('dissect', () => {
     assert.deepEqual([row(bytesOf('icmp')).icmp_type[0], row(bytesOf('icmp')).icmp_code[0]], [3, 10])
     assert.equal(row(bytesOf('icmp6')).icmp_type[0], 135)
     assert.equal(row(bytesOf('sctp')).dst_port[0], 3000)
+    for (const name of ['dccp', 'udpLite']) assert.equal(row(bytesOf(name)).dst_port[0], 443, name)
+    assert.equal(address(row(bytesOf('rarp')).dst_addr), '10.4.5.6')
     const arp = row(bytesOf('arp'))
     assert.deepEqual([address(arp.src_addr), address(arp.dst_addr), arp.proto[0]], ['10.1.2.3', '10.4.5.6', 0])
   })
@@ -152,6 +189,24 @@ describe('dissect', () => {
     ['teredo', TUNNEL.teredo, 0, '10.1.2.3', '2001:db8::1'],
     ['gtp', TUNNEL.gtp, 0, '10.1.2.3', '10.1.2.3'],
     ['pseudowire', TUNNEL.other, 0, '::', '10.1.2.3'],
+    ['pseudowireBare', TUNNEL.other, 0, '::', '10.1.2.3'],
+    ['ipip6', TUNNEL.ipip, 0, '2001:db8::1', '2001:db8::1'],
+    ['greChecksum', TUNNEL.gre, 0, '10.1.2.3', '10.1.2.3'],
+    ['pptp', TUNNEL.gre, 0, '10.1.2.3', '10.1.2.3'],
+    ['wccp', TUNNEL.gre, 0, '10.1.2.3', '10.1.2.3'],
+    ['vxlanGpeEthernet', TUNNEL.vxlan, 5000, '10.1.2.3', '10.1.2.3'],
+    ['vxlanGpeNsh', TUNNEL.other, 5000, '10.1.2.3', '10.1.2.3'],
+    ['nsh', TUNNEL.other, 0, '::', '10.1.2.3'],
+    ['geneveIp', TUNNEL.geneve, 5000, '10.1.2.3', '10.1.2.3'],
+    ['teredoAuthenticated', TUNNEL.teredo, 0, '10.1.2.3', '2001:db8::1'],
+    ['gtpPlain', TUNNEL.gtp, 0, '10.1.2.3', '10.1.2.3'],
+    ['erspan3Ip', TUNNEL.erspan, 0, '10.1.2.3', '10.1.2.3'],
+    ['mplsInUdp', TUNNEL.other, 0, '10.1.2.3', '10.1.2.3'],
+    ['greInUdp', TUNNEL.gre, 0, '10.1.2.3', '10.1.2.3'],
+    ['lisp', TUNNEL.other, 0, '10.1.2.3', '10.1.2.3'],
+    ['mplsInIp', TUNNEL.other, 0, '10.1.2.3', '10.1.2.3'],
+    ['etherIp', TUNNEL.other, 0, '10.1.2.3', '10.1.2.3'],
+    ['ethernetInIpv6', TUNNEL.other, 0, '2001:db8::1', '10.1.2.3'],
   ] as const) {
     it(`describes the packet inside a tunnel, with the tunnel around it: ${name}`, () => {
       const out = row(bytesOf(name))
