@@ -103,7 +103,9 @@ describe('the entries', () => {
 import { strict as assert } from 'node:assert'
 import { createSflowReader, FLOW_STRUCTURES, HEADER_PROTOCOL, SflowEncoder, SOURCE_CLASS } from 'vnetscope/sflow'
 import { createNetflowReader, Netflow5Encoder, Netflow9Encoder } from 'vnetscope/netflow'
-import { createNetflowReader as createIpfixReader, elementName, elementOf, IpfixEncoder, parseElements } from 'vnetscope/ipfix'
+import {
+  createNetflowReader as createIpfixReader, elementName, elementOf, IpfixEncoder, MessageFramer, parseElements, readIpfixFile,
+} from 'vnetscope/ipfix'
 import { packetAsJson, parseIp } from 'vnetscope/packet'
 import { formatFilter, parseFilter } from 'vnetscope/filter'
 
@@ -157,13 +159,28 @@ const own = parseElements('64512 1 tenantName string')
 const ipfix = createIpfixReader({ elements: own.elements })
 const named = { id: 300, fields: [{ enterprise: 64512, element: 1, length: 4 }] }
 const records = []
-const ten = new IpfixEncoder({ observationDomain: 1 }, (message) => records.push(...ipfix.read(message, '192.0.2.9')))
+const messages = []
+const ten = new IpfixEncoder({ observationDomain: 1 }, (message) => {
+  messages.push(message.slice())
+  records.push(...ipfix.read(message, '192.0.2.9'))
+})
 ten.template(named)
 ten.beginRecord(named)
 ten.octets(Buffer.from('blue'))
 ten.endRecord()
 ten.flush()
 assert.deepEqual(records.find(({ kind }) => kind === 'flow').fields, { tenantName: 'blue' })
+const filed = []
+async function* file() {
+  yield* messages
+  yield* messages
+}
+for await (const { bytes } of readIpfixFile(file(), assert.fail)) filed.push(bytes.length)
+assert.deepEqual(filed, [messages[0].length, messages[0].length])
+const framed = []
+const framer = new MessageFramer()
+for (const byte of messages[0]) assert.ok(framer.push(Uint8Array.of(byte), (_view, _offset, length) => framed.push(length)))
+assert.deepEqual(framed, [messages[0].length])
 assert.deepEqual(ipfix.read(Uint8Array.of(0, 10, 0), '192.0.2.9').map(({ kind }) => kind), ['problem'])
 
 const filter = parseFilter('vlan 120 and (dst port 443)')

@@ -3,6 +3,7 @@
  *
  * - `createNetflowReader()`: messages → plain objects that JSON.stringify takes; it takes NetFlow too, and keeps templates.
  * - `createNetflowIngest()` with `createColumnDecoder()`: messages → typed-array columns, without an object a flow.
+ * - `readIpfixFile()`: an IPFIX file (RFC 5655) → its messages. `MessageFramer`: the pieces of a TCP stream → its messages.
  * - `IpfixEncoder`: templates and records → messages.
  *
  * Nothing here throws on what it reads from the network: what is wrong comes back as a problem, with the offset in bytes. What is
@@ -18,3 +19,7 @@ export {
   type IpfixField,
   type IpfixTemplate,
 } from '../wire/ipfix/encode.ts'
+
+export { isIpfixFile, readIpfixFile, type FiledMessage } from '../capture/ipfix-file.ts'
+export type { CaptureProblem } from '../capture/pcap-file.ts'
+export { MessageFramer, type MessageHandler } from '../collect/tcp-frames.ts'
