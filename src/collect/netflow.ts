@@ -13,7 +13,6 @@ import { elementsWith, type ElementLookup } from '../wire/ipfix/registry.ts'
 import type { Template } from '../wire/ipfix/template.ts'
 import type { Datagram, Ingest, IngestSink, StreamStatus } from './ingest.ts'
 import { DEFAULTS, type KnownExporter, type NetflowLimits, type NetflowOptions } from './netflow-options.ts'
-import { planFlow } from './netflow-plan.ts'
 import { RowMaker } from './netflow-rows.ts'
 import { SetReader } from './netflow-sets.ts'
 import { readStreams, saveStreams, type ReadState, type SavedStream } from './netflow-state.ts'
@@ -350,5 +349,5 @@ const PROTOCOL_NUMBER: Readonly<Record<Protocol, number>> = (() => {
 })()
 
 function fixedLayout(template: Template): Known {
-  return { layout: { template, plan: planFlow(template), users: 1 }, template, announcedAt: 0, usedAt: 0 }
+  return { layout: { template, plan: undefined, users: 1 }, template, announcedAt: 0, usedAt: 0 }
 }

@@ -63,6 +63,16 @@ describe('the messages of a stream', () => {
     }
   })
 
+  test('of any bytes at all are read without a throw, and no more is held than one message', () => {
+    fc.assert(
+      fc.property(fc.array(fc.uint8Array({ maxLength: 64 })), (pieces) => {
+        const start = Uint8Array.of(0, 10, 0, 40)
+        assert.ok(feed([start, ...pieces]).pending < 65_536)
+        feed(pieces)
+      }),
+    )
+  })
+
   test('that are not yet whole are known to be pending', () => {
     assert.equal(feed([message(3).slice(0, 9)]).pending, 9)
   })
