@@ -145,7 +145,9 @@ test('a mistake is pointed at, with what would be right', () => {
     ['ttl equal', 0, 9, /one TTL/, /ttl 64/],
     ['dst tos 3', 0, 7, /ToS/, /tos 184/],
     ['exporter id 3', 0, 11, /number/, /exporter 192/],
-    ['port < src vm', 7, 3, /number/, /^$/],
+    ['port < src vm', 11, 2, /can't be compared with “port”/, /^$/],
+    ['src port = dst prt', 15, 3, /can't be compared with “port”/, /“port”/],
+    ['any and client ip 10.0.0.1', 8, 6, /client/, /src/],
     ['flags > dst port', 8, 3, /flags/, /^$/],
   ]
   for (const [text, position, length, message, hint] of cases) {

@@ -290,12 +290,18 @@ class Parser {
       return { type: 'column', noun: other.name, ...(side ? { side } : {}) }
     }
     // The filter may end behind the side, of which this is the only use.
-    if (side !== undefined && this.token(1).kind === 'end' && noun.kind !== 'name') {
-      this.take()
-      this.wants.push(...wants)
-      this.failEnd(['a word to compare with'])
-    }
-    return undefined
+    if (side === undefined || noun.kind === 'name') return undefined
+    this.take()
+    this.wants.push(...wants)
+    const phrases = [...new Set(wants.flatMap((want) => (want.type === 'noun' ? [want.phrase] : [])))]
+    if (this.atEnd()) this.failEnd(phrases)
+    const near = nearest(this.token().text, phrases)
+    this.fail(
+      this.token(),
+      `“${this.token().text || this.token().kind}” can't be compared with “${noun.name}”`,
+      phrases,
+      near.length > 0 ? `did you mean ${listed(near.map((n) => `“${n}”`))}?` : undefined,
+    )
   }
 
   /** `net 10.0.0.0 255.0.0.0`: the second address is the mask. */
