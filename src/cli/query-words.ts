@@ -80,7 +80,7 @@ const ORDERS: Readonly<Record<string, Order>> = {
 }
 
 /** nfdump's words for the order of a list, and the server's. */
-export const LIST_ORDERS: Readonly<Record<string, NonNullable<Question['order']>>> = {
+const LIST_ORDERS: Readonly<Record<string, NonNullable<Question['order']>>> = {
   tstart: 'start',
   tend: 'end',
   duration: 'duration',
