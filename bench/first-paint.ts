@@ -8,7 +8,9 @@ import { chromium } from 'playwright-core'
 import { machineLine, median } from './machine.ts'
 import { startServer } from './server.ts'
 
-const { values } = parseArgs({ options: { rounds: { type: 'string', default: '5' }, warm: { type: 'string', default: '60' } } })
+const { values } = parseArgs({
+  options: { rounds: { type: 'string', default: '5' }, warm: { type: 'string', default: '60' } },
+})
 const FLAGS = [
   '--headless',
   '--no-sandbox',
@@ -31,11 +33,15 @@ for (let round = 0; round < Number(values.rounds); round++) {
   const page = await browser.newPage({ viewport: { width: 1440, height: 900 }, bypassCSP: true })
   await page.goto(server.url, { waitUntil: 'commit' })
   const now = (): Promise<number> => page.evaluate(() => performance.now())
-  await page.waitForFunction(String.raw`/Traffic now\s*[\d.,]*[1-9][\d.,]*\s*[kMGT]?bit\/s/.test(document.body?.innerText ?? '')`)
+  await page.waitForFunction(
+    String.raw`/Traffic now\s*[\d.,]*[1-9][\d.,]*\s*[kMGT]?bit\/s/.test(document.body?.innerText ?? '')`,
+  )
   figures.push(await now())
   await page.waitForFunction(`document.querySelector('canvas') !== null`)
   chart.push(await now())
-  paint.push(await page.evaluate(() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? Number.NaN))
+  paint.push(
+    await page.evaluate(() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? Number.NaN),
+  )
   await browser.close()
 }
 process.stdout.write(`${machineLine()}, median of ${values.rounds} cold browsers

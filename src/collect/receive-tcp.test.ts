@@ -203,7 +203,7 @@ describe('IPFIX over TCP', () => {
     const sockets = [await connected(t, port), await connected(t, port), await connected(t, port)]
     await once(sockets[2] as Socket, 'close')
     assert.deepEqual([made, refused], [2, ['connection_limit']])
-    await Promise.all(sockets.slice(0, 2).map((socket) => socket.closed || once(socket, 'close')))
+    await Promise.all(sockets.slice(0, 2).map(async (socket) => socket.closed || (await once(socket, 'close'))))
     await until('both are gone', () => made === 0)
     await connected(t, port)
     await until('there is room again', () => made === 1)
