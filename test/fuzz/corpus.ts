@@ -312,6 +312,13 @@ function everyStructure(): Uint8Array[] {
       sflowDatagram([tlv(4, joined(xdr(1, 2, 1, records.length), ...records))]),
     )
   }
+  // InMon's custom metrics and flows (4300:1002, 4300:1003), one of each type of value.
+  datagrams.push(
+    sflowDatagram([
+      tlv((4300 << 12) | 1002, xdr('app', 4, 'a', 0, 'text', 'b', 1, 7, 'c', 2, 7n, 'd', 5, 7)),
+      tlv((4300 << 12) | 1003, xdr('app', 10, 100, 4, 'a', 0, 'text', 'b', 2, 0x0a000001, 'c', 4, 7, 'd', 7, 7n)),
+    ]),
+  )
   return datagrams
 }
 

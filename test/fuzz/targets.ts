@@ -9,6 +9,7 @@ import { createNetflowIngest } from '../../src/collect/netflow.ts'
 import { createNetflowReader } from '../../src/collect/netflow-reader.ts'
 import { createSflowIngest } from '../../src/collect/sflow.ts'
 import { createSflowReader } from '../../src/collect/sflow-reader.ts'
+import { MessageFramer } from '../../src/collect/tcp-frames.ts'
 import { UserError } from '../../src/base/errors.ts'
 import { FlowBatch } from '../../src/flow/flow-batch.ts'
 import { MetricBatch } from '../../src/flow/metric-batch.ts'
@@ -243,6 +244,30 @@ function extractTarget(): Target {
   }
 }
 
+/** A stream of messages comes in pieces of any length: they are cut into the same messages as if it came whole. */
+function framesTarget(): Target {
+  const lengths = (bytes: Uint8Array, piece: number): string => {
+    const framer = new MessageFramer()
+    const found: number[] = []
+    for (let at = 0; at < bytes.length; at += piece) {
+      const part = bytes.subarray(at, at + piece)
+      if (!framer.push(part, (view, offset, length) => found.push(length, view.getUint8(offset + length - 1)))) break
+    }
+    return found.join(' ')
+  }
+  return {
+    name: 'tcp frames',
+    of: 'netflow',
+    share: 1,
+    run(bytes, length, choice) {
+      const stream = Buffer.concat([bytes.subarray(0, length), bytes.subarray(0, length)])
+      const whole = lengths(stream, stream.length + 1)
+      const parts = lengths(stream, 1 + (choice & 0x3f))
+      if (whole !== parts) assert.fail(`messages of ${whole} bytes whole, of ${parts} in pieces`)
+    },
+  }
+}
+
 /** One of each. A target gets the more of the inputs the greater its share is: the slow readers get few. */
 export function createTargets(): Target[] {
   const netflow = (): Ingest => createNetflowIngest(LOW, { clock: { now: () => NOON } })
@@ -256,6 +281,7 @@ export function createTargets(): Target[] {
     ingestTarget('sflow ingest and its twin', 'sflow', 2, sflow, true),
     readerTarget('netflow reader', 'netflow'),
     readerTarget('sflow reader', 'sflow'),
+    framesTarget(),
   ]
 }
 
