@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createExporters, type HeardExporter } from './exporters.ts'
 import type { StreamStatus } from './ingest.ts'
+import { problemText } from './problem-texts.ts'
 
 const NONE = { streams: 0, evicted: 0, refused: [] }
 
@@ -142,4 +143,11 @@ test('interfaces that are made up without end are bounded', () => {
   for (let i = 0; i < 100; i++) exporters.heard(0, [stream({ exporter: `10.0.0.${i}` })], 0)
   const kept = exporters.answer(0, NONE).exporters.reduce((sum, one) => sum + one.interfaces, 0)
   assert.equal(kept, 200_000)
+})
+
+test('a structure that nobody knows is named with its number', () => {
+  assert.match(problemText('unknown_structure flow 9999:7'), /not known \(flow 9999:7/)
+  assert.match(problemText('unknown_structure others'), /more kinds/)
+  assert.match(problemText('no_template'), /template did not come/)
+  assert.equal(problemText('new_code'), 'new_code')
 })

@@ -1,7 +1,7 @@
 import type { Sighting } from '../flow/sighting.ts'
 import { firstBytesText, type RefusedSource } from './dispatch.ts'
-import type { ProblemCode, StreamStatus } from './ingest.ts'
-import { PROBLEM_TEXTS } from './problem-texts.ts'
+import type { StreamStatus } from './ingest.ts'
+import { PROBLEM_TEXTS, problemText } from './problem-texts.ts'
 
 // Who is heard: the streams of all receivers, put together by exporter address, with rates and silence.
 
@@ -184,7 +184,7 @@ export function createExporters(config: ExportersConfig, deps: ExportersDeps): E
     for (const stream of streams) {
       for (const [code, count] of Object.entries(stream.problems)) {
         if (count === 0) continue
-        const problem = (problems[code] ??= { count: 0, text: PROBLEM_TEXTS[code as ProblemCode] ?? code })
+        const problem = (problems[code] ??= { count: 0, text: problemText(code) })
         problem.count += count
       }
     }

@@ -25,3 +25,13 @@ export const PROBLEM_TEXTS: Readonly<Record<ProblemCode | 'duplicate', string>> 
     'A TLS connection could not be made. Compare the certificates of both sides, and whether the exporter speaks TLS 1.2 or later.',
   unsupported: 'Valid, but of a kind that is not read: it was skipped by its length.',
 }
+
+/** The text of a code as a stream counts it: `unknown_structure flow 9999:7` names the structure that nobody knows. */
+export function problemText(code: string): string {
+  const unknown = /^unknown_structure (.+)$/.exec(code)?.[1]
+  if (unknown === 'others')
+    return 'sFlow structures that are not known, of more kinds than are counted one by one; they were skipped by their lengths.'
+  if (unknown !== undefined)
+    return `An sFlow structure that is not known (${unknown}: enterprise and format); it was skipped by its length, the rest was read.`
+  return PROBLEM_TEXTS[code as ProblemCode] ?? code
+}

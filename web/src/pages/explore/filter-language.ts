@@ -8,6 +8,11 @@ const FIELDS = new Set([
   'src',
   'dst',
   'out',
+  'ingress',
+  'egress',
+  'tun',
+  'inner',
+  'outer',
   ...NOUNS.flatMap((noun) => [noun.name, ...noun.alias].flatMap((text) => text.split(' '))),
 ])
 const TOKENS = /"(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\.)*'?|[()[\],]|[=<>!]=?|&&?|\|\|?|[^\s()[\],=<>!"'&|]+/g
