@@ -1,9 +1,9 @@
-import { parseIp } from '../src/base/address.ts'
 import { defaultConfig } from '../src/app/config.ts'
 import { withDemoInventory } from '../src/app/demo-config.ts'
 import { inventoryConfigOf } from '../src/app/inventory-config.ts'
-import type { Datagram, IngestSink } from '../src/collect/ingest.ts'
+import type { IngestSink } from '../src/collect/ingest.ts'
 import { createNetflowIngest } from '../src/collect/netflow.ts'
+import { createPayloadDatagram } from '../src/collect/payload-datagram.ts'
 import { createSflowIngest } from '../src/collect/sflow.ts'
 import { createEnricher } from '../src/enrich/enricher.ts'
 import { BATCH_ROWS, FlowBatch } from '../src/flow/flow-batch.ts'
@@ -39,32 +39,13 @@ export async function simulateRows(
     sighting: (sighting) => inventory.sight(sighting),
     problem: () => undefined,
   }
-  const datagram: Datagram = {
-    bytes: new Uint8Array(0),
-    view: new DataView(new ArrayBuffer(0)),
-    offset: 0,
-    length: 0,
-    receivedAt: 0,
-    source0: 0,
-    source1: 0,
-    source2: 0,
-    source3: 0,
-    sourcePort: 0,
-  }
+  const arrived = createPayloadDatagram()
   const simulator = createSimulator(
     config,
     {
       clock,
       send(bytes, exporter) {
-        const source = new Uint32Array((parseIp(exporter.loopback) as Uint8Array).buffer)
-        datagram.bytes = bytes
-        datagram.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-        datagram.length = bytes.byteLength
-        datagram.receivedAt = now
-        datagram.source0 = source[0] as number
-        datagram.source1 = source[1] as number
-        datagram.source2 = source[2] as number
-        datagram.source3 = source[3] as number
+        const datagram = arrived.set(bytes, exporter.loopback, 0, now)
         const ingest = exporter.protocol === 'sflow' ? sflow : netflow
         ingest.datagram(datagram, sink)
       },

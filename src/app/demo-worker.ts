@@ -1,9 +1,9 @@
 import { once } from 'node:events'
 import { workerData, type MessagePort } from 'node:worker_threads'
-import { parseIp } from '../base/address.ts'
 import { systemClock } from '../base/clock.ts'
-import type { Datagram, Ingest, IngestSink } from '../collect/ingest.ts'
+import type { Ingest, IngestSink } from '../collect/ingest.ts'
 import { createNetflowIngest } from '../collect/netflow.ts'
+import { createPayloadDatagram } from '../collect/payload-datagram.ts'
 import { createSflowIngest } from '../collect/sflow.ts'
 import { FlowBatch } from '../flow/flow-batch.ts'
 import { MetricBatch } from '../flow/metric-batch.ts'
@@ -65,32 +65,12 @@ async function makePast(from: number, to: number): Promise<void> {
     sflow: createSflowIngest({}, { clock: systemClock }),
     netflow: createNetflowIngest({}, { clock: systemClock }),
   }
-  const datagram: Datagram = {
-    bytes: new Uint8Array(0),
-    view: new DataView(new ArrayBuffer(0)),
-    offset: 0,
-    length: 0,
-    receivedAt: 0,
-    source0: 0,
-    source1: 0,
-    source2: 0,
-    source3: 0,
-    sourcePort: 0,
-  }
+  const arrived = createPayloadDatagram()
   await simulator.backfill(
     { pause: () => (batch.n > BATCH_ROWS / 2 ? handOn() : new Promise((resolve) => setImmediate(resolve))) },
     (bytes, sentAt, exporter) => {
       if (batch.n > BATCH_ROWS - SPARE_ROWS) return
-      const source = new Uint32Array((parseIp(exporter.loopback) as Uint8Array).buffer)
-      datagram.bytes = bytes
-      datagram.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-      datagram.length = bytes.byteLength
-      datagram.receivedAt = sentAt
-      datagram.source0 = source[0] as number
-      datagram.source1 = source[1] as number
-      datagram.source2 = source[2] as number
-      datagram.source3 = source[3] as number
-      datagram.sourcePort = 40_000 + exporter.index
+      const datagram = arrived.set(bytes, exporter.loopback, 40_000 + exporter.index, sentAt)
       ingests[exporter.protocol === 'sflow' ? 'sflow' : 'netflow']?.datagram(datagram, sink)
     },
   )

@@ -1,9 +1,9 @@
 // Datagrams from anywhere into columns, for programs that bring their own sockets or files.
-import { parseIp } from '../base/address.ts'
 import { FlowBatch } from '../flow/flow-batch.ts'
 import { MetricBatch } from '../flow/metric-batch.ts'
 import type { Sighting } from '../flow/sighting.ts'
-import type { Datagram, Ingest, IngestSink, ProblemCode } from './ingest.ts'
+import type { Ingest, IngestSink, ProblemCode } from './ingest.ts'
+import { createPayloadDatagram } from './payload-datagram.ts'
 
 /** Where a decoder hands what it made; all that is given is valid only during the call. */
 export interface ColumnHandlers {
@@ -34,19 +34,7 @@ export interface ColumnDecoder {
 export function createColumnDecoder(ingest: Ingest, handlers: ColumnHandlers, rows = 8_192): ColumnDecoder {
   const flows = new FlowBatch(rows)
   const metrics = new MetricBatch()
-  const datagram: Datagram = {
-    bytes: new Uint8Array(0),
-    view: new DataView(new ArrayBuffer(0)),
-    offset: 0,
-    length: 0,
-    receivedAt: 0,
-    source0: 0,
-    source1: 0,
-    source2: 0,
-    source3: 0,
-    sourcePort: 0,
-  }
-  let lastExporter: string | undefined
+  const arrived = createPayloadDatagram()
 
   function flush(): void {
     if (flows.n === 0) return
@@ -69,29 +57,9 @@ export function createColumnDecoder(ingest: Ingest, handlers: ColumnHandlers, ro
     },
   }
 
-  function heardFrom(exporter: string): void {
-    if (exporter === lastExporter) return
-    lastExporter = exporter
-    const words = new Uint32Array((parseIp(exporter) ?? new Uint8Array(16)).slice().buffer)
-    datagram.source0 = words[0] as number
-    datagram.source1 = words[1] as number
-    datagram.source2 = words[2] as number
-    datagram.source3 = words[3] as number
-  }
-
   return {
     decode(payload, exporter, sourcePort = 0, receivedAt = Date.now()) {
-      heardFrom(exporter)
-      // Datagrams that lie in one buffer share a view of it
-      if (datagram.view.buffer !== payload.buffer) {
-        datagram.view = new DataView(payload.buffer)
-        datagram.bytes = new Uint8Array(payload.buffer)
-      }
-      datagram.offset = payload.byteOffset
-      datagram.length = payload.length
-      datagram.sourcePort = sourcePort
-      datagram.receivedAt = receivedAt
-      const made = ingest.datagram(datagram, sink)
+      const made = ingest.datagram(arrived.set(payload, exporter, sourcePort, receivedAt), sink)
       if (metrics.n > 0) {
         handlers.metrics?.(metrics)
         metrics.clear()
