@@ -152,7 +152,7 @@ export function createPipeline(config: PipelineConfig, deps: PipelineDeps): Pipe
     } catch (error) {
       // Flows without names are worth more than no flows.
       log.warn({ err: error }, 'a batch could not be enriched; its flows are kept without names')
-      for (const column of ['src_vm', 'dst_vm', 'src_host', 'dst_host', 'slice'] as const)
+      for (const column of ['src_vm', 'dst_vm', 'src_host', 'dst_host', 'slice', 'src_country', 'dst_country'] as const)
         batch[column].fill(0, 0, batch.n)
       return ['']
     }

@@ -119,6 +119,8 @@ const ROWS: readonly Row[] = [
   ['dst_host', 'name', 'name', 'LowCardinality(String)', PLAIN, 'dst host', 'Host of the receiving machine.', 1],
   ['slice', 'name', 'name', 'LowCardinality(String)', PLAIN, 'slice', 'Slice to which it belongs.', 1],
   ['locality', 'u8', 'enum', enumType(LOCALITIES), PLAIN, 'locality', 'Whether it stays inside a host, crosses hosts, or leaves to physical machines or outside.', 1, LOCALITIES],
+  ['src_country', 'name', 'name', 'LowCardinality(String)', PLAIN, 'src country', 'Country of the source address, two letters (ISO 3166), where a MaxMind database is configured; empty if unknown.', 1],
+  ['dst_country', 'name', 'name', 'LowCardinality(String)', PLAIN, 'dst country', 'Country of the destination address, two letters (ISO 3166), where a MaxMind database is configured; empty if unknown.', 1],
   ['counted', 'u8', 'boolean', 'Bool', PLAIN, 'counted', 'False if the same packet is counted at another observation point.', 1],
 ]
 

@@ -69,6 +69,8 @@ export class FlowBatch {
   readonly dst_host: Uint32Array
   readonly slice: Uint32Array
   readonly locality: Uint8Array
+  readonly src_country: Uint32Array
+  readonly dst_country: Uint32Array
   readonly counted: Uint8Array
 
   /** @param buffer of `FlowBatch.byteLength(capacity)` bytes: give one to see a batch that another thread filled. */
@@ -126,6 +128,8 @@ export class FlowBatch {
     this.dst_host = u32('dst_host')
     this.slice = u32('slice')
     this.locality = u8('locality')
+    this.src_country = u32('src_country')
+    this.dst_country = u32('dst_country')
     this.counted = u8('counted')
   }
 

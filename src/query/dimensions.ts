@@ -131,6 +131,7 @@ export const DIMENSIONS: readonly Dimension[] = [
   either('ip', 'address', 'ip', 'IPv6', 'src_addr', 'dst_addr'),
   either('port', 'port', 'port', 'UInt16', 'src_port', 'dst_port'),
   either('as', 'AS', 'as', 'UInt32', 'src_as', 'dst_as'),
+  either('country', 'country', 'name', 'String', 'src_country', 'dst_country'),
   either('mac', 'MAC', 'mac', 'UInt64', 'src_mac', 'dst_mac'),
   either('if', 'interface', 'interface', 'UInt32', 'in_if', 'out_if'),
   SERVICE,
