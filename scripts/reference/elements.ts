@@ -36,14 +36,19 @@ const OTHERS: readonly (readonly [element: number, what: string])[] = [
 const ENTERPRISES: Readonly<Record<number, string>> = {
   0: 'IANA, and what NetFlow v9 numbers beside it',
   9: 'Cisco',
+  637: 'Nokia',
   2636: 'Juniper',
+  3054: 'Ixia',
   5951: 'Netscaler (Citrix)',
   6871: 'CERT (YAF)',
   6876: 'VMware',
   8057: 'CESNET',
+  10704: 'Barracuda',
+  15397: 'Procera',
   29305: 'the other direction (RFC 5103)',
   35632: 'ntop',
   39499: 'Flowmon',
+  41916: 'Viptela',
 }
 
 function enterpriseText(enterprise: number): string {

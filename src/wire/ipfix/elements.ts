@@ -462,6 +462,17 @@ export const ELEMENT_TABLES: readonly (readonly [enterprise: number, lines: stri
 489 bgpLargeCommunity octetArray
 490 bgpSourceLargeCommunityList basicList
 491 bgpDestinationLargeCommunityList basicList
+492 srhFlagsIPv6 unsigned8
+493 srhTagIPv6 unsigned16
+494 srhSegmentIPv6 ipv6Address
+495 srhActiveSegmentIPv6 ipv6Address
+496 srhSegmentIPv6BasicList basicList
+497 srhSegmentIPv6ListSection octetArray
+498 srhSegmentsIPv6Left unsigned8
+499 srhIPv6Section octetArray
+500 srhIPv6ActiveSegmentType unsigned8
+501 srhSegmentIPv6LocatorLength unsigned8
+502 srhSegmentIPv6EndpointBehavior unsigned16
 6660 EkinopsTcpConnectionSetupTime unsigned32
 6661 EkinopsTcpServerResponseTime unsigned32
 6662 EkinopsTcpMeanRtt unsigned32
@@ -485,6 +496,14 @@ export const ELEMENT_TABLES: readonly (readonly [enterprise: number, lines: stri
 6698 EkinopsDpiVersion string
 6699 EkinopsQosCfgFingerprint string
 6800 EkinopsNetControlCfgFingerprint string
+8196 streamcoreCallDirection unsigned8
+8256 streamcoreHostname string
+8257 streamcoreUrl string
+8384 streamcoreIdRule1 unsigned32
+8385 streamcoreIdRule2 unsigned32
+8386 streamcoreIdRule3 unsigned32
+8387 streamcoreIdRule4 unsigned32
+8388 streamcoreIdRule5 unsigned32
 16386 ETAInitialDataPacketOld octetArray
 16387 ETASequenceofPktLengthsandTimesOld octetArray
 33000 ingressAclId octetArray
@@ -496,6 +515,10 @@ export const ELEMENT_TABLES: readonly (readonly [enterprise: number, lines: stri
 40003 postNAPTSourceTransportPort unsigned16
 40004 postNAPTDestinationTransportPort unsigned16
 40005 firewallEvent unsigned8
+56701 paloAltoAppId string
+56702 paloAltoUserId string
+57590 l7Proto unsigned16
+57591 l7ProtoName string
 `],
   [9, `
 4315 tcpWindowSizeMin unsigned32
@@ -557,6 +580,42 @@ export const ELEMENT_TABLES: readonly (readonly [enterprise: number, lines: stri
 12241 serverTransportPort unsigned16
 12242 connectionId unsigned32
 12244 appBusiness string
+`],
+  [637, `
+91 natInsideSvcid unsigned16
+92 natOutsideSvcid unsigned16
+93 natSubString string
+`],
+  [3054, `
+110 ixiaL7AppId unsigned32
+111 ixiaL7AppName string
+126 ixiaSrcLatitude float32
+127 ixiaSrcLongitude float32
+146 ixiaDstLatitude float32
+147 ixiaDstLongitude float32
+160 ixiaDeviceId unsigned8
+161 ixiaDeviceName string
+162 ixiaBrowserId unsigned8
+163 ixiaBrowserName string
+176 ixiaRevOctetDeltaCount unsigned64
+177 ixiaRevPacketDeltaCount unsigned64
+178 ixiaConnEncryptType string
+179 ixiaEncryptCipher string
+180 ixiaEncryptKeyLength unsigned16
+181 ixiaImsi string
+182 ixiaHttpUserAgent string
+183 ixiaHttpHostName string
+184 ixiaHttpUri string
+185 ixiaDnsTxt string
+186 ixiaSrcAsName string
+187 ixiaDstAsName string
+188 ixiaLatency unsigned32
+189 ixiaDnsQuery string
+190 ixiaDnsAnswer string
+191 ixiaDnsClasses string
+192 ixiaThreatType string
+193 ixiaThreatIPv4 ipv4Address
+194 ixiaThreatIPv6 ipv6Address
 `],
   [5951, `
 128 roundTripTime unsigned32
@@ -1097,6 +1156,28 @@ export const ELEMENT_TABLES: readonly (readonly [enterprise: number, lines: stri
 1200 scitagExperimentID unsigned16
 1201 scitagExperimentAct unsigned8
 `],
+  [10704, `
+1 barracudaTimestamp dateTimeSeconds
+2 barracudaLogOp unsigned8
+3 barracudaTrafficType unsigned8
+4 barracudaFwRule string
+5 barracudaServiceName string
+6 barracudaReason unsigned32
+7 barracudaReasonText string
+8 barracudaBindIPv4Address ipv4Address
+9 barracudaBindTransportPort unsigned16
+10 barracudaConnIPv4Address ipv4Address
+11 barracudaConnTransportPort unsigned16
+12 barracudaAuditCounter unsigned32
+`],
+  [15397, `
+1 proceraService string
+2 proceraBaseService string
+3 proceraIncomingOctets unsigned64
+4 proceraOutgoingOctets unsigned64
+15 proceraFlowBehavior string
+47 proceraTemplateName string
+`],
   [39499, `
 1 httpHost string
 2 httpUrl string
@@ -1300,5 +1381,8 @@ export const ELEMENT_TABLES: readonly (readonly [enterprise: number, lines: stri
 7234 xlateDstAddrIpv4 ipv4Address
 7235 xlateSrcPort unsigned16
 7236 xlateDstPort unsigned16
+`],
+  [41916, `
+4321 viptelaVPNId unsigned64
 `],
 ]
