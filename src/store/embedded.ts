@@ -242,6 +242,8 @@ function sessionSettings(queryMemory: number): string {
     // Sizes hash tables by earlier runs, which defeats the limits and the spilling of later ones.
     'collect_hash_table_stats_during_aggregation = 0',
     `max_threads = ${availableParallelism()}`,
+    // By default a second thread needs another free GiB, and a small memory limit halves the speed of every question.
+    'max_threads_min_free_memory_per_thread = 0',
   ].join(', ')
 }
 
