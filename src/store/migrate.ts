@@ -1,3 +1,4 @@
+import { LOCAL_HOME } from './home.ts'
 import type { QueryAnswer } from './store.ts'
 import { schemaStatements, TABLES, tableSettings, timeToLive, type SchemaOptions } from './schema.ts'
 
@@ -8,6 +9,7 @@ interface Statements {
 
 /** Brings the tables to what this version expects: makes the missing, adds new columns, widens types, follows the configured age and size. */
 export async function migrate(store: Statements, options: SchemaOptions): Promise<void> {
+  const home = options.home ?? LOCAL_HOME
   for (const statement of schemaStatements(options)) await store.execute(statement)
   const there = await store.query(`SELECT table, name, type FROM system.columns WHERE database = currentDatabase()`)
   const types = new Map(
@@ -18,18 +20,20 @@ export async function migrate(store: Statements, options: SchemaOptions): Promis
   )
   const ddl = new Map(made.rows.map(([name, sql]) => [name as string, sql as string]))
   for (const table of TABLES) {
+    const stored = home.stored(table.name)
     for (const column of table.columns) {
-      const type = types.get(`${table.name}.${column.name}`)
+      const type = types.get(`${stored}.${column.name}`)
       if (type === column.type) continue
       const verb = type === undefined ? 'ADD' : 'MODIFY'
-      await store.execute(`ALTER TABLE ${table.name} ${verb} COLUMN ${column.name} ${column.type} ${column.codec}`)
+      const change = `${verb} COLUMN ${column.name} ${column.type} ${column.codec}`
+      for (const statement of home.alterColumn(table.name, change)) await store.execute(statement)
     }
     const age = timeToLive(table, options.keepDays)
-    if (!ddl.get(table.name)?.includes(age))
-      await store.execute(`ALTER TABLE ${table.name} MODIFY TTL ${age} SETTINGS materialize_ttl_after_modify = 0`)
+    if (!ddl.get(stored)?.includes(age))
+      await store.execute(`ALTER TABLE ${stored}${home.on} MODIFY TTL ${age} SETTINGS materialize_ttl_after_modify = 0`)
     for (const setting of tableSettings(options)) {
-      if (!ddl.get(table.name)?.includes(setting))
-        await store.execute(`ALTER TABLE ${table.name} MODIFY SETTING ${setting}`)
+      if (!ddl.get(stored)?.includes(setting))
+        await store.execute(`ALTER TABLE ${stored}${home.on} MODIFY SETTING ${setting}`)
     }
   }
 }

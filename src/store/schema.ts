@@ -1,4 +1,5 @@
 import { COLUMNS } from '../flow/columns.ts'
+import { LOCAL_HOME, type Home } from './home.ts'
 import { METRIC_COLUMNS } from './native.ts'
 
 // The tables, from the registry of columns. One row of `schema_version` a migration: migrations to come run where the
@@ -42,6 +43,8 @@ export interface SchemaOptions {
   readonly keepDays: number
   /** Greatest size of a merged part: retention by size drops whole parts. */
   readonly maxPartBytes: number
+  /** Where the tables are. Default: all in one place. */
+  readonly home?: Home
 }
 
 /** A DateTime ends in 2106; an age that leads beyond it would wrap, and delete everything at once. */
@@ -52,8 +55,9 @@ export function timeToLive(table: TableDefinition, keepDays: number): string {
 }
 
 function createTable(table: TableDefinition, options: SchemaOptions): string {
+  const home = options.home ?? LOCAL_HOME
   const columns = table.columns.map((c) => `  ${c.name} ${c.type} ${c.codec}`).join(',\n')
-  return `CREATE TABLE IF NOT EXISTS ${table.name} (\n${columns}\n) ENGINE = MergeTree
+  return `CREATE TABLE IF NOT EXISTS ${home.stored(table.name)}${home.on} (\n${columns}\n) ENGINE = ${home.engine('MergeTree')}
 PARTITION BY toYYYYMMDD(${table.time})
 ORDER BY (${table.orderBy})
 TTL ${timeToLive(table, options.keepDays)}
@@ -72,15 +76,18 @@ export function tableSettings(options: SchemaOptions): string[] {
     'fsync_part_directory = 1',
     'old_parts_lifetime = 120',
     `max_bytes_to_merge_at_max_space_in_pool = ${options.maxPartBytes}`,
+    ...(options.home ?? LOCAL_HOME).tableSettings,
   ]
 }
 
 /** Statements that make the tables where they are missing. */
 export function schemaStatements(options: SchemaOptions): string[] {
+  const home = options.home ?? LOCAL_HOME
   return [
-    `CREATE TABLE IF NOT EXISTS schema_version (version UInt32, applied DateTime64(3, 'UTC')) ENGINE = MergeTree ORDER BY version`,
-    ...TABLES.map((table) => createTable(table, options)),
-    `INSERT INTO schema_version SELECT ${SCHEMA_VERSION}, now64(3) WHERE (SELECT count() FROM schema_version WHERE version >= ${SCHEMA_VERSION}) = 0`,
+    `CREATE TABLE IF NOT EXISTS ${home.stored('schema_version')}${home.on} (version UInt32, applied DateTime64(3, 'UTC')) ENGINE = ${home.engine('MergeTree')} ORDER BY version`,
+    ...home.spread('schema_version'),
+    ...TABLES.flatMap((table) => [createTable(table, options), ...home.spread(table.name)]),
+    `INSERT INTO ${home.stored('schema_version')} SELECT ${SCHEMA_VERSION}, now64(3) WHERE (SELECT count() FROM schema_version WHERE version >= ${SCHEMA_VERSION}) = 0`,
   ]
 }
 

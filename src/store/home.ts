@@ -1,0 +1,58 @@
+// Where the tables are, as far as their statements tell: in one server, or spread over a cluster. In a cluster each
+// server keeps `<table>_local`, replicated within its shard, and `<table>` asks all shards.
+
+export interface Home {
+  /** Name of the table that holds rows: what is inserted into, altered, and read by views. */
+  stored(table: string): string
+  /** Comes after the name in each CREATE, ALTER and DROP. */
+  readonly on: string
+  /** The engine clause of a family: `MergeTree`, `SummingMergeTree((bytes, packets))`. */
+  engine(family: string): string
+  /** Statements that make the table by whose name all rows are asked for. */
+  spread(table: string): string[]
+  /** Statements of an ALTER that changes the columns. */
+  alterColumn(table: string, action: string): string[]
+  /** Settings of each table beside those of every home. */
+  readonly tableSettings: readonly string[]
+}
+
+export const LOCAL_HOME: Home = {
+  stored: (table) => table,
+  on: '',
+  engine: (family) => family,
+  spread: () => [],
+  alterColumn: (table, action) => [`ALTER TABLE ${table} ${action}`],
+  tableSettings: [],
+}
+
+/** Inserts whose tokens each shard remembers, and for how long: a replay may come after a long outage. */
+const REMEMBERED_INSERTS = 20_000
+const REMEMBERED_SECONDS = 30 * 86_400
+
+/** A cluster that the servers' `remote_servers` names; each has the macros `shard` and `replica`. Names are words. */
+export function clusterHome(cluster: string, database: string): Home {
+  const on = ` ON CLUSTER ${cluster}`
+  const stored = (table: string): string => `${table}_local`
+  return {
+    stored,
+    on,
+    engine: (family) => {
+      const [, name, , rest] = /^(\w+)(\((.*)\))?$/s.exec(family) ?? []
+      const place = `'/clickhouse/tables/{shard}/{database}/{table}', '{replica}'`
+      return `Replicated${name}(${place}${rest === undefined || rest === '' ? '' : `, ${rest}`})`
+    },
+    // Without a sharding key: what is inserted goes to the tables that hold it, and never by way of this one.
+    spread: (table) => [
+      `CREATE TABLE IF NOT EXISTS ${table}${on} AS ${stored(table)} ENGINE = Distributed('${cluster}', '${database}', '${stored(table)}')`,
+    ],
+    alterColumn: (table, action) => [
+      `ALTER TABLE ${stored(table)}${on} ${action}`,
+      // The asking table keeps neither codecs nor data; it has names and types alone.
+      `ALTER TABLE ${table}${on} ${action.replace(/ CODEC\(.*$/s, '')}`,
+    ],
+    tableSettings: [
+      `replicated_deduplication_window = ${REMEMBERED_INSERTS}`,
+      `replicated_deduplication_window_seconds = ${REMEMBERED_SECONDS}`,
+    ],
+  }
+}
