@@ -63,7 +63,7 @@ type Row = readonly [
   label: string, describe: string, dimension: 0 | 1, values?: Readonly<Record<number, string>>,
 ]
 
-const TIME = 'CODEC(DoubleDelta, ZSTD(1))'
+const TIME = 'CODEC(Delta, ZSTD(1))'
 const PLAIN = 'CODEC(ZSTD(1))'
 
 const ROWS: readonly Row[] = [
