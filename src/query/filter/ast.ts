@@ -30,8 +30,8 @@ export type Value =
   | { readonly type: 'range'; readonly low: Single; readonly high: Single }
   /** TCP flags as bits. */
   | { readonly type: 'flags'; readonly value: number }
-  /** What another column of the same row holds. */
-  | { readonly type: 'column'; readonly noun: string; readonly side?: Side }
+  /** What another column of the same row holds, or so many times that. */
+  | { readonly type: 'column'; readonly noun: string; readonly side?: Side; readonly times?: number }
   /** A port of a protocol; `port` is absent for protocols without ports. */
   | { readonly type: 'service'; readonly proto: number; readonly port?: number }
 
@@ -52,13 +52,15 @@ export type FilterNode =
   | { readonly kind: 'any'; readonly span: Span }
   | { readonly kind: 'and' | 'or'; readonly of: readonly FilterNode[]; readonly span: Span }
   | { readonly kind: 'not'; readonly of: FilterNode; readonly span: Span }
+  /** `@web`: the filter that is saved under this name. */
+  | { readonly kind: 'named'; readonly name: string; readonly span: Span }
   | Test
 
-/** True if any test in the tree is of this noun. */
+/** True if any test in the tree is of this noun; what `@name` stands for is not looked into. */
 export function mentions(node: FilterNode, noun: string): boolean {
   if (node.kind === 'test')
     return node.noun === noun || node.values.some((value) => value.type === 'column' && value.noun === noun)
   if (node.kind === 'not') return mentions(node.of, noun)
-  if (node.kind === 'any') return false
+  if (node.kind === 'any' || node.kind === 'named') return false
   return node.of.some((part) => mentions(part, noun))
 }

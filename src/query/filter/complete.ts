@@ -1,6 +1,7 @@
 import type { Side } from './ast.ts'
 import { quoteName } from './format.ts'
-import { NOUNS } from './nouns.ts'
+import { NOUNS, type Noun } from './nouns.ts'
+import { columnNamed } from '../../flow/columns.ts'
 import { wantedAfter, type Want } from './parse.ts'
 import { fixedValues, expectation } from './values.ts'
 
@@ -9,7 +10,7 @@ import { fixedValues, expectation } from './values.ts'
 export interface CompletionOption {
   /** What is put in place of the characters from `from` to the position. */
   readonly label: string
-  readonly kind: 'noun' | 'side' | 'operator' | 'logic' | 'value'
+  readonly kind: 'noun' | 'side' | 'operator' | 'logic' | 'value' | 'filter'
   readonly detail?: string
 }
 
@@ -38,8 +39,8 @@ const LOGIC_DETAIL: Readonly<Record<string, string>> = {
   any: 'everything',
 }
 
-/** What can stand at `position` of a filter, best first. */
-export function completeFilter(text: string, position: number): Completion {
+/** What can stand at `position` of a filter, best first; `filters` are the names of those that are saved. */
+export function completeFilter(text: string, position: number, filters: readonly string[] = []): Completion {
   const before = text.slice(0, position)
   const typed =
     /(?:"[^"]*|'[^']*|[^\s()[\],=<>!#"'&|]*)$/.exec(
@@ -51,14 +52,14 @@ export function completeFilter(text: string, position: number): Completion {
   const options: CompletionOption[] = []
   const seen = new Set<string>()
   for (const want of inOrder(wants, prefix)) {
-    for (const option of optionsOf(want)) {
+    for (const option of want.type === 'filter' ? filters.map(savedFilter) : optionsOf(want)) {
       if (seen.has(option.label) || !matches(option.label, prefix)) continue
       seen.add(option.label)
       options.push(option)
     }
   }
   const value = wants.find((want) => want.type === 'value')
-  const column = value?.type === 'value' ? valueColumn(value.noun.complete, value.side) : undefined
+  const column = value?.type === 'value' ? valueColumn(value.noun, value.side) : undefined
   return {
     from,
     options,
@@ -72,6 +73,7 @@ export function completeFilter(text: string, position: number): Completion {
 function inOrder(wants: readonly Want[], prefix: string): Want[] {
   const rank = (want: Want): number => {
     if (want.type === 'value') return -1
+    if (want.type === 'filter') return NOUNS.length + 2
     if (want.type === 'noun') return 1 + NOUNS.indexOf(want.noun)
     return SIDES.has(want.text) ? 0 : LOGIC.has(want.text) ? NOUNS.length + 1 : 0
   }
@@ -85,7 +87,11 @@ export function completedValue(noun: string, value: string): string {
   return quoteName(noun, value)
 }
 
-function optionsOf(want: Want): CompletionOption[] {
+function savedFilter(name: string): CompletionOption {
+  return { label: `@${name}`, kind: 'filter', detail: 'saved filter' }
+}
+
+function optionsOf(want: Exclude<Want, { type: 'filter' }>): CompletionOption[] {
   if (want.type === 'noun') return [{ label: want.phrase, kind: 'noun', detail: want.noun.describe }]
   if (want.type === 'value') return fixedValues(want.noun).map((label) => ({ label, kind: 'value' }))
   const { text } = want
@@ -103,9 +109,10 @@ function matches(label: string, prefix: string): boolean {
 }
 
 /** `src vm` → src_vm; `vm` → vm: the derived dimension of both sides. */
-function valueColumn(complete: string | undefined, side: Side | undefined): string | undefined {
-  if (complete === undefined || side === undefined) return complete
-  return complete === 'vlan' ? (side === 'src' ? 'vlan_in' : 'vlan_out') : `${side}_${complete}`
+function valueColumn(noun: Noun, side: Side | undefined): string | undefined {
+  if (side === undefined) return noun.complete
+  const column = noun.complete === undefined ? undefined : noun.columns[side]?.[0]
+  return column !== undefined && columnNamed(column)?.dimension ? column : undefined
 }
 
 function openQuote(text: string): number {

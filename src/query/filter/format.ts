@@ -10,6 +10,8 @@ export function formatFilter(node: FilterNode): string {
   switch (node.kind) {
     case 'any':
       return 'any'
+    case 'named':
+      return `@${node.name}`
     case 'not':
       return `not ${bracketed(node.of, node.of.kind === 'and' || node.of.kind === 'or')}`
     case 'and':
@@ -50,7 +52,7 @@ function formatValue({ noun, op }: Test, value: Value): string {
     case 'flags':
       return flagText(value.value)
     case 'column':
-      return value.side ? `${value.side} ${value.noun}` : value.noun
+      return `${value.times === undefined ? '' : `${value.times} * `}${value.side ? `${value.side} ` : ''}${value.noun}`
     case 'service':
       return value.port === undefined ? protocolText(value.proto) : `${value.port}/${protocolText(value.proto)}`
     default:
@@ -97,7 +99,7 @@ export function quoteName(noun: string, name: string): string {
   const plain =
     PLAIN.test(name) &&
     !WORDS.has(name.toLowerCase()) &&
-    !((noun === 'host' || noun === 'exporter') && /^[\d:.]/.test(name)) &&
+    !((noun === 'host' || noun === 'exporter' || nounNamed(noun)?.kind === 'as') && /^[\d:.]/.test(name)) &&
     !(noun === 'host' && name.includes(':'))
   return plain ? name : quote(name)
 }

@@ -9,6 +9,7 @@ import { FORWARDING } from './names.ts'
 export type NounKind =
   | 'ip'
   | 'number'
+  | 'as'
   | 'proto'
   | 'mac'
   | 'name'
@@ -100,7 +101,15 @@ const WORDS: readonly Given[] = [
     dst: 'dst_mac',
     describe: 'MAC address, or aa:bb:cc:00:00:00/24; before the router where an exporter tells both',
   },
-  { name: 'as', kind: 'number', src: 'src_as', dst: 'dst_as', max: U32, describe: 'autonomous system' },
+  {
+    name: 'as',
+    kind: 'as',
+    src: 'src_as',
+    dst: 'dst_as',
+    max: U32,
+    describe: 'autonomous system by number, or by name where the server has an AS database',
+    complete: 'as',
+  },
   { name: 'mask', kind: 'number', src: 'src_mask', dst: 'dst_mask', max: 128, describe: 'prefix length of the route' },
   { name: 'if', kind: 'number', in: 'in_if', out: 'out_if', max: U32, describe: 'ifIndex' },
   { name: 'slice', kind: 'name', any: ['slice'], describe: 'slice by name', complete: 'slice' },
@@ -130,7 +139,7 @@ const WORDS: readonly Given[] = [
   { name: 'tunnel', kind: 'enum', any: ['tunnel'], values: TUNNELS, describe: 'kind of tunnel that the packet was in' },
   {
     name: 'tun ip',
-    alias: ['tun host', 'tun net', 'outer ip', 'outer net'],
+    alias: ['tun host', 'tun net', 'tunip', 'outer ip', 'outer net'],
     kind: 'ip',
     src: 'tunnel_src',
     dst: 'tunnel_dst',
@@ -143,6 +152,21 @@ const WORDS: readonly Given[] = [
     src: 'src_addr',
     dst: 'dst_addr',
     describe: 'address of a packet that was in a tunnel',
+  },
+  {
+    name: 'inner port',
+    kind: 'number',
+    src: 'src_port',
+    dst: 'dst_port',
+    max: U16,
+    describe: 'port of a packet that was in a tunnel',
+  },
+  {
+    name: 'inner proto',
+    kind: 'proto',
+    any: ['proto'],
+    max: 255,
+    describe: 'protocol of a packet that was in a tunnel',
   },
   { name: 'vni', kind: 'number', any: ['vni'], max: 0xff_ffff, describe: 'virtual network identifier' },
   {
@@ -268,7 +292,7 @@ const KIND_OF_FORMAT: Readonly<Record<ColumnDefinition['format'], NounKind>> = {
   proto: 'proto',
   interface: 'number',
   vlan: 'number',
-  as: 'number',
+  as: 'as',
   flags: 'flags',
   enum: 'enum',
   name: 'name',

@@ -5,8 +5,9 @@ import { FilterError, listed, nearest, type FilterProblem } from './problem.ts'
 import { REFUSED } from './refused.ts'
 import { expectation, fixedValues, maskBits, network, readNumber, readValue } from './values.ts'
 
-// expr := and { or and }   and := unary { and unary }   unary := (not | !) unary | ( expr ) | any | test
-// test := [side] noun [comparator] value | [side] noun in [ value , … ] | [side] noun like pattern | [side] noun comparator [side] noun
+// expr := and { or and }   and := unary { and unary }   unary := (not | !) unary | ( expr ) | any | @name | test
+// test := [side] noun [comparator] value | [side] noun in [ value , … ] | [side] noun like pattern
+//       | [side] noun comparator [number *] [side] noun
 // side := src | dst | in | out | src and dst | src or dst | in and out | in or out
 // At each token the parser notes what it would have taken: messages and completion are made of that.
 
@@ -15,12 +16,17 @@ export type Want =
   | { readonly type: 'word'; readonly text: string }
   | { readonly type: 'noun'; readonly noun: Noun; readonly phrase: string; readonly side?: Side }
   | { readonly type: 'value'; readonly noun: Noun; readonly side?: Side }
+  /** `@` and the name of a saved filter. */
+  | { readonly type: 'filter' }
 
 export type FilterResult =
   | { readonly ok: true; readonly ast: FilterNode }
   | { readonly ok: false; readonly problem: FilterProblem }
 
-const MAX_TEXT = 10_000
+/** A name by which a filter can be saved: a letter, then letters, digits and _ . - */
+export const FILTER_NAME = /^[a-z][a-z0-9_.-]{0,63}$/i
+
+export const MAX_TEXT = 10_000
 const MAX_DEPTH = 100
 const SIDES = new Set(['src', 'dst', 'in', 'out'])
 const RESERVED = new Set(['and', 'or', 'not', 'in', 'like'])
@@ -94,6 +100,7 @@ class Parser {
     if (this.atEnd()) {
       for (const text of ['not', '(', 'any']) this.wants.push({ type: 'word', text })
       this.phrase(undefined)
+      this.wants.push({ type: 'filter' })
       return { kind: 'any', span: { from: 0, to: 0 } }
     }
     const node = this.expression()
@@ -154,9 +161,34 @@ class Parser {
       }
     } else if (this.accept('any')) {
       node = { kind: 'any', span: { from: start.from, to: this.taken } }
-    } else node = this.test()
+    } else {
+      this.wants.push({ type: 'filter' })
+      node = start.kind === 'word' && start.text.startsWith('@') ? this.named(start) : this.test()
+    }
     this.depth--
     return node
+  }
+
+  private named(token: Token): FilterNode {
+    const name = token.text.slice(1)
+    const expected = ['the name of a saved filter']
+    if (name.toLowerCase() === 'include')
+      this.fail(
+        token,
+        '“@include” is not taken here: a filter is one text',
+        expected,
+        'put the text of the file in its place, or save it by a name and write @name',
+      )
+    if (name === '') this.fail(token, 'the name of a saved filter must follow “@”', expected)
+    if (!FILTER_NAME.test(name))
+      this.fail(
+        token,
+        `“${name}” can't be the name of a filter`,
+        expected,
+        'a name is a letter, then letters, digits and _ . -, at most 64 in all',
+      )
+    this.take()
+    return { kind: 'named', name, span: { from: token.from, to: token.to } }
   }
 
   private test(): FilterNode {
@@ -207,13 +239,6 @@ class Parser {
   /** Points at words that nfdump knows but that no column here answers. */
   private refuse(start: Token): void {
     const token = this.token()
-    if (token.kind === 'word' && token.text.startsWith('@'))
-      this.fail(
-        token,
-        `“${token.text}” is not taken here: a filter is one text`,
-        ['a test'],
-        'put the text of the file in its place',
-      )
     const behind = start === token ? undefined : this.tokens[this.at - 1]
     for (const { words, reason, hint } of REFUSED) {
       // A side that is already taken may be part of the words: `ingress vrf`.
@@ -230,7 +255,7 @@ class Parser {
       const values = this.list(noun, side, net)
       return this.done(start, listedNoun(noun, values, this, start), side, 'in', values)
     }
-    if ((noun.kind === 'name' || noun.name === 'exporter') && this.accept('like')) {
+    if ((noun.kind === 'name' || noun.kind === 'as' || noun.name === 'exporter') && this.accept('like')) {
       return this.done(start, noun, side, 'like', [this.value(noun, side, { like: true })])
     }
     let op = this.operator(noun)
@@ -265,6 +290,8 @@ class Parser {
         : undefined
     op ??= '='
     if (address) return this.done(start, nounNamed('ip') as Noun, side, op, [address])
+    if (op !== '=' && op !== '!=' && value.type === 'name' && noun.kind === 'as')
+      this.fail(this.tokens[this.at - 1] as Token, `a name can't be compared by “${op}”`, ['a single number'])
     if (op !== '=' && op !== '!=' && (value.type === 'range' || value.type === 'net' || value.type === 'mac-net')) {
       this.fail(this.tokens[this.at - 1] as Token, `a range can't be compared by “${op}”`, ['a single number'])
     }
@@ -274,6 +301,57 @@ class Parser {
   /** Behind a comparator: `dst port`, `out if`, `src_vm`. Names want a side or an underscore, or they are names. */
   private column(noun: Noun): Value | undefined {
     if (!COMPARABLE.has(noun.kind)) return undefined
+    const before = NUMERIC.has(noun.kind) ? this.factor() : undefined
+    const column = this.columnAlone(noun, before !== undefined)
+    if (column?.type !== 'column') return undefined
+    const behind = before === undefined && NUMERIC.has(noun.kind) && this.isWord('*') ? this.factorBehind() : undefined
+    const times = before ?? behind
+    return times === undefined ? column : { ...column, times }
+  }
+
+  /** `1000 *`: the number, taken with its sign; blanks around the sign don't matter. */
+  private factor(): number | undefined {
+    this.partProducts()
+    const factor = this.token().kind === 'word' ? readFactor(this.token().text) : undefined
+    if (factor === undefined || !this.isWord('*', 1)) return undefined
+    this.take()
+    this.take()
+    return factor
+  }
+
+  private factorBehind(): number {
+    this.take()
+    const token = this.token()
+    const factor = token.kind === 'word' ? readFactor(token.text) : undefined
+    if (factor === undefined) {
+      if (this.atEnd()) this.failEnd(['a number'])
+      this.fail(token, `“${token.text || token.kind}” is not a number to multiply by`, [
+        'a number such as 1000 or 1.5k',
+      ])
+    }
+    this.take()
+    return factor
+  }
+
+  /** `1000*packets` is one word to the lexer, since names may hold stars: here it is three. */
+  private partProducts(): void {
+    for (let i = this.at; i < this.at + 4 && i < this.tokens.length; i++) {
+      const token = this.tokens[i] as Token
+      if (token.kind !== 'word' || RESERVED.has(token.text.toLowerCase())) return
+      const star = token.text.indexOf('*')
+      if (star < 0 || token.text === '*') continue
+      const cut = star === 0 ? 1 : star
+      const middle = token.from + cut
+      this.tokens.splice(
+        i,
+        1,
+        { ...token, text: token.text.slice(0, cut), to: middle },
+        { ...token, text: token.text.slice(cut), from: middle },
+      )
+    }
+  }
+
+  private columnAlone(noun: Noun, needed: boolean): Value | undefined {
     const side = this.sideAt(0)
     const ahead = side === undefined ? 0 : 1
     // Of columns without a side there are so many that to offer them would hide the values.
@@ -283,17 +361,18 @@ class Parser {
     for (const { words, noun: other } of PHRASES) {
       if (!likes(noun, other) || (side !== undefined && !other.columns[side])) continue
       const phrase = words.join(' ')
-      const spoken = side !== undefined || noun.kind !== 'name' || phrase.includes('_')
-      if (side !== undefined) wants.push({ type: 'noun', noun: other, phrase, side })
+      const spoken = side !== undefined || !MAY_BE_NAMED.has(noun.kind) || phrase.includes('_')
+      if (side !== undefined || needed)
+        wants.push({ type: 'noun', noun: other, phrase, ...(side === undefined ? {} : { side }) })
       if (!spoken || !words.every((word, i) => this.isWord(word, i + ahead))) continue
       for (let i = 0; i < words.length + ahead; i++) this.take()
       return { type: 'column', noun: other.name, ...(side ? { side } : {}) }
     }
     // The filter may end behind the side, of which this is the only use.
-    if (side === undefined || noun.kind === 'name') return undefined
-    this.take()
+    if (!needed && (side === undefined || noun.kind === 'name')) return undefined
+    if (side !== undefined) this.take()
     this.wants.push(...wants)
-    const phrases = [...new Set(wants.flatMap((want) => (want.type === 'noun' ? [want.phrase] : [])))]
+    const phrases = [...new Set(wants.flatMap((want) => (want.type === 'noun' ? [want.noun.name] : [])))]
     if (this.atEnd()) this.failEnd(phrases)
     const near = nearest(this.token().text, phrases)
     this.fail(
@@ -337,8 +416,7 @@ class Parser {
 
   private operator(noun: Noun): Test['op'] | undefined {
     const ordered =
-      noun.kind === 'number' ||
-      noun.kind === 'duration' ||
+      NUMERIC.has(noun.kind) ||
       noun.kind === 'time' ||
       noun.kind === 'proto' ||
       noun.kind === 'ethertype' ||
@@ -481,11 +559,20 @@ class Parser {
 const WORDED: Readonly<Record<string, string>> = { eq: '=', ne: '!=', gt: '>', ge: '>=', lt: '<', le: '<=' }
 
 /** Kinds of which one column can be compared with another. */
-const COMPARABLE = new Set(['ip', 'number', 'proto', 'mac', 'name', 'ethertype', 'duration', 'time'])
+const COMPARABLE = new Set(['ip', 'number', 'as', 'proto', 'mac', 'name', 'ethertype', 'duration', 'time'])
+/** Kinds that can be compared with each other, and multiplied. */
+const NUMERIC = new Set(['number', 'as', 'duration'])
+/** Kinds whose values may be words: only a side or an underscore tells a column from a name. */
+const MAY_BE_NAMED = new Set(['name', 'as'])
 
 function likes(a: Noun, b: Noun): boolean {
-  if (a.kind === 'number' || a.kind === 'duration') return b.kind === 'number' || b.kind === 'duration'
-  return a.kind === b.kind
+  return NUMERIC.has(a.kind) ? NUMERIC.has(b.kind) : a.kind === b.kind
+}
+
+/** `1000`, `1.5`, `2k` → number, or undefined. */
+function readFactor(text: string): number | undefined {
+  const match = /^(\d{1,12}(?:\.\d{1,6})?)([kmgt]?)$/i.exec(text)
+  return match ? Number(match[1]) * 1000 ** ' kmgt'.indexOf((match[2] || ' ').toLowerCase()) : undefined
 }
 
 function addressOf(text: string, token: Token): Value | undefined {

@@ -265,6 +265,7 @@ test('the store takes every word with every comparator, and beside every word li
   const values: Readonly<Record<NounKind, readonly string[]>> = {
     ip: ['10.0.0.1', '2001:db8::/32', '10.0.0.1-10.0.0.9'],
     number: ['0', '7', '3-9'],
+    as: ['0', '7', '3-9', 'Example*'],
     proto: ['tcp', '3-9'],
     mac: ['02:00:5e:10:00:01', '02:00:5e:00:00:00/24'],
     name: ['web', 'w*'],
@@ -277,7 +278,7 @@ test('the store takes every word with every comparator, and beside every word li
     service: ['443/tcp', 'icmp'],
     bare: [],
   }
-  const NUMBERS = new Set<NounKind>(['number', 'duration'])
+  const NUMBERS = new Set<NounKind>(['number', 'as', 'duration'])
   let taken = 0
   for (const [i, noun] of NOUNS.entries()) {
     const sides = ['', ...Object.keys(noun.columns).filter((side) => side !== 'any')]
@@ -296,7 +297,9 @@ test('the store takes every word with every comparator, and beside every word li
     const params = new Params()
     const conditions = tests.flatMap((text) => {
       const result = parseFilter(text)
-      return result.ok ? [filterSql(result.ast, params, { exporterAddresses: () => ['10.0.0.1'] })] : []
+      return result.ok
+        ? [filterSql(result.ast, params, { exporterAddresses: () => ['10.0.0.1'], asNumbers: () => [1, 2] })]
+        : []
     })
     if (noun.kind === 'bare') conditions.push(filterSql(parsedFilter(noun.name), params))
     assert.ok(conditions.length > 0, noun.name)

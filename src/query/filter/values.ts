@@ -31,6 +31,8 @@ export function readValue(noun: Noun, token: Token, how: { like?: boolean; net?:
       return readMac(text)
     case 'name':
       return readName(text, like)
+    case 'as':
+      return readAs(noun, text, like)
     case 'enum':
       return readEnum(noun, text)
     case 'flags': {
@@ -70,6 +72,8 @@ export function expectation(noun: Noun): string {
       return noun.name === 'host' ? 'a host’s name or an address' : 'a name; quotes keep blanks'
     case 'enum':
       return Object.values(noun.values ?? {}).join(', ')
+    case 'as':
+      return `a number from 0 to ${noun.max}, or a name`
     case 'flags':
       return 'flags by their letters F S R P A U E C'
     case 'proto':
@@ -101,7 +105,7 @@ export function fixedValues(noun: Noun): readonly string[] {
 }
 
 function quotedValue(noun: Noun, text: string, like: boolean): Value | undefined {
-  if (noun.kind === 'name') return { type: like ? 'pattern' : 'name', value: text }
+  if (noun.kind === 'name' || noun.kind === 'as') return { type: like ? 'pattern' : 'name', value: text }
   if (noun.name === 'exporter') return readIp(text, false) ?? { type: like ? 'pattern' : 'name', value: text }
   if (noun.kind === 'enum') return readEnum(noun, text)
   return undefined
@@ -109,6 +113,12 @@ function quotedValue(noun: Noun, text: string, like: boolean): Value | undefined
 
 function readName(text: string, like: boolean): Value {
   return { type: like || text.includes('*') ? 'pattern' : 'name', value: text }
+}
+
+/** A number or a range of them; what begins with a letter is a name. */
+function readAs(noun: Noun, text: string, like: boolean): Value | undefined {
+  if (like || /^[^\d]/.test(text)) return readName(text, like)
+  return readScalar(noun, text) ?? readRange(text, (part) => readScalar(noun, part))
 }
 
 function readEnum(noun: Noun, text: string): Value | undefined {
