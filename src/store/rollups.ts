@@ -1,0 +1,217 @@
+import { BugError } from '../base/errors.ts'
+import { columnNamed } from '../flow/columns.ts'
+
+// What the rollup tables hold. A rollup row is the sum of the flows of one bucket of receipt time that have the same keys.
+// Keys have the names and types that they have in `flows`, and the sums are of values as observed, with `sampling_rate`
+// among the keys: so `sum(bytes * sampling_rate)` means the same over flows and over any rollup.
+
+export type RollupLevel = 'minute' | 'hour' | 'day'
+
+/** Seconds of a bucket. Buckets are of receipt time, in UTC. */
+export const LEVEL_SECONDS: Readonly<Record<RollupLevel, number>> = { minute: 60, hour: 3600, day: 86_400 }
+
+/** From the finest to the coarsest. */
+export const LEVELS = ['minute', 'hour', 'day'] as const satisfies readonly RollupLevel[]
+
+export type RollupName = 'traffic' | 'networks' | 'sources' | 'destinations'
+
+export interface RollupColumn {
+  readonly name: string
+  readonly type: string
+  readonly codec: string
+}
+
+export interface RollupKey extends RollupColumn {
+  /** What it is over columns of `flows`. */
+  readonly expression: string
+}
+
+/** A family of tables, one a level, that have the same columns. */
+export interface Rollup {
+  readonly name: RollupName
+  /**
+   * Columns by which flows are put together, besides the bucket. All are columns of `flows` except `service_port`: the
+   * lower port of protocols that have ports, otherwise 0 (as the dimension `service` has it).
+   */
+  readonly keys: readonly RollupKey[]
+  /**
+   * True if its rows are all there is: any sum over any of its keys is what the flows would give. Otherwise only the
+   * greatest values of `folds` stand in rows of their own, and the rest of a bucket in rows where it is `FOLDED`.
+   */
+  readonly exact: boolean
+  /** Key whose rare values a bucket may hold as one value, `foldedAs`. Sums over all other keys stay exact. */
+  readonly folds: readonly { readonly key: string; readonly foldedAs: string }[]
+}
+
+/**
+ * Sums of a row, of the flows that it stands for:
+ * - `bytes`, `packets`: as observed;
+ * - `flows`: their number;
+ * - `bytes_squares`: Σ bytes² / max(packets, 1) of sampled flows (0 if sampling_rate is 1), so that the variance of the estimate of bytes is
+ *   Σ rate · (rate − 1) · bytes_squares;
+ * - `packet_bytes`: the greatest mean packet of a sampled flow, rounded up (0 if unsampled): a maximum, not a sum.
+ */
+export const SUM_COLUMNS: readonly RollupColumn[] = [
+  { name: 'bytes', type: 'UInt64', codec: 'CODEC(T64, ZSTD(1))' },
+  { name: 'packets', type: 'UInt64', codec: 'CODEC(T64, ZSTD(1))' },
+  { name: 'flows', type: 'UInt64', codec: 'CODEC(T64, ZSTD(1))' },
+  { name: 'bytes_squares', type: 'Float64', codec: 'CODEC(ZSTD(1))' },
+  { name: 'packet_bytes', type: 'UInt32', codec: 'CODEC(T64, ZSTD(1))' },
+]
+
+/** Start of the bucket: of the same name and type as in `flows`, so that conditions on whole buckets read the same. */
+export const BUCKET_COLUMN: RollupColumn = {
+  name: 'time_received',
+  type: "DateTime64(3, 'UTC')",
+  codec: 'CODEC(Delta, ZSTD(1))',
+}
+
+/**
+ * Of rollups that keep the greatest addresses: what an address that has no row in a bucket had there at most, as
+ * estimates. In rows of folded addresses that bound itself; in an address's own rows the bound less what may be missing
+ * of it. So of an address, over any buckets, at most Σ (of folded) − Σ (of its own) is missing, each bucket counted once.
+ */
+export const UNSEEN_COLUMNS: readonly RollupColumn[] = [
+  { name: 'unseen_bytes', type: 'UInt64', codec: 'CODEC(T64, ZSTD(1))' },
+  { name: 'unseen_packets', type: 'UInt64', codec: 'CODEC(T64, ZSTD(1))' },
+  { name: 'unseen_flows', type: 'UInt64', codec: 'CODEC(T64, ZSTD(1))' },
+]
+
+/** Stands for the rare ports of a bucket that has too many. */
+export const FOLDED_PORT = 65_535
+/** Stands for the rare autonomous systems of a bucket that has too many (reserved by RFC 7300). */
+export const FOLDED_AS = 4_294_967_295
+/** Stands for the addresses of a bucket that have no row of their own. */
+export const FOLDED_ADDRESS = '::'
+
+const LOWER_PORT = 'if(src_port = 0 OR dst_port = 0, greatest(src_port, dst_port), least(src_port, dst_port))'
+
+const SERVICE_PORT: RollupKey = {
+  name: 'service_port',
+  type: 'UInt16',
+  codec: 'CODEC(ZSTD(1))',
+  expression: `if(proto IN (6, 17, 33, 132, 136), ${LOWER_PORT}, 0)`,
+}
+
+function keyNamed(name: string): RollupKey {
+  if (name === SERVICE_PORT.name) return SERVICE_PORT
+  const column = columnNamed(name)
+  if (!column) throw new BugError(`a rollup is to have the key ${name}, which flows do not have`)
+  return { name, type: column.type, codec: column.codec, expression: name }
+}
+
+function rollup(name: RollupName, exact: boolean, keys: readonly string[], folds: Rollup['folds']): Rollup {
+  return { name, exact, folds, keys: keys.map(keyNamed) }
+}
+
+const PORT_FOLD = { key: 'service_port', foldedAs: String(FOLDED_PORT) }
+
+export const ROLLUPS: readonly Rollup[] = [
+  rollup(
+    'traffic',
+    true,
+    [
+      'counted',
+      'protocol',
+      'exporter',
+      'in_if',
+      'out_if',
+      'direction',
+      'vlan_in',
+      'vlan_out',
+      'vni',
+      'src_host',
+      'dst_host',
+      'src_vm',
+      'dst_vm',
+      'slice',
+      'locality',
+      'proto',
+      'service_port',
+      'sampling_rate',
+    ],
+    [PORT_FOLD],
+  ),
+  rollup(
+    'networks',
+    true,
+    [
+      'counted',
+      'protocol',
+      'exporter',
+      'in_if',
+      'out_if',
+      'src_as',
+      'dst_as',
+      'src_country',
+      'dst_country',
+      'sampling_rate',
+    ],
+    [
+      { key: 'src_as', foldedAs: String(FOLDED_AS) },
+      { key: 'dst_as', foldedAs: String(FOLDED_AS) },
+    ],
+  ),
+  rollup(
+    'sources',
+    false,
+    ['counted', 'protocol', 'src_addr', 'src_vm', 'src_host', 'vlan_in', 'sampling_rate'],
+    [{ key: 'src_addr', foldedAs: FOLDED_ADDRESS }],
+  ),
+  rollup(
+    'destinations',
+    false,
+    ['counted', 'protocol', 'dst_addr', 'dst_vm', 'dst_host', 'vlan_in', 'sampling_rate'],
+    [{ key: 'dst_addr', foldedAs: FOLDED_ADDRESS }],
+  ),
+]
+
+/** One rollup at one level. */
+export interface RollupTable {
+  readonly name: string
+  readonly rollup: Rollup
+  readonly level: RollupLevel
+  readonly stepMs: number
+}
+
+/** `traffic_minute`. */
+export function rollupTable(name: RollupName, level: RollupLevel): string {
+  return `${name}_${level}`
+}
+
+export const ROLLUP_TABLES: readonly RollupTable[] = ROLLUPS.flatMap((of) =>
+  LEVELS.map((level) => ({
+    name: rollupTable(of.name, level),
+    rollup: of,
+    level,
+    stepMs: LEVEL_SECONDS[level] * 1000,
+  })),
+)
+
+/** Milliseconds since 1970, from (inclusive) and to (exclusive). */
+export interface Range {
+  readonly from: number
+  readonly to: number
+}
+
+/** What a table of flows or a rollup holds. */
+export interface Coverage {
+  /** `flows` or a rollup table. */
+  readonly table: string
+  /**
+   * Ranges on bucket borders, ascending and apart, in which the table has all that was received up to a few seconds ago.
+   * A range begins at 0 where nothing was ever deleted. It ends where a bucket is open, is about to be built again because
+   * late flows came, was left out because putting its flows together would save little, or was deleted. Of `flows` it
+   * ends at infinity.
+   */
+  readonly ranges: readonly Range[]
+  /** As of the last minute. */
+  readonly rows: number
+  readonly bytes: number
+}
+
+/** The rollups of a running store, as a question has to know them. */
+export interface RollupStatus {
+  /** One for `flows` and for each rollup table; kept in memory, so that it may be asked for with each question. */
+  coverage(): readonly Coverage[]
+}
