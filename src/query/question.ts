@@ -1,6 +1,7 @@
 import { UserError } from '../base/errors.ts'
 import { dimensionNamed, type Dimension } from './dimensions.ts'
 import { mentions } from './filter/ast.ts'
+import { expandFilter } from './filter/expand.ts'
 import { parsedFilter } from './filter/parse.ts'
 import { Params, filterSql, type FilterSqlOptions } from './filter/sql.ts'
 
@@ -66,7 +67,7 @@ export function prepare(asked: Asked, options: FilterSqlOptions): Prepared {
   if (to <= from) throw new UserError('the range ends before it begins: “to” must be later than “from”')
   if (to - from > LONGEST) throw new UserError('the range is longer than 20 years', { hint: 'ask for less at once' })
   const params = new Params()
-  const tree = parsedFilter(asked.filter ?? '')
+  const tree = expandFilter(parsedFilter(asked.filter ?? ''), options)
   const filter = filterSql(tree, params, options)
   const counted = asked.uncounted || mentions(tree, 'counted') ? [] : ['counted']
   const condition = [...counted, ...(filter === '1' ? [] : [`(${filter})`])].join(' AND ')
