@@ -1,3 +1,4 @@
+import type { RecordsAnswer } from './contract/records.ts'
 import type { FlowsAnswer, KeyValue, SeriesAnswer, TopAnswer } from './contract/query.ts'
 
 // Answers as plain tables, for CSV and Parquet.
@@ -70,6 +71,32 @@ export function flowsTable(answer: FlowsAnswer): Table {
       ),
     ),
     rows,
+  }
+}
+
+/** One row a record: first and last packet in ISO 8601, the key, then the sums. */
+export function recordsTable(answer: RecordsAnswer): Table {
+  const keys = answer.columns.map((name) =>
+    columnOf(
+      name,
+      answer.rows.map((row) => row.key[name] ?? null),
+    ),
+  )
+  const sums = ['bytes', 'packets', 'flows', 'bytesBack', 'packetsBack', 'flags'] as const
+  const time = (millis: number): string => (millis === 0 ? '' : new Date(millis).toISOString())
+  return {
+    columns: [
+      { name: 'first', type: 'text' },
+      { name: 'last', type: 'text' },
+      ...keys,
+      ...sums.map((name) => ({ name, type: 'number' as const })),
+    ],
+    rows: answer.rows.map((row) => [
+      time(row.first),
+      time(row.last),
+      ...answer.columns.map((name) => row.key[name] ?? null),
+      ...sums.map((name) => row[name]),
+    ]),
   }
 }
 

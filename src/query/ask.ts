@@ -4,6 +4,7 @@ import { dimensionNamed } from './dimensions.ts'
 import { flows, type FlowsAnswer } from './flows.ts'
 import { matrix, type MatrixAnswer } from './matrix.ts'
 import { prepare, type Asked, type Prepared } from './question.ts'
+import { FIVE_TUPLE, records, type RecordOrder, type RecordsAnswer, type Ways } from './records.ts'
 import { createTurns, limitOf, startRun, type Run } from './run.ts'
 import { series, type SeriesAnswer } from './series.ts'
 import { top, type TopAnswer } from './top.ts'
@@ -23,10 +24,19 @@ export interface AskDeps {
   readonly clock: Clock
   /** Addresses of the exporters of this name (`*` stands for any characters). */
   readonly exporterAddresses?: (name: string) => readonly string[]
+  /** Numbers of the autonomous systems of this name (`*` stands for any characters). */
+  readonly asNumbers?: (name: string) => readonly number[]
+  /** Text of the filter that is saved under this name. */
+  readonly namedFilter?: (name: string) => string | undefined
 }
 
 export interface AskOptions {
   readonly signal?: AbortSignal
+}
+
+export interface RecordsAsked extends Omit<Asked, 'order'> {
+  readonly order?: RecordOrder | undefined
+  readonly ways?: Ways | undefined
 }
 
 /** What the table of flows answers. Rejects with UserError for what is asked wrongly, OperatorError for what fails. */
@@ -35,6 +45,8 @@ export interface Ask {
   series(asked: Asked, options?: AskOptions): Promise<SeriesAnswer>
   flows(asked: Asked, options?: AskOptions): Promise<FlowsAnswer>
   matrix(asked: Asked, options?: AskOptions): Promise<MatrixAnswer>
+  /** Flows put together as nfdump does, by protocol, addresses and ports unless `by` says otherwise. */
+  records(asked: RecordsAsked, options?: AskOptions): Promise<RecordsAnswer>
   /** Values of a dimension that begin with the prefix, the most frequent of the last hours first. */
   values(
     column: string,
@@ -49,14 +61,25 @@ export interface Ask {
 const TIMEOUT_MS = 30_000
 const LONGEST_QUEUE = 200
 const VALUES_TIMEOUT_MS = 5000
-const LIMITS = { top: [20, 10_000], series: [8, 100], flows: [100, 10_000], matrix: [50, 10_000] } as const
+const LIMITS = {
+  top: [20, 10_000],
+  series: [8, 100],
+  flows: [100, 10_000],
+  matrix: [50, 10_000],
+  records: [100, 10_000],
+} as const
 
 export function createAsk(config: AskConfig, deps: AskDeps): Ask {
   const inTurn = createTurns(config.atOnce ?? 2, LONGEST_QUEUE)
   // Completion has a lane of its own: who types a filter doesn't wait for who asks.
   const inPassing = createTurns(1, LONGEST_QUEUE)
   const underWay = new Map<string, AbortController>()
-  const filterOptions = deps.exporterAddresses ? { exporterAddresses: deps.exporterAddresses } : {}
+  const { exporterAddresses, asNumbers, namedFilter } = deps
+  const filterOptions = {
+    ...(exporterAddresses ? { exporterAddresses } : {}),
+    ...(asNumbers ? { asNumbers } : {}),
+    ...(namedFilter ? { namedFilter } : {}),
+  }
 
   async function asking<T>(
     asked: Asked,
@@ -102,6 +125,10 @@ export function createAsk(config: AskConfig, deps: AskDeps): Ask {
     flows: (asked, options = {}) =>
       asking({ ...asked, by: [], uncounted: true }, options, (prepared, run) =>
         flows(prepared, asked.by ?? [], limit('flows', asked), run, asked.order),
+      ),
+    records: ({ order = 'bytes', ways = 'apart', ...asked }, options = {}) =>
+      asking({ ...asked, by: asked.by ?? FIVE_TUPLE }, options, (prepared, run) =>
+        records(prepared, order, ways, limit('records', asked), run),
       ),
     values: async (column, prefix, most, options = {}) => {
       dimensionNamed(column)

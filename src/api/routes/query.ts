@@ -5,9 +5,10 @@ import { z } from 'zod'
 import { UserError } from '../../base/errors.ts'
 import type { Ask, AskOptions } from '../../query/ask.ts'
 import { FlowsAnswer, MatrixAnswer, Problem, Question, SeriesAnswer, TopAnswer } from '../contract/query.ts'
+import { RecordsAnswer, RecordsQuestion } from '../contract/records.ts'
 import { parquet } from '../parquet.ts'
 import { problem, sendProblem } from '../problem.ts'
-import { csv, flowsTable, rowsTable, seriesTable, type Table } from '../table.ts'
+import { csv, flowsTable, recordsTable, rowsTable, seriesTable, type Table } from '../table.ts'
 
 // POST /api/v1/query/{top,series,flows,matrix}, each as JSON, CSV or Parquet; DELETE /api/v1/query/{id}.
 
@@ -62,6 +63,17 @@ export function queryRoutes(app: FastifyInstance, ask: Ask): void {
         (options) => ask.matrix(request.body, options),
         (answer) => rowsTable(answer.columns, answer.links),
       ),
+  )
+  routes.post(
+    '/api/v1/query/records',
+    {
+      schema: {
+        ...schema(RecordsAnswer, 'Flows put together to records, as nfdump’s -a and -b do'),
+        body: RecordsQuestion,
+      },
+    },
+    (request, reply) =>
+      answered(request, reply, request.query.format, (options) => ask.records(request.body, options), recordsTable),
   )
   routes.delete(
     '/api/v1/query/:id',
