@@ -24,6 +24,8 @@ export interface OracleRecord {
 }
 
 export interface OracleDatagram {
+  /** What the header tells, by name. */
+  readonly header: ReadonlyMap<string, string>
   readonly records: readonly OracleRecord[]
   /** Sets that it could not read for want of a template. */
   readonly withoutTemplate: number
@@ -68,6 +70,7 @@ const RECORD = /^(?:Flow \d+(?: \(.*\))?|pdu \d+\/\d+)$/
 function parse(pdml: string): OracleDatagram[] {
   const datagrams: OracleDatagram[] = []
   let records: { at: number; length: number; fields: OracleField[] }[] | undefined
+  let header = new Map<string, string>()
   let base = 0
   let depth = 0
   let recordDepth = -1
@@ -77,6 +80,7 @@ function parse(pdml: string): OracleDatagram[] {
     const text = line.trimStart()
     if (text.startsWith('<proto name="cflow"')) {
       records = []
+      header = new Map()
       base = Number(attribute(text, 'pos'))
       depth = 0
       recordDepth = -1
@@ -84,7 +88,7 @@ function parse(pdml: string): OracleDatagram[] {
       malformed = false
     } else if (text.startsWith('<proto name="_ws.malformed"')) malformed = true
     else if (text === '</packet>') {
-      if (records) datagrams.push({ records, withoutTemplate, malformed })
+      if (records) datagrams.push({ header, records, withoutTemplate, malformed })
       records = undefined
     } else if (records && text.startsWith('<field')) {
       const show = attribute(text, 'show')
@@ -96,7 +100,8 @@ function parse(pdml: string): OracleDatagram[] {
         recordDepth = depth
       } else if (name === '' && show.endsWith('no template found')) withoutTemplate++
       else if (recordDepth >= 0 && name !== '')
-        records.at(-1)?.fields.push({ name, at, length, show, hex: attribute(text, 'value') })
+        records.at(-1)?.fields.push({ name, at, length, show, hex: attribute(text, 'value').toLowerCase() })
+      else if (recordDepth < 0 && records.length === 0 && name !== '' && !header.has(name)) header.set(name, show)
       if (!text.endsWith('/>')) depth++
     } else if (records && text === '</field>') {
       depth--
@@ -110,5 +115,10 @@ function attribute(line: string, name: string): string {
   const start = line.indexOf(` ${name}="`)
   if (start < 0) return ''
   const from = start + name.length + 3
-  return line.slice(from, line.indexOf('"', from))
+  return plain(line.slice(from, line.indexOf('"', from)))
 }
+
+const ENTITIES: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" }
+
+const plain = (text: string): string =>
+  text.includes('&') ? text.replaceAll(/&(\w+);/g, (whole, name: string) => ENTITIES[name] ?? whole) : text
