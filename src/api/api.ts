@@ -6,6 +6,7 @@ import { serveConsole } from './console.ts'
 import { guard } from './guard.ts'
 import { handleError } from './problem.ts'
 import { queryRoutes } from './routes/query.ts'
+import { savedRoutes, type SavedDeps } from './routes/saved.ts'
 import { systemRoutes, type SystemDeps } from './routes/system.ts'
 import { vocabularyRoutes } from './routes/vocabulary.ts'
 
@@ -15,7 +16,7 @@ export interface ApiConfig {
   readonly version?: string
 }
 
-export interface ApiDeps extends SystemDeps {
+export interface ApiDeps extends SystemDeps, SavedDeps {
   readonly ask: Ask
   /** Directory of the built console. */
   readonly webRoot?: string
@@ -48,13 +49,15 @@ export async function createApi(config: ApiConfig, deps: ApiDeps): Promise<Fasti
       },
       tags: [
         { name: 'query', description: 'Ask the flows' },
+        { name: 'saved', description: 'Filters and views kept by a name' },
         { name: 'system', description: 'Ask the server' },
       ],
     },
     transform: jsonSchemaTransform,
   })
   queryRoutes(app, deps.ask)
-  vocabularyRoutes(app, deps.ask)
+  vocabularyRoutes(app, deps.ask, (name) => deps.saved.filters.text(name))
+  savedRoutes(app, deps)
   systemRoutes(app, deps)
   app.get('/api/v1/openapi.json', { schema: { hide: true } }, () => app.swagger())
   await serveConsole(app, deps.webRoot)

@@ -2,6 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod'
 import { OperatorError, UserError } from '../base/errors.ts'
 import { FilterError } from '../query/filter/problem.ts'
+import { InUseError, NotSavedError } from '../query/saved.ts'
 import type { Problem } from './contract/query.ts'
 
 // Whatever goes wrong is answered as application/problem+json (RFC 9457), in words that say what to do.
@@ -19,6 +20,7 @@ const TITLES: Readonly<Record<number, string>> = {
   404: 'Not found',
   405: 'Method not allowed',
   406: 'Format not offered',
+  409: 'In use',
   413: 'The request is too large',
   415: 'JSON is expected',
   422: 'The question needs too much memory',
@@ -50,7 +52,11 @@ export function problemOf(error: unknown): Problem {
     })
   }
   if (error instanceof UserError)
-    return problem(400, error.message, error.hint === undefined ? {} : { hint: error.hint })
+    return problem(
+      error instanceof NotSavedError ? 404 : error instanceof InUseError ? 409 : 400,
+      error.message,
+      error.hint === undefined ? {} : { hint: error.hint },
+    )
   if (error instanceof OperatorError) {
     return problem(STATUS_OF_CODE[error.code] ?? 500, error.message, {
       code: error.code,

@@ -7,6 +7,7 @@ import { makeDirectory } from '../base/directory.ts'
 import { OperatorError, UserError } from '../base/errors.ts'
 import { pipelineMetrics } from '../collect/pipeline-metrics.ts'
 import { createAsk } from '../query/ask.ts'
+import { createSaved } from '../query/saved.ts'
 import { createEmbeddedStore } from '../store/embedded.ts'
 import { createLoader } from '../store/loader.ts'
 import { createLog, rateLimited } from '../telemetry/log.ts'
@@ -93,13 +94,19 @@ export function createServer(given: Config, deps: ServerDeps) {
     },
   )
 
+  const saved = createSaved({ file: join(data, 'state', 'state.sqlite') }, { clock })
   const ask = createAsk(
     {
       atOnce: config.query.concurrency,
       timeoutMs: config.query.timeoutSeconds * 1000,
       maxMemoryBytes: config.query.maxMemory,
     },
-    { store, clock, exporterAddresses: (pattern) => exporterNames.addresses(pattern) },
+    {
+      store,
+      clock,
+      exporterAddresses: (pattern) => exporterNames.addresses(pattern),
+      namedFilter: (name) => saved.filters.text(name),
+    },
   )
   const exporterNames = createExporterNames(() => pipeline.ask('names'))
   const contentOfStore = createStoreContent({ store, clock })
@@ -160,6 +167,7 @@ export function createServer(given: Config, deps: ServerDeps) {
 
   async function startParts(): Promise<{ url: string; listeners: PipelineReport['pipeline']['listeners'] }> {
     prepareData(data)
+    saved.start()
     await step(store.start())
     await step(loader.start())
     await step(pipeline.start())
@@ -177,6 +185,7 @@ export function createServer(given: Config, deps: ServerDeps) {
       { host: config.http.host, version: deps.version },
       {
         ask,
+        saved,
         health,
         exporters: () => pipeline.ask('exporters'),
         inventory: () => pipeline.ask('inventory'),
@@ -229,6 +238,7 @@ export function createServer(given: Config, deps: ServerDeps) {
     ])
     // An insert under way ends, or is left to the next start, by the store's grace.
     await Promise.all([ended('the loader', loader.stop()), ended('the store', store.stop())])
+    saved.stop()
   }
 
   /** What fails to stop keeps nothing else from it. */

@@ -4,8 +4,10 @@ import { z } from 'zod'
 import { COLUMNS } from '../../flow/columns.ts'
 import type { Ask } from '../../query/ask.ts'
 import { DIMENSIONS } from '../../query/dimensions.ts'
+import { expandFilter } from '../../query/filter/expand.ts'
 import { formatFilter } from '../../query/filter/format.ts'
 import { parseFilter } from '../../query/filter/parse.ts'
+import { FilterError } from '../../query/filter/problem.ts'
 import { FilterCheck, Problem, ValuesAnswer } from '../contract/query.ts'
 import { ColumnsAnswer } from '../contract/system.ts'
 import { whileConnected } from './query.ts'
@@ -34,7 +36,11 @@ const COLUMNS_ANSWER: ColumnsAnswer = {
   ],
 }
 
-export function vocabularyRoutes(app: FastifyInstance, ask: Ask): void {
+export function vocabularyRoutes(
+  app: FastifyInstance,
+  ask: Ask,
+  namedFilter: (name: string) => string | undefined,
+): void {
   const routes = app.withTypeProvider<ZodTypeProvider>()
   routes.get(
     '/api/v1/columns',
@@ -59,8 +65,14 @@ export function vocabularyRoutes(app: FastifyInstance, ask: Ask): void {
     },
     (request): FilterCheck => {
       const result = parseFilter(request.body.filter)
-      if (result.ok) return { ok: true, canonical: formatFilter(result.ast) }
-      return { ok: false, ...result.problem, expected: [...result.problem.expected] }
+      if (!result.ok) return { ok: false, ...result.problem, expected: [...result.problem.expected] }
+      try {
+        expandFilter(result.ast, { namedFilter })
+      } catch (error) {
+        if (!(error instanceof FilterError)) throw error
+        return { ok: false, ...problemIn(error) }
+      }
+      return { ok: true, canonical: formatFilter(result.ast) }
     },
   )
   routes.get(
@@ -82,4 +94,8 @@ export function vocabularyRoutes(app: FastifyInstance, ask: Ask): void {
       return { column, values: await ask.values(column, prefix, limit, { signal: whileConnected(reply) }) }
     },
   )
+}
+
+function problemIn({ message, position, length, expected, hint }: FilterError) {
+  return { message, position: position ?? 0, length, expected: [...expected], ...(hint === undefined ? {} : { hint }) }
 }

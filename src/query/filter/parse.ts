@@ -26,7 +26,7 @@ export type FilterResult =
 /** A name by which a filter can be saved: a letter, then letters, digits and _ . - */
 export const FILTER_NAME = /^[a-z][a-z0-9_.-]{0,63}$/i
 
-export const MAX_TEXT = 10_000
+const MAX_TEXT = 10_000
 const MAX_DEPTH = 100
 const SIDES = new Set(['src', 'dst', 'in', 'out'])
 const RESERVED = new Set(['and', 'or', 'not', 'in', 'like'])
