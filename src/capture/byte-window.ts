@@ -14,27 +14,30 @@ export class ByteWindow {
     return this.end - this.at
   }
 
-  /** Puts a chunk behind what is unread. A chunk that meets nothing unread is read where it lies; `bytes` is new afterwards. */
+  /** Puts a chunk behind what is unread. A chunk that meets nothing unread is read where it lies; `bytes` may be new afterwards. */
   append(chunk: Uint8Array): void {
+    if (this.at === this.end) return this.show(chunk, 0, chunk.length, this.base + this.at)
+    this.room(chunk.length).set(chunk)
+    this.grow(chunk.length)
+  }
+
+  /** Room for so many bytes behind what is unread, to be filled and then told to `grow`. */
+  room(length: number): Uint8Array {
     const left = this.end - this.at
-    if (left === 0) {
-      this.show(chunk, 0, chunk.length, this.base + this.at)
-      return
-    }
     const isOwn = this.bytes === this.own
-    if (isOwn && this.own.length - this.end >= chunk.length) {
-      this.own.set(chunk, this.end)
-      this.end += chunk.length
-      return
+    if (!isOwn || this.own.length - this.end < length) {
+      const needed = left + length
+      // Twice the room that is needed, so that a packet of many chunks is not copied once a chunk
+      const into = this.own.length >= needed && this.own.length <= 4 * needed ? this.own : new Uint8Array(2 * needed)
+      into.set(this.bytes.subarray(this.at, this.end))
+      this.own = into
+      this.show(into, 0, left, this.base + this.at)
     }
-    // Twice the room that is needed, so that a packet of many chunks is not copied once a chunk
-    const needed = left + chunk.length
-    const into =
-      this.own.length >= needed && (isOwn || this.own.length <= 4 * needed) ? this.own : new Uint8Array(2 * needed)
-    into.set(this.bytes.subarray(this.at, this.end))
-    into.set(chunk, left)
-    this.own = into
-    this.show(into, 0, needed, this.base + this.at)
+    return this.own.subarray(this.end, this.end + length)
+  }
+
+  grow(length: number): void {
+    this.end += length
   }
 
   private show(bytes: Uint8Array, at: number, end: number, base: number): void {

@@ -1,5 +1,6 @@
 // Captures from files: pcap (draft-ietf-opsawg-pcap) in both byte orders with micro- or nanoseconds, and pcapng
 // (draft-ietf-opsawg-pcapng), read as a stream. Lengths in a file are believed only up to a bound.
+import type { FileHandle } from 'node:fs/promises'
 import { UserError } from '../base/errors.ts'
 import { ByteWindow } from './byte-window.ts'
 import { createPacketBlock, type PacketBlock } from './packet-block.ts'
@@ -19,6 +20,9 @@ export interface CapturedPacket {
 export type CaptureProblem = (code: 'truncated' | 'bad_length', offset: number) => void
 
 const MOST_PACKET = 16 * 1024 * 1024
+
+/** Half a second-level cache: a packet is met again before it has left it. */
+const READ_AT_ONCE = 1 << 19
 
 const MAGIC_MICRO = 0xa1b2c3d4
 const MAGIC_NANO = 0xa1b23c4d
@@ -61,14 +65,39 @@ export async function* readPacketBlocks(
   source: AsyncIterable<Uint8Array>,
   problem: CaptureProblem,
 ): AsyncGenerator<PacketBlock, void, void> {
+  const chunks = source[Symbol.asyncIterator]()
+  const fill = async (window: ByteWindow): Promise<boolean> => {
+    const { value, done } = await chunks.next()
+    if (value) window.append(value)
+    return done !== true
+  }
+  yield* walked(fill, problem)
+}
+
+/** The packets of an open file, from where it stands; read straight into the memory that they are walked over in. */
+export async function* readPacketBlocksOf(
+  file: FileHandle,
+  problem: CaptureProblem,
+): AsyncGenerator<PacketBlock, void, void> {
+  const fill = async (window: ByteWindow): Promise<boolean> => {
+    const room = window.room(READ_AT_ONCE)
+    const { bytesRead } = await file.read(room)
+    window.grow(bytesRead)
+    return bytesRead > 0
+  }
+  yield* walked(fill, problem)
+}
+
+/** @param fill puts more of the stream into the window; false at its end */
+async function* walked(
+  fill: (window: ByteWindow) => Promise<boolean>,
+  problem: CaptureProblem,
+): AsyncGenerator<PacketBlock, void, void> {
   const window = new ByteWindow()
   const block = createPacketBlock()
-  const chunks = source[Symbol.asyncIterator]()
   let walk: Walk | undefined
   for (let ended = false; !ended;) {
-    const { value, done } = await chunks.next()
-    ended = done === true
-    if (value) window.append(value)
+    ended = !(await fill(window))
     // Both kinds tell themselves by their first 24 bytes at most
     if (!walk && window.length < 24 && !ended) continue
     walk ??= begin(window)
