@@ -5,6 +5,7 @@ import { createSflowReader } from '../collect/sflow-reader.ts'
 import { createSummary } from './decode-summary.ts'
 import { flowProtocol } from './flow-protocol.ts'
 import { createLineWriter } from './line-writer.ts'
+import type { StreamTrouble } from './tcp-messages.ts'
 import { createLeftOut, leftOutText, readPayloads } from './payloads.ts'
 
 interface DecodeOptions {
@@ -23,7 +24,7 @@ export function addDecode(program: Command): void {
     )
     .argument(
       '<file...>',
-      'pcap or pcapng (gzip too), whatever its ports, or an IPFIX file (RFC 5655); - is standard input',
+      'pcap or pcapng (gzip too), whatever its ports, IPFIX over TCP too, or an IPFIX file (RFC 5655); - is standard input',
     )
     .option('--json', 'one JSON object a line; this is the only form and may be left out', true)
     .option('--raw', 'each file holds one datagram and nothing else', false)
@@ -41,7 +42,9 @@ export function addDecode(program: Command): void {
       'after',
       `
 Files are read in the order given, and templates stay known from one to the next. What is wrong in a datagram is printed
-as {"kind":"problem","code":…,"offset":…}; what is no flow export is skipped and counted on standard error.
+as {"kind":"problem","code":…,"offset":…}; what is no flow export is skipped and counted on standard error. Of a TCP connection
+"offset" counts from its first byte in the capture: stream_gap is where bytes are missing, stream_repeated where some came again,
+stream_midway where the capture begins within the connection, bad_stream where what follows is no message.
 
 Exit status: 0 done, 1 a file could not be read, 2 wrong usage.`,
     )
@@ -64,6 +67,7 @@ async function decode(files: readonly string[], options: DecodeOptions): Promise
   const summary = createSummary()
   let datagrams = 0
   let notFlow = 0
+  let troubles: StreamTrouble[] = []
 
   async function print(records: readonly Printed[], protocol: string): Promise<void> {
     for (const record of records) {
@@ -73,8 +77,15 @@ async function decode(files: readonly string[], options: DecodeOptions): Promise
     }
   }
 
+  async function printTroubles(): Promise<void> {
+    const problems = troubles.map(({ from, ...trouble }) => ({ kind: 'problem', ...trouble, exporter: from }))
+    troubles = []
+    await print(problems, 'netflow')
+  }
+
   for (const file of files) {
-    for await (const payload of readPayloads(file, options.raw, left)) {
+    for await (const payload of readPayloads(file, options.raw, left, (one) => troubles.push(one))) {
+      await printTroubles()
       const protocol = flowProtocol(payload.bytes)
       if (protocol === 'sflow') await print(sflow.read(payload.bytes, payload.from, payload.at), 'sflow')
       else if (protocol === 'netflow')
@@ -86,10 +97,11 @@ async function decode(files: readonly string[], options: DecodeOptions): Promise
       }
       datagrams++
     }
+    await printTroubles()
   }
   await print(netflow.end(), 'netflow')
   if (options.summary) {
-    const skipped = notFlow + left.notUdp + left.incomplete
+    const skipped = notFlow + left.other + left.foreign + left.incomplete
     await out.line(JSON.stringify({ datagrams, ...summary.counts(), skipped }))
   }
   await out.end()

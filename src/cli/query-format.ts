@@ -1,26 +1,33 @@
-import type { FlowsAnswer, KeyValue } from '../api/contract/query.ts'
+import type { KeyValue } from '../api/contract/query.ts'
 import { UserError } from '../base/errors.ts'
 import { columnNamed } from '../flow/columns.ts'
 import { nearest } from '../query/filter/problem.ts'
 import { clockText, shown } from './query-text.ts'
 
-// nfdump's formats of lines: `fmt:%ts %td %sap -> %dap`, and those that have a name. A tag is a column or made of some;
-// figures are written out in full, each tag as wide as its widest cell.
+// nfdump's formats of lines: `fmt:%ts %td %sap -> %dap`, and those that have a name. A tag is a column or made of some,
+// and as wide as its widest cell. Figures from a million on are scaled as nfdump does it, or written out in full.
 
-type Cells = (column: string) => KeyValue
+/** A flow, or a record made of some: its columns by name; null for one that it doesn't have. */
+export type Cells = (column: string) => KeyValue
+
+/** What a record has beside the columns of a flow. */
+export const OF_RECORDS: readonly string[] = ['flows', 'bytes_back', 'packets_back']
 
 interface Tag {
   readonly title: string
   readonly columns: readonly string[]
   /** Right, as figures are; else left. */
   readonly right?: boolean
-  text(of: Cells): string
+  text(of: Cells, full: boolean): string
 }
 
 /** The formats of these names; the same tags as nfdump's. */
 const NAMED: Readonly<Record<string, string>> = {
+  line: '%ts %td %pr %sap -> %dap %pkt %byt %fl',
   long: '%ts %td %pr %sap -> %dap %flg %tos %pkt %byt %fl',
   extended: '%ts %td %pr %sap -> %dap %flg %tos %pkt %byt %pps %bps %bpp %fl',
+  biline: '%ts %td %pr %sap <-> %dap %opkt %ipkt %obyt %ibyt %fl',
+  bilong: '%ts %td %pr %sap <-> %dap %flg %tos %opkt %ipkt %obyt %ibyt %fl',
 }
 
 function plain(title: string, column: string): Tag {
@@ -32,6 +39,24 @@ function plain(title: string, column: string): Tag {
     right,
     text: (of) => (format === 'time' ? clockText(Number(of(column))) : shown(of(column))),
   }
+}
+
+/** A figure as nfdump writes it: `999999`, `1.0 M`, `2.5 G`; of what isn't known, 0. */
+export function figure(value: number, full: boolean): string {
+  if (full || value < 1e6) return String(value)
+  const [scale, letter] = value < 1e9 ? [1e6, 'M'] : value < 1e12 ? [1e9, 'G'] : [1e12, 'T']
+  return `${(value / scale).toFixed(1)} ${letter}`
+}
+
+function count(title: string, column: string): Tag {
+  return { title, columns: [column], right: true, text: (of, full) => figure(Number(of(column) ?? 0), full) }
+}
+
+/** `00:01:53.557`, from a day on `1d 02:03:04.005`; in full the seconds. */
+export function durationText(millis: number, full: boolean): string {
+  if (full) return (millis / 1000).toFixed(3)
+  const days = Math.floor(millis / 86_400_000)
+  return `${days > 0 ? `${days}d ` : ''}${new Date(millis % 86_400_000).toISOString().slice(11, 23)}`
 }
 
 function seconds(title: string, column: string): Tag {
@@ -47,8 +72,11 @@ function endpoint(title: string, side: 'src' | 'dst'): Tag {
     right: side === 'src',
     text: (of) => {
       const host = shown(of(address))
-      const icmp = side === 'dst' && /icmp/.test(String(of('proto')))
-      return `${host}${host.includes(':') ? '.' : ':'}${icmp ? `${of('icmp_type')}.${of('icmp_code')}` : of(port)}`
+      const colon = host.includes(':') ? '.' : ':'
+      if (side === 'src' || !/icmp/.test(String(of('proto')))) return `${host}${colon}${of(port)}`
+      // Of a record, the port holds both.
+      const both = of('icmp_type') === null ? Number(of(port)) : Number(of('icmp_type')) * 256 + Number(of('icmp_code'))
+      return `${host}${colon}${both >> 8}.${both & 255}`
     },
   }
 }
@@ -70,9 +98,9 @@ function rate(title: string, column: string, scale: number): Tag {
     title,
     columns: [column, 'time_start', 'time_end'],
     right: true,
-    text: (of) => {
+    text: (of, full) => {
       const duration = Number(of('time_end')) - Number(of('time_start'))
-      return String(duration > 0 ? Math.floor((Number(of(column)) * scale * 1000) / duration) : 0)
+      return figure(duration > 0 ? Math.floor((Number(of(column)) * scale * 1000) / duration) : 0, full)
     },
   }
 }
@@ -87,19 +115,19 @@ const DURATION: Tag = {
   title: 'Duration',
   columns: ['time_start', 'time_end'],
   right: true,
-  text: (of) => ((Number(of('time_end')) - Number(of('time_start'))) / 1000).toFixed(3),
+  text: (of, full) => durationText(Math.max(0, Number(of('time_end')) - Number(of('time_start'))), full),
 }
 
 const TAGS: Readonly<Record<string, Tag>> = {
-  ts: plain('First seen', 'time_start'),
-  tfs: plain('First seen', 'time_start'),
-  te: plain('Last seen', 'time_end'),
+  ts: plain('Date first seen', 'time_start'),
+  tfs: plain('Date first seen', 'time_start'),
+  te: plain('Date last seen', 'time_end'),
   tr: plain('Received', 'time_received'),
   tsr: seconds('First seen', 'time_start'),
   ter: seconds('Last seen', 'time_end'),
   trr: seconds('Received', 'time_received'),
   td: DURATION,
-  pr: plain('Proto', 'proto'),
+  pr: { title: 'Proto', columns: ['proto'], text: (of) => shown(of('proto')).toUpperCase() },
   nfv: plain('Export', 'protocol'),
   sa: plain('Src IP Addr', 'src_addr'),
   da: plain('Dst IP Addr', 'dst_addr'),
@@ -117,11 +145,13 @@ const TAGS: Readonly<Record<string, Tag>> = {
   das: plain('Dst AS', 'dst_as'),
   in: plain('Input', 'in_if'),
   out: plain('Output', 'out_if'),
-  pkt: plain('Packets', 'packets'),
-  ipkt: plain('In Pkt', 'packets'),
-  byt: plain('Bytes', 'bytes'),
-  ibyt: plain('In Byte', 'bytes'),
-  fl: { title: 'Flows', columns: [], right: true, text: () => '1' },
+  pkt: count('Packets', 'packets'),
+  ipkt: count('In Pkt', 'packets'),
+  opkt: count('Out Pkt', 'packets_back'),
+  byt: count('Bytes', 'bytes'),
+  ibyt: count('In Byte', 'bytes'),
+  obyt: count('Out Byte', 'bytes_back'),
+  fl: { title: 'Flows', columns: ['flows'], right: true, text: (of, full) => figure(Number(of('flows') ?? 1), full) },
   flg: FLAGS,
   tos: plain('Tos', 'tos'),
   stos: plain('STos', 'tos'),
@@ -155,12 +185,15 @@ export interface LineFormat {
   readonly columns: readonly string[]
 }
 
-/** `long`, `extended` or `fmt:…`; undefined if it is none of them. @throws UserError for a tag that isn't known */
+/** `line`, `long`, … or `fmt:…`; undefined if it is none of them. @throws UserError for a tag that isn't known */
 export function readFormat(text: string): LineFormat | undefined {
   const given = text.startsWith('fmt:') ? text.slice(4) : NAMED[text]
   if (given === undefined) return undefined
-  // `%long` and `%extended` in a format stand for theirs.
-  const whole = given.replaceAll(/%(long|extended)(?![a-z0-9_])/g, (_, name: string) => NAMED[name] as string)
+  // `%long` and the like in a format stand for theirs.
+  const whole = given.replaceAll(
+    /%(line|long|extended|biline|bilong)(?![a-z0-9_])/g,
+    (_, name: string) => NAMED[name] as string,
+  )
   const parts: (string | Tag)[] = []
   let at = 0
   for (const match of whole.matchAll(/%([a-z][a-z0-9_]*)/g)) {
@@ -169,7 +202,9 @@ export function readFormat(text: string): LineFormat | undefined {
     at = match.index + match[0].length
   }
   if (at < whole.length) parts.push(whole.slice(at))
-  const columns = [...new Set(parts.flatMap((part) => (typeof part === 'string' ? [] : part.columns)))]
+  const columns = [...new Set(parts.flatMap((part) => (typeof part === 'string' ? [] : part.columns)))].filter(
+    (column) => !OF_RECORDS.includes(column),
+  )
   if (columns.length === 0)
     throw new UserError(`-o ${text}: a format needs tags`, { hint: 'for example -o "fmt:%ts %sap -> %dap %byt"' })
   return { parts, columns }
@@ -189,23 +224,46 @@ function tagNamed(name: string): Tag | string {
   })
 }
 
-/** One line a flow below a line of titles. */
-export function formatted({ parts }: LineFormat, answer: FlowsAnswer): string {
-  const at = new Map(answer.columns.map(({ name }, i) => [name, i]))
-  const rows = answer.rows.map((row) => {
-    const of: Cells = (column) => row[at.get(column) as number] ?? null
-    return parts.map((part) => (typeof part === 'string' ? part : part.text(of)))
-  })
+/** The format in which nfdump shows records of these keys: `%ts %td <keys> %pkt %byt %bps %bpp %fl`. */
+export function formatOfKeys(keys: readonly string[]): LineFormat {
+  const of = (tag: string): Tag => TAGS[tag] as Tag
+  const tags = [of('ts'), of('td'), ...keys.map(keyTag), ...['pkt', 'byt', 'bps', 'bpp', 'fl'].map(of)]
+  return { parts: tags.flatMap((tag, i) => (i === 0 ? [tag] : [' ', tag])), columns: [] }
+}
+
+function keyTag(key: string): Tag {
+  const known = Object.values(TAGS).find(({ columns }) => columns.length === 1 && columns[0] === key)
+  return known ?? plain(columnNamed(key)?.label ?? key, key)
+}
+
+export interface LinesOptions {
+  /** Without the line of titles. */
+  readonly quiet?: boolean
+  /** Figures in full. */
+  readonly full?: boolean
+}
+
+/** One line a flow or record below a line of titles. */
+export function formatted({ parts }: LineFormat, rows: readonly Cells[], options: LinesOptions = {}): string {
+  const full = options.full === true
+  const body = rows.map((of) => parts.map((part) => (typeof part === 'string' ? part : part.text(of, full))))
   const titles = parts.map((part) => (typeof part === 'string' ? part : part.title))
-  const all = [titles, ...rows]
-  const widths = parts.map((_, i) => all.reduce((most, cells) => Math.max(most, (cells[i] as string).length), 0))
+  return lines(
+    options.quiet ? body : [titles, ...body],
+    parts.map((part) => (typeof part === 'string' ? 'as it is' : part.right ? 'right' : 'left')),
+  )
+}
+
+/** Cells as lines, each column as wide as its widest cell. */
+export function lines(all: readonly (readonly string[])[], places: readonly ('left' | 'right' | 'as it is')[]): string {
+  const widths = places.map((_, i) => all.reduce((most, cells) => Math.max(most, (cells[i] as string).length), 0))
   return all
     .map((cells) =>
-      parts
-        .map((part, i) => {
+      places
+        .map((place, i) => {
           const text = cells[i] as string
-          if (typeof part === 'string') return text
-          return part.right ? text.padStart(widths[i] as number) : text.padEnd(widths[i] as number)
+          if (place === 'as it is') return text
+          return place === 'right' ? text.padStart(widths[i] as number) : text.padEnd(widths[i] as number)
         })
         .join('')
         .replaceAll(/ +$/gm, ''),

@@ -30,17 +30,24 @@ function between(row: Row, order: Order): string {
 }
 
 /** A table of a top, with the rest and the total below. */
-export function topText(answer: TopAnswer, order: Order, from: number, to: number): string {
+export function topText(
+  answer: TopAnswer,
+  order: Order,
+  from: number,
+  to: number,
+  options: { readonly quiet?: boolean; readonly full?: boolean } = {},
+): string {
+  const figure = options.full ? (value: number): string => String(Math.round(value)) : scaled
   const header = [...answer.columns, 'flows', '', 'packets', '', 'bytes', '', 'bit/s', `95 % of ${order}`]
   const line = (labels: readonly string[], row: Row): string[] => [
     ...labels,
-    scaled(row.flows),
+    figure(row.flows),
     share(row.flows, answer.total.flows),
-    scaled(row.packets),
+    figure(row.packets),
     share(row.packets, answer.total.packets),
-    scaled(row.bytes),
+    figure(row.bytes),
     share(row.bytes, answer.total.bytes),
-    scaled((row.bytes * 8000) / (to - from)),
+    figure((row.bytes * 8000) / (to - from)),
     between(row, order),
   ]
   const label = (name: string): string[] => answer.columns.map((_, i) => (i === 0 ? name : ''))
@@ -50,6 +57,7 @@ export function topText(answer: TopAnswer, order: Order, from: number, to: numbe
       row,
     ),
   )
+  if (options.quiet) return aligned(undefined, body, answer.columns.length)
   if (answer.other) body.push(line(label(`other (${answer.groups - answer.rows.length})`), answer.other))
   if (answer.columns.length > 0) body.push(line(label('total'), answer.total))
   const title = answer.columns.length === 0 ? 'Total' : `Top ${answer.rows.length} of ${answer.groups} by ${order}`
@@ -57,16 +65,24 @@ export function topText(answer: TopAnswer, order: Order, from: number, to: numbe
 }
 
 /** The rows themselves, one a line. */
-export function flowsText(answer: FlowsAnswer, from: number, to: number, order?: string): string {
+export function flowsText(
+  answer: FlowsAnswer,
+  from: number,
+  to: number,
+  order?: string,
+  options: { readonly quiet?: boolean } = {},
+): string {
   const body = answer.rows.map((row) =>
     row.map((cell, i) => (answer.columns[i]?.format === 'time' ? clockText(Number(cell)) : shown(cell))),
   )
   const left = answer.columns.findIndex((column) => column.format === 'bytes' || column.format === 'packets')
+  const columns = left < 0 ? answer.columns.length : left
+  if (options.quiet) return aligned(undefined, body, columns)
   const more = answer.more ? 'There are more: ask for them by -n.\n' : ''
   return `${answer.rows.length} flows, ${order === undefined ? 'newest first' : `by ${order}`}, ${range(from, to)}; bytes and packets as observed\n${aligned(
     answer.columns.map((c) => c.name),
     body,
-    left < 0 ? answer.columns.length : left,
+    columns,
   )}${more}${footer(answer)}`
 }
 
@@ -101,12 +117,13 @@ function range(from: number, to: number): string {
 }
 
 /** Columns as wide as their cells: the first `left` to the left, the others to the right. */
-function aligned(header: readonly string[], body: readonly (readonly string[])[], left: number): string {
-  const widths = header.map((title, i) => Math.max(title.length, ...body.map((cells) => (cells[i] ?? '').length)))
+function aligned(header: readonly string[] | undefined, body: readonly (readonly string[])[], left: number): string {
+  const all = header ? [header, ...body] : body
+  const widths = (all[0] ?? []).map((_, i) => all.reduce((most, cells) => Math.max(most, (cells[i] ?? '').length), 0))
   const line = (cells: readonly string[]): string =>
     cells
       .map((cell, i) => (i < left ? cell.padEnd(widths[i] as number) : cell.padStart(widths[i] as number)))
       .join('  ')
       .trimEnd()
-  return [header, ...body].map((cells) => `${line(cells)}\n`).join('')
+  return all.map((cells) => `${line(cells)}\n`).join('')
 }

@@ -1,3 +1,4 @@
+import type { RecordOrder } from '../api/contract/records.ts'
 import type { Question } from '../api/contract/query.ts'
 import { UserError } from '../base/errors.ts'
 
@@ -120,27 +121,65 @@ export function dimensionOf(word: string): string {
   return STATS[word.toLowerCase()] ?? word
 }
 
-/** `srcip/bytes`, `port:p/flows`, `record`; nfdump orders by flows unless told otherwise. @throws UserError */
-export function readStat(text: string): { by: string[]; order: Order } {
-  const [stat, order = 'flows', ...more] = text.split('/')
-  if (more.length > 0)
-    throw new UserError(`-s ${text}: only one order can be given`, { hint: 'for example -s srcip/bytes' })
-  const metric = readOrder(order)
-  const [word, split] = (stat as string).split(':') as [string, string?]
+/** Orders that the greatest groups can have, and what else nfdump orders by. */
+export type StatOrder = Order | 'pps' | 'bps' | 'bpp'
+
+const STAT_ORDERS: Readonly<Record<string, StatOrder>> = {
+  ...ORDERS,
+  pps: 'pps',
+  ipps: 'pps',
+  bps: 'bps',
+  ibps: 'bps',
+  bpp: 'bpp',
+  ibpp: 'bpp',
+}
+
+export interface Stat {
+  /** As it was given, without its orders. */
+  readonly word: string
+  readonly by: readonly string[]
+  readonly orders: readonly StatOrder[]
+}
+
+/** `srcip/bytes`, `port:p/flows/bytes`, `record`; nfdump orders by flows unless told otherwise. @throws UserError */
+export function readStat(text: string): Stat {
+  const [stat = '', ...orders] = text.split('/')
+  const [word, split] = stat.split(':') as [string, string?]
   if (split !== undefined && split !== 'p')
     throw new UserError(`-s ${text}: only “:p” may follow the name`, { hint: 'it splits by protocol: -s port:p' })
   const by = word === 'record' ? [...FIVE_TUPLE] : word.split(',').map(dimensionOf)
-  return { by: split === 'p' ? ['proto', ...by] : by, order: metric }
+  return {
+    word,
+    by: split === 'p' ? ['proto', ...by] : by,
+    orders: orders.length === 0 ? ['flows'] : orders.map(statOrder),
+  }
 }
 
-export function readOrder(word: string): Order {
-  const order = ORDERS[word.toLowerCase()]
+function statOrder(word: string): StatOrder {
+  const order = STAT_ORDERS[word.toLowerCase()]
   if (order) return order
-  throw new UserError(`“${word}” is not an order`, { hint: 'it is flows, packets or bytes' })
+  throw new UserError(`“${word}” is not an order`, { hint: 'it is flows, packets, bytes, pps, bps or bpp' })
 }
 
-/** `srcip,dstport`. */
+const RECORD_ORDERS: Readonly<Record<string, RecordOrder>> = {
+  ...STAT_ORDERS,
+  tstart: 'tstart',
+  tend: 'tend',
+  duration: 'duration',
+}
+
+/** nfdump's word for the order of records that were put together. @throws UserError */
+export function readRecordOrder(word: string): RecordOrder {
+  const order = RECORD_ORDERS[word.toLowerCase()]
+  if (order) return order
+  throw new UserError(`“${word}” is not an order`, {
+    hint: 'it is flows, packets, bytes, pps, bps, bpp, tstart, tend or duration',
+  })
+}
+
+/** `srcip,dstport`; `none` for a total of all. */
 export function readKeys(text: string): string[] {
+  if (text.trim().toLowerCase() === 'none') return []
   return text.split(',').map((word) => dimensionOf(word.trim()))
 }
 
@@ -159,4 +198,38 @@ export function readSpan(text: string): number {
   const span = match ? Number(match[1]) * (UNITS[(match[2] as string).toLowerCase()] as number) : 0
   if (span > 0) return span
   throw new UserError(`--last ${text} is not a span of time`, { hint: 'for example 90s, 15m, 1h, 7d' })
+}
+
+/** Of `-t`: a window, whose ends may be open, or so many seconds from the first flow (positive) or to the last one (negative). */
+export interface Window {
+  readonly from?: number
+  readonly to?: number
+  readonly seconds?: number
+}
+
+/** `2026/03/01.14:00:00-2026/03/01.15`, `2026/03/01`, `+10`, `-10`; UTC. @throws UserError */
+export function readWindow(text: string): Window {
+  if (/^[+-]\d{1,9}$/.test(text)) return { seconds: Number(text) }
+  const [from, to, ...more] = text.split('-')
+  const ends = more.length > 0 ? [undefined] : [windowEnd(from ?? ''), to === undefined ? Number.NaN : windowEnd(to)]
+  const [first, last] = ends
+  if (first === undefined || last === undefined)
+    throw new UserError(`-t ${text} is not a window of time`, {
+      hint: 'for example 2026/03/01.14:00:00-2026/03/01.15:00:00, 2026/03/01 or +10',
+    })
+  if (last <= first) throw new UserError(`-t ${text} ends before it begins`)
+  return { from: first, ...(Number.isNaN(last) ? {} : { to: last }) }
+}
+
+/** `YYYY/MM/dd.hh:mm:ss` with parts left out from the right → milliseconds. */
+function windowEnd(text: string): number | undefined {
+  const match = /^(\d{4})(?:\/(\d{1,2})(?:\/(\d{1,2})(?:\.(\d{1,2})(?::(\d{1,2})(?::(\d{1,2}))?)?)?)?)?$/.exec(text)
+  if (!match) return undefined
+  const [year, month, day, hour, minute, second] = match.slice(1).map((part) => Number(part ?? Number.NaN))
+  const at = Date.UTC(year as number, (month || 1) - 1, day || 1, hour || 0, minute || 0, second || 0)
+  const date = new Date(at)
+  // 2026/02/31 is no day.
+  const isReal =
+    (Number.isNaN(month) || date.getUTCMonth() + 1 === month) && (Number.isNaN(day) || date.getUTCDate() === day)
+  return isReal && (hour || 0) < 24 && (minute || 0) < 60 && (second || 0) < 60 ? at : undefined
 }

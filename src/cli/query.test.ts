@@ -13,7 +13,7 @@ import type { EmbeddedStore } from '../store/embedded.ts'
 import { parseFilter } from '../query/filter/parse.ts'
 import { withCaret } from './query.ts'
 import { scaled } from './query-text.ts'
-import { readKeys, readSpan, readStat } from './query-words.ts'
+import { readKeys, readSpan, readStat, readWindow } from './query-words.ts'
 
 const T = Date.now() - 600_000
 const bin = fileURLToPath(new URL('../../bin/vnetscope', import.meta.url))
@@ -113,23 +113,31 @@ test('lists come in nfdump’s formats, with its tags or with any column', async
   const [titles, flow, ...rest] = (await query('--url', url, '-o', 'long', 'proto tcp')).stdout.split('\n')
   assert.match(
     titles as string,
-    /^First seen +Duration Proto +Src IP Addr:Port -> Dst IP Addr:Port Flags +Tos Packets Bytes Flows$/,
+    /^Date first seen +Duration Proto +Src IP Addr:Port -> Dst IP Addr:Port Flags +Tos Packets Bytes Flows$/,
   )
-  assert.match(flow as string, /^20\S+ \S+ +0\.000 tcp +10\.0\.0\.1:50000 -> 10\.0\.0\.2:443 +\.{8} +0 +1 +1500 +1$/)
-  assert.deepEqual(rest, [''])
+  assert.match(
+    flow as string,
+    /^20\S+ \S+ 00:00:00\.000 TCP +10\.0\.0\.1:50000 -> 10\.0\.0\.2:443 +\.{8} +0 +1 +1500 +1$/,
+  )
+  assert.match(
+    rest[0] as string,
+    /^Summary: total flows: 1, total bytes: 600000, total packets: 400, avg bps: 0, avg pps: 0, avg bpp: 1500$/,
+  )
+  assert.match(rest[1] as string, /^Time window: 20.* - 20.*$/)
+  assert.match(rest[2] as string, /^Total flows processed: \d+, passed: 1, Source: flows$/)
   assert.match(
     (await query('--url', url, '-o', 'extended', 'proto tcp')).stdout,
     /Packets Bytes pps bps {2}Bpp Flows\n/,
   )
-  const format = await query('--url', url, '-o', 'fmt:%pr %sap|%svm %sampling_rate, %byt', '-O', 'bytes')
-  assert.deepEqual(format.stdout.split('\n').slice(1), [
-    'tcp     10.0.0.1:50000|web?[31m           400,  1500',
-    'udp        10.0.0.2:53|–                    1,   100',
+  const format = await query('--url', url, '-q', '-o', 'fmt:%pr %sap|%svm %sampling_rate, %byt', '-O', 'bytes')
+  assert.deepEqual(format.stdout.split('\n'), [
+    'TCP 10.0.0.1:50000|web?[31m 400, 1500',
+    'UDP    10.0.0.2:53|–          1,  100',
     '',
   ])
   assert.match((await query('-o', 'fmt:%sap %svmm')).stderr, /%svmm is not a tag.*\n {2}did you mean %svm/)
   assert.match((await query('-o', 'fmt:only text')).stderr, /needs tags/)
-  assert.match((await query('-o', 'long', '-s', 'ip')).stderr, /-o long is for lists of flows/)
+  assert.match((await query('-o', 'fmt:%byt', '-s', 'ip')).stderr, /-o fmt:%byt is for flows and records/)
 })
 
 test('lists come in the order asked for, as many as asked for, one object a line where asked for', async () => {
@@ -181,15 +189,23 @@ test('the caret stands under the character, also in filters of several lines', (
 })
 
 test('words, spans and figures are read and written as nfdump does', () => {
-  assert.deepEqual(readStat('port:p/packets'), { by: ['proto', 'port'], order: 'packets' })
-  assert.deepEqual(readStat('srcip'), { by: ['src_addr'], order: 'flows' })
+  assert.deepEqual(readStat('port:p/packets/bps'), { word: 'port', by: ['proto', 'port'], orders: ['packets', 'bps'] })
+  assert.deepEqual(readStat('srcip'), { word: 'srcip', by: ['src_addr'], orders: ['flows'] })
   assert.deepEqual(readStat('record/bytes').by, ['proto', 'src_addr', 'src_port', 'dst_addr', 'dst_port'])
-  assert.throws(() => readStat('srcip/pps'), /not an order/)
+  assert.throws(() => readStat('srcip/colour'), /not an order/)
   assert.deepEqual(readKeys('srcip4/24, dstip6/48,proto,srcvm'), ['src_net', 'dst_net', 'proto', 'src_vm'])
   assert.throws(() => readKeys('srcip4/16'), /\/24 of IPv4/)
   assert.throws(() => readStat('srcgeo'), /not recorded/)
   assert.deepEqual([readSpan('90s'), readSpan('1.5h'), readSpan('2w')], [90_000, 5_400_000, 1_209_600_000])
   assert.throws(() => readSpan('soon'), /span/)
+  assert.deepEqual(readWindow('2026/03/01.14:00:00-2026/03/01.15'), {
+    from: Date.UTC(2026, 2, 1, 14),
+    to: Date.UTC(2026, 2, 1, 15),
+  })
+  assert.deepEqual(readWindow('2026/03'), { from: Date.UTC(2026, 2, 1) })
+  assert.deepEqual(readWindow('-10'), { seconds: -10 })
+  for (const wrong of ['2026/02/31', '2026/3/1.25', 'now', '2026-2025', '1-2-3'])
+    assert.throws(() => readWindow(wrong), /-t /)
   assert.deepEqual([0, 7, 999, 999.7, 1234, 99_949, 1_234_567, 5e18].map(scaled), [
     '0',
     '7',

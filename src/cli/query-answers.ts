@@ -1,0 +1,216 @@
+import type { FlowsAnswer, Question, TopAnswer } from '../api/contract/query.ts'
+import type { RecordOrder, RecordsAnswer, RecordsQuestion } from '../api/contract/records.ts'
+import { parquet } from '../api/parquet.ts'
+import { csv, flowsTable, recordsTable, rowsTable, type Table } from '../api/table.ts'
+import { UserError } from '../base/errors.ts'
+import { formatOfKeys, formatted, readFormat, type LineFormat } from './query-format.ts'
+import {
+  cellsOfFlows,
+  cellsOfRecords,
+  infoText,
+  statText,
+  summaryText,
+  totalsOf,
+  type Totals,
+} from './query-records.ts'
+import type { Source } from './query-source.ts'
+import { flowsText, topText } from './query-text.ts'
+import { FIVE_TUPLE, readKeys, readListOrder, readRecordOrder, readStat, type Order } from './query-words.ts'
+
+// What `vnetscope query` asks, and how it prints the answer.
+
+/** Formats beside nfdump's lines; all but the first are for programs. */
+export const FORMATS: readonly string[] = ['table', 'json', 'ndjson', 'csv', 'parquet']
+
+export interface Wanted {
+  readonly from: number
+  readonly to: number
+  readonly filter: string
+  readonly s?: readonly string[]
+  readonly a?: boolean
+  readonly A?: string
+  readonly b?: boolean
+  readonly B?: boolean
+  readonly O?: string
+  readonly n?: number
+  readonly c?: number
+  readonly o?: string
+  readonly q?: boolean
+  readonly N?: boolean
+  readonly I?: boolean
+  /** Rows that an answer can have. */
+  readonly most: number
+  /** First and last packet of all that there is, where that is known. */
+  readonly window?: { readonly first: number; readonly last: number }
+}
+
+const STAT_ROWS = 10
+const LIST_ROWS = 100
+/** What a list shows on a terminal; the other formats give every usual column. */
+const TABLE_COLUMNS = [
+  'time_received',
+  'exporter',
+  'vlan_in',
+  'proto',
+  'src_addr',
+  'src_port',
+  'dst_addr',
+  'dst_port',
+  'tcp_flags',
+  'src_vm',
+  'dst_vm',
+  'packets',
+  'bytes',
+  'sampling_rate',
+]
+
+const out = (text: string | Uint8Array): void => void process.stdout.write(text)
+
+export async function askAndPrint(source: Source, wanted: Wanted): Promise<void> {
+  if (wanted.I) return info(source, wanted)
+  if (wanted.s !== undefined) return stats(source, wanted, wanted.s)
+  if (wanted.b || wanted.B) return together(source, wanted)
+  if (wanted.A !== undefined || wanted.a) return aggregated(source, wanted)
+  return list(source, wanted)
+}
+
+function base(wanted: Wanted, usual: number): Pick<Question, 'from' | 'to' | 'filter'> & { limit: number } {
+  const { from, to, filter, most } = wanted
+  const count = wanted.n ?? wanted.c ?? usual
+  return { from, to, filter, limit: count === 0 ? most : count }
+}
+
+const totalsAsked = async (source: Source, wanted: Wanted): Promise<{ answer: RecordsAnswer; totals: Totals }> => {
+  const answer = await source.records({ ...base(wanted, STAT_ROWS), by: ['proto'], limit: 256 })
+  return { answer, totals: totalsOf(answer) }
+}
+
+async function info(source: Source, wanted: Wanted): Promise<void> {
+  const { answer, totals } = await totalsAsked(source, wanted)
+  if (wanted.o === undefined || wanted.o === 'table') out(infoText(totals))
+  else forPrograms(wanted.o, answer, () => recordsTable(answer))
+}
+
+/** Prints what nfdump prints below its lines. */
+async function summary(source: Source, wanted: Wanted): Promise<void> {
+  if (wanted.q) return
+  const { answer, totals } = await totalsAsked(source, wanted)
+  const window = wanted.window ?? { first: totals.first, last: totals.last }
+  out(summaryText(totals, window, answer, wanted.N === true))
+}
+
+const METRICS: readonly string[] = ['flows', 'packets', 'bytes']
+
+async function stats(source: Source, wanted: Wanted, words: readonly string[]): Promise<void> {
+  const given = words.map(readStat)
+  const { o = 'table' } = wanted
+  const format = readFormat(o)
+  const tables = given.flatMap(({ word, by, orders }) => orders.map((order) => ({ word, by: [...by], order })))
+  if (tables.length > 1 && o === 'parquet')
+    throw new UserError('one Parquet file holds one table', { hint: 'give one -s with one order' })
+  if (format && o.startsWith('fmt:') && given.some(({ word }) => word !== 'record'))
+    throw new UserError(`-o ${o} is for flows and records`, {
+      hint: `statistics come as ${FORMATS.join(', ')}, or as nfdump has them by -o line`,
+    })
+  let totals: Totals | undefined
+  for (const [i, { word, by, order }] of tables.entries()) {
+    const question = { ...base(wanted, STAT_ROWS), by }
+    if (i > 0 && (o === 'csv' || (o === 'table' && !wanted.q))) out('\n')
+    if (!format && METRICS.includes(order)) {
+      await top(source, wanted, { ...question, metric: order as Order })
+      continue
+    }
+    const answer = await source.records({ ...question, order: order as RecordOrder })
+    if (!format && o !== 'table') {
+      forPrograms(o, answer, () => recordsTable(answer))
+      continue
+    }
+    totals ??= (await totalsAsked(source, wanted)).totals
+    if (word === 'record' && !wanted.q) out(`Top ${answer.rows.length} flows ordered by ${order}:\n`)
+    if (word === 'record') out(linesOf(format ?? formatOfKeys(by), answer, wanted))
+    else out(statText(word, order, answer, totals, { quiet: wanted.q === true, full: wanted.N === true }))
+  }
+  if (format) await summary(source, wanted)
+}
+
+async function aggregated(source: Source, wanted: Wanted): Promise<void> {
+  const by = wanted.A === undefined ? [...FIVE_TUPLE] : readKeys(wanted.A)
+  const { o = 'table' } = wanted
+  const format = readFormat(o)
+  const order = readRecordOrder(wanted.O ?? 'bytes')
+  if (!format && METRICS.includes(order))
+    return top(source, wanted, { ...base(wanted, STAT_ROWS), by, metric: order as Order })
+  if (by.length === 0) throw new UserError('-A none is one total', { hint: 'it needs no -O, and comes as a table' })
+  // nfdump makes a format of the keys, unless one is asked for by its tags.
+  const lines = wanted.A === undefined || o.startsWith('fmt:') ? format : formatOfKeys(by)
+  await records(source, wanted, { ...base(wanted, STAT_ROWS), by, order }, lines ?? formatOfKeys(by))
+}
+
+async function together(source: Source, wanted: Wanted): Promise<void> {
+  if (wanted.A !== undefined)
+    throw new UserError('-b and -B put flows together by protocol, addresses and ports', { hint: 'leave out -A' })
+  const { o = 'table' } = wanted
+  const format = (
+    o === 'table' || o === 'line' ? readFormat('biline') : o === 'long' ? readFormat('bilong') : readFormat(o)
+  ) as LineFormat
+  const order = readRecordOrder(wanted.O ?? 'bytes')
+  const question: RecordsQuestion = {
+    ...base(wanted, STAT_ROWS),
+    by: [...FIVE_TUPLE],
+    order,
+    ways: wanted.B ? 'clients' : 'together',
+  }
+  await records(source, wanted, question, format)
+}
+
+async function records(source: Source, wanted: Wanted, question: RecordsQuestion, format: LineFormat): Promise<void> {
+  const answer = await source.records(question)
+  const { o = 'table' } = wanted
+  if (o !== 'table' && FORMATS.includes(o)) return forPrograms(o, answer, () => recordsTable(answer))
+  out(linesOf(format, answer, wanted))
+  await summary(source, wanted)
+}
+
+function linesOf(format: LineFormat, answer: RecordsAnswer, wanted: Wanted): string {
+  return formatted(format, cellsOfRecords(answer), { quiet: wanted.q === true, full: wanted.N === true })
+}
+
+async function top(
+  source: Source,
+  wanted: Wanted,
+  question: Question & { by: string[]; metric: Order },
+): Promise<void> {
+  const answer = await source.top(question)
+  const { o = 'table', from, to } = wanted
+  if (o === 'table')
+    out(topText(answer, question.metric, from, to, { quiet: wanted.q === true, full: wanted.N === true }))
+  else forPrograms(o, answer, () => rowsTable(answer.columns, answer.rows))
+}
+
+async function list(source: Source, wanted: Wanted): Promise<void> {
+  const { o = 'table', O, from, to } = wanted
+  const format = readFormat(o)
+  const order = O === undefined ? {} : { order: readListOrder(O) }
+  const by = format?.columns ?? (o === 'table' ? TABLE_COLUMNS : undefined)
+  const answer = await source.flows({ ...base(wanted, LIST_ROWS), ...order, ...(by ? { by: [...by] } : {}) })
+  if (format) {
+    out(formatted(format, cellsOfFlows(answer), { quiet: wanted.q === true, full: wanted.N === true }))
+    if (answer.more && !wanted.q) out('There are more: ask for them by -n.\n')
+    await summary(source, wanted)
+  } else if (o === 'table') out(flowsText(answer, from, to, O, { quiet: wanted.q === true }))
+  else forPrograms(o, answer, () => flowsTable(answer))
+}
+
+function forPrograms(format: string, answer: TopAnswer | FlowsAnswer | RecordsAnswer, table: () => Table): void {
+  if (format === 'json') out(`${JSON.stringify(answer)}\n`)
+  else if (format === 'ndjson') out(ndjson(table()))
+  else if (format === 'csv') out(csv(table()))
+  else out(parquet(table()))
+}
+
+/** One object a line. */
+function ndjson({ columns, rows }: Table): string {
+  return rows
+    .map((row) => `${JSON.stringify(Object.fromEntries(columns.map(({ name }, i) => [name, row[i]])))}\n`)
+    .join('')
+}

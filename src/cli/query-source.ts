@@ -1,0 +1,73 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import type { FlowsAnswer, Problem, Question, TopAnswer } from '../api/contract/query.ts'
+import type { RecordsAnswer, RecordsQuestion } from '../api/contract/records.ts'
+import { systemClock } from '../base/clock.ts'
+import { OperatorError, UserError } from '../base/errors.ts'
+import type { Ask } from '../query/ask.ts'
+
+/** Who answers: a server over HTTP, a data directory, or files that were read. */
+export interface Source {
+  top(question: Question): Promise<TopAnswer>
+  flows(question: Question): Promise<FlowsAnswer>
+  records(question: RecordsQuestion): Promise<RecordsAnswer>
+  close(): Promise<void>
+}
+
+/** A server over HTTP. @throws UserError for what is no URL */
+export function serverAt(url: string): Source {
+  if (!URL.canParse(url) || !/^https?:/.test(url))
+    throw new UserError(`--url ${url} is not the URL of a server`, { hint: 'for example http://127.0.0.1:8080' })
+  async function post<T>(kind: string, question: Question | RecordsQuestion): Promise<T> {
+    const response = await fetch(new URL(`/api/v1/query/${kind}`, url), {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', accept: 'application/json' },
+      body: JSON.stringify(question),
+    }).catch((cause: unknown) => {
+      throw new OperatorError('server_away', `no server answers at ${url}`, {
+        cause,
+        hint: 'start one by `vnetscope serve`, name it by --url, or ask the files by --data DIR',
+      })
+    })
+    const type = response.headers.get('content-type') ?? ''
+    if (response.ok && type.includes('json')) return (await response.json()) as T
+    if (!type.includes('json'))
+      throw new OperatorError('server_strange', `${url} answers, but not as vnetscope does (${response.status})`)
+    const problem = (await response.json()) as Problem
+    const hint = problem.hint === undefined ? {} : { hint: problem.hint }
+    if (response.status < 500 && problem.code === undefined) throw new UserError(problem.detail ?? problem.title, hint)
+    throw new OperatorError(problem.code ?? 'server_failed', problem.detail ?? problem.title, hint)
+  }
+  return {
+    top: (question) => post('top', question),
+    flows: (question) => post('flows', question),
+    records: (question) => post('records', question),
+    close: async () => undefined,
+  }
+}
+
+/** The data directory of a server that doesn't run. */
+export async function filesIn(data: string): Promise<Source> {
+  const dir = join(data, 'store')
+  if (!existsSync(dir))
+    throw new UserError(`there is no store in ${data}`, {
+      hint: 'name the data directory of a server, as given to `vnetscope serve --data`',
+    })
+  const [{ createEmbeddedStore }, { createAsk }] = await Promise.all([
+    import('../store/embedded.ts'),
+    import('../query/ask.ts'),
+  ])
+  // The server alone decides how long flows are kept.
+  const store = createEmbeddedStore({ dir, keepDays: 36_500 }, { clock: systemClock })
+  await store.start()
+  return sourceOf(createAsk({}, { store, clock: systemClock }), () => store.stop())
+}
+
+export function sourceOf(ask: Ask, close: () => Promise<void>): Source {
+  return {
+    top: (question) => ask.top(question),
+    flows: (question) => ask.flows(question),
+    records: (question) => ask.records(question),
+    close,
+  }
+}
