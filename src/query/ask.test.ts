@@ -6,7 +6,7 @@ import { createPlace, startStore, type Place } from '../store/store.fixture.ts'
 import { createAsk, type Ask } from './ask.ts'
 import type { Row } from './measure.ts'
 import { insertRows } from './query.fixture.ts'
-import { bucketsOf } from './series.ts'
+import { bucketsOf } from './buckets.ts'
 
 const MINUTE = 60_000
 // A whole hour, so that buckets begin where the rows do.

@@ -1,13 +1,17 @@
 import type { Clock } from '../base/clock.ts'
+import type { RollupStatus } from '../store/rollups.ts'
 import type { Store } from '../store/store.ts'
 import { dimensionNamed } from './dimensions.ts'
 import { flows, type FlowsAnswer } from './flows.ts'
 import { matrix, type MatrixAnswer } from './matrix.ts'
 import { prepare, type Asked, type Prepared } from './question.ts'
 import { FIVE_TUPLE, records, type RecordOrder, type RecordsAnswer, type Ways } from './records.ts'
-import { createTurns, limitOf, startRun, type Run } from './run.ts'
-import { series, type SeriesAnswer } from './series.ts'
+import { bucketsOf } from './buckets.ts'
+import { coarseEnough, plan, type Wish } from './planner.ts'
+import { limitOf, startRun, type Run } from './run.ts'
+import { series, type Drawing, type SeriesAnswer } from './series.ts'
 import { top, type TopAnswer } from './top.ts'
+import { createTurns } from './turns.ts'
 import { valuesOf } from './values.ts'
 
 export interface AskConfig {
@@ -17,6 +21,8 @@ export interface AskConfig {
   readonly maxMemoryBytes?: number
   /** Questions that run at the same time; the others wait. Default 2. */
   readonly atOnce?: number
+  /** Of one client. Default: one less than of all. */
+  readonly atOnceOfOne?: number
 }
 
 export interface AskDeps {
@@ -28,10 +34,13 @@ export interface AskDeps {
   readonly asNumbers?: (name: string) => readonly number[]
   /** Text of the filter that is saved under this name. */
   readonly namedFilter?: (name: string) => string | undefined
+  readonly rollups?: RollupStatus
 }
 
 export interface AskOptions {
   readonly signal?: AbortSignal
+  /** Who asks: each waits for its own questions, not for everybody's. */
+  readonly client?: string
 }
 
 export interface RecordsAsked extends Omit<Asked, 'order'> {
@@ -70,9 +79,13 @@ const LIMITS = {
 } as const
 
 export function createAsk(config: AskConfig, deps: AskDeps): Ask {
-  const inTurn = createTurns(config.atOnce ?? 2, LONGEST_QUEUE)
+  const inTurn = createTurns({
+    atOnce: config.atOnce ?? 2,
+    longestQueue: LONGEST_QUEUE,
+    ...(config.atOnceOfOne === undefined ? {} : { atOnceOfOne: config.atOnceOfOne }),
+  })
   // Completion has a lane of its own: who types a filter doesn't wait for who asks.
-  const inPassing = createTurns(1, LONGEST_QUEUE)
+  const inPassing = createTurns({ atOnce: 1, longestQueue: LONGEST_QUEUE })
   const underWay = new Map<string, AbortController>()
   const { exporterAddresses, asNumbers, namedFilter } = deps
   const filterOptions = {
@@ -85,7 +98,7 @@ export function createAsk(config: AskConfig, deps: AskDeps): Ask {
     asked: Asked,
     options: AskOptions,
     work: (prepared: Prepared, run: Run) => Promise<T>,
-    turn = inTurn,
+    turns = inTurn,
   ): Promise<T> {
     const prepared = prepare(asked, filterOptions)
     const controller = new AbortController()
@@ -101,7 +114,9 @@ export function createAsk(config: AskConfig, deps: AskDeps): Ask {
       ...(config.maxMemoryBytes === undefined ? {} : { maxMemoryBytes: config.maxMemoryBytes }),
     }
     try {
-      return await turn(signal, () => work(prepared, startRun(deps.store, prepared.params, limits, signal)))
+      return await turns.take(options.client ?? '', signal, () =>
+        work(prepared, startRun(deps.store, prepared.params, limits, signal)),
+      )
     } catch (error) {
       // One statement failed: the others of the same question need not end.
       controller.abort()
@@ -111,16 +126,43 @@ export function createAsk(config: AskConfig, deps: AskDeps): Ask {
     }
   }
 
+  /** Read from where it is answered best. */
+  function planned(prepared: Prepared, asked: Asked, run: Run, wish: Omit<Wish, 'exact'> = {}): Promise<Prepared> {
+    const finds = async (sql: string): Promise<boolean> => sql !== '' && (await run.query(sql)).rows.length > 0
+    const { rollups } = deps
+    return plan(prepared, { exact: asked.exact ?? true, ...wish }, { finds, ...(rollups ? { rollups } : {}) })
+  }
+
+  async function drawing(prepared: Prepared, asked: Asked, run: Run, step: number | undefined): Promise<Drawing> {
+    const buckets = bucketsOf(prepared.from, prepared.to, step)
+    const whole = { ...prepared, from: buckets.from, to: buckets.to }
+    return { prepared: await planned(whole, asked, run, { buckets }), buckets }
+  }
+
+  async function drawSeries(prepared: Prepared, asked: Asked, run: Run): Promise<SeriesAnswer> {
+    const { step } = bucketsOf(prepared.from, prepared.to, asked.step)
+    const { rollups } = deps
+    const back = asked.previous === undefined ? 0 : Math.ceil(asked.previous / (step * 1000)) * step * 1000
+    const earlier = { ...prepared, from: prepared.from - back, to: prepared.to - back }
+    const coarse = coarseEnough(back > 0 ? earlier : prepared, step, rollups ? { rollups } : {})
+    const now = await drawing(prepared, asked, run, coarse)
+    const shift = Math.ceil(back / (coarse * 1000)) * coarse * 1000
+    const before = shift > 0 ? await drawing(moved(now.prepared, -shift), asked, run, coarse) : undefined
+    return series(now, before, limit('series', asked), deps.clock.now(), run)
+  }
+
   const limit = (of: keyof typeof LIMITS, asked: Asked): number => limitOf(asked.limit, LIMITS[of][0], LIMITS[of][1])
 
   return {
-    top: (asked, options = {}) => asking(asked, options, (prepared, run) => top(prepared, limit('top', asked), run)),
-    matrix: (asked, options = {}) =>
-      asking(asked, options, (prepared, run) => matrix(prepared, limit('matrix', asked), run)),
-    series: (asked, options = {}) =>
-      asking(asked, options, (prepared, run) =>
-        series(prepared, limit('series', asked), asked.step, deps.clock.now(), run),
+    top: (asked, options = {}) =>
+      asking(asked, options, async (prepared, run) =>
+        top(await planned(prepared, asked, run), limit('top', asked), run),
       ),
+    matrix: (asked, options = {}) =>
+      asking(asked, options, async (prepared, run) =>
+        matrix(await planned(prepared, asked, run), limit('matrix', asked), run),
+      ),
+    series: (asked, options = {}) => asking(asked, options, (prepared, run) => drawSeries(prepared, asked, run)),
     // A list shows rows as they were recorded, so also those that another observation point counts.
     flows: (asked, options = {}) =>
       asking({ ...asked, by: [], uncounted: true }, options, (prepared, run) =>
@@ -143,4 +185,9 @@ export function createAsk(config: AskConfig, deps: AskDeps): Ask {
       return controller !== undefined
     },
   }
+}
+
+/** The same question some time later (or earlier), not yet planned. */
+function moved(prepared: Prepared, by: number): Prepared {
+  return { ...prepared, from: prepared.from + by, to: prepared.to + by, reading: undefined }
 }

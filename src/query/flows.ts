@@ -108,6 +108,7 @@ export async function flows(
     rows,
     more: found.length > limit,
     samplingRates,
-    ...run.provenance(),
+    source: 'flows',
+    ...run.spent(),
   }
 }

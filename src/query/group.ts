@@ -2,8 +2,10 @@ import { UserError } from '../base/errors.ts'
 import type { Cell } from '../store/store.ts'
 import type { Dimension, KeyValue } from './dimensions.ts'
 import type { Params } from './filter/sql.ts'
-import { SUM_NAMES, sumsSql } from './measure.ts'
-import { where, type Prepared } from './question.ts'
+import { SUM_NAMES, metricSql, sumsSql } from './measure.ts'
+import { rowsOf, type Prepared } from './question.ts'
+import type { Run } from './run.ts'
+import { replacedIn } from './source.ts'
 
 // Grouping by dimensions. A dimension of two sides (ip, vm, …) is grouped once by each, and the groups put together;
 // several such dimensions take the same side of a row together.
@@ -19,18 +21,21 @@ export interface Grouping {
   readonly packed: boolean
   /** Expressions of the key, one list a side. */
   readonly sides: readonly [readonly string[]] | readonly [readonly string[], readonly string[]]
+  /** Condition over `k0, k1, …` of groups that stand for several, where a rollup has put rare ones together. */
+  readonly folded?: string
 }
 
 const MOST_DIMENSIONS = 8
 
-/** How to group by the dimensions (at least one). */
-export function groupingBy(dimensions: readonly Dimension[]): Grouping {
+/** How to group by the dimensions (at least one), as they are written where the question is read. */
+export function groupingBy({ dimensions, reading }: Pick<Prepared, 'dimensions' | 'reading'>): Grouping {
   if (dimensions.length > MOST_DIMENSIONS)
     throw new UserError(`at most ${MOST_DIMENSIONS} dimensions can be asked for at once`)
   const either = dimensions.some((d) => d.sides.length === 2)
-  const first = dimensions.map((d) => d.sides[0])
-  const second = dimensions.map((d) => d.sides[1] ?? d.sides[0])
+  const first = dimensions.map((d) => replacedIn(reading, d.sides[0]))
+  const second = dimensions.map((d) => replacedIn(reading, d.sides[1] ?? d.sides[0]))
   const packed = dimensions.length === 1 && dimensions[0]?.type === 'IPv6'
+  const folded = dimensions.flatMap(({ name }, i) => reading?.folded[name]?.replaceAll('KEY', `k${i}`) ?? [])
   return {
     dimensions,
     either,
@@ -38,12 +43,13 @@ export function groupingBy(dimensions: readonly Dimension[]): Grouping {
     inside: dimensions.map((_, i) => `${packed ? 'u' : 'k'}${i}`),
     packed,
     sides: either ? [first, second] : [first],
+    ...(folded.length > 0 ? { folded: folded.join(' OR ') } : {}),
   }
 }
 
 /** SELECT of one row a group: its keys and sums; those that count a row once as tb … ty, for totals. */
 export function groupedSql(prepared: Prepared, grouping: Grouping): string {
-  const sums = sumsSql(prepared.metric, prepared.unsampled)
+  const sums = sumsSql(prepared)
   if (!grouping.either) return unpacked(grouping, oneSide(prepared, grouping, 0, sums))
   const keys = grouping.inside.join(', ')
   const list = SUM_NAMES.map((name) => `sum(${name}) AS ${name}2`).join(', ')
@@ -59,38 +65,55 @@ function unpacked(grouping: Grouping, sql: string): string {
   return grouping.packed ? `SELECT CAST(u0, 'IPv6') AS k0, * EXCEPT u0 FROM (${sql})` : sql
 }
 
-/** SELECT of the greatest groups: their keys alone. Equal ones are told apart by their keys. */
-export function greatestSql(prepared: Prepared, grouping: Grouping, limit: number, from: number, to: number): string {
-  const sum = { bytes: 'sum(bytes * sampling_rate)', packets: 'sum(packets * sampling_rate)', flows: 'count()' }[
-    prepared.metric
-  ]
-  const list = `${sum} AS m`
+/** SELECT of one row a group: its keys and the sum `m` of the metric. */
+function measuredSql(prepared: Prepared, grouping: Grouping): string {
+  const list = `${metricSql(prepared)} AS m`
+  if (!grouping.either) return unpacked(grouping, oneSide(prepared, grouping, 0, list))
   const keys = grouping.inside.join(', ')
-  const order = `ORDER BY m DESC, ${keys} LIMIT ${limit}`
-  if (!grouping.either)
-    return unpacked(grouping, `SELECT ${keys} FROM (${oneSide(prepared, grouping, 0, list, from, to)} ${order})`)
-  const both = `${oneSide(prepared, grouping, 0, list, from, to)} UNION ALL ${oneSide(prepared, grouping, 1, list, from, to)}`
-  return unpacked(
-    grouping,
-    `SELECT ${keys} FROM (SELECT ${keys}, sum(m) AS m2 FROM (${both}) GROUP BY ${keys} ORDER BY m2 DESC, ${keys} LIMIT ${limit})`,
-  )
+  const both = `${oneSide(prepared, grouping, 0, list)} UNION ALL ${oneSide(prepared, grouping, 1, list)}`
+  return unpacked(grouping, `SELECT ${keys}, sum(m) AS m FROM (${both}) GROUP BY ${keys}`)
 }
 
-function oneSide(
+/** SELECT of the greatest groups: their keys alone. Equal ones are told apart by their keys. */
+export function greatestSql(prepared: Prepared, grouping: Grouping, limit: number): string {
+  const { keys, folded } = grouping
+  const named = folded === undefined ? '' : ` WHERE NOT (${folded})`
+  return `SELECT ${keys} FROM (${measuredSql(prepared, grouping)})${named} ORDER BY m DESC, ${keys} LIMIT ${limit}`
+}
+
+/** The keys of the greatest groups, and how many groups there are. */
+export async function greatestKeys(
   prepared: Prepared,
   grouping: Grouping,
-  side: 0 | 1,
-  list: string,
-  from?: number,
-  to?: number,
-): string {
+  limit: number,
+  run: Run,
+): Promise<{ keys: readonly (readonly Cell[])[]; groups: number }> {
+  const named = namedOnly(grouping)
+  const answer = await run.query(
+    `SELECT ${named.count}, ${named.list(limit)}((-toFloat64(m), ${grouping.keys})${named.more}) FROM (${measuredSql(prepared, grouping)})`,
+  )
+  const [groups = 0, tuples = []] = answer.rows[0] ?? []
+  return { groups: Number(groups), keys: (tuples as readonly (readonly Cell[])[]).map((tuple) => tuple.slice(1)) }
+}
+
+/** Aggregates that leave out what a rollup has put together of rare keys. */
+export function namedOnly({ folded }: Grouping): { count: string; list(limit: number): string; more: string } {
+  if (folded === undefined) return { count: 'count()', list: (limit) => `groupArraySorted(${limit})`, more: '' }
+  return {
+    count: `countIf(NOT (${folded}))`,
+    list: (limit) => `groupArraySortedIf(${limit})`,
+    more: `, NOT (${folded})`,
+  }
+}
+
+function oneSide(prepared: Prepared, grouping: Grouping, side: 0 | 1, list: string): string {
   const [first, second] = grouping.sides
   const select = ((side === 0 ? first : second) as readonly string[])
     .map((expression, i) => `${grouping.packed ? `toUInt128(${expression})` : expression} AS ${grouping.inside[i]}`)
     .join(', ')
   // A row with the same on both sides counts once.
   const more = side === 0 ? '' : `NOT (${equal(first, second as readonly string[])})`
-  return `SELECT ${select}, ${list} FROM flows WHERE ${where(prepared, from, to, more)} GROUP BY ${grouping.inside.join(', ')}`
+  return `SELECT ${select}, ${list} FROM ${rowsOf(prepared, more)} GROUP BY ${grouping.inside.join(', ')}`
 }
 
 function equal(first: readonly string[], second: readonly string[]): string {

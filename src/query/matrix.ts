@@ -1,20 +1,16 @@
 import { UserError } from '../base/errors.ts'
 import type { Row } from './measure.ts'
 import type { Prepared } from './question.ts'
-import type { Run } from './run.ts'
+import type { Provenance, Run } from './run.ts'
 import { top } from './top.ts'
 
 // Who talks to whom: the greatest combinations of two to five dimensions, as the links of a matrix or Sankey.
 
-export interface MatrixAnswer {
+export interface MatrixAnswer extends Provenance {
   columns: string[]
   links: Row[]
   other?: Row
   total: Row
-  source: string
-  rowsRead: number
-  tookMs: number
-  samplingRates: number[]
 }
 
 export async function matrix(prepared: Prepared, limit: number, run: Run): Promise<MatrixAnswer> {

@@ -2,6 +2,8 @@ import type { Cell } from '../store/store.ts'
 import type { KeyValue } from './dimensions.ts'
 import { interval } from './interval.ts'
 import type { Metric } from './question.ts'
+import type { Reading } from './source.ts'
+import { addedBytesSql, type Unit } from './units.ts'
 
 // The five sums that every answer is made of, and what they say: estimates of bytes and packets (each row scaled once by
 // its rate), records, and for the metric the variance and the part that was sampled. All five add up over cells.
@@ -21,6 +23,10 @@ export interface Row {
   flows: number
   low: number
   high: number
+  /** Bits a second as a part of the speed of the row's interface; null if that is not known. */
+  share?: { value: number; low: number; high: number } | null
+  /** Of the row's interface, bits a second. */
+  speed?: number | null
 }
 
 const RATE = 'toFloat64(sampling_rate)'
@@ -28,16 +34,54 @@ const RATE = 'toFloat64(sampling_rate)'
 /** Names of the sums in statements. */
 export const SUM_NAMES = ['b', 'p', 'f', 'v', 'y'] as const
 
+/** What the sums of a question depend on. */
+export interface Measured {
+  readonly metric: Metric
+  readonly unit: Unit
+  /** True if it is known that every row of the range was seen unsampled: nothing has to be scaled then. */
+  readonly unsampled?: boolean
+  /** Where rows of rollups are read. */
+  readonly reading?: Reading | undefined
+}
+
 /** The SELECT list of the sums, in the order of `sumsOf`, under their names. */
-export function sumsSql(metric: Metric, unsampled = false): string {
-  if (unsampled) return 'sum(bytes) AS b, sum(packets) AS p, count() AS f, toFloat64(0) AS v, toFloat64(0) AS y'
+export function sumsSql(measured: Measured): string {
+  const { metric, unsampled = false } = measured
+  const bytes = bytesSql(measured)
+  const flows = flowsSql(measured)
+  if (unsampled) return `sum(${bytes}) AS b, sum(packets) AS p, ${flows} AS f, toFloat64(0) AS v, toFloat64(0) AS y`
   const variance = {
-    bytes: `sum(${RATE} * (${RATE} - 1) * toFloat64(bytes) * toFloat64(bytes) / greatest(packets, 1))`,
+    bytes: `sum(${RATE} * (${RATE} - 1) * ${squaresSql(measured)})`,
     packets: `sum(${RATE} * (${RATE} - 1) * packets)`,
     flows: 'toFloat64(0)',
   }[metric]
-  const sampled = metric === 'flows' ? 'toFloat64(0)' : `sumIf(${metric} * sampling_rate, sampling_rate > 1)`
-  return `sum(bytes * sampling_rate) AS b, sum(packets * sampling_rate) AS p, count() AS f, ${variance} AS v, ${sampled} AS y`
+  const one = metric === 'bytes' ? bytes : 'packets'
+  const sampled = metric === 'flows' ? 'toFloat64(0)' : `sumIf(${one} * sampling_rate, sampling_rate > 1)`
+  return `sum(${bytes} * sampling_rate) AS b, sum(packets * sampling_rate) AS p, ${flows} AS f, ${variance} AS v, ${sampled} AS y`
+}
+
+/** The sum of the metric alone. */
+export function metricSql(measured: Measured): string {
+  if (measured.metric === 'flows') return flowsSql(measured)
+  return `sum(${measured.metric === 'bytes' ? bytesSql(measured) : 'packets'} * sampling_rate)`
+}
+
+/** Bytes of a row in the unit that was asked for. */
+function bytesSql({ unit }: Measured): string {
+  const added = addedBytesSql(unit)
+  return added === undefined ? 'bytes' : `greatest(toInt64(bytes) + ${added} * toInt64(packets), 0)`
+}
+
+/** Σ x² / p of a row, x its bytes in the unit; with c bytes more a packet that is Σ x² / p + 2 c x + c² p. */
+function squaresSql({ unit, reading }: Measured): string {
+  const squares = reading ? 'bytes_squares' : 'toFloat64(bytes) * toFloat64(bytes) / greatest(packets, 1)'
+  const added = addedBytesSql(unit)
+  if (added === undefined) return squares
+  return `(${squares} + 2 * ${added} * toFloat64(bytes) + ${added} * ${added} * toFloat64(packets))`
+}
+
+function flowsSql({ reading }: Measured): string {
+  return reading ? 'sum(flows)' : 'count()'
 }
 
 /** Which of the sums is the metric. */

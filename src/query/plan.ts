@@ -6,19 +6,18 @@ export interface Level {
   readonly table: string
   /** Milliseconds of a bucket; 1 for the rows themselves. */
   readonly stepMs: number
-  /** Complete from here … */
-  readonly from: number
-  /** … up to here, not included. */
-  readonly until: number
+  /** Where it is complete: ascending and apart. */
+  readonly ranges: readonly Span[]
 }
 
-export interface Piece {
-  readonly table: string
+/** Milliseconds, `to` not included. */
+export interface Span {
   readonly from: number
   readonly to: number
 }
 
-export interface Span {
+export interface Piece {
+  readonly table: string
   readonly from: number
   readonly to: number
 }
@@ -48,29 +47,36 @@ export function planRange(from: number, to: number, levels: readonly Level[]): P
 }
 
 /** The whole buckets of the coarsest level, and what is before and after them by the finer ones. */
-function cover(
-  from: number,
-  to: number,
-  levels: readonly Level[],
-  at: number,
-  pieces: Piece[],
-  gaps: Span[],
-): void {
+function cover(from: number, to: number, levels: readonly Level[], at: number, pieces: Piece[], gaps: Span[]): void {
   if (from >= to) return
   const level = levels[at]
   if (!level) {
     gaps.push({ from, to })
     return
   }
-  const first = ceilTo(Math.max(from, level.from), level.stepMs)
-  const last = floorTo(Math.min(to, level.until), level.stepMs)
-  if (last <= first) {
-    cover(from, to, levels, at - 1, pieces, gaps)
-    return
+  let reached = from
+  for (const range of overlapping(level.ranges, from, to)) {
+    const first = ceilTo(Math.max(reached, range.from), level.stepMs)
+    const last = floorTo(Math.min(to, range.to), level.stepMs)
+    if (last <= first) continue
+    cover(reached, first, levels, at - 1, pieces, gaps)
+    pieces.push({ table: level.table, from: first, to: last })
+    reached = last
   }
-  cover(from, first, levels, at - 1, pieces, gaps)
-  pieces.push({ table: level.table, from: first, to: last })
-  cover(last, to, levels, at - 1, pieces, gaps)
+  cover(reached, to, levels, at - 1, pieces, gaps)
+}
+
+function overlapping(ranges: readonly Span[], from: number, to: number): readonly Span[] {
+  let low = 0
+  let high = ranges.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if ((ranges[middle] as Span).to <= from) low = middle + 1
+    else high = middle
+  }
+  let end = low
+  while (end < ranges.length && (ranges[end] as Span).from < to) end++
+  return ranges.slice(low, end)
 }
 
 /** The buckets around a gap, of the finest level that holds them. */
@@ -78,7 +84,7 @@ function widened(gap: Span, levels: readonly Level[]): Piece | undefined {
   for (const level of levels) {
     const from = floorTo(gap.from, level.stepMs)
     const to = ceilTo(gap.to, level.stepMs)
-    if (from >= level.from && to <= level.until) return { table: level.table, from, to }
+    if (level.ranges.some((range) => range.from <= from && range.to >= to)) return { table: level.table, from, to }
   }
   return undefined
 }

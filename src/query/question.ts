@@ -4,6 +4,9 @@ import { mentions } from './filter/ast.ts'
 import { expandFilter } from './filter/expand.ts'
 import { parsedFilter } from './filter/parse.ts'
 import { Params, filterSql, type FilterSqlOptions } from './filter/sql.ts'
+import type { Measured } from './measure.ts'
+import { rowsSql, timeSql } from './source.ts'
+import type { Unit } from './units.ts'
 
 // A question as it is asked → what all statements of its answer share.
 
@@ -24,18 +27,22 @@ export interface Asked {
   readonly timeoutMs?: number | undefined
   readonly id?: string | undefined
   readonly uncounted?: boolean | undefined
+  /** Milliseconds back: the same span before the range, beside it. */
+  readonly previous?: number | undefined
+  readonly unit?: Unit | undefined
+  /** False if rare addresses and ports of long ranges may be put together. Default true. */
+  readonly exact?: boolean | undefined
+  /** Not to be run if it is expected to take longer. */
+  readonly atMostSeconds?: number | undefined
 }
 
-export interface Prepared {
+export interface Prepared extends Measured {
   readonly from: number
   readonly to: number
-  readonly metric: Metric
   readonly dimensions: readonly Dimension[]
   /** Condition without the time range. */
   readonly condition: string
   readonly params: Params
-  /** True if it is known that every row of the range was seen unsampled: nothing has to be scaled then. */
-  readonly unsampled?: boolean
 }
 
 const YEAR = 366 * 86_400_000
@@ -72,11 +79,23 @@ export function prepare(asked: Asked, options: FilterSqlOptions): Prepared {
   const counted = asked.uncounted || mentions(tree, 'counted') ? [] : ['counted']
   const condition = [...counted, ...(filter === '1' ? [] : [`(${filter})`])].join(' AND ')
   const by = [...new Set(asked.by ?? [])]
-  return { from, to, metric: asked.metric ?? 'bytes', dimensions: by.map(dimensionNamed), condition, params }
+  return {
+    from,
+    to,
+    metric: asked.metric ?? 'bytes',
+    unit: asked.unit ?? 'observed',
+    dimensions: by.map(dimensionNamed),
+    condition,
+    params,
+  }
 }
 
-/** The WHERE of a statement over the range, by receipt time: the order in which the table lies. */
-export function where(prepared: Prepared, from = prepared.from, to = prepared.to, more = ''): string {
-  const time = `time_received >= fromUnixTimestamp64Milli(${from}, 'UTC') AND time_received < fromUnixTimestamp64Milli(${to}, 'UTC')`
-  return [time, prepared.condition, more].filter((part) => part !== '').join(' AND ')
+/** The WHERE of a statement over the flows of the range, by receipt time: the order in which the table lies. */
+export function where(prepared: Prepared, from = prepared.from, to = prepared.to): string {
+  return [timeSql([{ from, to }]), prepared.condition].filter((part) => part !== '').join(' AND ')
+}
+
+/** What follows FROM: wherever the question is read. */
+export function rowsOf(prepared: Prepared, more = ''): string {
+  return rowsSql(prepared.reading, prepared, prepared.condition, more)
 }

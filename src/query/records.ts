@@ -6,6 +6,7 @@ import type { Run } from './run.ts'
 
 // Flows put together to records, as nfdump's -a, -A, -b and -B do: their sums with first and last packet, in any order.
 
+/** As in nfdump, of both ways it is the first that counts. */
 export type RecordOrder = 'flows' | 'packets' | 'bytes' | 'pps' | 'bps' | 'bpp' | 'tstart' | 'tend' | 'duration'
 
 /**
@@ -49,11 +50,11 @@ const PER_SECOND = (sum: string, scale: number): string =>
   `if(${LASTS} > 0, floor(toFloat64(${sum}) * ${scale} / ${LASTS}), 0) DESC`
 const ORDERS: Readonly<Record<RecordOrder, string>> = {
   flows: 'f DESC',
-  packets: 'p + pb DESC',
-  bytes: 'b + bb DESC',
-  pps: PER_SECOND('(p + pb)', 1000),
-  bps: PER_SECOND('(b + bb)', 8000),
-  bpp: 'intDivOrZero(b + bb, p + pb) DESC',
+  packets: 'p DESC',
+  bytes: 'b DESC',
+  pps: PER_SECOND('p', 1000),
+  bps: PER_SECOND('b', 8000),
+  bpp: 'intDivOrZero(b, p) DESC',
   tstart: 't0',
   tend: 't1',
   duration: `${LASTS} DESC`,
@@ -82,7 +83,8 @@ export async function records(
     columns,
     rows: answer.rows.slice(0, limit).map((cells) => recordOf(dimensions, cells)),
     more: answer.rows.length > limit,
-    ...run.provenance(),
+    source: 'flows',
+    ...run.spent(),
   }
 }
 
@@ -95,10 +97,14 @@ function recordOf(dimensions: readonly Dimension[], cells: readonly Cell[]): Flo
   return { key, first, last, bytes, packets, flows, bytesBack, packetsBack, flags }
 }
 
+/** As in nfdump, type and code of ICMP stand in the place of the destination's port. */
+const DST_PORT = 'if(proto IN (1, 58), toUInt16(icmp_type * 256 + icmp_code), dst_port)'
+
 function oneWay(prepared: Prepared): string {
   const { dimensions } = prepared
   const keys = dimensions.map((_, i) => `k${i}`)
-  const firsts = dimensions.map((d) => d.sides[0])
+  const hasProto = dimensions.some(({ name }) => name === 'proto')
+  const firsts = dimensions.map((d) => (hasProto && d.name === 'dst_port' ? DST_PORT : d.sides[0]))
   const seconds = dimensions.map((d) => d.sides[1] ?? d.sides[0])
   // A row stands in the group of either side, and once where both are the same.
   const select = dimensions.some((d) => d.sides.length === 2)
@@ -114,8 +120,7 @@ function oneWay(prepared: Prepared): string {
 /** Both ends in the order of their addresses and ports, then turned to where the first flow (or the client) points. */
 function bothWays(prepared: Prepared, ways: Ways): string {
   const names = prepared.dimensions.map((d) => d.name)
-  const columns = 'proto, src_addr, src_port, dst_addr, dst_port'
-  const rows = `SELECT ${columns}, time_received, time_start, time_end, tcp_flags, bytes, packets, sampling_rate, (proto NOT IN (6, 17) OR (src_addr, src_port) <= (dst_addr, dst_port)) AS up FROM flows WHERE ${where(prepared)}`
+  const rows = `SELECT proto, src_addr, src_port, dst_addr, ${DST_PORT} AS dst_port, time_received, time_start, time_end, tcp_flags, bytes, packets, sampling_rate, (proto NOT IN (6, 17) OR (src_addr, src_port) <= (dst_addr, dst_port)) AS up FROM flows WHERE ${where(prepared)}`
   const sum = (column: string, condition: string): string => `sumIf(${column} * sampling_rate, ${condition})`
   const grouped = `SELECT proto, if(up, src_addr, dst_addr) AS a, if(up, src_port, dst_port) AS ap, if(up, dst_addr, src_addr) AS z, if(up, dst_port, src_port) AS zp, argMin(up, (time_start, time_received)) AS first_up, ${sum('bytes', 'up')} AS b1, ${sum('bytes', 'NOT up')} AS b2, ${sum('packets', 'up')} AS p1, ${sum('packets', 'NOT up')} AS p2, count() AS f, ${TIMES} FROM (${rows}) GROUP BY proto, a, ap, z, zp`
   const turned =

@@ -2,6 +2,11 @@ import { performance } from 'node:perf_hooks'
 import { OperatorError, UserError } from '../base/errors.ts'
 import type { QueryAnswer, Store } from '../store/store.ts'
 import type { Params } from './filter/sql.ts'
+import type { Sampling } from './measure.ts'
+import type { Prepared } from './question.ts'
+import type { Facts } from './sampling.ts'
+import { readFrom } from './source.ts'
+import { unitOf, type UnitAnswer } from './units.ts'
 
 // One question's statements: run together, ended together, counted together.
 
@@ -11,16 +16,34 @@ export interface Limits {
   readonly maxMemoryBytes?: number
 }
 
+/** From where an answer came. */
+export interface Provenance {
+  /** The tables it was read from, the coarsest first. */
+  source: string
+  read: { table: string; describe: string; from: number; to: number }[]
+  rowsRead: number
+  tookMs: number
+  samplingRates: number[]
+  unit: UnitAnswer
+  /** What one has to know of it: what was rounded, is bounded, or is no longer kept. */
+  notes: string[]
+}
+
 export interface Run {
   query(sql: string): Promise<QueryAnswer>
   /** Rows read and milliseconds taken so far. */
-  provenance(): { source: string; rowsRead: number; tookMs: number }
+  spent(): { rowsRead: number; tookMs: number }
+  provenance(prepared: Prepared, sampling: Sampling, facts: Facts): Provenance
 }
 
-/** A run of statements over the table `flows`, all with the same parameters. */
+/** A run of statements that all have the same parameters. */
 export function startRun(store: Store, params: Params, limits: Limits, signal: AbortSignal): Run {
   const started = performance.now()
   let rowsRead = 0
+  const spent = (): { rowsRead: number; tookMs: number } => ({
+    rowsRead,
+    tookMs: Math.round((performance.now() - started) * 10) / 10,
+  })
   return {
     async query(sql) {
       const left = limits.timeoutMs - (performance.now() - started)
@@ -38,58 +61,14 @@ export function startRun(store: Store, params: Params, limits: Limits, signal: A
       rowsRead += answer.rowsRead
       return answer
     },
-    provenance: () => ({ source: 'flows', rowsRead, tookMs: Math.round((performance.now() - started) * 10) / 10 }),
+    spent,
+    provenance: (prepared, sampling, facts) => ({
+      ...readFrom(prepared),
+      ...spent(),
+      samplingRates: [...sampling.rates],
+      unit: unitOf(prepared.unit, facts.leastProtocol, facts.mostProtocol),
+    }),
   }
-}
-
-/** Lets so many questions run at once; the others wait in order, and leave the queue when they are cancelled. */
-export function createTurns(
-  atOnce: number,
-  longestQueue: number,
-): <T>(signal: AbortSignal, work: () => Promise<T>) => Promise<T> {
-  let running = 0
-  const waiting: (() => void)[] = []
-  function leave(): void {
-    running--
-    waiting.shift()?.()
-  }
-  async function enter(signal: AbortSignal): Promise<void> {
-    if (running < atOnce) {
-      running++
-      return
-    }
-    if (waiting.length >= longestQueue)
-      throw new OperatorError('query_queue', 'too many questions wait for an answer', {
-        retryable: true,
-        hint: 'ask again in a few seconds',
-      })
-    await new Promise<void>((resolve, reject) => {
-      const go = (): void => {
-        signal.removeEventListener('abort', gone)
-        running++
-        resolve()
-      }
-      const gone = (): void => {
-        waiting.splice(waiting.indexOf(go), 1)
-        reject(cancelled())
-      }
-      waiting.push(go)
-      signal.addEventListener('abort', gone, { once: true })
-    })
-  }
-  return async (signal, work) => {
-    if (signal.aborted) throw cancelled()
-    await enter(signal)
-    try {
-      return await work()
-    } finally {
-      leave()
-    }
-  }
-}
-
-function cancelled(): OperatorError {
-  return new OperatorError('query_cancelled', 'the question was cancelled')
 }
 
 /** A limit between 1 and `most`. @throws UserError */

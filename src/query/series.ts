@@ -1,7 +1,7 @@
-import { UserError } from '../base/errors.ts'
 import type { Cell } from '../store/store.ts'
+import type { Buckets } from './buckets.ts'
 import type { KeyValue } from './dimensions.ts'
-import { codesOf, greatestSql, groupingBy, keyOf, type Grouping } from './group.ts'
+import { codesOf, greatestKeys, groupingBy, keyOf, type Codes } from './group.ts'
 import {
   addSums,
   intervalOf,
@@ -14,33 +14,40 @@ import {
   type Sampling,
   type Sums,
 } from './measure.ts'
-import { where, type Metric, type Prepared } from './question.ts'
-import type { Run } from './run.ts'
-import { samplingOf } from './top.ts'
+import { rowsOf, type Metric, type Prepared } from './question.ts'
+import type { Provenance, Run } from './run.ts'
+import { factsOf, samplingOf } from './sampling.ts'
 
-// The metric over time, for the greatest groups of the whole range and the rest of it as one.
+// The metric over time, for the greatest groups of the whole range and the rest of it as one; and the same lines some
+// time before, where that is asked for.
 
-export interface Series {
-  key: Record<string, KeyValue>
-  other: boolean
+export interface Drawn {
   values: (number | null)[]
   low: (number | null)[]
   high: (number | null)[]
   total: Row
 }
 
-export interface SeriesAnswer {
+export interface Series extends Drawn {
+  key: Record<string, KeyValue>
+  other: boolean
+  /** The 95th percentile of the known values by nearest rank, as traffic is billed; null without any. */
+  p95: { value: number; low: number; high: number } | null
+  /** Of the line's interface, bits a second. */
+  speed?: number | null
+}
+
+export interface SeriesAnswer extends Provenance {
   columns: string[]
   from: number
   to: number
   step: number
   times: number[]
   series: Series[]
+  groups: number
   total: Row
-  source: string
-  rowsRead: number
-  tookMs: number
-  samplingRates: number[]
+  /** The same lines, in the same order, as they were before: index by index beside those of now. */
+  previous?: { from: number; to: number; series: Drawn[]; total: Row }
 }
 
 interface Line {
@@ -50,77 +57,86 @@ interface Line {
   readonly sums: Sums
 }
 
-const STEPS = [
-  1, 2, 5, 10, 15, 20, 30, 60, 120, 180, 300, 600, 900, 1200, 1800, 3600, 7200, 10_800, 14_400, 21_600, 43_200, 86_400,
-]
-const DAY = 86_400
-const USUAL_POINTS = 120
-const MOST_POINTS = 5000
-
-/** Whole buckets around the range. */
-export interface Buckets {
-  readonly from: number
-  readonly to: number
-  /** Seconds. */
-  readonly step: number
-  readonly count: number
-}
-
-/** Buckets of a range: of the step asked for, or of a round one that gives about 120. */
-export function bucketsOf(from: number, to: number, asked?: number): Buckets {
-  const ideal = (to - from) / 1000 / USUAL_POINTS
-  const step = asked ?? STEPS.find((s) => s >= ideal) ?? Math.ceil(ideal / DAY) * DAY
-  const width = Math.round(step * 1000)
-  const first = Math.floor(from / width) * width
-  const last = Math.ceil(to / width) * width
-  const count = (last - first) / width
-  if (count > MOST_POINTS)
-    throw new UserError(`a step of ${step} s would make ${count} points`, {
-      hint: `at most ${MOST_POINTS}; ask for a greater step or a shorter range`,
-    })
-  return { from: first, to: last, step: width / 1000, count }
+/** Prepared for whole buckets. */
+export interface Drawing {
+  readonly prepared: Prepared
+  readonly buckets: Buckets
 }
 
 /**
+ * @param before the same question for the time before, bucket by bucket
  * @param now buckets that begin later have no value yet
  */
 export async function series(
-  prepared: Prepared,
+  { prepared, buckets }: Drawing,
+  before: Drawing | undefined,
   limit: number,
-  step: number | undefined,
   now: number,
   run: Run,
 ): Promise<SeriesAnswer> {
   const { dimensions, metric } = prepared
-  const buckets = bucketsOf(prepared.from, prepared.to, step)
-  const [{ lines, total }, oldest] = await Promise.all([
-    dimensions.length === 0
-      ? wholeLine(prepared, buckets, run)
-      : greatestLines(prepared, groupingBy(dimensions), limit, buckets, run),
-    oldestRow(run),
+  const [facts, { lines, total, groups, codes }, oldest] = await Promise.all([
+    factsOf(prepared, run),
+    dimensions.length === 0 ? wholeLine(prepared, buckets, run) : greatestLines(prepared, buckets, limit, run),
+    oldestRow(prepared, run),
   ])
-  lines.sort((a, b) => Number(a.other) - Number(b.other) || b.sums[metric] - a.sums[metric])
-  const sampling = await samplingOf(prepared, total, run, buckets.from, buckets.to)
-  const width = buckets.step * 1000
-  const times = Array.from({ length: buckets.count }, (_, i) => buckets.from + i * width)
-  const isKnown = times.map((time) => time <= now && time + width > oldest)
+  const order = lines
+    .map((_, i) => i)
+    .sort(
+      (a, b) =>
+        Number(at(lines, a).other) - Number(at(lines, b).other) ||
+        at(lines, b).sums[metric] - at(lines, a).sums[metric],
+    )
+  const sampling = await samplingOf(prepared, total, facts, run)
+  const draw = (line: Line, of: Buckets): Drawn => drawn(line, metric, of, isKnown(of, now, oldest), sampling)
+  const previous = before
+    ? await linesOf(before.prepared, before.buckets, codes, lines, run).then((then) => ({
+        from: before.buckets.from,
+        to: before.buckets.to,
+        series: order.map((i) => draw(at(then.lines, i), before.buckets)),
+        total: rowOf({}, then.total, metric, sampling),
+      }))
+    : undefined
   return {
     columns: dimensions.map((d) => d.name),
     from: buckets.from,
     to: buckets.to,
     step: buckets.step,
-    times,
-    series: lines.map((line) => drawn(line, metric, buckets, isKnown, sampling)),
+    times: timesOf(buckets),
+    series: order.map((i) => {
+      const { key, other } = at(lines, i)
+      const line = draw(at(lines, i), buckets)
+      return { key, other, ...line, p95: percentile95(line) }
+    }),
+    groups,
     total: rowOf({}, total, metric, sampling),
-    samplingRates: [...sampling.rates],
-    ...run.provenance(),
+    ...(previous ? { previous } : {}),
+    ...run.provenance(prepared, sampling, facts),
   }
+}
+
+function at(lines: readonly Line[], index: number): Line {
+  return lines[index] as Line
+}
+
+function timesOf(buckets: Buckets): number[] {
+  return Array.from({ length: buckets.count }, (_, i) => buckets.from + i * buckets.step * 1000)
+}
+
+function isKnown(buckets: Buckets, now: number, oldest: number): boolean[] {
+  return timesOf(buckets).map((time) => time <= now && time + buckets.step * 1000 > oldest)
 }
 
 interface Lines {
   readonly lines: Line[]
   /** Each row once. */
   readonly total: Sums
+}
+
+interface Chosen extends Lines {
+  readonly groups: number
+  /** How rows are told to belong to the lines; undefined if all do. */
+  readonly codes?: Codes | undefined
 }
 
 function bucketSql(buckets: Buckets): string {
@@ -139,53 +155,62 @@ function addTo(line: Line, bucket: number, sums: Sums): void {
 }
 
 /** All of it as one line. */
-async function wholeLine(prepared: Prepared, buckets: Buckets, run: Run): Promise<Lines> {
-  const answer = await run.query(
-    `SELECT ${bucketSql(buckets)}, ${sumsSql(prepared.metric)} FROM flows WHERE ${where(prepared, buckets.from, buckets.to)} GROUP BY t`,
-  )
-  const line = newLine({}, false)
-  for (const cells of answer.rows) addTo(line, Number(cells[0]), sumsOf(cells, 1))
-  return { lines: answer.rows.length > 0 ? [line] : [], total: line.sums }
+async function wholeLine(prepared: Prepared, buckets: Buckets, run: Run): Promise<Chosen> {
+  const { lines, total } = await linesOf(prepared, buckets, undefined, [newLine({}, false)], run)
+  return total.flows > 0 ? { lines, total, groups: 1 } : { lines: [], total, groups: 0 }
 }
 
 /** One line a group, the greatest of the whole range, and one for the rest: first the keys, then their buckets by code. */
-async function greatestLines(
+async function greatestLines(prepared: Prepared, buckets: Buckets, limit: number, run: Run): Promise<Chosen> {
+  const grouping = groupingBy(prepared)
+  const { keys, groups } = await greatestKeys(prepared, grouping, limit, run)
+  if (groups === 0) return { lines: [], total: noSums(), groups }
+  const codes = codesOf(grouping, keys, prepared.params)
+  const wanted = [...keys.map((key) => newLine(keyOf(grouping, key, 0), false)), newLine({}, true)]
+  const { lines, total } = await linesOf(prepared, buckets, codes, wanted, run)
+  const rest = lines.at(-1) as Line
+  return { lines: rest.sums.flows > 0 ? lines : lines.slice(0, -1), total, groups, codes }
+}
+
+/** Lines of the same keys over these buckets; what is in none goes to the one that is `other`, or is left out. */
+async function linesOf(
   prepared: Prepared,
-  grouping: Grouping,
-  limit: number,
   buckets: Buckets,
+  codes: Codes | undefined,
+  like: readonly Line[],
   run: Run,
 ): Promise<Lines> {
-  const { from, to } = buckets
-  const keys = (await run.query(greatestSql(prepared, grouping, limit, from, to))).rows
-  if (keys.length === 0) return { lines: [], total: noSums() }
-  const codes = codesOf(grouping, keys, prepared.params)
-  const expressions = codes.sides.flat()
-  const names = expressions.map((_, i) => `c${i}`)
-  const select = expressions.map((expression, i) => `${expression} AS ${names[i]}`).join(', ')
-  const answer = await run.query(
-    `SELECT ${bucketSql(buckets)}, ${select}, ${sumsSql(prepared.metric)} FROM flows WHERE ${where(prepared, from, to)} GROUP BY t, ${names.join(', ')}`,
-  )
-  const lines = keys.map((key) => newLine(keyOf(grouping, key, 0), false))
-  const other = newLine({}, true)
+  const lines = like.map(({ key, other }) => newLine(key, other))
   const total = noSums()
-  const width = grouping.dimensions.length
+  if (lines.length === 0) return { lines, total }
+  const expressions = codes?.sides.flat() ?? []
+  const select = expressions.map((expression, i) => `${expression} AS c${i}, `).join('')
+  const names = expressions.map((_, i) => `, c${i}`).join('')
+  const answer = await run.query(
+    `SELECT ${bucketSql(buckets)}, ${select}${sumsSql(prepared)} FROM ${rowsOf(prepared)} GROUP BY t${names}`,
+  )
+  const other = lines.findIndex((line) => line.other)
   for (const cells of answer.rows) {
-    const sums = sumsOf(cells, 1 + names.length)
+    const sums = sumsOf(cells, 1 + expressions.length)
     const bucket = Number(cells[0])
     addSums(total, sums)
-    const met = new Set(
-      codes.sides.map((_, s) => codes.indexOf(cells.slice(1 + s * width, 1 + (s + 1) * width).map(Number))),
-    )
-    met.delete(-1)
-    if (met.size === 0) addTo(other, bucket, sums)
-    for (const index of met) addTo(lines[index] as Line, bucket, sums)
+    for (const index of codes ? linesMet(codes, cells, other) : [0])
+      if (index >= 0) addTo(at(lines, index), bucket, sums)
   }
-  return { lines: other.sums.flows > 0 ? [...lines, other] : lines, total }
+  return { lines, total }
+}
+
+function linesMet(codes: Codes, cells: readonly Cell[], other: number): Iterable<number> {
+  const width = (codes.sides[0] as readonly string[]).length
+  const met = new Set(
+    codes.sides.map((_, s) => codes.indexOf(cells.slice(1 + s * width, 1 + (s + 1) * width).map(Number))),
+  )
+  met.delete(-1)
+  return met.size > 0 ? met : [other]
 }
 
 /** A line with a value a second in each bucket; bytes as bits. */
-function drawn(line: Line, metric: Metric, buckets: Buckets, isKnown: readonly boolean[], sampling: Sampling): Series {
+function drawn(line: Line, metric: Metric, buckets: Buckets, known: readonly boolean[], sampling: Sampling): Drawn {
   const scale = (metric === 'bytes' ? 8 : 1) / buckets.step
   // An empty bucket of a sampled line may have had packets that no sample met.
   const lineWeight = weightOf(line.sums, metric, sampling)
@@ -195,7 +220,7 @@ function drawn(line: Line, metric: Metric, buckets: Buckets, isKnown: readonly b
   const none = noSums()
   for (let i = 0; i < buckets.count; i++) {
     const sums = line.buckets.get(i) ?? none
-    if (!isKnown[i] && sums === none) {
+    if (!known[i] && sums === none) {
       values.push(null)
       low.push(null)
       high.push(null)
@@ -206,12 +231,28 @@ function drawn(line: Line, metric: Metric, buckets: Buckets, isKnown: readonly b
     low.push(range.low * scale)
     high.push(range.high * scale)
   }
-  return { key: line.key, other: line.other, values, low, high, total: rowOf(line.key, line.sums, metric, sampling) }
+  return { values, low, high, total: rowOf(line.key, line.sums, metric, sampling) }
+}
+
+/** Each of the three by its own rank: a band around what would have been billed. */
+export function percentile95(line: Pick<Drawn, 'values' | 'low' | 'high'>): Series['p95'] {
+  const ranked = (list: readonly (number | null)[]): number | undefined => {
+    const known = list.filter((value) => value !== null).sort((a, b) => a - b)
+    return known[Math.ceil(known.length * 0.95) - 1]
+  }
+  const value = ranked(line.values)
+  if (value === undefined) return null
+  return { value, low: ranked(line.low) ?? value, high: ranked(line.high) ?? value }
 }
 
 /** Receipt of the oldest row kept, which the store knows without reading; infinity if there is none. */
-async function oldestRow(run: Run): Promise<number> {
-  const answer = await run.query('SELECT count() > 0, toUnixTimestamp64Milli(min(time_received)) FROM flows')
+async function oldestRow({ reading }: Prepared, run: Run): Promise<number> {
+  const tables = new Set(reading?.pieces.map((piece) => piece.table) ?? ['flows'])
+  const each = [...tables].map(
+    (table) => `SELECT count() > 0 AS some, toUnixTimestamp64Milli(min(time_received)) AS t FROM ${table}`,
+  )
+  if (each.length === 0) return Number.POSITIVE_INFINITY
+  const answer = await run.query(`SELECT max(some), minIf(t, some) FROM (${each.join(' UNION ALL ')})`)
   const [some, oldest] = answer.rows[0] as readonly Cell[]
   return some === 1 || some === true ? Number(oldest) : Number.POSITIVE_INFINITY
 }

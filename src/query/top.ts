@@ -1,32 +1,18 @@
 import type { Cell } from '../store/store.ts'
-import { codesOf, greatestSql, groupedSql, groupingBy, keyOf, type Grouping } from './group.ts'
-import {
-  SUM_NAMES,
-  UNSAMPLED,
-  metricSum,
-  rowOf,
-  sumsOf,
-  sumsSql,
-  withoutSums,
-  type Row,
-  type Sampling,
-  type Sums,
-} from './measure.ts'
-import { where, type Prepared } from './question.ts'
-import type { Run } from './run.ts'
+import { codesOf, greatestSql, groupedSql, groupingBy, keyOf, namedOnly, type Grouping } from './group.ts'
+import { SUM_NAMES, metricSum, rowOf, sumsOf, sumsSql, withoutSums, type Row, type Sums } from './measure.ts'
+import { rowsOf, type Prepared } from './question.ts'
+import type { Provenance, Run } from './run.ts'
+import { factsOf, samplingOf } from './sampling.ts'
 
 // The greatest groups of a range: `who are the top talkers?`
 
-export interface TopAnswer {
+export interface TopAnswer extends Provenance {
   columns: string[]
   rows: Row[]
   other?: Row
   groups: number
   total: Row
-  source: string
-  rowsRead: number
-  tookMs: number
-  samplingRates: number[]
 }
 
 /**
@@ -45,12 +31,13 @@ interface Found {
 }
 
 export async function top(asked: Prepared, limit: number, run: Run): Promise<TopAnswer> {
-  const prepared = { ...asked, unsampled: await isUnsampled(asked, run) }
+  const facts = await factsOf(asked, run)
+  const prepared = { ...asked, unsampled: facts.mostRate <= 1 }
   const { dimensions, metric } = prepared
   const columns = dimensions.map((d) => d.name)
   if (dimensions.length === 0) {
     const sums = await totalSums(prepared, run)
-    const sampling = await samplingOf(prepared, sums, run)
+    const sampling = await samplingOf(prepared, sums, facts, run)
     const total = rowOf({}, sums, metric, sampling)
     const isEmpty = sums.flows === 0
     return {
@@ -58,29 +45,24 @@ export async function top(asked: Prepared, limit: number, run: Run): Promise<Top
       rows: isEmpty ? [] : [total],
       groups: isEmpty ? 0 : 1,
       total,
-      samplingRates: [...sampling.rates],
-      ...run.provenance(),
+      ...run.provenance(prepared, sampling, facts),
     }
   }
-  const grouping = groupingBy(dimensions)
+  const grouping = groupingBy(prepared)
   const { found, totals, groups } = await greatest(prepared, grouping, limit, run)
-  const rest = groups > found.length ? await otherSums(prepared, grouping, found, totals, run) : undefined
-  const sampling = await samplingOf(prepared, totals, run)
+  const rest =
+    groups > found.length || grouping.folded !== undefined
+      ? await otherSums(prepared, grouping, found, totals, run)
+      : undefined
+  const sampling = await samplingOf(prepared, totals, facts, run)
   return {
     columns,
     groups,
     rows: found.map(({ cells, sums }) => rowOf(keyOf(grouping, cells, 0), sums, metric, sampling)),
     ...(rest && rest.flows > 0 ? { other: rowOf({}, rest, metric, sampling) } : {}),
     total: rowOf({}, totals, metric, sampling),
-    samplingRates: [...sampling.rates],
-    ...run.provenance(),
+    ...run.provenance(prepared, sampling, facts),
   }
-}
-
-/** Stops at the first sampled row; where there is none, it has read one column, and the sums are the cheaper for it. */
-async function isUnsampled(prepared: Prepared, run: Run): Promise<boolean> {
-  const { rows } = await run.query(`SELECT 1 FROM flows WHERE ${where(prepared)} AND sampling_rate > 1 LIMIT 1`)
-  return rows.length === 0
 }
 
 /** One pass over the rows: the greatest groups, how many there are, and the sums of all. */
@@ -92,8 +74,9 @@ async function greatest(
 ): Promise<{ found: Found[]; totals: Sums; groups: number }> {
   const once = SUM_NAMES.map((name) => `toFloat64(sum(${grouping.either ? `t${name}` : name}))`).join(', ')
   const tuple = `(-toFloat64(${metricSum(prepared.metric)}), ${grouping.keys}, ${SUM_NAMES.map((name) => `toFloat64(${name})`).join(', ')})`
+  const named = namedOnly(grouping)
   const answer = await run.query(
-    `SELECT count(), ${once}, groupArraySorted(${limit})(${tuple}) FROM (${groupedSql(prepared, grouping)}) SETTINGS ${ONE_PASS}`,
+    `SELECT ${named.count}, ${once}, ${named.list(limit)}(${tuple}${named.more}) FROM (${groupedSql(prepared, grouping)}) SETTINGS ${ONE_PASS}`,
   )
   const cells = answer.rows[0] as readonly Cell[]
   const width = grouping.dimensions.length
@@ -130,7 +113,7 @@ async function otherSums(
     .join(', ')
   const groups = names.flat()
   const answer = await run.query(
-    `SELECT ${select}, ${sumsSql(prepared.metric, prepared.unsampled)} FROM flows WHERE ${where(prepared)} GROUP BY ${groups.join(', ')}`,
+    `SELECT ${select}, ${sumsSql(prepared)} FROM ${rowsOf(prepared)} GROUP BY ${groups.join(', ')}`,
   )
   const width = grouping.dimensions.length
   const inside = answer.rows.filter((cells) =>
@@ -144,36 +127,14 @@ async function otherSums(
 
 /** The same where the keys are too many to be written into a statement. */
 async function otherBySet(prepared: Prepared, grouping: Grouping, limit: number, run: Run): Promise<Sums> {
-  const set = greatestSql(prepared, grouping, limit, prepared.from, prepared.to)
+  const set = greatestSql(prepared, grouping, limit)
   const inside = grouping.sides.map((side) => `(${side.join(', ')}) IN (${set})`).join(' OR ')
-  const answer = await run.query(
-    `SELECT ${sumsSql(prepared.metric, prepared.unsampled)} FROM flows WHERE ${where(prepared, prepared.from, prepared.to, `NOT (${inside})`)}`,
-  )
+  const answer = await run.query(`SELECT ${sumsSql(prepared)} FROM ${rowsOf(prepared, `NOT (${inside})`)}`)
   return sumsOf(answer.rows[0] as readonly Cell[], 0)
 }
 
 /** The sums over all rows, each once. */
 async function totalSums(prepared: Prepared, run: Run): Promise<Sums> {
-  const answer = await run.query(
-    `SELECT ${sumsSql(prepared.metric, prepared.unsampled)} FROM flows WHERE ${where(prepared)}`,
-  )
+  const answer = await run.query(`SELECT ${sumsSql(prepared)} FROM ${rowsOf(prepared)}`)
   return sumsOf(answer.rows[0] as readonly Cell[], 0)
-}
-
-/** How the rows were sampled; asked for only if the sums don't say that nothing was. */
-export async function samplingOf(
-  prepared: Prepared,
-  totals: Sums,
-  run: Run,
-  from = prepared.from,
-  to = prepared.to,
-): Promise<Sampling> {
-  if (totals.flows === 0 || (prepared.metric !== 'flows' && totals.sampled === 0)) return UNSAMPLED
-  const size =
-    'quantileBFloat16WeightedIf(0.95)(bytes / greatest(packets, 1), bytes * sampling_rate, sampling_rate > 1)'
-  const answer = await run.query(
-    `SELECT arraySort(groupUniqArray(1000)(sampling_rate)), ${size} FROM flows WHERE ${where(prepared, from, to)}`,
-  )
-  const [rates, packetBytes] = (answer.rows[0] ?? []) as readonly [readonly Cell[], Cell]
-  return rates.length === 0 ? UNSAMPLED : { rates: rates.map(Number), packetBytes: Number(packetBytes) || 0 }
 }

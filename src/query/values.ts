@@ -9,11 +9,9 @@ const CANDIDATES = 5000
 
 /** The most frequent values whose text begins with the prefix (or, for names, holds it); at most `limit`. */
 export async function valuesOf(prepared: Prepared, prefix: string, limit: number, run: Run): Promise<KeyValue[]> {
-  const grouping = groupingBy(prepared.dimensions)
+  const grouping = groupingBy(prepared)
   const name = (prepared.dimensions[0] as { name: string }).name
-  const answer = await run.query(
-    greatestSql({ ...prepared, metric: 'flows' }, grouping, CANDIDATES, prepared.from, prepared.to),
-  )
+  const answer = await run.query(greatestSql({ ...prepared, metric: 'flows' }, grouping, CANDIDATES))
   const wanted = prefix.toLowerCase()
   const starting: KeyValue[] = []
   const holding: KeyValue[] = []

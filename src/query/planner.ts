@@ -1,0 +1,233 @@
+import { FOLDED_PORT, ROLLUP_TABLES, type Rollup, type RollupStatus, type RollupTable } from '../store/rollups.ts'
+import type { Buckets } from './buckets.ts'
+import { planRange, type Level, type Plan, type Span } from './plan.ts'
+import type { Prepared } from './question.ts'
+import { columnsIn, replacedIn, timeSql, type Reading } from './source.ts'
+import { addedBytesSql } from './units.ts'
+
+// Each question goes to the coarsest tables that answer it: exactly, unless it says that less will do, or what would
+// answer exactly is no longer kept.
+
+export interface PlannerDeps {
+  readonly rollups?: RollupStatus
+  /** Does the statement find a row? */
+  readonly finds: (sql: string) => Promise<boolean>
+}
+
+export interface Wish {
+  /** False if rare addresses, ports and autonomous systems may be put together. */
+  readonly exact: boolean
+  /** Of a series, whose borders must be borders of the tables'. */
+  readonly buckets?: Buckets
+}
+
+/** A key of a rollup whose rare values may stand in one row. */
+type Fold = Rollup['folds'][number]
+
+/** So many spans of a table fit a statement; a table with more holes in the range is not read. */
+const MOST_SPANS = 200
+const ALWAYS: readonly Span[] = [{ from: 0, to: Number.POSITIVE_INFINITY }]
+
+/** The question with where it is to be read. */
+export async function plan(prepared: Prepared, wish: Wish, deps: PlannerDeps): Promise<Prepared> {
+  const held = new Map((deps.rollups?.coverage() ?? []).map((table) => [table.table, table]))
+  if (held.size === 0) return prepared
+  const flows: Level = { table: 'flows', stepMs: 1, ranges: held.get('flows')?.ranges ?? ALWAYS }
+  const usable: Usable[] = ROLLUP_TABLES.flatMap((table) => {
+    const ranges = held.get(table.name)?.ranges ?? []
+    const needs = needsOf(table.rollup, prepared)
+    if (!needs || ranges.length === 0 || !fits(table, wish.buckets)) return []
+    return [{ table, needs, ranges, rows: held.get(table.name)?.rows ?? 0 }]
+  })
+  const read = (tables: readonly Usable[], used: readonly Usable[] = tables): Prepared =>
+    withReading(prepared, [flows, ...levelsOf(tables)], used, wish)
+  const whole = usable.filter(({ needs }) => needs.folds.length === 0)
+  if (whole.length === usable.length) return read(usable)
+  if (!wish.exact) return read(usable)
+  // What was put together only in other times or not at all is as good as the flows.
+  const all = read(usable)
+  const folded = usable.filter((one) => one.needs.folds.length > 0)
+  if (!(await deps.finds(foldedSql(all, folded))))
+    return { ...all, reading: { ...(all.reading as Reading), folded: {} } }
+  const start = flows.ranges[0]?.from ?? Number.POSITIVE_INFINITY
+  const gone = folded.map((one) => ({ ...one, ranges: before(one.ranges, ceilTo(start, one.table.stepMs)) }))
+  return read([...whole, ...gone.filter(({ ranges }) => ranges.length > 0)])
+}
+
+interface Needs {
+  /** Columns of the rollup that keys and conditions read. */
+  readonly columns: readonly string[]
+  readonly folds: readonly Fold[]
+}
+
+interface Usable {
+  readonly table: RollupTable
+  readonly needs: Needs
+  readonly ranges: readonly Span[]
+  readonly rows: number
+}
+
+/** What the question needs of a rollup; undefined if that lacks any of it. */
+export function needsOf(rollup: Rollup, prepared: Prepared): Needs | undefined {
+  const replaced = replacedBy(rollup)
+  const keys = new Set(rollup.keys.map((key) => key.name))
+  const texts = textsOf(prepared).map((text) => replacedIn({ replaced }, text))
+  if (texts.some((text) => [...columnsIn(text)].some((column) => !keys.has(column)))) return undefined
+  const words = new Set(texts.flatMap((text) => text.match(/[A-Za-z_]\w*/g) ?? []))
+  return {
+    columns: [...keys].filter((key) => words.has(key)),
+    folds: rollup.folds.filter((fold) => words.has(fold.key)),
+  }
+}
+
+/** Expressions of the question. Parameters stand in them, never what a user wrote. */
+function textsOf({ dimensions, condition, unit }: Prepared): string[] {
+  return [...dimensions.flatMap((d) => [...d.sides]), condition, addedBytesSql(unit) ?? '']
+}
+
+function replacedBy(rollup: Rollup): Reading['replaced'] {
+  return rollup.keys.filter((key) => key.expression !== key.name).map(({ name, expression }) => ({ name, expression }))
+}
+
+/** Each bucket of the table lies within one of the series. */
+function fits(table: RollupTable, buckets: Buckets | undefined): boolean {
+  if (!buckets) return true
+  return (buckets.step * 1000) % table.stepMs === 0 && buckets.from % table.stepMs === 0
+}
+
+/** For each width of buckets the table that answers most exactly, then with the fewest rows. */
+function levelsOf(usable: readonly Usable[]): Level[] {
+  const best = new Map<number, Usable>()
+  for (const one of usable) {
+    const there = best.get(one.table.stepMs)
+    const folds = one.needs.folds.length - (there?.needs.folds.length ?? 0)
+    if (!there || folds < 0 || (folds === 0 && one.rows < there.rows)) best.set(one.table.stepMs, one)
+  }
+  return [...best.values()]
+    .map(({ table, ranges }) => ({ table: table.name, stepMs: table.stepMs, ranges }))
+    .sort((a, b) => a.stepMs - b.stepMs)
+}
+
+function withReading(prepared: Prepared, levels: readonly Level[], usable: readonly Usable[], wish: Wish): Prepared {
+  let at = levels
+  let found = planRange(prepared.from, prepared.to, at)
+  for (const level of levels.toReversed()) {
+    if (level.table === 'flows' || found.pieces.filter((piece) => piece.table === level.table).length <= MOST_SPANS)
+      continue
+    at = at.filter((other) => other !== level)
+    found = planRange(prepared.from, prepared.to, at)
+  }
+  const tables = new Set(found.pieces.map((piece) => piece.table))
+  const used = usable.filter(({ table }) => tables.has(table.name))
+  if (used.length === 0 && found.missing.length === 0) return prepared
+  const reading: Reading = {
+    pieces: found.pieces,
+    notes: notesOf(prepared, found, used, wish),
+    replaced: unique(
+      used.flatMap(({ table }) => replacedBy(table.rollup)),
+      (r) => r.name,
+    ),
+    columns: unique(used.flatMap(({ needs }) => needs.columns)),
+    folded: foldedKeys(prepared, used),
+  }
+  return { ...prepared, reading }
+}
+
+/** By dimension, the condition under which its key stands for several. */
+function foldedKeys(prepared: Prepared, used: readonly Usable[]): Reading['folded'] {
+  const folded: Record<string, string> = {}
+  for (const { table, needs } of used)
+    for (const fold of needs.folds)
+      for (const dimension of prepared.dimensions) {
+        const sides = dimension.sides.map((side) => replacedIn({ replaced: replacedBy(table.rollup) }, side))
+        if (sides.includes(fold.key)) folded[dimension.name] = `KEY = ${foldedValue(fold)}`
+        else if (sides.some((side) => columnsOfKey(side).has(fold.key)))
+          folded[dimension.name] = dimension.name === 'service' ? `intDiv(KEY, 256) = ${FOLDED_PORT}` : '0'
+      }
+  return folded
+}
+
+function columnsOfKey(side: string): Set<string> {
+  return new Set(side.match(/[A-Za-z_]\w*/g) ?? [])
+}
+
+function foldedValue({ foldedAs }: Fold): string {
+  return /^\d+$/.test(foldedAs) ? foldedAs : `toIPv6('${foldedAs}')`
+}
+
+/** Finds a row that stands for several values of a key that the question tells apart. */
+function foldedSql({ reading }: Prepared, folded: readonly Usable[]): string {
+  const parts = folded.flatMap(({ table, needs }) => {
+    const spans = (reading?.pieces ?? []).filter((piece) => piece.table === table.name)
+    if (spans.length === 0) return []
+    // A row without an address is of no folded one, unless it says what those had at most.
+    const more = table.rollup.exact ? '' : ' AND unseen_flows > 0'
+    const any = needs.folds.map((fold) => `(${fold.key} = ${foldedValue(fold)}${more})`).join(' OR ')
+    return [`SELECT 1 FROM ${table.name} WHERE ${timeSql(spans)} AND (${any}) LIMIT 1`]
+  })
+  return parts.length === 0 ? '' : parts.join(' UNION ALL ')
+}
+
+const FOLDED_WORDS: Readonly<Record<string, string>> = {
+  service_port: 'rare service ports',
+  src_as: 'rare autonomous systems',
+  dst_as: 'rare autonomous systems',
+  src_addr: 'source addresses that are not among the heaviest of their time',
+  dst_addr: 'destination addresses that are not among the heaviest of their time',
+}
+
+function notesOf(prepared: Prepared, { pieces, missing }: Plan, used: readonly Usable[], wish: Wish): string[] {
+  const notes: string[] = []
+  const [first, last] = [pieces[0], pieces.at(-1)]
+  if (first && first.from < prepared.from)
+    notes.push(
+      `The flows of the beginning are no longer kept: the answer begins at ${iso(first.from)}, with a whole bucket.`,
+    )
+  if (last && last.to > prepared.to)
+    notes.push(`The flows of the end are no longer kept: the answer ends at ${iso(last.to)}, with a whole bucket.`)
+  for (const span of missing)
+    notes.push(`Nothing that answers this is kept of ${iso(span.from)} to ${iso(span.to)}: it is not in the answer.`)
+  for (const word of unique(
+    used.flatMap(({ needs }) => needs.folds.map((fold) => FOLDED_WORDS[fold.key] ?? fold.key)),
+  )) {
+    const of = used.filter(({ needs }) => needs.folds.some((fold) => (FOLDED_WORDS[fold.key] ?? fold.key) === word))
+    const spans = pieces.filter((piece) => of.some(({ table }) => table.name === piece.table))
+    const why = wish.exact ? 'The flows are no longer kept there' : 'As the question allows'
+    notes.push(
+      `${why}: from ${iso(spans[0]?.from ?? prepared.from)} to ${iso(spans.at(-1)?.to ?? prepared.to)} ${word} may be counted with the rest.`,
+    )
+  }
+  return notes
+}
+
+function iso(time: number): string {
+  return new Date(time).toISOString()
+}
+
+function before(ranges: readonly Span[], end: number): Span[] {
+  return ranges.flatMap(({ from, to }) => (from < end ? [{ from, to: Math.min(to, end) }] : []))
+}
+
+function ceilTo(value: number, step: number): number {
+  return Math.ceil(value / step) * step
+}
+
+function unique<T>(list: readonly T[], by: (item: T) => unknown = (item) => item): T[] {
+  return [...new Map(list.map((item) => [by(item), item])).values()]
+}
+
+/**
+ * Seconds of a bucket that the tables can still answer: where the flows of the beginning are gone, those of the finest
+ * table that has it.
+ */
+export function coarseEnough(prepared: Prepared, step: number, { rollups }: Pick<PlannerDeps, 'rollups'>): number {
+  const held = new Map((rollups?.coverage() ?? []).map(({ table, ranges }) => [table, ranges]))
+  const holds = (ranges: readonly Span[]): boolean =>
+    ranges.some(({ from, to }) => from <= prepared.from && to > prepared.from)
+  if (holds(held.get('flows') ?? ALWAYS)) return step
+  const steps = ROLLUP_TABLES.filter(
+    (table) => holds(held.get(table.name) ?? []) && needsOf(table.rollup, prepared) !== undefined,
+  ).map((table) => table.stepMs / 1000)
+  const finest = Math.min(...steps)
+  return Number.isFinite(finest) && step % finest !== 0 ? Math.ceil(step / finest) * finest : step
+}

@@ -1,0 +1,71 @@
+import type { Cell } from '../store/store.ts'
+import { UNSAMPLED, type Sampling, type Sums } from './measure.ts'
+import { rowsOf, where, type Prepared } from './question.ts'
+import type { Run } from './run.ts'
+
+// What an answer has to know of its rows besides their sums: how they were sampled, and by which protocols they came.
+
+export interface Facts {
+  readonly rows: number
+  readonly leastRate: number
+  readonly mostRate: number
+  /** Numbers of PROTOCOLS. */
+  readonly leastProtocol: number
+  readonly mostProtocol: number
+}
+
+/** Two narrow columns, read fast: where nothing was sampled, the sums are the cheaper for knowing it. */
+export async function factsOf(prepared: Prepared, run: Run): Promise<Facts> {
+  const protocol = `CAST(protocol, 'Int8')`
+  const answer = await run.query(
+    `SELECT count(), min(sampling_rate), max(sampling_rate), min(${protocol}), max(${protocol}) FROM ${rowsOf(prepared)}`,
+  )
+  const [rows = 0, leastRate = 1, mostRate = 1, leastProtocol = 0, mostProtocol = 0] = (answer.rows[0] ?? []).map(
+    Number,
+  )
+  return { rows, leastRate, mostRate, leastProtocol, mostProtocol }
+}
+
+/** Sampled packets looked at for how large the large ones are, in so many places of the range. */
+const SLICES = 8
+const ROWS_OF_SLICE = 20_000
+
+export async function samplingOf(prepared: Prepared, totals: Sums, facts: Facts, run: Run): Promise<Sampling> {
+  if (facts.rows === 0 || facts.mostRate <= 1) return UNSAMPLED
+  const [rates, packetBytes] = await Promise.all([
+    ratesOf(prepared, facts, run),
+    prepared.metric === 'bytes' && totals.sampled > 0 ? packetBytesOf(prepared, run) : 0,
+  ])
+  return { rates, packetBytes }
+}
+
+async function ratesOf(prepared: Prepared, facts: Facts, run: Run): Promise<number[]> {
+  if (facts.leastRate === facts.mostRate) return [facts.mostRate]
+  const answer = await run.query(`SELECT arraySort(groupUniqArray(1000)(sampling_rate)) FROM ${rowsOf(prepared)}`)
+  return ((answer.rows[0]?.[0] ?? []) as readonly Cell[]).map(Number)
+}
+
+/** The size of packet that is exceeded by 5 % of the sampled bytes; of rollups, by the largest packets of their rows. */
+async function packetBytesOf(prepared: Prepared, run: Run): Promise<number> {
+  const rows = prepared.reading
+    ? `SELECT packet_bytes AS size, bytes * sampling_rate AS weight FROM ${rowsOf(prepared, 'sampling_rate > 1')}`
+    : slicesOf(prepared)
+  const answer = await run.query(`SELECT quantileBFloat16Weighted(0.95)(size, weight) FROM (${rows})`)
+  return Number(answer.rows[0]?.[0]) || 0
+}
+
+/** Each slice stops when it has seen enough. */
+function slicesOf(prepared: Prepared): string {
+  const { from, to } = prepared
+  const edges = Array.from({ length: SLICES + 1 }, (_, i) => from + Math.floor(((to - from) * i) / SLICES))
+  return edges
+    .slice(1)
+    .flatMap((edge, i) => {
+      const start = edges[i] as number
+      if (start === edge) return []
+      return [
+        `SELECT bytes / greatest(packets, 1) AS size, bytes * sampling_rate AS weight FROM flows WHERE ${where(prepared, start, edge)} AND sampling_rate > 1 LIMIT ${ROWS_OF_SLICE}`,
+      ]
+    })
+    .join(' UNION ALL ')
+}

@@ -1,0 +1,116 @@
+import { COLUMNS } from '../flow/columns.ts'
+import type { Piece, Span } from './plan.ts'
+
+// From where the statements of a question read: the flows themselves, or pieces of rollup tables put together with what
+// is left to the flows. Rollup rows have the columns of the flows that they stand for, so the same expressions work on both.
+
+/** How a question reads; without pieces, the table of flows. */
+export interface Reading {
+  readonly pieces: readonly Piece[]
+  readonly notes: readonly string[]
+  /** Columns that a rollup has in place of an expression over others. */
+  readonly replaced: readonly { readonly name: string; readonly expression: string }[]
+  /** Columns that keys are made of; what conditions need stays inside. */
+  readonly columns: readonly string[]
+  /** By dimension, the condition under which its key KEY stands for rare ones that were put together. */
+  readonly folded: Readonly<Record<string, string>>
+}
+
+/** Of a row, besides its columns: how many flows it stands for, and what the interval is made of. */
+const OF_FLOWS = [
+  'toUInt64(1) AS flows',
+  'if(sampling_rate > 1, toFloat64(bytes) * toFloat64(bytes) / greatest(packets, 1), 0) AS bytes_squares',
+  'toUInt32(if(sampling_rate > 1, ceil(bytes / greatest(packets, 1)), 0)) AS packet_bytes',
+]
+const MEASURES = [
+  'bytes',
+  'packets',
+  'flows',
+  'bytes_squares',
+  'packet_bytes',
+  'sampling_rate',
+  'protocol',
+  'time_received',
+]
+
+/** What follows FROM: table or tables with their WHERE. `range` is of use only where all is read from the flows. */
+export function rowsSql(reading: Reading | undefined, range: Span, condition: string, more = ''): string {
+  if (!reading) return `flows WHERE ${allOf(timeSql([range]), condition, more)}`
+  const tables = new Map<string, Span[]>()
+  for (const piece of reading.pieces) tables.set(piece.table, [...(tables.get(piece.table) ?? []), piece])
+  // Nothing is kept of the range, yet a statement needs a table.
+  if (tables.size === 0) tables.set('flows', [{ from: range.from, to: range.from }])
+  const conditions = allOf(replacedIn(reading, condition), replacedIn(reading, more))
+  const only = [...tables.keys()][0] as string
+  if (tables.size === 1 && only !== 'flows')
+    return `${only} WHERE ${allOf(timeSql(tables.get(only) as Span[]), conditions)}`
+  const columns = [...new Set([...reading.columns, ...MEASURES])]
+  const parts = [...tables].map(([table, spans]) => {
+    if (table !== 'flows')
+      return `SELECT ${columns.join(', ')} FROM ${table} WHERE ${allOf(timeSql(spans), conditions)}`
+    const made = reading.replaced
+      .filter(({ name }) => columns.includes(name))
+      .map((r) => `${r.expression} AS ${r.name}`)
+    const ofFlows = columns.filter((c) => !MADE.has(c) && !reading.replaced.some(({ name }) => name === c))
+    const list = [...ofFlows, ...made, ...OF_FLOWS]
+    return `SELECT ${sorted(list, columns)} FROM flows WHERE ${allOf(timeSql(spans), condition, more)}`
+  })
+  return `(${parts.join(' UNION ALL ')})`
+}
+
+const MADE = new Set(['flows', 'bytes_squares', 'packet_bytes'])
+
+/** A SELECT list in the order of the columns: UNION ALL goes by place, not by name. */
+function sorted(list: readonly string[], columns: readonly string[]): string {
+  const byName = new Map(list.map((item) => [item.split(' AS ').at(-1) as string, item]))
+  return columns.map((column) => byName.get(column) as string).join(', ')
+}
+
+/** Rows received in one of the spans. */
+export function timeSql(spans: readonly Span[]): string {
+  const parts = spans.map(
+    ({ from, to }) =>
+      `time_received >= fromUnixTimestamp64Milli(${from}, 'UTC') AND time_received < fromUnixTimestamp64Milli(${to}, 'UTC')`,
+  )
+  return parts.length === 1 ? (parts[0] as string) : `(${parts.join(' OR ')})`
+}
+
+function allOf(...parts: readonly string[]): string {
+  return parts.filter((part) => part !== '').join(' AND ')
+}
+
+/** An expression over flows as it is written where a rollup is read. */
+export function replacedIn(reading: Pick<Reading, 'replaced'> | undefined, sql: string): string {
+  return (reading?.replaced ?? []).reduce((text, { name, expression }) => text.replaceAll(expression, name), sql)
+}
+
+const NAMES = new Set(COLUMNS.map((column) => column.name))
+
+/** Columns of a flow that an expression of ours reads. What users gave stands in it only as parameters. */
+export function columnsIn(sql: string): Set<string> {
+  const bare = sql.replaceAll(/\{[^{}]*\}/g, ' ').replaceAll(/'(?:[^'\\]|\\.)*'/g, ' ')
+  return new Set((bare.match(/[A-Za-z_]\w*/g) ?? []).filter((word) => NAMES.has(word)))
+}
+
+const WORDS: Readonly<Record<string, string>> = { minute: '1-minute table', hour: '1-hour table', day: '1-day table' }
+
+/** Tables of a reading as an answer names them, the coarsest first. */
+export function readFrom(range: Span & { readonly reading?: Reading | undefined }): {
+  source: string
+  read: { table: string; describe: string; from: number; to: number }[]
+  notes: string[]
+} {
+  const pieces = range.reading?.pieces ?? [{ table: 'flows', from: range.from, to: range.to }]
+  const coarsest = (table: string): number => Object.keys(WORDS).indexOf(table.split('_').at(-1) as string)
+  const tables = [...new Set(pieces.map((piece) => piece.table))].sort((a, b) => coarsest(b) - coarsest(a))
+  return {
+    source: tables.join(', '),
+    read: pieces.map((piece) => ({
+      table: piece.table,
+      describe: WORDS[piece.table.split('_').at(-1) as string] ?? 'flows',
+      from: piece.from,
+      to: piece.to,
+    })),
+    notes: [...(range.reading?.notes ?? [])],
+  }
+}
