@@ -13,6 +13,7 @@ export type NounKind =
   | 'proto'
   | 'mac'
   | 'name'
+  | 'country'
   | 'enum'
   | 'flags'
   | 'ethertype'
@@ -109,6 +110,15 @@ const WORDS: readonly Given[] = [
     max: U32,
     describe: 'autonomous system by number, or by name where the server has an AS database',
     complete: 'as',
+  },
+  {
+    name: 'country',
+    alias: ['geo'],
+    kind: 'country',
+    src: 'src_country',
+    dst: 'dst_country',
+    describe: 'country by its two letters, CH, where the server has a database of places; "": unknown',
+    complete: 'country',
   },
   { name: 'mask', kind: 'number', src: 'src_mask', dst: 'dst_mask', max: 128, describe: 'prefix length of the route' },
   { name: 'if', kind: 'number', in: 'in_if', out: 'out_if', max: U32, describe: 'ifIndex' },
@@ -336,7 +346,7 @@ function noun(given: Given): Noun {
 function columnNoun(column: ColumnDefinition): Noun {
   return noun({
     name: column.name,
-    kind: KIND_OF_FORMAT[column.format],
+    kind: column.name.endsWith('_country') ? 'country' : KIND_OF_FORMAT[column.format],
     any: [column.name],
     max: MAX_OF_STORAGE[column.storage],
     describe: column.describe,

@@ -76,6 +76,21 @@ test('words of nfdump are understood, whatever their case', () => {
     ['src vm == dst vm', 'src vm = dst vm'],
     ['src_vm != dst_vm', 'src_vm != dst_vm'],
     ['src ip eq next ip', 'src ip = next ip'],
+    ['src geo ch or country in [de "AT"]', 'src country CH or country in [DE, AT]'],
+    ['country IN or country NE and not geo lt', 'country "IN" or country "NE" and not country "LT"'],
+    [
+      'src geo in [in, ch] and country ne GT and country GE',
+      'src country in ["IN", CH] and country != "GT" and country "GE"',
+    ],
+    ['country = IN', 'country "IN"'],
+    ['src country != dst country and country ""', 'src country != dst country and country ""'],
+    ['as Example or src as like "Ex*"', 'as Example or src as like "Ex*"'],
+    ['as in [Example*, "3 Ltd", 3320-3330 7]', 'as in [Example*, "3 Ltd", 3320-3330, 7]'],
+    ['bytes > 1000 * packets', 'bytes > 1000 * packets'],
+    ['bytes > 1.5k*packets', 'bytes > 1500 * packets'],
+    ['src port < dst port *2 and vm w*', 'src port < 2 * dst port and vm like "w*"'],
+    ['@Web and not @db.x-1', '@Web and not @db.x-1'],
+    ['tunip 10.0.0.1 or inner port 80 and inner proto tcp', 'tun ip 10.0.0.1 or inner port 80 and inner proto tcp'],
     ['bytes > packets', 'bytes > packets'],
     ['vm = src', 'vm src'],
     ['vm = host', 'vm "host"'],
@@ -129,8 +144,17 @@ test('a mistake is pointed at, with what would be right', () => {
     ['port 9-5', 5, 3, /number/, /^$/],
     ['locality intra_hots', 9, 10, /intra_host/, /“intra_host”/],
     ['any and @include web.filter', 8, 8, /one text/, /in its place/],
+    ['any and @', 8, 1, /must follow “@”/, /^$/],
+    ['@1', 0, 2, /can't be the name/, /a letter/],
+    ['bytes > 1000 *', 14, 0, /more must follow/, /^$/],
+    ['bytes > 1000 * packts', 15, 6, /can't be compared/, /“packets”/],
+    ['bytes > packets * x', 18, 1, /to multiply by/, /^$/],
+    ['bytes > 1000 * src ip', 19, 2, /can't be compared/, /^$/],
+    ['as > Example', 5, 7, /name can't be compared/, /^$/],
+    ['src nip 10.0.0.1', 4, 3, /NAT/, /^$/],
     ['ip www.example.com', 3, 15, /address/, /DNS/],
-    ['src geo CH', 4, 3, /country/, /^$/],
+    ['src geo Switzerland', 8, 11, /two letters/, /“CH”/],
+    ['country in [CH, DEU]', 16, 3, /two letters/, /^$/],
     ['src nat ip 10.0.0.1', 4, 3, /NAT/, /^$/],
     ['payload content "x"', 0, 7, /payload/, /^$/],
     ['client latency > 5', 0, 14, /latency/, /^$/],
@@ -226,6 +250,10 @@ function valueOf(noun: Noun): fc.Arbitrary<Value> {
     .oneof(fc.string(), fc.constantFrom('and', 'web-1', 'like', '', 'ä b', 'in', '*', 'x"y\\', '#1', '80'))
     .map((value) => ({ type: 'name', value }))
   switch (noun.kind) {
+    case 'country':
+      return fc.constantFrom('CH', '', 'US', 'IN').map((value): Value => ({ type: 'name', value }))
+    case 'as':
+      return fc.oneof(name, number(noun.max), range(number(noun.max)))
     case 'ip': {
       const v4 = fc.ipV4()
       const v6 = fc.constantFrom('2001:db8::1', '::', 'fe80::1:2', '::1')
@@ -295,7 +323,21 @@ const testNode: fc.Arbitrary<FilterNode> = fc.constantFrom(...NOUNS).chain((noun
       const values: Value[] = [{ type: 'column', noun: 'ip', side: 'dst' }]
       options.push(fc.constantFrom<Test['op']>('=', '!=').map((op): FilterNode => ({ ...base, op, values })))
     }
-    if (noun.kind === 'name')
+    if (noun.kind === 'number')
+      options.push(
+        fc
+          .constantFrom<Test['op']>('=', '!=', '<', '>=')
+          .chain((op) =>
+            fc
+              .constantFrom<Value>(
+                { type: 'column', noun: 'packets', times: 1000 },
+                { type: 'column', noun: 'port', side: 'dst' },
+                { type: 'column', noun: 'port', side: 'src', times: 1.5 },
+              )
+              .map((value): FilterNode => ({ ...base, op, values: [value] })),
+          ),
+      )
+    if (noun.kind === 'name' || noun.kind === 'as')
       options.push(pattern.map((value): FilterNode => ({ ...base, op: 'like', values: [value] })))
     if (['number', 'proto', 'duration'].includes(noun.kind)) {
       options.push(
@@ -313,6 +355,7 @@ const node: fc.Arbitrary<FilterNode> = fc.letrec<{ node: FilterNode }>((tie) => 
     { maxDepth: 4, depthSize: 'small' },
     testNode,
     fc.constant<FilterNode>({ kind: 'any', span }),
+    fc.constantFrom('web', 'Db.x-1', 'a_').map((name): FilterNode => ({ kind: 'named', name, span })),
     tie('node').map((of): FilterNode => ({ kind: 'not', of, span })),
     fc
       .tuple(fc.constantFrom('and' as const, 'or' as const), fc.array(tie('node'), { minLength: 2, maxLength: 4 }))

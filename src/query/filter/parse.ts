@@ -3,7 +3,7 @@ import { tokenize, type Token } from './lexer.ts'
 import { PHRASES, nounNamed, type Noun } from './nouns.ts'
 import { FilterError, listed, nearest, type FilterProblem } from './problem.ts'
 import { REFUSED } from './refused.ts'
-import { expectation, fixedValues, maskBits, network, readNumber, readValue } from './values.ts'
+import { countryNamed, expectation, fixedValues, maskBits, network, readNumber, readValue } from './values.ts'
 
 // expr := and { or and }   and := unary { and unary }   unary := (not | !) unary | ( expr ) | any | @name | test
 // test := [side] noun [comparator] value | [side] noun in [ value , … ] | [side] noun like pattern
@@ -251,6 +251,8 @@ class Parser {
   }
 
   private comparison(start: Token, noun: Noun, side: Side | undefined, net: boolean): FilterNode {
+    if (noun.kind === 'country' && this.isCountryWord())
+      return this.done(start, noun, side, '=', [this.value(noun, side)])
     if (this.accept('in')) {
       const values = this.list(noun, side, net)
       return this.done(start, listedNoun(noun, values, this, start), side, 'in', values)
@@ -296,6 +298,17 @@ class Parser {
       this.fail(this.tokens[this.at - 1] as Token, `a range can't be compared by “${op}”`, ['a single number'])
     }
     return this.done(start, noun, side, op, [value])
+  }
+
+  /** IN, NE, GE, GT and LT are countries as well as words of the language: these, if no value follows. */
+  private isCountryWord(): boolean {
+    const token = this.token()
+    const word = token.kind === 'word' ? token.text.toLowerCase() : ''
+    const next = this.token(1)
+    if (word === 'in') return next.kind !== '['
+    if (WORDED[word] === undefined) return false
+    const isValue = next.kind === 'string' || (next.kind === 'word' && !['and', 'or'].includes(next.text.toLowerCase()))
+    return !((word === 'eq' || word === 'ne') && isValue)
   }
 
   /** Behind a comparator: `dst port`, `out if`, `src_vm`. Names want a side or an underscore, or they are names. */
@@ -352,7 +365,8 @@ class Parser {
   }
 
   private columnAlone(noun: Noun, needed: boolean): Value | undefined {
-    const side = this.sideAt(0)
+    // IN is a country.
+    const side = noun.kind === 'country' && this.isWord('in') ? undefined : this.sideAt(0)
     const ahead = side === undefined ? 0 : 1
     // Of columns without a side there are so many that to offer them would hide the values.
     if (side === undefined)
@@ -435,7 +449,8 @@ class Parser {
   private value(noun: Noun, side: Side | undefined, how: { like?: boolean; net?: boolean } = {}): Value {
     this.wants.push({ type: 'value', noun, ...(side ? { side } : {}) })
     const token = this.token()
-    const isValue = token.kind === 'string' || (token.kind === 'word' && !RESERVED.has(token.text.toLowerCase()))
+    const isReserved = noun.kind !== 'country' && RESERVED.has(token.text.toLowerCase())
+    const isValue = token.kind === 'string' || (token.kind === 'word' && !isReserved)
     if (!isValue) {
       if (this.atEnd()) this.failEnd([expectation(noun)])
       const hint = token.kind === 'word' ? `if it is a name, put it in quotes: "${token.text}"` : undefined
@@ -546,7 +561,9 @@ class Parser {
     const near = nearest(token.text, fixedValues(noun))
     const unresolved =
       noun.kind === 'ip' && /[g-z]/i.test(token.text) ? 'names are not looked up in the DNS' : undefined
-    const hint = near.length > 0 ? `did you mean ${listed(near.map((n) => `“${n}”`))}?` : unresolved
+    const country = noun.kind === 'country' ? countryNamed(token.text) : undefined
+    const meant = country === undefined ? near : [country]
+    const hint = meant.length > 0 ? `did you mean ${listed(meant.map((n) => `“${n}”`))}?` : unresolved
     this.fail(
       token,
       `“${token.text}” is not ${expectation(noun)}`.replace(/is not (?=[a-z_0-9]+, )/, 'is none of '),
@@ -559,7 +576,7 @@ class Parser {
 const WORDED: Readonly<Record<string, string>> = { eq: '=', ne: '!=', gt: '>', ge: '>=', lt: '<', le: '<=' }
 
 /** Kinds of which one column can be compared with another. */
-const COMPARABLE = new Set(['ip', 'number', 'as', 'proto', 'mac', 'name', 'ethertype', 'duration', 'time'])
+const COMPARABLE = new Set(['ip', 'number', 'as', 'proto', 'mac', 'name', 'country', 'ethertype', 'duration', 'time'])
 /** Kinds that can be compared with each other, and multiplied. */
 const NUMERIC = new Set(['number', 'as', 'duration'])
 /** Kinds whose values may be words: only a side or an underscore tells a column from a name. */

@@ -18,7 +18,6 @@ const OTHER_WAY = 'the two directions of a connection are rows of their own'
 const OTHER_HINT = 'ask for the other one by swapping src and dst'
 
 const GIVEN: readonly (readonly [phrases: string, reason: string, hint?: string])[] = [
-  ['geo', 'the country of an address is not recorded'],
   ['payload', 'payload is not recorded'],
   ['ja3|ja4|ja4s|nbar', 'what was seen inside the payload is not recorded'],
   ['nat|xlate|pblock|nip|nport|nnet|xip|xport|xnet', NAT],

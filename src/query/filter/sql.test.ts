@@ -269,6 +269,7 @@ test('the store takes every word with every comparator, and beside every word li
     proto: ['tcp', '3-9'],
     mac: ['02:00:5e:10:00:01', '02:00:5e:00:00:00/24'],
     name: ['web', 'w*'],
+    country: ['CH', '""'],
     enum: ['unknown', 'none', 'ingress'],
     flags: ['SA', '2'],
     ethertype: ['arp', '0x86dd'],

@@ -89,7 +89,8 @@ function ofColumn(
     case 'between':
       return `${expression} >= ${place(condition.low)} AND ${expression} <= ${place(condition.high)}`
     case 'like':
-      return `${expression} ILIKE ${params.add('String', likePattern(condition.pattern))}`
+      // ILIKE folds letters in two ways, by the form of the pattern; this is one way, and JavaScript's.
+      return `lowerUTF8(${expression}) LIKE ${params.add('String', likePattern(condition.pattern.toLowerCase()))}`
     case 'bits': {
       const bits = place(condition.bits)
       return `bitAnd(${expression}, ${bits}) = ${bits}`

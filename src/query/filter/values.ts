@@ -31,6 +31,8 @@ export function readValue(noun: Noun, token: Token, how: { like?: boolean; net?:
       return readMac(text)
     case 'name':
       return readName(text, like)
+    case 'country':
+      return readCountry(text)
     case 'as':
       return readAs(noun, text, like)
     case 'enum':
@@ -72,6 +74,8 @@ export function expectation(noun: Noun): string {
       return noun.name === 'host' ? 'a host’s name or an address' : 'a name; quotes keep blanks'
     case 'enum':
       return Object.values(noun.values ?? {}).join(', ')
+    case 'country':
+      return 'a country by its two letters, such as CH'
     case 'as':
       return `a number from 0 to ${noun.max}, or a name`
     case 'flags':
@@ -106,6 +110,7 @@ export function fixedValues(noun: Noun): readonly string[] {
 
 function quotedValue(noun: Noun, text: string, like: boolean): Value | undefined {
   if (noun.kind === 'name' || noun.kind === 'as') return { type: like ? 'pattern' : 'name', value: text }
+  if (noun.kind === 'country') return text === '' ? { type: 'name', value: '' } : readCountry(text)
   if (noun.name === 'exporter') return readIp(text, false) ?? { type: like ? 'pattern' : 'name', value: text }
   if (noun.kind === 'enum') return readEnum(noun, text)
   return undefined
@@ -113,6 +118,20 @@ function quotedValue(noun: Noun, text: string, like: boolean): Value | undefined
 
 function readName(text: string, like: boolean): Value {
   return { type: like || text.includes('*') ? 'pattern' : 'name', value: text }
+}
+
+function readCountry(text: string): Value | undefined {
+  return /^[a-z]{2}$/i.test(text) ? { type: 'name', value: text.toUpperCase() } : undefined
+}
+
+/** The two letters of a country of this English name, or undefined. */
+export function countryNamed(name: string): string | undefined {
+  const names = new Intl.DisplayNames('en', { type: 'region' })
+  for (let i = 0; i < 26 * 26; i++) {
+    const code = String.fromCharCode(65 + Math.floor(i / 26), 65 + (i % 26))
+    if (names.of(code)?.toLowerCase() === name.toLowerCase()) return code
+  }
+  return undefined
 }
 
 /** A number or a range of them; what begins with a letter is a name. */
