@@ -53,7 +53,7 @@ export function dissectPayloads(sent: readonly Sent[]): OracleDatagram[] {
   }
 }
 
-/** Has tshark dissect a capture, taking UDP to and from these ports (`udp.port==2055`) for NetFlow; only packets that hold some. */
+/** Has tshark dissect a capture, taking these ports (`udp.port==2055`, `tcp.port==4739`) for NetFlow; only packets that hold some. */
 export function dissect(file: string, ports: readonly string[]): OracleDatagram[] {
   const args = ['-r', file, '-n', '-T', 'pdml', ...ports.flatMap((port) => ['-d', `${port},cflow`])]
   const pdml = execFileSync('tshark', args, {
@@ -79,6 +79,8 @@ function parse(pdml: string): OracleDatagram[] {
   for (const line of pdml.split('\n')) {
     const text = line.trimStart()
     if (text.startsWith('<proto name="cflow"')) {
+      // A segment of a TCP connection may hold several messages.
+      if (records) datagrams.push({ header, records, withoutTemplate, malformed })
       records = []
       header = new Map()
       base = Number(attribute(text, 'pos'))
