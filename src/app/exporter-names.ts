@@ -1,3 +1,5 @@
+import { wildcard } from '../base/wildcard.ts'
+
 const REFRESH_MS = 10_000
 
 /** Names of exporters, kept at hand for filters such as `exporter prg-*`; refreshed in the background. */
@@ -23,23 +25,8 @@ export function createExporterNames(ask: () => Promise<readonly (readonly [addre
     },
     /** Addresses of the exporters whose name matches; `*` stands for any characters. */
     addresses(pattern: string): string[] {
-      const parts = pattern.toLowerCase().split('*')
-      return names.filter(([, name]) => matches(name.toLowerCase(), parts)).map(([address]) => address)
+      const matches = wildcard(pattern)
+      return names.filter(([, name]) => matches(name)).map(([address]) => address)
     },
   }
-}
-
-/** The parts between the stars, in order: no regular expression, since patterns come from users. */
-function matches(name: string, parts: readonly string[]): boolean {
-  const first = parts[0] ?? ''
-  if (parts.length === 1) return name === first
-  if (!name.startsWith(first)) return false
-  let at = first.length
-  for (const part of parts.slice(1, -1)) {
-    const found = name.indexOf(part, at)
-    if (found < 0) return false
-    at = found + part.length
-  }
-  const last = parts.at(-1) ?? ''
-  return name.length - last.length >= at && name.endsWith(last)
 }

@@ -4,6 +4,7 @@ import type { FlowBatch } from '../flow/flow-batch.ts'
 import type { Inventory } from '../inventory/inventory.ts'
 import { KeyTable } from '../inventory/key-table.ts'
 import type { InventoryConfig, MachineRecord } from '../inventory/machine.ts'
+import type { Places } from './places.ts'
 import { createNetworks, EXTERNAL, GROUP, INTERNAL, NOWHERE } from './networks.ts'
 
 // Values of the `locality` column
@@ -23,9 +24,19 @@ const MOST_LEARNT_A_BATCH = 1000
 /** VLANs remembered of one machine. */
 const MOST_VLANS = 64
 
-/** Inventory → columns: fills src_vm, dst_vm, src_host, dst_host, slice, locality of each row, at the time of receipt. */
-export function createEnricher(config: InventoryConfig, deps: { inventory: Inventory; clock: Clock }) {
-  const { inventory, clock } = deps
+export interface EnricherDeps {
+  readonly inventory: Inventory
+  readonly clock: Clock
+  /** Countries and autonomous systems, where databases are configured. Its numbers of names are the inventory's. */
+  readonly places?: Places
+}
+
+/**
+ * Inventory → columns: fills src_vm, dst_vm, src_host, dst_host, slice, locality of each row, at the time of receipt; and
+ * from databases the countries, and the autonomous systems that the exporter didn't tell.
+ */
+export function createEnricher(config: InventoryConfig, deps: EnricherDeps) {
+  const { inventory, clock, places } = deps
   const realmOf = createNetworks(config.networks)
   const rates: number[] = []
   const rateOf = new KeyTable(4)
@@ -117,6 +128,8 @@ export function createEnricher(config: InventoryConfig, deps: { inventory: Inven
         }
         batch.slice[row] = slice
       }
+      if (places?.hasCountries) fillCountries(batch, places)
+      if (places?.hasSystems) fillSystems(batch, places)
       return inventory.names
     },
   }
@@ -127,6 +140,21 @@ export function createEnricher(config: InventoryConfig, deps: { inventory: Inven
     const realm = realmOf(batch.src_addr, row * 4)
     if (realm === NOWHERE || realm === GROUP) return false
     return inventory.byMac.find(batch.src_mac, row * 2) === source.id
+  }
+}
+
+function fillCountries(batch: FlowBatch, places: Places): void {
+  for (let row = 0; row < batch.n; row++) {
+    batch.src_country[row] = places.country(batch.src_addr, row * 4)
+    batch.dst_country[row] = places.country(batch.dst_addr, row * 4)
+  }
+}
+
+/** Exporters that don't route send 0; what one of them says stands. */
+function fillSystems(batch: FlowBatch, places: Places): void {
+  for (let row = 0; row < batch.n; row++) {
+    if (batch.src_as[row] === 0) batch.src_as[row] = places.system(batch.src_addr, row * 4)
+    if (batch.dst_as[row] === 0) batch.dst_as[row] = places.system(batch.dst_addr, row * 4)
   }
 }
 
