@@ -12,6 +12,8 @@ export interface Home {
   spread(table: string): string[]
   /** Statements of an ALTER that changes the columns. */
   alterColumn(table: string, action: string): string[]
+  /** Where system.parts of all shards is asked for, replicas once. */
+  readonly parts: string
   /** Settings of each table beside those of every home. */
   readonly tableSettings: readonly string[]
 }
@@ -22,8 +24,12 @@ export const LOCAL_HOME: Home = {
   engine: (family) => family,
   spread: () => [],
   alterColumn: (table, action) => [`ALTER TABLE ${table} ${action}`],
+  parts: 'system.parts',
   tableSettings: [],
 }
+
+/** One ClickHouse server: as in one place, but it follows the age of rows by itself, and is asked over a network. */
+export const SERVER_HOME: Home = { ...LOCAL_HOME }
 
 /** Inserts whose tokens each shard remembers, and for how long: a replay may come after a long outage. */
 const REMEMBERED_INSERTS = 20_000
@@ -50,6 +56,7 @@ export function clusterHome(cluster: string, database: string): Home {
       // The asking table keeps neither codecs nor data; it has names and types alone.
       `ALTER TABLE ${table}${on} ${action.replace(/ CODEC\(.*$/s, '')}`,
     ],
+    parts: `cluster('${cluster}', system.parts)`,
     tableSettings: [
       `replicated_deduplication_window = ${REMEMBERED_INSERTS}`,
       `replicated_deduplication_window_seconds = ${REMEMBERED_SECONDS}`,

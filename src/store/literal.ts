@@ -27,6 +27,40 @@ export function bindParams(sql: string, params: Params): string {
   })
 }
 
+/**
+ * The values that a server binds to the parameters of the statement, as the texts of `param_…` of ClickHouse's HTTP
+ * interface, which reads them as it reads fields of its Escaped format. Checked as by `bindParams`.
+ */
+export function paramTexts(sql: string, params: Params): Map<string, string> {
+  const texts = new Map<string, string>()
+  for (const [, name, type] of sql.matchAll(PLACEHOLDER) as Iterable<[string, string, string]>) {
+    if (!Object.hasOwn(params, name)) throw new BugError(`the statement has no value for its parameter ${name}`)
+    const value = params[name] as Param
+    literal(name, type, value)
+    texts.set(name, Array.isArray(value) ? `[${value.map(listed).join(',')}]` : escaped(String(value)))
+  }
+  return texts
+}
+
+function listed(value: string | number): string {
+  return typeof value === 'number' ? String(value) : `'${escaped(value).replaceAll("'", String.raw`\'`)}'`
+}
+
+const ESCAPES: Readonly<Record<string, string>> = {
+  '\\': String.raw`\\`,
+  '\t': String.raw`\t`,
+  '\n': String.raw`\n`,
+  '\r': String.raw`\r`,
+  '\b': String.raw`\b`,
+  '\f': String.raw`\f`,
+  '\0': String.raw`\0`,
+}
+
+function escaped(text: string): string {
+  // eslint-disable-next-line no-control-regex
+  return text.replace(/[\\\t\n\r\b\f\0]/g, (character) => ESCAPES[character] as string)
+}
+
 function literal(name: string, type: string, value: Param): string {
   if (!TYPE.test(type)) throw new BugError(`parameter ${name} has no usable type: ${type}`)
   if (type === 'Identifier') return identifier(name, value)

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 //   <token>.group                    files fixed as one insert, under way
 //   <token>.done                     a group that the store has; its files may be deleted
 //   epoch                            makes ids unique for ever, over restarts too
+//   collector                        who inserts into a cluster, and where (collector-identity.ts)
 //   rejected/                        files that the store cannot read
 // An id is 8 + 8 hexadecimal digits: the epoch of the writer, and its count of files.
 

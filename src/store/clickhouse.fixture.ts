@@ -1,0 +1,76 @@
+import { fork, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { systemClock } from '../base/clock.ts'
+import type { Fault, Plan } from './clickhouse-server.fixture.ts'
+import { createClusterStore, type ClusterStore, type ClusterStoreConfig } from './cluster.ts'
+
+// The stand-in of clickhouse-server.fixture.ts, started, made to fail, killed and started again.
+
+export interface ClickHouse {
+  /** URLs of the servers, in order of shard and replica. */
+  readonly urls: readonly string[]
+  fault(server: number, fault: Fault): Promise<void>
+  /** It answers nothing, and refuses connections. */
+  kill(): Promise<void>
+  /** Comes back where it was, with what it had. */
+  revive(): Promise<void>
+  /** Connections are taken, and nothing is answered. */
+  freeze(): void
+  thaw(): void
+  stop(): Promise<void>
+}
+
+export type ClickHouseOptions = Partial<Pick<Plan, 'cluster' | 'shards' | 'replicas' | 'user' | 'password' | 'tls'>>
+
+export const DATABASE = 'vnetscope'
+
+export async function startClickHouse(dir: string, options: ClickHouseOptions = {}): Promise<ClickHouse> {
+  let child: ChildProcess | undefined
+  let ports: readonly number[] = []
+
+  async function start(): Promise<void> {
+    const plan: Plan = { dir, database: DATABASE, cluster: undefined, shards: 1, replicas: 1, ...options, ports }
+    const started = fork(new URL('./clickhouse-server.fixture.ts', import.meta.url), [JSON.stringify(plan)], {
+      env: { ...process.env, UV_THREADPOOL_SIZE: '16' },
+      execArgv: ['--disable-warning=ExperimentalWarning'],
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    })
+    child = started
+    const [told] = (await once(started, 'message')) as [{ ports: number[] }]
+    ports = told.ports
+  }
+
+  async function end(): Promise<void> {
+    const last = child
+    child = undefined
+    if (!last || last.exitCode !== null) return
+    last.kill('SIGKILL')
+    await once(last, 'exit')
+  }
+
+  await start()
+  const scheme = options.tls ? 'https' : 'http'
+  return {
+    urls: ports.map((port) => `${scheme}://127.0.0.1:${port}`),
+    async fault(server, fault) {
+      await fetch(`http://127.0.0.1:${ports[server]}/-/fault`, { method: 'POST', body: JSON.stringify(fault) })
+    },
+    kill: end,
+    revive: start,
+    freeze: () => void child?.kill('SIGSTOP'),
+    thaw: () => void child?.kill('SIGCONT'),
+    stop: end,
+  }
+}
+
+export async function startClusterStore(
+  urls: readonly string[],
+  config: Partial<ClusterStoreConfig> & Pick<ClusterStoreConfig, 'spoolDir'>,
+): Promise<ClusterStore> {
+  const store = createClusterStore(
+    { servers: urls.map((url) => ({ url })), database: DATABASE, ...config },
+    { clock: systemClock },
+  )
+  await store.start()
+  return store
+}
