@@ -37,40 +37,69 @@ async function problemOf(response: Response, path: string): Promise<Problem> {
     : fallback
 }
 
-async function send(path: string, init: RequestInit): Promise<unknown> {
+async function answerTo(path: string, init: RequestInit): Promise<Response> {
   const response = await fetch(path, init).catch((error: unknown) => {
     if (init.signal?.aborted) throw error
     throw new ApiError(unreachable(path))
   })
   if (!response.ok) throw new ApiError(await problemOf(response, path))
-  return response.json()
+  return response
+}
+
+async function send(path: string, init: RequestInit): Promise<unknown> {
+  const response = await answerTo(path, init)
+  return response.status === 204 ? undefined : response.json()
 }
 
 export async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
   return (await send(path, signal ? { signal } : {})) as T
 }
 
+/** Changes something on the server. */
+export async function change<T>(method: 'PUT' | 'DELETE', path: string, body?: object): Promise<T> {
+  const content =
+    body === undefined ? {} : { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }
+  return (await send(path, { method, ...content })) as T
+}
+
+function post(body: object, signal?: AbortSignal): RequestInit {
+  return {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+    ...(signal ? { signal } : {}),
+  }
+}
+
+export type QuestionKind = 'top' | 'series' | 'flows' | 'matrix'
+export type FileFormat = 'csv' | 'json' | 'parquet'
+
 let asked = 0
 
 /** Asks a question; when the signal aborts, the server is told to stop working on it. */
-export async function ask<T>(
-  kind: 'top' | 'series' | 'flows' | 'matrix',
-  question: object,
+async function question<T>(
+  path: string,
+  body: object,
   signal: AbortSignal,
+  read: (response: Response) => Promise<T>,
 ): Promise<T> {
   const id = `console-${Date.now().toString(36)}-${(asked++).toString(36)}`
   const cancel = () => void fetch(`/api/v1/query/${id}`, { method: 'DELETE', keepalive: true }).catch(() => undefined)
   signal.addEventListener('abort', cancel, { once: true })
   try {
-    return (await send(`/api/v1/query/${kind}`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ ...question, id }),
-      signal,
-    })) as T
+    return await read(await answerTo(path, post({ ...body, id }, signal)))
   } finally {
     signal.removeEventListener('abort', cancel)
   }
+}
+
+export function ask<T>(kind: QuestionKind, body: object, signal: AbortSignal): Promise<T> {
+  return question(`/api/v1/query/${kind}`, body, signal, (response) => response.json() as Promise<T>)
+}
+
+/** The answer as a file. */
+export function askForFile(kind: QuestionKind, body: object, format: FileFormat, signal: AbortSignal): Promise<Blob> {
+  return question(`/api/v1/query/${kind}?format=${format}`, body, signal, (response) => response.blob())
 }
 
 export function problemFrom(error: unknown): Problem {

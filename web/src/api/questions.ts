@@ -1,11 +1,19 @@
 // Questions as React hooks. The key of a question holds its span as asked ("last 1 h"), the answer the bounds it was fetched for.
 import { keepPreviousData, useQuery } from '@tanstack/react-query'
 import type { UseQueryResult } from '@tanstack/react-query'
-import type { FlowsAnswer, MatrixAnswer, Metric, SeriesAnswer, TopAnswer } from '../../../src/api/contract/query.ts'
+import type {
+  FlowsAnswer,
+  MatrixAnswer,
+  Metric,
+  Question,
+  SeriesAnswer,
+  TopAnswer,
+} from '../../../src/api/contract/query.ts'
 import { useClock } from '../time/clock.tsx'
 import { aligned, boundsOf, stepFor } from '../time/span.ts'
 import type { Bounds, Span } from '../time/span.ts'
 import { ask } from './client.ts'
+import type { QuestionKind } from './client.ts'
 
 export interface Ask {
   readonly by?: readonly string[]
@@ -13,6 +21,10 @@ export interface Ask {
   readonly metric?: Metric
   readonly limit?: number
   readonly points?: number
+  /** Seconds in a bucket; chosen for the number of points unless given. */
+  readonly step?: number
+  /** Of a list of flows. */
+  readonly order?: Question['order']
   /** Asks over this span in place of the page's. */
   readonly span?: Span
   /** Also what another exporter counts: for questions about where traffic is seen. */
@@ -39,7 +51,7 @@ function nextMs(span: Span, data: object | undefined): number | false {
   return total?.flows === 0 && usual !== false ? Math.min(usual, 2000) : usual
 }
 
-function useAsk<T>(kind: 'top' | 'series' | 'flows' | 'matrix', asked: Ask): Asked<T> {
+function useAsk<T>(kind: QuestionKind, asked: Ask): Asked<T> {
   const clock = useClock()
   const span = asked.span ?? clock.span
   const { enabled = true, span: _span, points, lagMs = 0, ...question } = asked
@@ -51,7 +63,7 @@ function useAsk<T>(kind: 'top' | 'series' | 'flows' | 'matrix', asked: Ask): Ask
     queryFn: async ({ signal }) => {
       const now = clock.now()
       const bounds = boundsOf(span, span.kind === 'last' ? now - lagMs : now)
-      const step = stepFor(bounds, points)
+      const step = question.step ?? stepFor(bounds, points)
       const { from, to } = kind === 'series' ? aligned(bounds, step) : bounds
       const body = { ...question, from, to, ...(kind === 'series' ? { step } : {}) }
       const answer = await ask<T>(kind, body, signal)

@@ -3,6 +3,7 @@ import { useCallback, useMemo } from 'react'
 import type { Row } from '../../../src/api/contract/query.ts'
 import { rateText } from '../figures/units.ts'
 import type { MetricName } from '../figures/units.ts'
+import type { Key } from '../names/dimensions.ts'
 import { usePaint, useScheme } from '../parts/colours.tsx'
 import { Canvas } from './canvas.tsx'
 import type { EChartsType } from './echarts.ts'
@@ -16,7 +17,8 @@ export interface SankeyChartProps {
   readonly seconds: number
   readonly height?: number
   readonly most?: number
-  readonly onPick?: (column: string, value: string | number | boolean | null) => void
+  /** Called with what was clicked, a node's value or both ends of a band, and where. */
+  readonly onPick?: (key: Key, at: { readonly x: number; readonly y: number }) => void
 }
 
 export function SankeyChart({ columns, rows, metric, seconds, height = 250, most = 40, onPick }: SankeyChartProps) {
@@ -98,8 +100,12 @@ export function SankeyChart({ columns, rows, metric, seconds, height = 250, most
   const ready = useCallback(
     (chart: EChartsType) => {
       chart.on('click', (event) => {
-        const node = data.nodes.find((candidate) => candidate.name === event.name)
-        if (event.dataType === 'node' && node) onPick?.(node.column, node.key[node.column] ?? null)
+        const at = { x: event.event?.offsetX ?? 0, y: event.event?.offsetY ?? 0 }
+        const named = (name: string | undefined) => data.nodes.find((candidate) => candidate.name === name)
+        const ends = event.data as { readonly source?: string; readonly target?: string }
+        const nodes = event.dataType === 'node' ? [named(event.name)] : [named(ends.source), named(ends.target)]
+        const key = Object.assign({}, ...nodes.map((node) => node?.key)) as Key
+        if (Object.keys(key).length > 0) onPick?.(key, at)
       })
       return () => void chart.off('click')
     },

@@ -1,6 +1,5 @@
 // Traffic over time. Dragging over it zooms; the table beside or below it has the same figures.
-import { useCallback, useMemo, useRef, useState } from 'react'
-import type { PointerEvent } from 'react'
+import { useCallback, useMemo, useRef } from 'react'
 import type { SeriesAnswer } from '../../../src/api/contract/query.ts'
 import type { Answered } from '../api/questions.ts'
 import { OTHER_COLOUR } from '../figures/colours.ts'
@@ -9,6 +8,8 @@ import type { Key } from '../names/dimensions.ts'
 import { RATE_UNIT } from '../figures/units.ts'
 import { usePaint, useScheme } from '../parts/colours.tsx'
 import { useClock } from '../time/clock.tsx'
+import { Brush } from './brush.tsx'
+import type { Point } from './brush.tsx'
 import { Canvas } from './canvas.tsx'
 import type { EChartsType } from './echarts.ts'
 import { completeBuckets, layerAt, layersOf, SETTLE_MS } from './layers.ts'
@@ -19,16 +20,18 @@ export interface SeriesChartProps {
   readonly metric: MetricName
   readonly stacked?: boolean
   readonly height?: number
-  /** Called with the key of the band or line that was clicked. */
-  readonly onPick?: (key: Key) => void
+  /** Called with the key of the band or line that was clicked, and where. */
+  readonly onPick?: (key: Key, at: Point) => void
+  /** The total of an earlier time, bucket by bucket, drawn as a dashed line. */
+  readonly before?: readonly (number | null)[] | undefined
+  /** A level of the total that is drawn across, with its name. */
+  readonly level?: { readonly value: number; readonly name: string } | undefined
+  /** Draws what sampling leaves uncertain: around the total of a stack, around each line. */
+  readonly intervals?: boolean
 }
 
-interface Drag {
-  readonly start: number
-  readonly now: number
-}
-
-export function SeriesChart({ answer, metric, stacked = true, height = 230, onPick }: SeriesChartProps) {
+export function SeriesChart(props: SeriesChartProps) {
+  const { answer, metric, stacked = true, height = 230, onPick, before, level, intervals = false } = props
   const clock = useClock()
   const scheme = useScheme()
   const layers = useMemo(() => layersOf(answer), [answer])
@@ -37,7 +40,6 @@ export function SeriesChart({ answer, metric, stacked = true, height = 230, onPi
     useMemo(() => layers.filter((layer) => !layer.other).map((layer) => layer.key), [layers]),
   )
   const chart = useRef<EChartsType>(undefined)
-  const [drag, setDrag] = useState<Drag>()
 
   const option = useCallback(
     (width: number) =>
@@ -54,10 +56,13 @@ export function SeriesChart({ answer, metric, stacked = true, height = 230, onPi
           to: answer.bounds.to,
           stacked,
           scheme,
+          before,
+          level,
+          intervals,
         },
         width,
       ),
-    [answer, layers, paint, metric, stacked, scheme, clock.zone],
+    [answer, layers, paint, metric, stacked, scheme, clock.zone, before, level, intervals],
   )
   const ready = useCallback((made: EChartsType) => {
     chart.current = made
@@ -65,56 +70,16 @@ export function SeriesChart({ answer, metric, stacked = true, height = 230, onPi
       chart.current = undefined
     }
   }, [])
-
-  const x = (event: PointerEvent<HTMLDivElement>) => event.clientX - event.currentTarget.getBoundingClientRect().left
-  const finish = () => {
-    if (drag && Math.abs(drag.now - drag.start) > 6 && chart.current) {
-      const moment = (px: number) => Number(chart.current?.convertFromPixel({ xAxisIndex: 0 }, px))
-      const ends = [moment(drag.start), moment(drag.now)].sort((a, b) => a - b)
-      const from = Math.max(answer.bounds.from, ends[0] ?? 0)
-      const to = Math.min(answer.bounds.to, ends[1] ?? 0)
-      if (to - from >= 2000) clock.setSpan({ kind: 'between', from, to })
-    }
-    setDrag(undefined)
-  }
-  const pick = (event: PointerEvent<HTMLDivElement>) => {
-    if (!onPick || !chart.current || !drag || Math.abs(drag.now - drag.start) > 6) return
-    const point = chart.current.convertFromPixel({ gridIndex: 0 }, [
-      x(event),
-      event.clientY - event.currentTarget.getBoundingClientRect().top,
-    ])
-    const [time, value] = Array.isArray(point) ? point : []
-    if (time === undefined || value === undefined) return
-    const layer = layerAt(layers, Math.floor((time - (answer.times[0] ?? 0)) / (answer.step * 1000)), value, stacked)
-    if (layer && !layer.other) onPick(layer.key)
+  const pick = (point: Point) => {
+    const index = Math.floor((point.time - (answer.times[0] ?? 0)) / (answer.step * 1000))
+    const layer = layerAt(layers, index, point.value, stacked)
+    if (layer && !layer.other) onPick?.(layer.key, point)
   }
 
   const label = `${stacked ? 'Stacked areas' : 'Lines'} over time in ${RATE_UNIT[metric]}: ${layers.map((layer) => layer.name).join(', ')}. The table has the figures.`
   return (
-    <div
-      className="chart"
-      style={{ height }}
-      onPointerDown={(event) => {
-        if (event.button !== 0) return
-        event.currentTarget.setPointerCapture(event.pointerId)
-        setDrag({ start: x(event), now: x(event) })
-      }}
-      onPointerMove={(event) => {
-        if (drag) setDrag({ start: drag.start, now: x(event) })
-      }}
-      onPointerUp={(event) => {
-        pick(event)
-        finish()
-      }}
-      onPointerCancel={() => setDrag(undefined)}
-    >
+    <Brush chart={chart} bounds={answer.bounds} height={height} onPoint={onPick ? pick : undefined}>
       <Canvas option={option} height={height} label={label} onReady={ready} />
-      {drag && Math.abs(drag.now - drag.start) > 6 ? (
-        <div
-          className="brushing"
-          style={{ left: Math.min(drag.start, drag.now), width: Math.abs(drag.now - drag.start) }}
-        />
-      ) : null}
-    </div>
+    </Brush>
   )
 }

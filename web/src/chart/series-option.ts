@@ -4,7 +4,9 @@ import type { Scheme } from '../figures/colours.ts'
 import { axisText } from '../figures/units.ts'
 import { clockText, dayText, wallOf } from '../time/zone.ts'
 import type { Zone } from '../time/zone.ts'
+import { addUp } from './layers.ts'
 import { CHART_FONT, INKS } from './palette.ts'
+import type { Inks } from './palette.ts'
 import { tooltipNode } from './tooltip.ts'
 import type { TipFrame } from './tooltip.ts'
 
@@ -13,6 +15,9 @@ export interface SeriesPicture extends TipFrame {
   readonly to: number
   readonly stacked: boolean
   readonly scheme: Scheme
+  readonly before?: readonly (number | null)[] | undefined
+  readonly level?: { readonly value: number; readonly name: string } | undefined
+  readonly intervals?: boolean
 }
 
 /** A label of the time axis: the day at midnight, the time otherwise. */
@@ -37,22 +42,83 @@ export function timeTicks(from: number, to: number, zone: Zone, most: number): n
   return ticks
 }
 
+/** The axes that every picture over time has: round moments below, SI units at the left. */
+export function timeAxis(picture: Pick<SeriesPicture, 'from' | 'to' | 'zone' | 'scheme'>, width: number): object {
+  const inks = INKS[picture.scheme]
+  return {
+    type: 'value',
+    min: picture.from,
+    max: picture.to,
+    axisLine: { show: true, lineStyle: { color: inks.line } },
+    axisTick: { show: false },
+    splitLine: { show: false },
+    axisLabel: {
+      ...axisLabel(picture.scheme),
+      customValues: timeTicks(picture.from, picture.to, picture.zone, Math.max(2, Math.floor(width / 76))),
+      formatter: (ms: number) => timeLabel(ms, picture.zone, picture.to - picture.from),
+    },
+  }
+}
+
+export function axisLabel(scheme: Scheme): { color: string; fontSize: number; fontFamily: string } {
+  return { color: INKS[scheme].ink2, fontSize: 11, fontFamily: CHART_FONT }
+}
+
+export function tooltipFrame(scheme: Scheme): object {
+  const inks = INKS[scheme]
+  return {
+    confine: true,
+    transitionDuration: 0,
+    backgroundColor: inks.panel,
+    borderColor: inks.line,
+    borderWidth: 1,
+    padding: [8, 10],
+    extraCssText: 'box-shadow:0 4px 16px rgb(0 0 0/12%);border-radius:6px;',
+  }
+}
+
+type Points = (readonly [number, number | null])[]
+
+/** What sampling leaves uncertain, as a band: the lower end unseen, and what lies between both ends upon it. */
+function bandOf(id: string, low: Points, high: Points, colour: string): object[] {
+  const line = {
+    type: 'line',
+    stack: `band ${id}`,
+    stackStrategy: 'all',
+    silent: true,
+    symbol: 'none',
+    lineStyle: { opacity: 0 },
+    tooltip: { show: false },
+    z: 3,
+  }
+  return [
+    { ...line, id: `low ${id}`, data: low },
+    {
+      ...line,
+      id: `high ${id}`,
+      data: high.map(([time, value], at) => [time, value === null ? null : value - (low[at]?.[1] ?? 0)]),
+      areaStyle: { color: colour, opacity: 0.22 },
+    },
+  ]
+}
+
 export function seriesOption(picture: SeriesPicture, width: number): EChartsCoreOption {
   const inks = INKS[picture.scheme]
   const half = (picture.step * 1000) / 2
-  const spanMs = picture.to - picture.from
   const incomplete = picture.complete < picture.times.length ? picture.times[picture.complete] : undefined
+  // The middle of the bucket is where its average stands.
+  const points = (values: readonly (number | null)[]): Points =>
+    values.map((value, at) => [Math.min((picture.times[at] ?? 0) + half, picture.to), value] as const)
   const veil = {
     silent: true,
     itemStyle: { color: inks.panel, opacity: 0.62 },
     data: [[{ xAxis: (incomplete ?? 0) - half / 8 }, { xAxis: picture.to + half }]],
   }
-  const series = picture.layers.map((layer, index) => ({
+  const layers = picture.layers.map((layer, index) => ({
     type: 'line',
     id: layer.id,
     name: layer.name,
-    // The middle of the bucket is where its average stands.
-    data: layer.values.map((value, at) => [Math.min((picture.times[at] ?? 0) + half, picture.to), value]),
+    data: points(layer.values),
     ...(picture.stacked ? { stack: 'all', areaStyle: { opacity: 0.72, color: picture.colour(layer) } } : {}),
     lineStyle: { width: picture.stacked ? 1 : 1.5, color: picture.colour(layer) },
     itemStyle: { color: picture.colour(layer) },
@@ -65,24 +131,13 @@ export function seriesOption(picture: SeriesPicture, width: number): EChartsCore
     z: 2,
     ...(index === picture.layers.length - 1 && incomplete !== undefined ? { markArea: { ...veil, z: 5 } } : {}),
   }))
-  const label = { color: inks.ink2, fontSize: 11, fontFamily: CHART_FONT }
   return {
     animation: false,
     aria: { enabled: false },
     textStyle: { fontFamily: CHART_FONT },
-    grid: { left: 44, right: 14, top: 10, bottom: 24 },
+    grid: { left: 44, right: 14, top: picture.level ? 16 : 10, bottom: 24 },
     xAxis: {
-      type: 'value',
-      min: picture.from,
-      max: picture.to,
-      axisLine: { show: true, lineStyle: { color: inks.line } },
-      axisTick: { show: false },
-      splitLine: { show: false },
-      axisLabel: {
-        ...label,
-        customValues: timeTicks(picture.from, picture.to, picture.zone, Math.max(2, Math.floor(width / 76))),
-        formatter: (ms: number) => timeLabel(ms, picture.zone, spanMs),
-      },
+      ...timeAxis(picture, width),
       axisPointer: {
         show: true,
         snap: true,
@@ -96,24 +151,71 @@ export function seriesOption(picture: SeriesPicture, width: number): EChartsCore
       splitNumber: 4,
       axisLine: { show: false },
       axisTick: { show: false },
-      axisLabel: { ...label, formatter: axisText },
+      axisLabel: { ...axisLabel(picture.scheme), formatter: axisText },
       splitLine: { lineStyle: { color: inks.line } },
     },
     tooltip: {
+      ...tooltipFrame(picture.scheme),
       trigger: 'axis',
-      confine: true,
-      transitionDuration: 0,
-      backgroundColor: inks.panel,
-      borderColor: inks.line,
-      borderWidth: 1,
-      padding: [8, 10],
-      extraCssText: 'box-shadow:0 4px 16px rgb(0 0 0/12%);border-radius:6px;',
       axisPointer: { type: 'line' },
       formatter: (items: unknown) => {
         const first = Array.isArray(items) ? (items[0] as { dataIndex?: number } | undefined) : undefined
         return tooltipNode(picture, first?.dataIndex ?? 0)
       },
     },
-    series,
+    series: [
+      ...layers,
+      ...(picture.intervals ? bands(picture, points) : []),
+      ...(picture.before ? [beforeLine(points(picture.before), inks.ink)] : []),
+      ...(picture.level ? [levelLine(picture.level, inks)] : []),
+    ],
+  }
+}
+
+function bands(picture: SeriesPicture, points: (values: readonly (number | null)[]) => Points): object[] {
+  if (!picture.stacked)
+    return picture.layers.flatMap((layer) =>
+      bandOf(layer.id, points(layer.low), points(layer.high), picture.colour(layer)),
+    )
+  const total = addUp(picture.layers, picture.times.length)
+  return bandOf('total', points(total.low), points(total.high), INKS[picture.scheme].ink)
+}
+
+function beforeLine(data: Points, colour: string): object {
+  return {
+    type: 'line',
+    id: 'before',
+    data,
+    silent: true,
+    symbol: 'none',
+    connectNulls: false,
+    lineStyle: { width: 1.5, type: [5, 4], color: colour, opacity: 0.75 },
+    z: 4,
+  }
+}
+
+/** A level across the whole picture, its name at the right end. */
+function levelLine(level: { readonly value: number; readonly name: string }, inks: Inks): object {
+  return {
+    type: 'line',
+    id: 'level',
+    data: [],
+    silent: true,
+    markLine: {
+      silent: true,
+      symbol: 'none',
+      lineStyle: { color: inks.ink2, width: 1, type: [2, 3] },
+      label: {
+        position: 'insideEndTop',
+        formatter: level.name,
+        color: inks.ink,
+        fontSize: 11,
+        fontFamily: CHART_FONT,
+        textBorderColor: inks.panel,
+        textBorderWidth: 3,
+      },
+      data: [{ yAxis: level.value }],
+    },
+    z: 4,
   }
 }

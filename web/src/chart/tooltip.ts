@@ -14,6 +14,8 @@ export interface TipFrame {
   readonly complete: number
   readonly layers: readonly Layer[]
   readonly colour: (layer: Layer) => string
+  /** The total of an earlier time, bucket by bucket. */
+  readonly before?: readonly (number | null)[] | undefined
 }
 
 function element(tag: string, className: string, text?: string): HTMLElement {
@@ -78,6 +80,7 @@ export function tooltipNode(frame: TipFrame, index: number): HTMLElement {
     )
     table.append(line(frame, 'total', undefined, total.values[0] ?? null, total.low[0] ?? null, total.high[0] ?? null))
   }
+  if (frame.before) table.append(line(frame, 'before', undefined, frame.before[index] ?? null, null, null))
   box.append(head, table)
   return box
 }

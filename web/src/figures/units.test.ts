@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import {
   axisText,
+  changeText,
   countText,
   errorText,
   rateFigure,
@@ -58,4 +59,13 @@ test('sampling rates are told in words', () => {
   assert.equal(samplingText([400]), '1 in 400')
   assert.equal(samplingText([256, 1000]), '1 in 256–1,000')
   assert.equal(samplingText([1, 400]), 'up to 1 in 400')
+})
+
+test('a change has its sign, and a great one is a factor', () => {
+  assert.equal(changeText(0.085), '+8.5 %')
+  assert.equal(changeText(-0.033), '−3.3 %')
+  assert.equal(changeText(0.0001), '±0.0 %')
+  assert.equal(changeText(1.5), '+150 %')
+  assert.equal(changeText(11), '×12')
+  assert.equal(changeText(-1), '−100 %')
 })

@@ -34,7 +34,7 @@ export function TopBar() {
         aria-keyshortcuts="Control+K Meta+K"
       >
         <span className="truncate">Find a machine, VLAN, address…</span>
-        <Search size={15} aria-hidden="true" className="narrow" />
+        <Search size={15} aria-hidden="true" />
         <kbd>⌘ K</kbd>
       </button>
       <Waiting />

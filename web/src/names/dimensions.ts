@@ -105,7 +105,7 @@ export function valueText(dimension: string, value: KeyValue | undefined): strin
   if (dimension === 'proto') return IP_PROTOCOLS[text] ?? (/^\d+$/.test(text) ? `protocol ${text}` : text.toUpperCase())
   if (dimension === 'ethertype') return ETHERTYPES[text] ?? text
   if (dimension.endsWith('_if')) return INTERFACES[text] ?? text
-  if (dimension === 'counted') return value === true ? 'counted' : 'seen elsewhere'
+  if (dimension === 'counted') return value === true ? 'yes' : 'no, at another point'
   return text
 }
 
@@ -137,10 +137,29 @@ const LABELS: Readonly<Record<string, string>> = {
   dst_mac: 'dst MAC',
   in_if: 'in interface',
   out_if: 'out interface',
+  if: 'interface',
+  time_received: 'received',
+  time_start: 'start',
+  time_end: 'end',
+  vlan_in: 'VLAN in',
+  vlan_out: 'VLAN out',
+  s_vlan: 'service VLAN',
+  tcp_flags: 'TCP flags',
+  ethertype: 'EtherType',
+  vni: 'VNI',
+  tos: 'ToS',
+  ttl: 'TTL',
+  icmp_type: 'ICMP type',
+  icmp_code: 'ICMP code',
+  mpls_label: 'MPLS label',
+  src_as: 'src AS',
+  dst_as: 'dst AS',
+  src_net: 'src network',
+  dst_net: 'dst network',
 }
 
-export function labelOf(dimension: string, labels?: ReadonlyMap<string, string>): string {
-  return LABELS[dimension] ?? labels?.get(dimension) ?? dimension.replace(/_/g, ' ')
+export function labelOf(dimension: string): string {
+  return LABELS[dimension] ?? dimension.replace(/_/g, ' ')
 }
 
 /** What a dimension shows in the first place when the server has not said which it has. */

@@ -1,7 +1,8 @@
 // From a value to the filter that keeps only it.
 import type { KeyValue } from '../../../src/api/contract/query.ts'
-import { quoteName } from '../../../src/query/filter/format.ts'
+import { formatFilter, quoteName } from '../../../src/query/filter/format.ts'
 import { nounNamed } from '../../../src/query/filter/nouns.ts'
+import { parseFilter } from '../../../src/query/filter/parse.ts'
 import type { Key } from './dimensions.ts'
 
 /** Dimensions that the filter language calls by another name than their own. */
@@ -41,14 +42,42 @@ export function termFor(dimension: string, value: KeyValue | undefined): string 
   return `${words} ${text === '' ? '""' : nounNamed(noun)?.kind === 'name' ? quoteName(noun, text) : text}`
 }
 
-/** `filter` narrowed to `key`; an `or` in it is kept together, and what it already says is not said twice. */
-export function narrowed(filter: string, columns: readonly string[], key: Key): string {
-  const terms = columns.map((column) => termFor(column, key[column]))
+/** What a filter says at its top, each part in its canonical form. */
+function partsOf(filter: string): { readonly parts: ReadonlySet<string>; readonly joins: boolean } {
+  const read = parseFilter(filter)
+  if (!read.ok) return { parts: new Set(), joins: true }
+  const { ast } = read
+  return {
+    parts: new Set((ast.kind === 'and' ? ast.of : [ast]).map(formatFilter)),
+    // What begins behind a bracket stands in brackets already.
+    joins: ast.kind !== 'or' || ast.span.from > 0,
+  }
+}
+
+function canonical(term: string): string {
+  const read = parseFilter(term)
+  return read.ok ? formatFilter(read.ast) : term
+}
+
+/** `filter` with more terms that must hold too; an `or` in it is kept together, and what it already says is not said twice. */
+function joined(filter: string, terms: readonly string[]): string {
   const before = filter.trim()
   if (before === '' || before === 'any') return terms.join(' and ')
-  const said = new Set(before.split(/\s+and\s+/))
-  const kept = terms.filter((term) => !said.has(term))
-  if (kept.length === 0) return before
-  const whole = /\bor\b|\|/.test(before) ? `(${before})` : before
-  return [whole, ...kept].join(' and ')
+  const { parts, joins } = partsOf(before)
+  const more = terms.filter((term) => !parts.has(canonical(term)))
+  return more.length === 0 ? before : [joins ? before : `(${before})`, ...more].join(' and ')
+}
+
+/** `filter` narrowed to `key`. */
+export function narrowed(filter: string, columns: readonly string[], key: Key): string {
+  return joined(
+    filter,
+    columns.map((column) => termFor(column, key[column])),
+  )
+}
+
+/** `filter` without what `key` names. */
+export function excluding(filter: string, columns: readonly string[], key: Key): string {
+  const terms = columns.map((column) => termFor(column, key[column]))
+  return joined(filter, [terms.length === 1 ? `not ${terms[0] ?? ''}` : `not (${terms.join(' and ')})`])
 }

@@ -1,14 +1,14 @@
 // Who talks with whom: the largest pairs, or the flows themselves, newest first.
 import { useNavigate, useSearch } from '@tanstack/react-router'
 import { lazy, Suspense, useState } from 'react'
-import { useFlows, useTop } from '../api/questions.ts'
-import type { FlowsAnswer, KeyValue, Row } from '../../../src/api/contract/query.ts'
+import { useTop } from '../api/questions.ts'
+import type { KeyValue, Row } from '../../../src/api/contract/query.ts'
+import { FlowList } from '../flows/flow-list.tsx'
 import { countText, errorText, rateText, shareText, totalText } from '../figures/units.ts'
-import { narrowed } from '../names/narrow.ts'
+import { excluding, narrowed } from '../names/narrow.ts'
 import { Answer, Provenance } from '../parts/answer.tsx'
 import { Bar } from '../parts/bars.tsx'
 import { Card } from '../parts/card.tsx'
-import { CopyButton } from '../parts/copy.tsx'
 import { EndName } from '../parts/end-name.tsx'
 import { Name } from '../parts/name.tsx'
 import { useMachineIndex } from '../names/machine-index.ts'
@@ -17,12 +17,7 @@ import { NothingInSpan } from '../parts/states.tsx'
 import { Head } from '../subject/head.tsx'
 import { DataTable } from '../table/data-table.tsx'
 import type { Column } from '../table/data-table.tsx'
-import { toTsv } from '../table/text.ts'
-import { useClock } from '../time/clock.tsx'
-import { momentText } from '../time/zone.ts'
-import type { Zone } from '../time/zone.ts'
-import { readSort, writeSort } from '../url/search.ts'
-import { cellText, FlowCell, shownColumns } from './flow-cells.tsx'
+import { namesIn, readSort, writeSort } from '../url/search.ts'
 
 const FilterEditor = lazy(() =>
   import('./explore/filter-editor.tsx').then(({ FilterEditor: component }) => ({ default: component })),
@@ -70,7 +65,21 @@ export function Conversations() {
           />
         </div>
       </section>
-      {kind === 'pairs' ? <Pairs filter={filter} sort={search['sort']} set={set} /> : <Flows filter={filter} />}
+      {kind === 'pairs' ? (
+        <Pairs filter={filter} sort={search['sort']} set={set} />
+      ) : (
+        <FlowList
+          filter={filter}
+          columns={namesIn(search['columns'])}
+          sort={readSort(search['sort'])}
+          onColumns={(columns) => set({ columns: columns.join(',') })}
+          onSort={(sort) => set({ sort: writeSort(sort) })}
+          onNarrow={(column, value, keep) =>
+            set({ filter: (keep ? narrowed : excluding)(filter, [column], { [column]: value }) })
+          }
+          foot={(flows) => <Provenance of={flows} />}
+        />
+      )}
     </>
   )
 }
@@ -192,57 +201,4 @@ function Pairs({
       </Answer>
     </Card>
   )
-}
-
-function Flows({ filter }: { readonly filter: string }) {
-  const clock = useClock()
-  const flows = useFlows({ filter, limit: 500 })
-  const data = flows.data
-  return (
-    <Card
-      title={data ? `${countText(data.rows.length)}${data.more ? ' newest' : ''} flows` : 'Flows'}
-      note="bytes and packets as observed, not scaled by the sampling rate"
-      end={
-        data ? (
-          <CopyButton className="link" label="copy table" text={() => toTsv(flowsText(data, clock.zone))} />
-        ) : undefined
-      }
-      foot={<Provenance of={flows} />}
-    >
-      <Answer of={flows} height={300}>
-        {(answer) => {
-          if (answer.rows.length === 0) return <NothingInSpan filtered={filter !== ''} />
-          const dated = answer.bounds.to - answer.bounds.from > 20 * 3_600_000
-          const columns = shownColumns(answer).map(
-            ({ column, at }): Column<{ id: number; row: FlowsAnswer['rows'][number] }> => ({
-              id: column.name,
-              head: column.label,
-              num: ['bytes', 'packets', 'port', 'number'].includes(column.format),
-              cell: ({ row }) => <FlowCell column={column} value={row[at] ?? null} zone={clock.zone} dated={dated} />,
-            }),
-          )
-          return (
-            <DataTable
-              label="Flows"
-              tall
-              columns={columns}
-              rows={answer.rows.map((row, id) => ({ id, row }))}
-              rowId={(row) => String(row.id)}
-            />
-          )
-        }}
-      </Answer>
-    </Card>
-  )
-}
-
-function flowsText(answer: FlowsAnswer, zone: Zone): string[][] {
-  return [
-    answer.columns.map((column) => column.name),
-    ...answer.rows.map((row) =>
-      row.map((value, at) =>
-        answer.columns[at]?.format === 'time' ? momentText(Number(value), zone, true) : cellText(value),
-      ),
-    ),
-  ]
 }

@@ -23,26 +23,33 @@ export interface DataTableProps<T> {
   readonly rows: readonly T[]
   readonly rowId: (row: T) => string
   readonly sort?: Sort | undefined
+  /** True if the rows come in the order of `sort` already. */
+  readonly sorted?: boolean
   readonly onSort?: (sort: Sort) => void
   readonly onPick?: (row: T) => void
+  /** Called for the row in focus when Delete or minus is pressed. */
+  readonly onDrop?: (row: T) => void
   readonly faint?: (row: T) => boolean
+  /** The row that is open beside the table. */
+  readonly selected?: string | undefined
   /** Rows that stay at the end whatever the order, such as "other". */
   readonly last?: readonly T[]
   readonly tall?: boolean
 }
 
 const ROW = 29
+const NONE: readonly never[] = []
 const VIRTUAL_FROM = 200
 /** Columns that only draw what others say; narrow screens leave them out. */
 const BARS: ReadonlySet<string> = new Set(['bar', 'bars'])
 
 export function DataTable<T>(props: DataTableProps<T>) {
-  const { label, columns, rows, rowId, sort, onSort, last = [], tall } = props
+  const { label, columns, rows, rowId, sort, sorted = false, onSort, last = NONE, tall } = props
   const box = useRef<HTMLDivElement>(null)
   const shown = useMemo(() => {
-    const by = columns.find((column) => column.id === sort?.column)?.value
+    const by = sorted ? undefined : columns.find((column) => column.id === sort?.column)?.value
     return [...(by && sort ? sortedBy(rows, by, sort.descending) : rows), ...last]
-  }, [rows, columns, sort, last])
+  }, [rows, columns, sort, sorted, last])
   const virtual = shown.length > VIRTUAL_FROM
   const virtualizer = useVirtualizer({
     count: shown.length,
@@ -129,17 +136,21 @@ function Line<T>({
   readonly first: boolean
   readonly table: DataTableProps<T>
 }) {
-  const { columns, onPick, faint } = table
+  const { columns, onPick, onDrop, faint, selected, rowId } = table
   const pick = onPick && !faint?.(row) ? onPick : undefined
   return (
     <tr
       className={`${pick ? 'pick' : ''} ${faint?.(row) ? 'faint' : ''}`}
+      aria-selected={selected === undefined ? undefined : rowId(row) === selected}
       tabIndex={pick ? (first ? 0 : -1) : undefined}
+      aria-keyshortcuts={pick ? `Enter${onDrop ? ' Delete' : ''}` : undefined}
       onClick={pick ? () => pick(row) : undefined}
       onKeyDown={
         pick
           ? (event) => {
-              if (event.key === 'Enter' && event.target === event.currentTarget) pick(row)
+              if (event.target !== event.currentTarget) return
+              if (event.key === 'Enter') pick(row)
+              if (event.key === 'Delete' || event.key === '-') onDrop?.(row)
             }
           : undefined
       }

@@ -20,6 +20,8 @@ test('a view comes back from its URL as it went', () => {
     chart: 'lines',
     top: 20,
     sort: { column: 'peak', descending: true },
+    versus: 'week',
+    columns: ['time_received', 'src_addr'],
   }
   assert.deepEqual(readView(parseSearch(stringifySearch(writeView(view)))), view)
 })

@@ -51,10 +51,14 @@ export function spanSearch(span: Span): { last: string; from: string; to: string
   return { last: '', from: iso(span.from), to: iso(span.to) }
 }
 
-export type ChartKind = 'stacked' | 'lines' | 'sankey' | 'table'
-export const CHART_KINDS: readonly ChartKind[] = ['stacked', 'lines', 'sankey', 'table']
+export type ChartKind = 'stacked' | 'lines' | 'heat' | 'sankey' | 'table' | 'flows'
+export const CHART_KINDS: readonly ChartKind[] = ['stacked', 'lines', 'heat', 'sankey', 'table', 'flows']
 export type MetricName = 'bytes' | 'packets' | 'flows'
 export const METRICS: readonly MetricName[] = ['bytes', 'packets', 'flows']
+
+/** Beside what the answer is put: nothing, the time just before, the same time a day or a week before. */
+export type Versus = 'none' | 'before' | 'day' | 'week'
+const VERSUS: readonly Versus[] = ['none', 'before', 'day', 'week']
 
 /** What Explore asks. */
 export interface View {
@@ -64,6 +68,9 @@ export interface View {
   readonly chart: ChartKind
   readonly top: number
   readonly sort: Sort | undefined
+  readonly versus: Versus
+  /** Columns of the list of flows; empty for the usual ones. */
+  readonly columns: readonly string[]
 }
 
 export interface Sort {
@@ -78,6 +85,8 @@ export const DEFAULT_VIEW: View = {
   chart: 'stacked',
   top: 7,
   sort: undefined,
+  versus: 'none',
+  columns: [],
 }
 export const TOPS: readonly number[] = [5, 7, 10, 20, 50, 100]
 
@@ -94,10 +103,17 @@ export function writeSort(sort: Sort | undefined): string {
   return sort === undefined ? '' : `${sort.descending ? '-' : ''}${sort.column}`
 }
 
+const MOST_DIMENSIONS = 8
+const MOST_COLUMNS = 64
+
+/** Names with commas between; what can't be a name is left out, and so is what comes twice. */
+export function namesIn(text: string | undefined, most = MOST_COLUMNS): readonly string[] {
+  return [...new Set((text ?? '').split(',').filter((name) => /^[a-z][a-z0-9_]*$/.test(name)))].slice(0, most)
+}
+
 function dimensionsOf(text: string | undefined): readonly string[] {
   if (text === undefined || text === '') return DEFAULT_VIEW.by
-  if (text === 'none') return []
-  return [...new Set(text.split(',').filter((name) => /^[a-z][a-z0-9_]*$/.test(name)))].slice(0, 8)
+  return text === 'none' ? [] : namesIn(text, MOST_DIMENSIONS)
 }
 
 export function readView(search: Search): View {
@@ -109,6 +125,8 @@ export function readView(search: Search): View {
     chart: oneOf(CHART_KINDS, search['chart'], DEFAULT_VIEW.chart),
     top: Number.isInteger(top) && top >= 1 && top <= 1000 ? top : DEFAULT_VIEW.top,
     sort: readSort(search['sort']),
+    versus: oneOf(VERSUS, search['versus'], DEFAULT_VIEW.versus),
+    columns: namesIn(search['columns']),
   }
 }
 
@@ -122,5 +140,7 @@ export function writeView(view: View): Record<string, string> {
     chart: view.chart === DEFAULT_VIEW.chart ? '' : view.chart,
     top: view.top === DEFAULT_VIEW.top ? '' : String(view.top),
     sort: writeSort(view.sort),
+    versus: view.versus === DEFAULT_VIEW.versus ? '' : view.versus,
+    columns: view.columns.join(','),
   }
 }

@@ -1,15 +1,19 @@
-// The question itself: filter, groups, metric, picture, how many.
+// The question itself: filter, groups, metric, picture, how many, beside what.
 import { Menu } from '@mantine/core'
-import { ChevronDown, Plus, X } from 'lucide-react'
+import { ChevronDown } from 'lucide-react'
 import { lazy, Suspense, useState } from 'react'
 import type { ReactNode } from 'react'
 import { problemFrom } from '../../api/client.ts'
 import { useColumns } from '../../api/system.ts'
 import { labelOf, USUAL_DIMENSIONS } from '../../names/dimensions.ts'
+import { AddName } from '../../parts/add-name.tsx'
+import { ChipList } from '../../parts/chip-list.tsx'
 import { CopyButton } from '../../parts/copy.tsx'
 import { Segments } from '../../parts/segments.tsx'
 import { TOPS } from '../../url/search.ts'
-import type { View } from '../../url/search.ts'
+import type { Versus, View } from '../../url/search.ts'
+import { limitOf } from './asked.ts'
+import { SavedMenu } from './saved-menu.tsx'
 
 const FilterEditor = lazy(() =>
   import('./filter-editor.tsx').then(({ FilterEditor: component }) => ({ default: component })),
@@ -23,9 +27,18 @@ const METRICS = [
 const CHARTS = [
   { value: 'stacked', label: 'Stacked' },
   { value: 'lines', label: 'Lines' },
+  { value: 'heat', label: 'Heat' },
   { value: 'sankey', label: 'Sankey' },
   { value: 'table', label: 'Table' },
+  { value: 'flows', label: 'Flows' },
 ] as const
+const VERSUS: readonly { readonly value: Versus; readonly label: string }[] = [
+  { value: 'none', label: 'nothing' },
+  { value: 'before', label: 'previous period' },
+  { value: 'day', label: 'a day before' },
+  { value: 'week', label: 'a week before' },
+]
+const MOST_DIMENSIONS = 8
 
 export interface AskPanelProps {
   readonly view: View
@@ -44,6 +57,7 @@ export function AskPanel({ view, change, problem, provenance }: AskPanelProps) {
   const setText = (next: string) => setDraft({ of: view.filter, text: next })
   const run = (next = text) => change({ filter: next.trim() })
   const told = problem ? problemFrom(problem) : undefined
+  const changed = text.trim() !== view.filter
   return (
     <section className="card ask" aria-label="Question">
       <div className="ask-line">
@@ -62,118 +76,100 @@ export function AskPanel({ view, change, problem, provenance }: AskPanelProps) {
             {...(told?.position !== undefined && text === view.filter ? { told } : {})}
           />
         </Suspense>
+        <SavedMenu filter={text} onFilter={run} />
         <CopyButton text={() => location.href} label="Share" className="wide-share" />
-        <button type="button" className="button primary" onClick={() => run()}>
+        <button type="button" className="button primary" onClick={() => run()} data-changed={changed || undefined}>
           Run{' '}
           <span style={{ opacity: 0.75 }} className="small" aria-hidden="true">
             ⌘↵
           </span>
         </button>
       </div>
-      <div className="row">
-        <span className="ask-label">Group by</span>
-        {view.by.map((dimension) => (
-          <Chip
-            key={dimension}
-            dimension={dimension}
-            remove={() => change({ by: view.by.filter((other) => other !== dimension) })}
+      <div className="row ask-choices">
+        {view.chart === 'flows' ? null : (
+          <span className="row ask-group">
+            <span className="ask-label">Group by</span>
+            <ChipList label="Group by" items={view.by} nameOf={labelOf} onChange={(by) => change({ by })} />
+            <AddDimension view={view} change={change} />
+          </span>
+        )}
+        <span className="row ask-group">
+          <span className="ask-label">Show</span>
+          {view.chart === 'flows' ? null : (
+            <Segments label="Metric" value={view.metric} options={METRICS} onChange={(metric) => change({ metric })} />
+          )}
+          <Segments
+            label="Picture"
+            value={view.chart}
+            options={CHARTS}
+            onChange={(chart) =>
+              // A list is sorted by other columns than groups are.
+              change({ chart, ...((chart === 'flows') === (view.chart === 'flows') ? {} : { sort: undefined }) })
+            }
           />
-        ))}
-        <AddDimension view={view} change={change} />
-        <span style={{ width: 8 }} />
-        <span className="ask-label">Show</span>
-        <Segments label="Metric" value={view.metric} options={METRICS} onChange={(metric) => change({ metric })} />
-        <Segments label="Picture" value={view.chart} options={CHARTS} onChange={(chart) => change({ chart })} />
-        <TopMenu view={view} change={change} />
-        <span className="dim small" style={{ marginLeft: 'auto' }}>
-          {provenance}
         </span>
+        {view.chart === 'flows' ? null : (
+          <span className="row ask-group">
+            <Choice
+              label="top"
+              value={limitOf(view)}
+              options={TOPS.map((top) => ({ value: top, label: String(top) }))}
+              onChange={(top) => change({ top })}
+            />
+            <Choice label="vs" value={view.versus} options={VERSUS} onChange={(versus) => change({ versus })} />
+          </span>
+        )}
+        <span className="dim small ask-source">{provenance}</span>
       </div>
     </section>
   )
 }
 
-function Chip({ dimension, remove }: { readonly dimension: string; readonly remove: () => void }) {
-  const label = labelOf(dimension)
-  return (
-    <span className="chip">
-      {label}
-      <button type="button" onClick={remove} aria-label={`Don't group by ${label}`}>
-        <X size={12} aria-hidden="true" />
-      </button>
-    </span>
-  )
-}
-
 function AddDimension({ view, change }: Pick<AskPanelProps, 'view' | 'change'>) {
   const columns = useColumns().data?.columns
-  const [typed, setTyped] = useState('')
-  const offered = (
-    columns ?? USUAL_DIMENSIONS.map((name) => ({ name, label: labelOf(name), describe: '', dimension: true }))
+  const offered = (columns ?? USUAL_DIMENSIONS.map((name) => ({ name, describe: '', dimension: true }))).filter(
+    (column) => column.dimension && !view.by.includes(column.name),
   )
-    .filter((column) => column.dimension && !view.by.includes(column.name))
-    .filter((column) =>
-      `${column.name} ${labelOf(column.name)} ${column.describe}`.toLowerCase().includes(typed.toLowerCase()),
-    )
   const order = (name: string) => (USUAL_DIMENSIONS.includes(name) ? USUAL_DIMENSIONS.indexOf(name) : 1000)
   return (
-    <Menu position="bottom-start" withinPortal onClose={() => setTyped('')} width={330}>
-      <Menu.Target>
-        <button
-          type="button"
-          className="chip"
-          style={{ borderStyle: 'dashed', paddingRight: 10, color: 'var(--ink-2)' }}
-          disabled={view.by.length >= 8}
-        >
-          <Plus size={13} aria-hidden="true" /> dimension
-        </button>
-      </Menu.Target>
-      <Menu.Dropdown>
-        <div style={{ padding: 4 }}>
-          <input
-            className="field"
-            data-autofocus
-            aria-label="Find a dimension"
-            placeholder="Find a dimension"
-            value={typed}
-            onChange={(event) => setTyped(event.currentTarget.value)}
-          />
-        </div>
-        <div style={{ maxHeight: 320, overflowY: 'auto' }}>
-          {[...offered]
-            .sort((a, b) => order(a.name) - order(b.name))
-            .map((column) => (
-              <Menu.Item
-                key={column.name}
-                onClick={() => change({ by: [...view.by, column.name] })}
-                title={column.describe}
-              >
-                {labelOf(column.name)} <span className="dim small">{column.describe.split(/[.:;]/)[0]}</span>
-              </Menu.Item>
-            ))}
-          {offered.length === 0 ? (
-            <p className="dim small" style={{ padding: 10 }}>
-              No such dimension
-            </p>
-          ) : null}
-        </div>
-      </Menu.Dropdown>
-    </Menu>
+    <AddName
+      what="dimension"
+      disabled={view.by.length >= MOST_DIMENSIONS}
+      offered={[...offered]
+        .sort((a, b) => order(a.name) - order(b.name))
+        .map(({ name, describe }) => ({ name, label: labelOf(name), describe }))}
+      onAdd={(name) => change({ by: [...view.by, name] })}
+    />
   )
 }
 
-function TopMenu({ view, change }: Pick<AskPanelProps, 'view' | 'change'>) {
+function Choice<T extends string | number>({
+  label,
+  value,
+  options,
+  onChange,
+}: {
+  readonly label: string
+  readonly value: T
+  readonly options: readonly { readonly value: T; readonly label: string }[]
+  readonly onChange: (value: T) => void
+}) {
+  const current = options.find((option) => option.value === value)
   return (
     <Menu position="bottom-end" withinPortal>
       <Menu.Target>
-        <button type="button" className="button small-button" style={{ height: 30 }}>
-          <span className="dim">top</span> {view.top} <ChevronDown size={13} aria-hidden="true" />
+        <button type="button" className="button small-button choice" aria-label={`${label} ${current?.label ?? value}`}>
+          <span className="dim">{label}</span> {current?.label ?? value} <ChevronDown size={13} aria-hidden="true" />
         </button>
       </Menu.Target>
       <Menu.Dropdown>
-        {TOPS.map((top) => (
-          <Menu.Item key={top} onClick={() => change({ top })} aria-current={top === view.top || undefined}>
-            {top}
+        {options.map((option) => (
+          <Menu.Item
+            key={option.value}
+            onClick={() => onChange(option.value)}
+            aria-current={option.value === value || undefined}
+          >
+            {option.label}
           </Menu.Item>
         ))}
       </Menu.Dropdown>

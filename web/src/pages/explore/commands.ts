@@ -1,31 +1,68 @@
-// The question of a view as a command and as an API call.
+// The question of a view as a command and as an API call: each gives what is on the screen.
 import type { Bounds, Span } from '../../time/span.ts'
 import { durationCode } from '../../time/span.ts'
 import type { View } from '../../url/search.ts'
+import { listOrder } from '../../flows/list.ts'
+import { limitOf } from './asked.ts'
 
 /** In single quotes for a POSIX shell. */
 export function shellQuoted(text: string): string {
   return /^[A-Za-z0-9_./:=-]+$/.test(text) ? text : `'${text.replace(/'/g, `'\\''`)}'`
 }
 
+const iso = (ms: number) => new Date(ms).toISOString()
+
+/** nfdump's words for the orders of a list. */
+const LIST_ORDERS: Readonly<Record<string, string>> = { start: 'tstart', end: 'tend' }
+
+/** @param span what is asked each time anew ("the last hour"), or the very bounds of what is shown */
 export function asCommand(view: View, span: Span, origin: string): string {
-  const time =
-    span.kind === 'last'
-      ? `--last ${durationCode(span.ms)}`
-      : `--from ${new Date(span.from).toISOString()} --to ${new Date(span.to).toISOString()}`
-  const groups = view.by.length === 0 ? '' : ` -A ${view.by.join(',')}`
-  const order = view.metric === 'bytes' || groups === '' ? '' : ` -O ${view.metric}`
-  return `vnetscope query ${shellQuoted(view.filter === '' ? 'any' : view.filter)}${groups}${order} -n ${view.top} ${time} --url ${shellQuoted(origin)}`
+  const words = ['vnetscope query', shellQuoted(view.filter === '' ? 'any' : view.filter)]
+  if (view.chart === 'flows') {
+    const order = listOrder(view.sort)
+    if (order !== undefined) words.push(`-O ${LIST_ORDERS[order] ?? order}`)
+  } else {
+    words.push(`-A ${view.by.length === 0 ? 'none' : view.by.join(',')}`)
+    if (view.metric !== 'bytes') words.push(`-O ${view.metric}`)
+  }
+  words.push(`-n ${limitOf(view)}`)
+  words.push(span.kind === 'last' ? `--last ${durationCode(span.ms)}` : `--from ${iso(span.from)} --to ${iso(span.to)}`)
+  words.push(`--url ${shellQuoted(origin)}`)
+  return words.join(' ')
 }
 
-export function asCall(view: View, bounds: Bounds, origin: string): string {
-  const body = {
-    from: new Date(bounds.from).toISOString(),
-    to: new Date(bounds.to).toISOString(),
+export interface Call {
+  readonly kind: 'top' | 'series' | 'matrix' | 'flows'
+  readonly body: Readonly<Record<string, unknown>>
+}
+
+/** What the page asks the server, to be asked again by anyone. */
+export function callOf(view: View, bounds: Bounds, step: number | undefined): Call {
+  const range = {
+    from: iso(bounds.from),
+    to: iso(bounds.to),
     ...(view.filter === '' ? {} : { filter: view.filter }),
-    by: view.by,
-    metric: view.metric,
-    limit: view.top,
   }
-  return `curl -s ${shellQuoted(`${origin}/api/v1/query/top`)} -H 'content-type: application/json' \\\n  -d ${shellQuoted(JSON.stringify(body))}`
+  const limit = limitOf(view)
+  if (view.chart === 'flows') {
+    const order = listOrder(view.sort)
+    return {
+      kind: 'flows',
+      body: {
+        ...range,
+        ...(view.columns.length === 0 ? {} : { by: view.columns }),
+        ...(order === undefined ? {} : { order }),
+        limit,
+      },
+    }
+  }
+  const body = { ...range, by: view.by, metric: view.metric, limit }
+  if (view.chart === 'table' || step === undefined) return { kind: 'top', body }
+  return view.chart === 'sankey' && view.by.length >= 2
+    ? { kind: 'matrix', body: { ...body, by: view.by.slice(0, 5) } }
+    : { kind: 'series', body: { ...body, step } }
+}
+
+export function asCall({ kind, body }: Call, origin: string): string {
+  return `curl -s ${shellQuoted(`${origin}/api/v1/query/${kind}`)} -H 'content-type: application/json' \\\n  -d ${shellQuoted(JSON.stringify(body))}`
 }

@@ -2,17 +2,22 @@
 import { useNavigate, useSearch } from '@tanstack/react-router'
 import { useCallback, useMemo } from 'react'
 import { useMatrix, useSeries } from '../../api/questions.ts'
-import { SankeyChart } from '../../chart/sankey-chart.tsx'
-import { SeriesChart } from '../../chart/series-chart.tsx'
 import { errorText } from '../../figures/units.ts'
-import { narrowed } from '../../names/narrow.ts'
+import { FlowList } from '../../flows/flow-list.tsx'
+import { excluding, narrowed } from '../../names/narrow.ts'
 import type { Key } from '../../names/dimensions.ts'
 import { Answer, Provenance } from '../../parts/answer.tsx'
-import { NothingInSpan } from '../../parts/states.tsx'
 import { readView, writeView } from '../../url/search.ts'
 import type { View } from '../../url/search.ts'
+import type { Acts } from './acts.ts'
 import { AskPanel } from './ask-panel.tsx'
+import { limitOf } from './asked.ts'
+import { useBefore } from './before.ts'
 import { GroupsTable } from './groups-table.tsx'
+import { Picture } from './picture.tsx'
+import { Ways } from './ways.tsx'
+
+const POINTS = 150
 
 export function Explore() {
   const search = useSearch({ strict: false }) as Record<string, string>
@@ -27,84 +32,85 @@ export function Explore() {
       }),
     [navigate],
   )
-  const narrow = useCallback(
-    (columns: readonly string[], key: Key) => change({ filter: narrowed(view.filter, columns, key) }),
+  const acts = useMemo(
+    () => ({
+      keep: (columns: readonly string[], key: Key) => change({ filter: narrowed(view.filter, columns, key) }),
+      drop: (columns: readonly string[], key: Key) => change({ filter: excluding(view.filter, columns, key) }),
+      flows: (columns: readonly string[], key: Key) =>
+        change({ filter: narrowed(view.filter, columns, key), chart: 'flows', sort: undefined }),
+    }),
     [change, view.filter],
   )
-
-  const sankey = view.chart === 'sankey' && view.by.length >= 2
-  const series = useSeries({ by: view.by, filter: view.filter, metric: view.metric, limit: view.top, points: 150 })
-  const matrix = useMatrix({
-    by: view.by.slice(0, 5),
-    filter: view.filter,
-    metric: view.metric,
-    limit: Math.max(view.top, 30),
-    enabled: sankey,
-  })
-  const total = series.data?.total
-  const error = total === undefined ? undefined : errorText(total[view.metric], total.low, total.high)
-
   return (
     <>
       <h1 className="sr">Explore</h1>
+      {view.chart === 'flows' ? (
+        <Flows view={view} change={change} acts={acts} />
+      ) : (
+        <Groups view={view} change={change} acts={acts} />
+      )}
+    </>
+  )
+}
+
+interface Part {
+  readonly view: View
+  readonly change: (next: Partial<View>) => void
+  readonly acts: Acts
+}
+
+function Groups({ view, change, acts }: Part) {
+  const sankey = view.chart === 'sankey' && view.by.length >= 2
+  const limit = limitOf(view)
+  const { by, filter, metric } = view
+  const series = useSeries({ by, filter, metric, limit, points: POINTS })
+  const matrix = useMatrix({ by: by.slice(0, 5), filter, metric, limit, enabled: sankey })
+  const { before, error: beforeError } = useBefore(view, series.isPlaceholderData ? undefined : series.data)
+  const total = series.data?.total
+  const error = total === undefined ? undefined : errorText(total[metric], total.low, total.high)
+  return (
+    <>
       <AskPanel
         view={view}
         change={change}
         problem={series.error}
         provenance={<Provenance of={series} {...(error === undefined ? {} : { error })} />}
       />
-      {view.chart === 'table' ? null : (
-        <section className="card" aria-label="Picture" style={{ padding: '10px 0 4px' }}>
-          {sankey ? (
-            <Answer of={matrix} height={320}>
-              {(data) =>
-                data.links.length === 0 ? (
-                  <NothingInSpan filtered={view.filter !== ''} />
-                ) : (
-                  <div style={{ padding: '0 14px' }}>
-                    <SankeyChart
-                      columns={data.columns}
-                      rows={data.links}
-                      metric={view.metric}
-                      seconds={Math.max(1, (data.bounds.to - data.bounds.from) / 1000)}
-                      height={380}
-                      most={60}
-                      onPick={(column, value) => narrow([column], { [column]: value })}
-                    />
-                  </div>
-                )
-              }
-            </Answer>
-          ) : (
-            <Answer of={series} height={300}>
-              {(data) =>
-                data.total.flows === 0 ? (
-                  <NothingInSpan filtered={view.filter !== ''} />
-                ) : (
-                  <SeriesChart
-                    answer={data}
-                    metric={view.metric}
-                    stacked={view.chart !== 'lines'}
-                    height={300}
-                    {...(view.by.length > 0 ? { onPick: (key: Key) => narrow(data.columns, key) } : {})}
-                  />
-                )
-              }
-            </Answer>
-          )}
-          {view.chart === 'sankey' && view.by.length < 2 ? (
-            <p className="state small">A Sankey diagram needs two dimensions or more: add one above.</p>
-          ) : null}
-        </section>
+      {view.chart === 'table' ? (
+        <Answer of={series} height={0}>
+          {() => null}
+        </Answer>
+      ) : (
+        <Picture view={view} series={series} matrix={matrix} before={before} acts={acts} />
       )}
-      {series.data && (view.chart === 'table' || series.data.total.flows > 0) ? (
+      {series.data && series.data.total.flows > 0 ? (
         <GroupsTable
           answer={series.data}
           view={view}
           change={change}
-          onPick={(key) => narrow(series.data.columns, key)}
+          acts={acts}
+          before={before}
+          beforeError={beforeError}
+          end={<Ways view={view} bounds={series.data.bounds} step={series.data.step} />}
         />
       ) : null}
     </>
+  )
+}
+
+function Flows({ view, change, acts }: Part) {
+  return (
+    <FlowList
+      filter={view.filter}
+      columns={view.columns}
+      sort={view.sort}
+      onColumns={(columns) => change({ columns })}
+      onSort={(sort) => change({ sort })}
+      onNarrow={(column, value, keep) => (keep ? acts.keep : acts.drop)([column], { [column]: value })}
+      end={(bounds) => <Ways view={view} bounds={bounds} step={undefined} />}
+      head={(flows) => (
+        <AskPanel view={view} change={change} problem={flows.error} provenance={<Provenance of={flows} />} />
+      )}
+    />
   )
 }

@@ -3,8 +3,10 @@ import {
   acceptCompletion,
   autocompletion,
   closeBrackets,
+  closeCompletion,
   completionKeymap,
   completionStatus,
+  moveCompletionSelection,
 } from '@codemirror/autocomplete'
 import type { CompletionContext, CompletionResult } from '@codemirror/autocomplete'
 import { defaultKeymap, history, historyKeymap } from '@codemirror/commands'
@@ -12,11 +14,15 @@ import { linter } from '@codemirror/lint'
 import { Compartment, EditorState, Prec } from '@codemirror/state'
 import { EditorView, keymap, placeholder } from '@codemirror/view'
 import { useEffect, useMemo, useRef } from 'react'
-import type { Problem } from '../../../../src/api/contract/query.ts'
+import { useQueryClient } from '@tanstack/react-query'
+import type { Problem, ValuesAnswer } from '../../../../src/api/contract/query.ts'
+import type { SavedFilter } from '../../../../src/api/contract/saved.ts'
 import { completedValue, completeFilter } from '../../../../src/query/filter/complete.ts'
 import { parseFilter } from '../../../../src/query/filter/parse.ts'
 import { get } from '../../api/client.ts'
+import { useSavedFilters } from '../../api/saved.ts'
 import { filterColours, filterTheme } from './filter-language.ts'
+import { recentFilters, rememberFilter } from './recent-filters.ts'
 
 export interface FilterEditorProps {
   readonly value: string
@@ -26,32 +32,88 @@ export interface FilterEditorProps {
   readonly told?: Problem
 }
 
-async function liveValues(column: string, prefix: string): Promise<readonly string[]> {
-  const path = `/api/v1/values?column=${encodeURIComponent(column)}&prefix=${encodeURIComponent(prefix)}`
-  return get<{ values: (string | number)[] }>(path).then(
-    (answer) => answer.values.map(String),
-    () => [],
-  )
+const TYPES = {
+  noun: 'property',
+  side: 'keyword',
+  operator: 'operator',
+  logic: 'keyword',
+  value: 'constant',
+  filter: 'variable',
+} as const
+
+/** What the server offers: looked up while typing, so remembered for a while. */
+interface Offers {
+  readonly filters: readonly SavedFilter[]
+  values(column: string, prefix: string): Promise<readonly string[]>
 }
 
-const TYPES = { noun: 'property', side: 'keyword', operator: 'operator', logic: 'keyword', value: 'constant' } as const
+type Complete = (context: CompletionContext) => CompletionResult | null | Promise<CompletionResult | null>
 
-async function complete(context: CompletionContext): Promise<CompletionResult | null> {
-  const text = context.state.doc.toString()
-  const found = completeFilter(text, context.pos)
-  if (!context.explicit && context.pos === found.from && text !== '' && !/\s$/.test(text.slice(0, context.pos)))
-    return null
-  const live = found.values ? await liveValues(found.values.column, found.values.prefix) : []
-  const noun = found.values?.noun ?? ''
-  const options = [
-    ...live.map((value) => ({ label: completedValue(noun, value), type: 'constant', boost: 2 })),
-    ...found.options.map((option) => ({
-      label: option.label,
-      type: TYPES[option.kind],
-      ...(option.detail === undefined ? {} : { detail: option.detail }),
-    })),
-  ]
-  return options.length === 0 ? null : { from: found.from, options, filter: false }
+/** True at a place where a list would only be in the way: at the end of a whole word. */
+function isQuiet(context: CompletionContext, from: number): boolean {
+  const before = context.state.doc.sliceString(0, context.pos)
+  return !context.explicit && context.pos === from && before !== '' && !/\s$/.test(before)
+}
+
+/** The words of the language, at once. */
+function words(offers: () => Offers): Complete {
+  return (context) => {
+    const { filters } = offers()
+    const names = filters.map((filter) => filter.name)
+    const found = completeFilter(context.state.doc.toString(), context.pos, names)
+    if (isQuiet(context, found.from) || found.options.length === 0) return null
+    const text = new Map(filters.map(({ name, filter }) => [`@${name}`, filter]))
+    return {
+      from: found.from,
+      filter: false,
+      options: found.options.map((option) => ({
+        label: option.label,
+        type: TYPES[option.kind],
+        ...detailed(option.detail ?? text.get(option.label)),
+      })),
+    }
+  }
+}
+
+const MOST_DETAIL = 60
+
+function detailed(detail: string | undefined): { detail?: string } {
+  if (detail === undefined) return {}
+  return { detail: detail.length > MOST_DETAIL ? `${detail.slice(0, MOST_DETAIL)}…` : detail }
+}
+
+/** Values that were seen, the most frequent first, as soon as the server has told them. */
+function values(offers: () => Offers): Complete {
+  return async (context) => {
+    const found = completeFilter(context.state.doc.toString(), context.pos)
+    if (!found.values || isQuiet(context, found.from)) return null
+    const { column, noun, prefix } = found.values
+    const known = await offers().values(column, prefix)
+    if (context.aborted || known.length === 0) return null
+    return {
+      from: found.from,
+      filter: false,
+      options: known.map((value) => ({
+        label: completedValue(noun, value),
+        type: 'constant',
+        detail: 'seen',
+        boost: 50,
+      })),
+    }
+  }
+}
+
+/** Filters that were run in this browser, where nothing is typed yet. */
+function recent(context: CompletionContext): CompletionResult | null {
+  if (context.state.doc.length > 0) return null
+  const filters = recentFilters()
+  return filters.length === 0
+    ? null
+    : {
+        from: 0,
+        filter: false,
+        options: filters.slice(0, 5).map((label) => ({ label, type: 'text', detail: 'run before', boost: 90 })),
+      }
 }
 
 function diagnose(view: EditorView) {
@@ -77,13 +139,42 @@ export function FilterEditor({ value, onChange, onRun, told }: FilterEditorProps
   const latest = useRef({ onChange, onRun })
   latest.current = { onChange, onRun }
   const first = useRef(value)
+  const filters = useSavedFilters().data?.filters
+  const queries = useQueryClient()
+  const offers = useRef<Offers>({ filters: [], values: () => Promise.resolve([]) })
+  offers.current = {
+    filters: filters ?? [],
+    values: (column, prefix) =>
+      queries
+        .fetchQuery({
+          queryKey: ['values', column, prefix],
+          staleTime: 60_000,
+          retry: false,
+          queryFn: ({ signal }) =>
+            get<ValuesAnswer>(
+              `/api/v1/values?column=${encodeURIComponent(column)}&prefix=${encodeURIComponent(prefix)}`,
+              signal,
+            ),
+        })
+        .then(
+          (answer) => answer.values.map(String),
+          () => [],
+        ),
+  }
 
   useEffect(() => {
     if (!box.current) return
     const run = (editor: EditorView) => {
-      latest.current.onRun(editor.state.doc.toString())
+      const text = editor.state.doc.toString()
+      closeCompletion(editor)
+      if (parseFilter(text).ok) rememberFilter(text)
+      latest.current.onRun(text)
       return true
     }
+    /** Tab takes what is chosen, or else the first that is offered. */
+    const take = (editor: EditorView) =>
+      completionStatus(editor.state) === 'active' &&
+      (acceptCompletion(editor) || (moveCompletionSelection(true)(editor) && acceptCompletion(editor)))
     const wrap = new Compartment()
     const editor = new EditorView({
       parent: box.current,
@@ -98,13 +189,17 @@ export function FilterEditor({ value, onChange, onRun, told }: FilterEditorProps
                 run: (editor_) =>
                   (completionStatus(editor_.state) === 'active' && acceptCompletion(editor_)) || run(editor_),
               },
-              { key: 'Tab', run: acceptCompletion },
+              { key: 'Tab', run: take },
             ]),
           ),
           keymap.of([...completionKeymap, ...historyKeymap, ...defaultKeymap]),
           history(),
           closeBrackets(),
-          autocompletion({ override: [complete], icons: false, selectOnOpen: false }),
+          autocompletion({
+            override: [recent, words(() => offers.current), values(() => offers.current)],
+            icons: false,
+            selectOnOpen: false,
+          }),
           linter(diagnose, { delay: 350 }),
           // One question is one line: pasted line breaks become blanks.
           EditorState.transactionFilter.of((change) =>

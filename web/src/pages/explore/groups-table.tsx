@@ -1,9 +1,11 @@
 // The table of what the picture draws. A row narrows the question to itself.
 import { useMemo } from 'react'
+import type { ReactNode } from 'react'
 import type { SeriesAnswer } from '../../../../src/api/contract/query.ts'
+import { problemFrom } from '../../api/client.ts'
 import type { Answered } from '../../api/questions.ts'
 import { completeBuckets, SETTLE_MS } from '../../chart/layers.ts'
-import { countText, errorText, rateText, shareText, totalText } from '../../figures/units.ts'
+import { changeText, countText, errorText, rateText, shareText, totalText } from '../../figures/units.ts'
 import { labelOf } from '../../names/dimensions.ts'
 import type { Key } from '../../names/dimensions.ts'
 import { Bar } from '../../parts/bars.tsx'
@@ -11,38 +13,35 @@ import { Card } from '../../parts/card.tsx'
 import { usePaint } from '../../parts/colours.tsx'
 import { CopyButton } from '../../parts/copy.tsx'
 import { Name } from '../../parts/name.tsx'
+import { NarrowButtons } from '../../parts/narrow-buttons.tsx'
+import type { Narrow } from '../../parts/narrow-buttons.tsx'
 import { DataTable } from '../../table/data-table.tsx'
 import type { Column } from '../../table/data-table.tsx'
-import { toCsv, toTsv } from '../../table/text.ts'
-import { useClock } from '../../time/clock.tsx'
+import { toTsv } from '../../table/text.ts'
 import type { View } from '../../url/search.ts'
-import { asCall, asCommand } from './commands.ts'
-import { groupsOf, groupsTable } from './groups.ts'
+import type { Acts } from './acts.ts'
+import type { Before } from './before.ts'
+import { changeOf, groupsOf, groupsTable } from './groups.ts'
 import type { Group } from './groups.ts'
 
 export interface GroupsTableProps {
   readonly answer: Answered<SeriesAnswer>
   readonly view: View
   readonly change: (next: Partial<View>) => void
-  readonly onPick: (key: Key) => void
+  readonly acts: Acts
+  readonly before: Before | undefined
+  readonly beforeError: Error | null
+  /** What leads further, at the end of the head. */
+  readonly end: ReactNode
 }
 
-function save(name: string, text: string): void {
-  const link = document.createElement('a')
-  link.href = URL.createObjectURL(new Blob([text], { type: 'text/csv' }))
-  link.download = name
-  link.click()
-  setTimeout(() => URL.revokeObjectURL(link.href), 1000)
-}
-
-export function GroupsTable({ answer, view, change, onPick }: GroupsTableProps) {
-  const clock = useClock()
+export function GroupsTable({ answer, view, change, acts, before, beforeError, end }: GroupsTableProps) {
   const { columns } = answer
   const seconds = (answer.bounds.to - answer.bounds.from) / 1000
   const complete = completeBuckets(answer.times, answer.step, Math.min(answer.to, answer.askedAt - SETTLE_MS))
   const groups = useMemo(
-    () => groupsOf(answer, view.metric, seconds, complete),
-    [answer, view.metric, seconds, complete],
+    () => groupsOf(answer, view.metric, seconds, complete, before?.totals),
+    [answer, view.metric, seconds, complete, before],
   )
   const named = useMemo(() => groups.filter((group) => !group.other), [groups])
   const other = useMemo(() => groups.filter((group) => group.other), [groups])
@@ -51,36 +50,42 @@ export function GroupsTable({ answer, view, change, onPick }: GroupsTableProps) 
     useMemo(() => named.slice(0, 7).map((group) => group.key), [named]),
   )
   const exported = () => groupsTable(columns, groups, view.metric)
+  const narrow: Narrow = (column, value, keep) => (keep ? acts.keep : acts.drop)([column], { [column]: value })
   return (
     <Card
       title={
         columns.length === 0 ? 'All traffic' : `${countText(named.length)} ${named.length === 1 ? 'group' : 'groups'}`
       }
-      note={other.length > 0 ? 'the largest, and the rest as one' : columns.length > 0 ? 'all there are' : undefined}
+      note={
+        beforeError
+          ? `nothing to hold it against: ${problemFrom(beforeError).title}`
+          : other.length > 0
+            ? 'the largest, and the rest as one'
+            : columns.length > 0
+              ? 'all there are'
+              : undefined
+      }
       end={
         <span className="row">
-          <button type="button" className="link" onClick={() => save('vnetscope.csv', toCsv(exported()))}>
-            CSV
-          </button>
           <CopyButton className="link" label="copy table" text={() => toTsv(exported())} />
-          <CopyButton className="link" label="as a command" text={() => asCommand(view, clock.span, location.origin)} />
-          <CopyButton
-            className="link"
-            label="as an API call"
-            text={() => asCall(view, answer.bounds, location.origin)}
-          />
+          {end}
         </span>
       }
     >
       <DataTable
         label="Groups"
-        columns={tableColumns(columns, view, paint, Math.max(0.0001, ...groups.map((group) => group.share)))}
+        columns={tableColumns(columns, view, paint, Math.max(0.0001, ...groups.map((group) => group.share)), narrow)}
         rows={named}
         last={other}
         rowId={(group) => group.id}
         sort={view.sort}
         onSort={(sort) => change({ sort })}
-        onPick={(group) => onPick(group.key)}
+        {...(columns.length === 0
+          ? {}
+          : {
+              onPick: (group: Group) => acts.keep(columns, group.key),
+              onDrop: (group: Group) => acts.drop(columns, group.key),
+            })}
         faint={(group) => group.other}
       />
     </Card>
@@ -92,6 +97,7 @@ function tableColumns(
   view: View,
   paint: (key: Key) => string,
   most: number,
+  narrow: Narrow,
 ): Column<Group>[] {
   const { metric } = view
   const rate = (value: number | null) => rateText(metric, value)
@@ -103,7 +109,7 @@ function tableColumns(
       return typeof value === 'number' ? value : String(value ?? '')
     },
     cell: (group) => (
-      <span className="cell-name" style={{ display: 'inline-flex', alignItems: 'center' }}>
+      <span className="cell-name narrowable" style={{ display: 'inline-flex', alignItems: 'center' }}>
         {at === 0 ? (
           <span
             className="swatch"
@@ -111,7 +117,20 @@ function tableColumns(
             aria-hidden="true"
           />
         ) : null}
-        {group.other ? at === 0 ? 'other' : '' : <Name of={column} value={group.key[column]} strong={at === 0} />}
+        {group.other ? (
+          at === 0 ? (
+            'other'
+          ) : (
+            ''
+          )
+        ) : (
+          <>
+            <span className="truncate">
+              <Name of={column} value={group.key[column]} strong={at === 0} />
+            </span>
+            <NarrowButtons of={column} value={group.key[column] ?? null} narrow={narrow} />
+          </>
+        )}
       </span>
     ),
   }))
@@ -158,5 +177,21 @@ function tableColumns(
       head: '',
       cell: (group) => <Bar share={group.share / most} colour={group.other ? 'var(--other)' : paint(group.key)} />,
     },
+    ...(view.versus === 'none' ? [] : [beforeColumn(rate)]),
   ]
+}
+
+function beforeColumn(rate: (value: number | null) => string): Column<Group> {
+  return {
+    id: 'before',
+    head: 'Δ before',
+    num: true,
+    title: 'Against the time that it is compared with',
+    value: (group) => changeOf(group.average, group.before),
+    cell: (group) => {
+      const change = changeOf(group.average, group.before)
+      if (group.before === null) return <span className="dim">–</span>
+      return <span title={`${rate(group.before)} before`}>{change === null ? 'new' : changeText(change)}</span>
+    },
+  }
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { SeriesAnswer } from '../../../../src/api/contract/query.ts'
-import { groupsOf, groupsTable, percentile } from './groups.ts'
+import { changeOf, groupsOf, groupsTable, percentile } from './groups.ts'
 
 const row = (bytes: number) => ({ key: {}, bytes, packets: 0, flows: 1, low: bytes * 0.9, high: bytes * 1.1 })
 const answer: SeriesAnswer = {
@@ -58,7 +58,20 @@ test('the export has raw numbers under heads with units', () => {
     'p95_bits_per_second',
     'total_bytes',
     'share',
+    'before_bits_per_second',
   ])
-  assert.deepEqual(table[1], [1, 400, 360, 440, 800, 800, 1000, 0.333333])
+  assert.deepEqual(table[1], [1, 400, 360, 440, 800, 800, 1000, 0.333333, null])
   assert.equal(table[3]?.[0], 'other')
+})
+
+test('a group is held against what it was before', () => {
+  const before = new Map([
+    [JSON.stringify({ vlan: 1 }), 500],
+    ['\u0000other', 0],
+  ])
+  const groups = groupsOf(answer, 'bytes', 20, 1, before)
+  assert.deepEqual(
+    groups.map((group) => changeOf(group.average, group.before)),
+    [1, null, null],
+  )
 })

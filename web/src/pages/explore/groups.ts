@@ -18,6 +18,13 @@ export interface Group {
   readonly p95: number | null
   readonly total: number
   readonly share: number
+  /** The average of the time that it is held against; null if nothing is, or nothing was. */
+  readonly before: number | null
+}
+
+/** What one average is beside an earlier one: 0.085 for 8.5 % more; null without one to hold it against. */
+export function changeOf(now: number, before: number | null): number | null {
+  return before === null || before <= 0 ? null : now / before - 1
 }
 
 /** The nearest-rank percentile, as transit is billed. */
@@ -26,15 +33,27 @@ export function percentile(values: readonly (number | null)[], share: number): n
   return known[Math.max(0, Math.ceil(known.length * share) - 1)] ?? null
 }
 
-export function groupsOf(answer: SeriesAnswer, metric: MetricName, seconds: number, complete: number): Group[] {
+export function groupId({ key, other }: Pick<SeriesAnswer['series'][number], 'key' | 'other'>): string {
+  return other ? '\u0000other' : JSON.stringify(key)
+}
+
+export function groupsOf(
+  answer: SeriesAnswer,
+  metric: MetricName,
+  seconds: number,
+  complete: number,
+  before?: ReadonlyMap<string, number>,
+): Group[] {
   const scale = (metric === 'bytes' ? 8 : 1) / Math.max(1, seconds)
   const whole = answer.total[metric]
   return answer.series
     .map((series) => {
       const values = series.values.slice(0, Math.max(1, complete))
       const total = series.total[metric]
+      const id = groupId(series)
+      const past = before?.get(id)
       return {
-        id: series.other ? '\u0000other' : JSON.stringify(series.key),
+        id,
         key: series.key,
         other: series.other,
         average: total * scale,
@@ -44,6 +63,7 @@ export function groupsOf(answer: SeriesAnswer, metric: MetricName, seconds: numb
         p95: percentile(values, 0.95),
         total,
         share: whole > 0 ? total / whole : 0,
+        before: past === undefined ? null : past * scale,
       }
     })
     .sort((a, b) => Number(a.other) - Number(b.other) || b.total - a.total)
@@ -61,6 +81,7 @@ export function groupsTable(columns: readonly string[], groups: readonly Group[]
     `p95_${unit}`,
     `total_${metric}`,
     'share',
+    `before_${unit}`,
   ]
   return [
     head,
@@ -70,6 +91,7 @@ export function groupsTable(columns: readonly string[], groups: readonly Group[]
         n === null ? null : Math.round(n),
       ),
       Number(group.share.toFixed(6)),
+      group.before === null ? null : Math.round(group.before),
     ]),
   ]
 }

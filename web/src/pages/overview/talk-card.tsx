@@ -56,7 +56,8 @@ export function TalkCard() {
                 seconds={Math.max(1, (data.bounds.to - data.bounds.from) / 1000)}
                 height={270}
                 most={end === 'host' ? 48 : 26}
-                onPick={(column, value) => {
+                onPick={(key) => {
+                  const [column = '', value] = Object.entries(key)[0] ?? []
                   const path = pathOf(column, value)
                   if (path !== undefined) void navigate({ to: path as never })
                 }}

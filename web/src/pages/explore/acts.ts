@@ -1,0 +1,8 @@
+import type { Key } from '../../names/dimensions.ts'
+
+/** What can be done with a thing that is pointed at: keep only it, leave it out, list its flows. */
+export interface Acts {
+  readonly keep: (columns: readonly string[], key: Key) => void
+  readonly drop: (columns: readonly string[], key: Key) => void
+  readonly flows: (columns: readonly string[], key: Key) => void
+}

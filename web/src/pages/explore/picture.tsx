@@ -1,0 +1,134 @@
+// The picture of an answer: areas, lines, a heat map or a Sankey diagram. What is clicked can be kept, left out or listed.
+import { useMemo, useState } from 'react'
+import type { MatrixAnswer, SeriesAnswer } from '../../../../src/api/contract/query.ts'
+import type { Answered, Asked } from '../../api/questions.ts'
+import { HeatChart } from '../../chart/heat-chart.tsx'
+import { addUp, completeBuckets, layersOf, SETTLE_MS } from '../../chart/layers.ts'
+import { SankeyChart } from '../../chart/sankey-chart.tsx'
+import { SeriesChart } from '../../chart/series-chart.tsx'
+import { rateText } from '../../figures/units.ts'
+import { Answer } from '../../parts/answer.tsx'
+import { NothingInSpan } from '../../parts/states.tsx'
+import type { View } from '../../url/search.ts'
+import type { Acts } from './acts.ts'
+import type { Before } from './before.ts'
+import { percentile } from './groups.ts'
+import { PickMenu } from './pick-menu.tsx'
+import type { Picked } from './pick-menu.tsx'
+
+const HEIGHT = 300
+
+export interface PictureProps {
+  readonly view: View
+  readonly series: Asked<SeriesAnswer>
+  readonly matrix: Asked<MatrixAnswer>
+  readonly before: Before | undefined
+  readonly acts: Acts
+}
+
+export function Picture({ view, series, matrix, before, acts }: PictureProps) {
+  const [picked, setPicked] = useState<Picked>()
+  const sankey = view.chart === 'sankey' && view.by.length >= 2
+  const filtered = view.filter !== ''
+  const pickable = view.by.length > 0
+  const pick = (columns: readonly string[]) => (key: Picked['key'], at: Picked['at']) => setPicked({ columns, key, at })
+  return (
+    <section className="card picture" aria-label="Picture">
+      {sankey ? (
+        <Answer of={matrix} height={HEIGHT}>
+          {(data) =>
+            data.links.length === 0 ? (
+              <NothingInSpan filtered={filtered} />
+            ) : (
+              <div style={{ padding: '0 14px' }}>
+                <SankeyChart
+                  columns={data.columns}
+                  rows={data.links}
+                  metric={view.metric}
+                  seconds={Math.max(1, (data.bounds.to - data.bounds.from) / 1000)}
+                  height={400}
+                  most={60}
+                  onPick={(key, at) => setPicked({ columns: Object.keys(key), key, at })}
+                />
+              </div>
+            )
+          }
+        </Answer>
+      ) : (
+        <Answer of={series} height={HEIGHT}>
+          {(data) =>
+            data.total.flows === 0 ? (
+              <NothingInSpan filtered={filtered} />
+            ) : view.chart === 'heat' ? (
+              <HeatChart answer={data} metric={view.metric} {...(pickable ? { onPick: pick(data.columns) } : {})} />
+            ) : (
+              <Lines answer={data} view={view} before={before} {...(pickable ? { onPick: pick(data.columns) } : {})} />
+            )
+          }
+        </Answer>
+      )}
+      {view.chart === 'sankey' && view.by.length < 2 ? (
+        <p className="state small">A Sankey diagram needs two dimensions or more: add one above.</p>
+      ) : null}
+      <PickMenu
+        picked={picked}
+        onClose={() => setPicked(undefined)}
+        onKeep={acts.keep}
+        onDrop={acts.drop}
+        onFlows={acts.flows}
+      />
+    </section>
+  )
+}
+
+function Lines({
+  answer,
+  view,
+  before,
+  onPick,
+}: {
+  readonly answer: Answered<SeriesAnswer>
+  readonly view: View
+  readonly before: Before | undefined
+  readonly onPick?: (key: Picked['key'], at: Picked['at']) => void
+}) {
+  const level = useMemo(() => levelOf(answer, view), [answer, view])
+  return (
+    <>
+      <SeriesChart
+        answer={answer}
+        metric={view.metric}
+        stacked={view.chart !== 'lines'}
+        height={HEIGHT}
+        level={level}
+        before={before?.values}
+        intervals
+        {...(onPick ? { onPick } : {})}
+      />
+      <p className="picture-key">
+        <span>
+          <i className="key-band" aria-hidden="true" /> 95 % interval
+        </span>
+        {level ? (
+          <span>
+            <i className="key-level" aria-hidden="true" /> 95th percentile of the total
+          </span>
+        ) : null}
+        {before ? (
+          <span>
+            <i className="key-before" aria-hidden="true" /> the total before
+          </span>
+        ) : null}
+      </p>
+    </>
+  )
+}
+
+/** The 95th percentile of the total, as transit is billed; not for lines, which have no total to see. */
+function levelOf(answer: Answered<SeriesAnswer>, view: View): { value: number; name: string } | undefined {
+  if (view.chart === 'lines' && answer.series.length > 1) return undefined
+  const complete = completeBuckets(answer.times, answer.step, Math.min(answer.to, answer.askedAt - SETTLE_MS))
+  const total = addUp(layersOf(answer), answer.times.length).values.slice(0, Math.max(1, complete))
+  const value = percentile(total, 0.95)
+  return value === null || value <= 0 ? undefined : { value, name: `95th pct ${rateText(view.metric, value)}` }
+}

@@ -1,0 +1,70 @@
+// The ways to take an answer along: as a file, as a command, as an API call.
+import { useClock } from '../../time/clock.tsx'
+import { durationCode } from '../../time/span.ts'
+import type { Bounds } from '../../time/span.ts'
+import { ExportMenu } from '../../parts/export-menu.tsx'
+import type { Exported } from '../../parts/export-menu.tsx'
+import type { View } from '../../url/search.ts'
+import { AsCode } from './as-code.tsx'
+import { asCall, asCommand, callOf } from './commands.ts'
+
+/** The most rows that one answer may have. */
+const MOST_ROWS = 10_000
+
+export function Ways({
+  view,
+  bounds,
+  step,
+}: {
+  readonly view: View
+  readonly bounds: Bounds
+  readonly step: number | undefined
+}) {
+  const clock = useClock()
+  const fixed = asCommand(view, { kind: 'between', ...bounds }, location.origin)
+  const commands = [
+    { value: 'fixed', label: 'this time', text: fixed },
+    ...(clock.span.kind === 'last'
+      ? [
+          {
+            value: 'moving',
+            label: `always the last ${durationCode(clock.span.ms)}`,
+            text: asCommand(view, clock.span, location.origin),
+          },
+        ]
+      : []),
+  ]
+  return (
+    <span className="row">
+      <ExportMenu of={exportsOf(view, bounds, step)} />
+      <AsCode label="as a command" note="asks the same server from a terminal" texts={commands} />
+      <AsCode
+        label="as an API call"
+        note="answers what is shown, as JSON"
+        texts={[{ value: 'fixed', label: '', text: asCall(callOf(view, bounds, step), location.origin) }]}
+      />
+    </span>
+  )
+}
+
+function exportsOf(view: View, bounds: Bounds, step: number | undefined): Exported[] {
+  const all = (of: View) => ({ ...callOf(of, bounds, step).body, limit: MOST_ROWS })
+  if (view.chart === 'flows')
+    return [
+      { name: 'flows', describe: `Flows, up to ${MOST_ROWS.toLocaleString('en-GB')}`, kind: 'flows', body: all(view) },
+    ]
+  return [
+    {
+      name: 'groups',
+      describe: 'All groups, each with its total',
+      kind: 'top',
+      body: all({ ...view, chart: 'table' }),
+    },
+    {
+      name: 'series',
+      describe: 'The points of the picture',
+      kind: 'series',
+      body: callOf({ ...view, chart: 'stacked' }, bounds, step).body,
+    },
+  ]
+}
