@@ -23,6 +23,9 @@ export function createExporterNames(ask: () => Promise<readonly (readonly [addre
     stop(): void {
       clearInterval(timer)
     },
+    all(): string[] {
+      return [...new Set(names.map(([, name]) => name))].toSorted()
+    },
     /** Addresses of the exporters whose name matches; `*` stands for any characters. */
     addresses(pattern: string): string[] {
       const matches = wildcard(pattern)

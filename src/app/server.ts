@@ -105,6 +105,7 @@ export function createServer(given: Config, deps: ServerDeps) {
       store,
       clock,
       exporterAddresses: (pattern) => exporterNames.addresses(pattern),
+      exporterNames: () => exporterNames.all(),
       namedFilter: (name) => saved.filters.text(name),
     },
   )

@@ -12,7 +12,7 @@ import { limitOf, startRun, type Run } from './run.ts'
 import { series, type Drawing, type SeriesAnswer } from './series.ts'
 import { top, type TopAnswer } from './top.ts'
 import { createTurns } from './turns.ts'
-import { valuesOf } from './values.ts'
+import { candidatesOf, createValues, matching } from './values.ts'
 
 export interface AskConfig {
   /** Time of a question in ms, unless it asks for another. Default 30 s. */
@@ -30,6 +30,8 @@ export interface AskDeps {
   readonly clock: Clock
   /** Addresses of the exporters of this name (`*` stands for any characters). */
   readonly exporterAddresses?: (name: string) => readonly string[]
+  /** Names that exporters are known by, for completion. */
+  readonly exporterNames?: () => readonly string[]
   /** Numbers of the autonomous systems of this name (`*` stands for any characters). */
   readonly asNumbers?: (name: string) => readonly number[]
   /** Text of the filter that is saved under this name. */
@@ -86,6 +88,7 @@ export function createAsk(config: AskConfig, deps: AskDeps): Ask {
   })
   // Completion has a lane of its own: who types a filter doesn't wait for who asks.
   const inPassing = createTurns({ atOnce: 1, longestQueue: LONGEST_QUEUE })
+  const values = createValues(deps.clock)
   const underWay = new Map<string, AbortController>()
   const { exporterAddresses, asNumbers, namedFilter } = deps
   const filterOptions = {
@@ -177,7 +180,12 @@ export function createAsk(config: AskConfig, deps: AskDeps): Ask {
       const to = deps.clock.now() + 60_000
       const asked = { from: to - 6 * 3_600_000, to, by: [column], timeoutMs: VALUES_TIMEOUT_MS, uncounted: true }
       const limitTo = limitOf(most, 20, 200)
-      return asking(asked, options, (prepared, run) => valuesOf(prepared, prefix, limitTo, run), inPassing)
+      const found = await values.of(column, prefix, limitTo, (filter) =>
+        asking({ ...asked, filter }, options, candidatesOf, inPassing),
+      )
+      // An exporter can be asked for by its name, too.
+      const names = column === 'exporter' ? matching(deps.exporterNames?.() ?? [], prefix) : []
+      return [...names, ...found].slice(0, limitTo)
     },
     cancel: (id) => {
       const controller = underWay.get(id)

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { completeFilter, completedValue } from './complete.ts'
+import { parseFilter } from './parse.ts'
 
 function labels(text: string): string[] {
   return completeFilter(text, text.length).options.map((option) => option.label)
@@ -49,6 +50,38 @@ test('names are asked for by their dimension and side', () => {
   assert.deepEqual(completeFilter('vm in [web, d', 13).values, { column: 'vm', noun: 'vm', prefix: 'd' })
   assert.equal(completedValue('vm', 'web-1'), 'web-1')
   assert.equal(completedValue('vm', 'big one'), '"big one"')
+})
+
+test('live values are offered for whatever has been seen, in the form in which they are written', () => {
+  assert.equal(completeFilter('src ip 10.', 10).values?.column, 'src_addr')
+  assert.equal(completeFilter('port ', 5).values?.column, 'port')
+  assert.equal(completeFilter('in if ', 6).values?.column, 'in_if')
+  assert.equal(completeFilter('dst country ', 12).values?.column, 'dst_country')
+  assert.equal(completeFilter('src_mask ', 9).values?.column, 'src_mask')
+  assert.equal(completeFilter('locality ', 9).values, undefined)
+  for (const [noun, value, written] of [
+    ['ip', '10.0.0.1', '10.0.0.1'],
+    ['service', '443/tcp', '443/tcp'],
+    ['as', '65000', '65000'],
+    ['exporter', '192.0.2.1', '192.0.2.1'],
+    ['exporter', '10.edge', '"10.edge"'],
+    ['exporter', 'edge one', '"edge one"'],
+    ['mac', '02:00:5e:10:00:01', '02:00:5e:10:00:01'],
+  ] as const) {
+    assert.equal(completedValue(noun, value), written)
+    assert.ok(parseFilter(`${noun} ${written}`).ok, written)
+  }
+})
+
+test('saved filters are offered where a test can stand, by @ and their name', () => {
+  const saved = ['web', 'web-new', 'db']
+  const offered = (text: string): string[] =>
+    completeFilter(text, text.length, saved).options.flatMap(({ label, kind }) => (kind === 'filter' ? [label] : []))
+  assert.deepEqual(offered('ipv4 and not @w'), ['@web', '@web-new'])
+  assert.deepEqual(offered(''), ['@web', '@web-new', '@db'])
+  assert.deepEqual(offered('(@'), ['@web', '@web-new', '@db'])
+  assert.deepEqual(offered('vm '), [])
+  assert.deepEqual(labels('bytes > 1000 * pack'), ['packets'])
 })
 
 test('nothing is offered behind a mistake, and the cursor may stand in the middle', () => {

@@ -1,6 +1,6 @@
 import type { Side } from './ast.ts'
 import { quoteName } from './format.ts'
-import { NOUNS, type Noun } from './nouns.ts'
+import { NOUNS, nounNamed, type Noun } from './nouns.ts'
 import { columnNamed } from '../../flow/columns.ts'
 import { wantedAfter, type Want } from './parse.ts'
 import { fixedValues, expectation } from './values.ts'
@@ -84,7 +84,8 @@ function inOrder(wants: readonly Want[], prefix: string): Want[] {
 
 /** A live value as it must be written behind its noun. */
 export function completedValue(noun: string, value: string): string {
-  return quoteName(noun, value)
+  const kind = nounNamed(noun)?.kind
+  return kind === 'name' || noun === 'exporter' ? quoteName(noun, value) : value
 }
 
 function savedFilter(name: string): CompletionOption {

@@ -1,4 +1,4 @@
-import { macText } from '../../base/address.ts'
+import { macText, parseIp } from '../../base/address.ts'
 import type { FilterNode, Single, Test, Value } from './ast.ts'
 import { ethertypeText, flagText, protocolText } from './names.ts'
 import { NOUNS, nounNamed } from './nouns.ts'
@@ -99,8 +99,9 @@ export function quoteName(noun: string, name: string): string {
   const plain =
     PLAIN.test(name) &&
     !WORDS.has(name.toLowerCase()) &&
-    !((noun === 'host' || noun === 'exporter' || nounNamed(noun)?.kind === 'as') && /^[\d:.]/.test(name)) &&
-    !(noun === 'host' && name.includes(':'))
+    !((noun === 'host' || nounNamed(noun)?.kind === 'as') && /^[\d:.]/.test(name)) &&
+    !(noun === 'host' && name.includes(':')) &&
+    !(noun === 'exporter' && /^[\d:.]/.test(name) && !parseIp(name))
   return plain ? name : quote(name)
 }
 

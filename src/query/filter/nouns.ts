@@ -70,8 +70,16 @@ const WORDS: readonly Given[] = [
     src: 'src_addr',
     dst: 'dst_addr',
     describe: 'address, or network as prefix',
+    complete: 'ip',
   },
-  { name: 'net', kind: 'ip', src: 'src_addr', dst: 'dst_addr', describe: 'network: 10.0.0.0/8, 10.0.0.0 255.0.0.0' },
+  {
+    name: 'net',
+    kind: 'ip',
+    src: 'src_addr',
+    dst: 'dst_addr',
+    describe: 'network: 10.0.0.0/8, 10.0.0.0 255.0.0.0',
+    complete: 'ip',
+  },
   {
     name: 'host',
     kind: 'name',
@@ -81,9 +89,23 @@ const WORDS: readonly Given[] = [
     complete: 'host',
   },
   { name: 'vm', kind: 'name', src: 'src_vm', dst: 'dst_vm', describe: 'virtual machine by name', complete: 'vm' },
-  { name: 'port', kind: 'number', src: 'src_port', dst: 'dst_port', max: U16, describe: 'TCP, UDP or SCTP port' },
+  {
+    name: 'port',
+    kind: 'number',
+    src: 'src_port',
+    dst: 'dst_port',
+    max: U16,
+    describe: 'TCP, UDP or SCTP port',
+    complete: 'port',
+  },
   { name: 'proto', kind: 'proto', any: ['proto'], max: 255, describe: 'IP protocol by name or number' },
-  { name: 'service', kind: 'service', any: ['service'], describe: 'lower port with its protocol: 443/tcp' },
+  {
+    name: 'service',
+    kind: 'service',
+    any: ['service'],
+    describe: 'lower port with its protocol: 443/tcp',
+    complete: 'service',
+  },
   {
     name: 'vlan',
     kind: 'number',
@@ -101,6 +123,7 @@ const WORDS: readonly Given[] = [
     src: 'src_mac',
     dst: 'dst_mac',
     describe: 'MAC address, or aa:bb:cc:00:00:00/24; before the router where an exporter tells both',
+    complete: 'mac',
   },
   {
     name: 'as',
@@ -121,7 +144,7 @@ const WORDS: readonly Given[] = [
     complete: 'country',
   },
   { name: 'mask', kind: 'number', src: 'src_mask', dst: 'dst_mask', max: 128, describe: 'prefix length of the route' },
-  { name: 'if', kind: 'number', in: 'in_if', out: 'out_if', max: U32, describe: 'ifIndex' },
+  { name: 'if', kind: 'number', in: 'in_if', out: 'out_if', max: U32, describe: 'ifIndex', complete: 'if' },
   { name: 'slice', kind: 'name', any: ['slice'], describe: 'slice by name', complete: 'slice' },
   {
     name: 'locality',
@@ -154,6 +177,7 @@ const WORDS: readonly Given[] = [
     src: 'tunnel_src',
     dst: 'tunnel_dst',
     describe: 'outer address of the tunnel',
+    complete: 'tunnel_dst',
   },
   {
     name: 'inner ip',
@@ -162,6 +186,7 @@ const WORDS: readonly Given[] = [
     src: 'src_addr',
     dst: 'dst_addr',
     describe: 'address of a packet that was in a tunnel',
+    complete: 'ip',
   },
   {
     name: 'inner port',
@@ -170,6 +195,7 @@ const WORDS: readonly Given[] = [
     dst: 'dst_port',
     max: U16,
     describe: 'port of a packet that was in a tunnel',
+    complete: 'port',
   },
   {
     name: 'inner proto',
@@ -178,7 +204,14 @@ const WORDS: readonly Given[] = [
     max: 255,
     describe: 'protocol of a packet that was in a tunnel',
   },
-  { name: 'vni', kind: 'number', any: ['vni'], max: 0xff_ffff, describe: 'virtual network identifier' },
+  {
+    name: 'vni',
+    kind: 'number',
+    any: ['vni'],
+    max: 0xff_ffff,
+    describe: 'virtual network identifier',
+    complete: 'vni',
+  },
   {
     name: 'flags',
     kind: 'flags',
@@ -186,7 +219,15 @@ const WORDS: readonly Given[] = [
     max: U16,
     describe: 'TCP flags that must all be set: SA; =S: these alone; or a number to compare with',
   },
-  { name: 'tos', kind: 'number', any: ['tos'], src: 'tos', max: 255, describe: 'IPv4 ToS or IPv6 traffic class' },
+  {
+    name: 'tos',
+    kind: 'number',
+    any: ['tos'],
+    src: 'tos',
+    max: 255,
+    describe: 'IPv4 ToS or IPv6 traffic class',
+    complete: 'tos',
+  },
   {
     name: 'ttl',
     alias: ['min ttl'],
@@ -219,6 +260,7 @@ const WORDS: readonly Given[] = [
     any: ['mpls_label'],
     max: 0xf_ffff,
     describe: 'top MPLS label',
+    complete: 'mpls_label',
   },
   {
     name: 'engine-id',
@@ -227,6 +269,7 @@ const WORDS: readonly Given[] = [
     any: ['observation'],
     max: U32,
     describe: 'sFlow sub-agent, NetFlow engine or source ID, IPFIX observation domain',
+    complete: 'observation',
   },
   {
     name: 'fwdstat',
@@ -242,6 +285,7 @@ const WORDS: readonly Given[] = [
     kind: 'ip',
     any: ['next_hop'],
     describe: 'next-hop router',
+    complete: 'next_hop',
   },
   {
     name: 'packets',
@@ -351,7 +395,7 @@ function columnNoun(column: ColumnDefinition): Noun {
     max: MAX_OF_STORAGE[column.storage],
     describe: column.describe,
     ...(column.values ? { values: column.values } : {}),
-    ...(column.format === 'name' ? { complete: column.name } : {}),
+    ...(column.dimension && !column.values && column.format !== 'boolean' ? { complete: column.name } : {}),
   })
 }
 
