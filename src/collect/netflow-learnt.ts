@@ -10,7 +10,12 @@ const MAX_OF_ALL = 65_536
 /** How many elements have been learnt, of all streams of an ingest together. */
 export interface LearntCount {
   learnt: number
+  /** Changes with each that is new or has changed. */
+  revision: number
 }
+
+/** One as it is saved: the number of its type is IANA's. */
+export type SavedElement = readonly [enterprise: number, id: number, dataType: number, name: string]
 
 /** What is known of elements in one stream: the registries, and beneath them what it told itself. */
 export class LearntElements implements ElementLookup {
@@ -38,7 +43,19 @@ export class LearntElements implements ElementLookup {
       if (this.#elements.size >= MAX_OF_STREAM || count.learnt >= MAX_OF_ALL) return
       count.learnt++
     }
+    const before = this.#elements.get(key)
+    if (before?.name === name && before.type === type) return
     this.#elements.set(key, { name, type })
+    count.revision++
+  }
+
+  save(): SavedElement[] {
+    return [...this.#elements].map(([key, { name, type }]) => [
+      Math.floor(key / 65_536),
+      key % 65_536,
+      ELEMENT_TYPES.indexOf(type),
+      name,
+    ])
   }
 
   get size(): number {

@@ -1,3 +1,4 @@
+import { COMMON_PROPERTIES_ID } from './netflow-common.ts'
 import { compileDecoder, type Binding, type Conversion, type RecordDecoder } from '../wire/ipfix/compile.ts'
 import { START } from '../packet/dissect.ts'
 import { VARIABLE, type Template } from '../wire/ipfix/template.ts'
@@ -202,6 +203,8 @@ export interface FlowPlan {
   /** `boot` notes (systemInitTimeMilliseconds) stand in the record itself. */
   readonly boot: boolean
   readonly sampler: boolean
+  /** The record names what it has in common with others (RFC 5473). */
+  readonly common: boolean
   /** The record carries its own sampling: interval (and space), size of population, probability. */
   readonly rate: 'none' | 'interval' | 'space' | 'population' | 'probability'
   readonly biflow: boolean
@@ -263,6 +266,7 @@ export function planFlow(template: Template): FlowPlan {
     duration,
     boot: has(160),
     sampler: has(48) || has(302),
+    common: has(COMMON_PROPERTIES_ID),
     rate: has(311)
       ? 'probability'
       : has(309) && has(310)

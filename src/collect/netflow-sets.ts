@@ -5,7 +5,8 @@ import { SetContext, type NameSink } from './netflow-context.ts'
 import type { NetflowObserver } from './netflow-options.ts'
 import type { FlowPlan } from './netflow-plan.ts'
 import type { RowMaker } from './netflow-rows.ts'
-import { LearntElements, type LearntCount } from './netflow-learnt.ts'
+import { COMMON_PROPERTIES_ID, commonIdOf, CommonProperties } from './netflow-common.ts'
+import { LearntElements, type LearntCount, type SavedElement } from './netflow-learnt.ts'
 import { OptionsReader } from './netflow-sampling.ts'
 import { addressText } from './netflow-status.ts'
 import type { Known, Stream, Transport } from './netflow-stream.ts'
@@ -30,7 +31,8 @@ export class SetReader {
   readonly #observer: NetflowObserver | undefined
   readonly #maker: RowMaker
   readonly #elements: ElementLookup
-  readonly #count: LearntCount = { learnt: 0 }
+  readonly #count: LearntCount = { learnt: 0, revision: 0 }
+  readonly #common = new CommonProperties()
   readonly #optionsReader = new OptionsReader()
   readonly #told: ToldFacts
   readonly #names: InterfaceNames
@@ -61,6 +63,22 @@ export class SetReader {
   /** A stream has been forgotten, and with it what it told of elements. */
   forgotten(stream: Stream): void {
     this.#count.learnt -= stream.learnt?.size ?? 0
+    this.#common.forgotten(stream.common)
+  }
+
+  /** Changes with what streams have told of elements. */
+  get revision(): number {
+    return this.#count.revision
+  }
+
+  /** Takes back what a stream had told of elements, as it was saved. */
+  restoreElements(stream: Stream, elements: readonly SavedElement[]): void {
+    for (const [enterprise, id, dataType, name] of elements) this.#learn(stream, enterprise, id, dataType, name)
+  }
+
+  #learn(stream: Stream, enterprise: number, id: number, dataType: number, name: string): void {
+    stream.learnt ??= new LearntElements(this.#elements)
+    stream.learnt.learn(enterprise, id, dataType, name, this.#count)
   }
 
   /** Makes ready for a datagram of this stream; its header has still to be put into `context`. */
@@ -141,8 +159,8 @@ export class SetReader {
   ): number {
     known.usedAt = this.context.receivedAt
     const plan = known.layout.plan ?? this.#templates.plan(known.layout)
-    if (this.#observer)
-      return this.#observed(this.#observer, stream, id, known.template, plan, view, at, end, sink, setOffset)
+    if (this.#observer !== undefined || (plan.common && stream.common !== undefined))
+      return this.#oneByOne(stream, id, known.template, plan, view, at, end, sink, setOffset)
     const rows = this.#maker.rows(known.template, plan, view, at, end, this.context, sink)
     const { records, refused, stoppedAt } = this.#maker
     if (!refused) checkRest(stream, view, stoppedAt, end, records, sink, setOffset)
@@ -174,9 +192,8 @@ export class SetReader {
     return rows
   }
 
-  /** Record by record, for who wants to see each. */
-  #observed(
-    observer: NetflowObserver,
+  /** Record by record, for who wants to see each, and for those that name what they have in common with others. */
+  #oneByOne(
     stream: Stream,
     id: number,
     template: Template,
@@ -202,7 +219,11 @@ export class SetReader {
       )
       if (this.#maker.records === 0) break
       if (this.records >= 0) this.records++
-      observer.record(stream, id, template, view, at, this.#maker.stoppedAt, rows)
+      if (plan.common && stream.common !== undefined && rows > 0) {
+        const shared = commonIdOf(template, view, at, this.#maker.stoppedAt)
+        this.#common.join(stream.common, shared, sink.flows, sink.flows.n - rows, rows)
+      }
+      this.#observer?.record(stream, id, template, view, at, this.#maker.stoppedAt, rows)
       at = this.#maker.stoppedAt
       made += rows
     }
@@ -222,6 +243,7 @@ export class SetReader {
   ): void {
     const { template } = known
     const reader = this.#optionsReader
+    const common = template.elements.includes(COMMON_PROPERTIES_ID)
     known.usedAt = this.context.receivedAt
     let at = start
     while (end - at >= template.minLength) {
@@ -232,16 +254,25 @@ export class SetReader {
       stream.others++
       const { rate, sampler, ifIndex, bootedAt, interfaceName, element, enterprise, dataType } = reader.facts
       if (element !== undefined && enterprise !== undefined && dataType !== undefined && reader.facts.elementName) {
-        stream.learnt ??= new LearntElements(this.#elements)
-        stream.learnt.learn(enterprise, element, dataType, reader.facts.elementName, this.#count)
+        this.#learn(stream, enterprise, element, dataType, reader.facts.elementName)
       }
       if (rate !== undefined && rate >= 1) this.#learnRate(stream, transport, rate, sampler, ifIndex, sink)
       if (bootedAt !== undefined && bootedAt > 0) this.context.bootedAt = transport.bootedAt = bootedAt
       if (interfaceName && ifIndex !== undefined && ifIndex !== 0)
         sink.sighting({ kind: 'interface', agent: addressText(stream), ifIndex, name: interfaceName })
+      if (common) this.#learnCommon(stream, known, view, at, next)
       this.#observer?.record(stream, id, template, view, at, next, 0)
       at = next
     }
+  }
+
+  #learnCommon(stream: Stream, { template, layout }: Known, view: DataView, at: number, end: number): void {
+    const id = commonIdOf(template, view, at, end)
+    if (id < 0) return
+    const plan = layout.plan ?? this.#templates.plan(layout)
+    this.#maker.rows(template, plan, view, at, end, this.context, this.#common.sink(), 1)
+    stream.common ??= new Map()
+    this.#common.learn(stream.common, id)
   }
 
   #learnRate(

@@ -1,9 +1,10 @@
 import { ipText, parseIp } from '../base/address.ts'
 import { TemplateCursor, type Flavour, type Template, type TemplateKind } from '../wire/ipfix/template.ts'
+import type { SavedElement } from './netflow-learnt.ts'
 import type { SavedSampling } from './netflow-sampling.ts'
 import type { Layout, Protocol, Stream, Transport } from './netflow-stream.ts'
 
-// Templates and sampling over a restart, as JSON: without them data would wait until each exporter repeats its templates,
+// Templates, sampling and names of elements over a restart, as JSON: without them data would wait until each exporter repeats its templates,
 // which may take half an hour. Exporters of one make announce the same: a layout is written once, in the bytes in which it was announced.
 
 const VERSION = 2
@@ -21,6 +22,8 @@ export interface SavedStream {
   readonly domain: number
   readonly firstHeard: number
   readonly lastHeard: number
+  /** Elements that it told of itself. */
+  readonly elements?: readonly SavedElement[]
   readonly transports: readonly {
     readonly port: number
     readonly lastHeard: number
@@ -54,7 +57,8 @@ export function saveStreams(streams: Iterable<Stream>, now: number): Saved {
     const transports = stream.transports
       .filter((transport) => transport.templates.size > 0 || transport.sampling !== undefined)
       .map((transport) => saveTransport(transport, index))
-    if (transports.length === 0) continue
+    const elements = stream.learnt?.save() ?? []
+    if (transports.length === 0 && elements.length === 0) continue
     const words = Uint32Array.of(stream.address0, stream.address1, stream.address2, stream.address3)
     saved.push({
       exporter: ipText(new Uint8Array(words.buffer)),
@@ -62,6 +66,7 @@ export function saveStreams(streams: Iterable<Stream>, now: number): Saved {
       domain: stream.domain,
       firstHeard: stream.firstHeard,
       lastHeard: stream.lastHeard,
+      ...(elements.length > 0 ? { elements } : {}),
       transports,
     })
   }
@@ -139,6 +144,7 @@ function isSavedStream(value: unknown): value is SavedStream {
     isUint(value['domain'], 0xffff_ffff) &&
     isTime(value['firstHeard']) &&
     isTime(value['lastHeard']) &&
+    (value['elements'] === undefined || isList(value['elements'], isElement)) &&
     isList(
       value['transports'],
       (transport) =>
@@ -149,6 +155,17 @@ function isSavedStream(value: unknown): value is SavedStream {
         (transport['sampling'] === null || isSampling(transport['sampling'])) &&
         isList(transport['templates'], isTemplate),
     )
+  )
+}
+
+function isElement(value: unknown): boolean {
+  return (
+    Array.isArray(value) &&
+    value.length === 4 &&
+    isUint(value[0], 0xffff_ffff) &&
+    isUint(value[1], 0x7fff) &&
+    isUint(value[2], 255) &&
+    typeof value[3] === 'string'
   )
 }
 

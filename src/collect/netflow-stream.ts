@@ -1,6 +1,7 @@
 import type { IngestSink, ProblemCode } from './ingest.ts'
 import type { FlowPlan } from './netflow-plan.ts'
 import type { Template } from '../wire/ipfix/template.ts'
+import type { CommonOfStream } from './netflow-common.ts'
 import type { LearntElements } from './netflow-learnt.ts'
 import { Sampling, type SavedSampling } from './netflow-sampling.ts'
 import { Sequence } from './netflow-sequence.ts'
@@ -101,6 +102,8 @@ export class Stream {
   defaultRate = 0
   /** Elements that it told the names of, with the registries above them; none until it told one. */
   learnt: LearntElements | undefined = undefined
+  /** What its flows have in common, by the id that they name; none until it told some. */
+  common: CommonOfStream | undefined = undefined
   /** The VLAN stands in the destination's AS. */
   vlanInDstAs = false
   /** Has delivered rows over some time: strangers do not push it out. */

@@ -295,7 +295,7 @@ class NetflowIngest implements Ingest {
       streams: this.#streams.size,
       evicted: this.#streams.evicted,
       templates: this.#templates.count,
-      revision: this.#templates.revision,
+      revision: this.#templates.revision + this.#sets.revision,
       pending: this.#waiting.count,
     }
   }
@@ -324,6 +324,7 @@ class NetflowIngest implements Ingest {
     let refused = 0
     stream.firstHeard = saved.firstHeard
     stream.lastHeard = saved.lastHeard
+    this.#sets.restoreElements(stream, saved.elements ?? [])
     for (const { port, lastHeard, bootedAt, sampling, templates } of saved.transports) {
       const transport = stream.restoreTransport(port, lastHeard, bootedAt, sampling)
       if (transport === undefined) continue
