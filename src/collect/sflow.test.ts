@@ -443,6 +443,27 @@ describe('custom metrics and flows', () => {
     }
     assert.deepEqual([sink.metrics.n, ingest.streams(1)[0]?.problems['metrics_dropped']], [4095, 905])
   })
+
+  it('under names that nobody has sent for an hour give way to new ones, those in use stay', () => {
+    const ingest = ingestOf()
+    const start = 1_700_000_000_000
+    const named = (prefix: string, count: number): Uint8Array[] =>
+      Array.from({ length: count }, (_, i) => xdr(`${prefix}${i}`, 1, 1))
+    const send = (at: number, fields: readonly Uint8Array[]): number => {
+      const sink = sinkOf()
+      for (let k = 0; k < fields.length; k += 100)
+        ingest.datagram(received(sflowDatagram([metric('shop', ...fields.slice(k, k + 100))]), 0, at), sink)
+      return sink.metrics.n
+    }
+    assert.equal(send(start, named('old', 3_000)), 3_000)
+    assert.equal(send(start, named('used', 1_000)), 1_000)
+    assert.equal(send(start + 1_800_000, named('used', 1_000)), 1_000)
+    assert.equal(send(start + 1_800_001, named('more', 200)), 95)
+    // Half an hour later the old ones are unused for an hour, and so is nothing else.
+    assert.equal(send(start + 3_600_001, named('new', 4_000)), 3_000)
+    assert.equal(send(start + 3_600_002, named('used', 1_000)), 1_000)
+    assert.equal(send(start + 3_600_003, named('old', 1)), 0)
+  })
 })
 
 describe('what is wrong in a datagram', () => {
