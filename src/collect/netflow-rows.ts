@@ -1,10 +1,11 @@
 import type { FlowBatch } from '../flow/flow-batch.ts'
+import { stampRows } from '../flow/stamp-rows.ts'
 import type { Arrays, Stop } from '../wire/ipfix/compile.ts'
 import type { Template } from '../wire/ipfix/template.ts'
 import { dissect, START } from '../packet/dissect.ts'
 import { fieldText } from '../wire/ipfix/numbers.ts'
 import { addReverseRows, forgetReverse, mergeReverse } from './netflow-biflow.ts'
-import { CHUNK, Notes, WORD, type NameSink, type RowSink, type SetContext } from './netflow-context.ts'
+import { CHUNK, Notes, type NameSink, type RowSink, type SetContext } from './netflow-context.ts'
 import type { Biflow } from './netflow-options.ts'
 import { IP_SECTION, type FlowPlan } from './netflow-plan.ts'
 import { writeTimes } from './netflow-times.ts'
@@ -90,14 +91,15 @@ export class RowMaker {
   }
 
   #finish(batch: FlowBatch, first: number, count: number, plan: FlowPlan, context: SetContext, view: DataView): void {
-    fillCommon(batch, first, count, context)
+    stampRows(batch, first, first + count, context)
+    fillRate(batch, first, first + count, context.rate | 0)
     writeTimes(batch, first, count, plan, context, this.#notes)
     if (plan.sampler || plan.rate !== 'none' || context.sampling?.hasInterfaces === true)
       this.#rates(batch, first, count, plan, context)
     if (context.vlanInDstAs) vlanFromAs(batch, first, count)
     if (plan.icmpInPort) icmpFromPort(batch, first, count)
-    if (plan.impliedProto !== 0) batch.proto.fill(plan.impliedProto, first, first + count)
-    if (plan.impliedEthertype > 1) batch.ethertype.fill(plan.impliedEthertype, first, first + count)
+    if (plan.impliedProto !== 0) fill(batch.proto, first, first + count, plan.impliedProto)
+    if (plan.impliedEthertype > 1) fill(batch.ethertype, first, first + count, plan.impliedEthertype)
     else if (plan.impliedEthertype === 1) ethertypeOfAddress(batch, first, count)
     if (plan.section !== 0) this.#sections(batch, first, count, plan, view)
     if (plan.names !== 0 && context.names !== undefined) this.#names(batch, first, count, plan, context.names, view)
@@ -180,23 +182,13 @@ function recordRate(notes: Notes, i: number, how: FlowPlan['rate']): number {
   return probability > 0 && probability <= 1 ? Math.min(Math.round(1 / probability), 0xffff_ffff) : 0
 }
 
-function fillCommon(batch: FlowBatch, first: number, count: number, context: SetContext): void {
-  const { time_received: received, exporter, protocol, observation, sampling_rate: rate, counted } = batch
-  const high = Math.floor(context.receivedAt / WORD)
-  const low = context.receivedAt >>> 0
-  const { exporter0, exporter1, exporter2, exporter3 } = context
-  for (let r = first; r < first + count; r++) {
-    received[2 * r] = low
-    received[2 * r + 1] = high
-    exporter[4 * r] = exporter0
-    exporter[4 * r + 1] = exporter1
-    exporter[4 * r + 2] = exporter2
-    exporter[4 * r + 3] = exporter3
-    protocol[r] = context.protocol
-    observation[r] = context.observation
-    rate[r] = context.rate
-    counted[r] = 1
-  }
+function fill(column: Uint8Array | Uint16Array, from: number, to: number, value: number): void {
+  for (let row = from | 0; row < to; row = (row + 1) | 0) column[row] = value
+}
+
+function fillRate(batch: FlowBatch, from: number, to: number, rate: number): void {
+  const { sampling_rate } = batch
+  for (let row = from | 0; row < to; row = (row + 1) | 0) sampling_rate[row] = rate
 }
 
 // FlowMon of 2010: the tag of the frame, or 0, where the AS should be. A real VLAN element goes first.
@@ -211,7 +203,7 @@ function vlanFromAs(batch: FlowBatch, first: number, count: number): void {
 // Routers put type × 256 + code where the destination port is (NetFlow v5, most of v9): as a port it means nothing.
 function icmpFromPort(batch: FlowBatch, first: number, count: number): void {
   const { proto, dst_port: port } = batch
-  for (let r = first; r < first + count; r++) {
+  for (let r = first | 0; r < first + count; r = (r + 1) | 0) {
     if (proto[r] !== 1 && proto[r] !== 58) continue
     batch.icmp_type[r] = (port[r] as number) >>> 8
     batch.icmp_code[r] = (port[r] as number) & 0xff

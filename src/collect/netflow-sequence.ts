@@ -39,7 +39,7 @@ export class Sequence {
   }
 
   /**
-   * Takes note of a datagram's sequence number.
+   * Takes note of a datagram's sequence number, as a 32-bit word: a signed one never has to be allocated.
    * @param units the records it holds, -1 if they can't be counted.
    * @param flows those of them that are flows.
    * @param restarted the exporter's uptime has gone back.
@@ -79,14 +79,14 @@ export class Sequence {
       this.restarts++
       return this.#resume(sequence, units, flows)
     }
-    this.#suspect = sequence
+    this.#suspect = sequence >>> 0
     this.#suspectUnits = Math.max(0, units)
   }
 
   /** Forgets where the numbers were: after a message whose records could not be counted. */
   #resume(sequence: number, units: number, flows: number): void {
     this.#known = true
-    this.#last = sequence
+    this.#last = sequence | 0
     this.#units = units
     this.#flows = flows
     this.#suspect = -1
@@ -110,7 +110,7 @@ export class Sequence {
   // Exporters that count in another way than the standard are told by several datagrams in a row that fit the other way and not this one.
   #fitsOther(sequence: number, units: number, flows: number): boolean {
     for (const other of COUNTINGS) {
-      if (other === this.#counting || sequence !== this.#expected(other, units, flows) >>> 0) continue
+      if (other === this.#counting || (sequence | 0) !== (this.#expected(other, units, flows) | 0)) continue
       this.#otherFits = other === this.#other ? this.#otherFits + 1 : 1
       this.#other = other
       if (this.#otherFits >= 3) {
@@ -124,6 +124,6 @@ export class Sequence {
 
   // Going back to the start of the numbers is a new start, going back a little is a late datagram.
   #startsAnew(sequence: number, units: number): boolean {
-    return sequence <= Math.max(1, units) && this.#last > 64
+    return sequence >>> 0 <= Math.max(1, units) && this.#last >>> 0 > 64
   }
 }

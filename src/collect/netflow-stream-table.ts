@@ -1,4 +1,8 @@
+import type { Datagram } from './ingest.ts'
 import { Stream, type Protocol } from './netflow-stream.ts'
+
+/** Whose stream it is: the address that a datagram came from. */
+type Source = Pick<Datagram, 'source0' | 'source1' | 'source2' | 'source3'>
 
 /**
  * All streams, bounded. When there are too many, the one that was silent longest gives way: first among those that have not proven
@@ -22,16 +26,19 @@ export class StreamTable {
     this.#onEvict = onEvict
   }
 
-  /** The stream, marked as the last used; undefined if it is not there. */
-  find(protocol: Protocol, domain: number, a0: number, a1: number, a2: number, a3: number): Stream | undefined {
-    let stream = this.#buckets.get(hashOf(this.#seed, protocol, domain, a0, a1, a2, a3))
+  /**
+   * The stream, marked as the last used; undefined if it is not there.
+   * @param domain as a signed word: that never has to be allocated
+   */
+  find(protocol: Protocol, domain: number, from: Source): Stream | undefined {
+    let stream = this.#buckets.get(hashOf(this.#seed, protocol, domain, from))
     while (stream !== undefined) {
       if (
-        stream.domain === domain &&
-        stream.address3 === a3 &&
-        stream.address2 === a2 &&
-        stream.address1 === a1 &&
-        stream.address0 === a0 &&
+        (stream.domain | 0) === domain &&
+        stream.address3 === from.source3 &&
+        stream.address2 === from.source2 &&
+        stream.address1 === from.source1 &&
+        stream.address0 === from.source0 &&
         stream.protocol === protocol
       ) {
         this.#orderOf(stream).touch(stream)
@@ -42,10 +49,12 @@ export class StreamTable {
     return undefined
   }
 
-  add(protocol: Protocol, domain: number, a0: number, a1: number, a2: number, a3: number): Stream {
+  /** A new stream; parameters as of `find`. */
+  add(protocol: Protocol, domain: number, from: Source): Stream {
     if (this.size >= this.#maxStreams) this.evictOne(undefined)
-    const hash = hashOf(this.#seed, protocol, domain, a0, a1, a2, a3)
-    const stream = new Stream(protocol, domain, a0, a1, a2, a3, hash)
+    const hash = hashOf(this.#seed, protocol, domain, from)
+    const { source0, source1, source2, source3 } = from
+    const stream = new Stream(protocol, domain >>> 0, source0, source1, source2, source3, hash)
     stream.chained = this.#buckets.get(hash)
     this.#buckets.set(hash, stream)
     this.#strangers.append(stream)
@@ -168,20 +177,13 @@ const PROTOCOL_SALT: Readonly<Record<Protocol, number>> = {
   ipfix: 10,
 }
 
-function hashOf(
-  seed: number,
-  protocol: Protocol,
-  domain: number,
-  a0: number,
-  a1: number,
-  a2: number,
-  a3: number,
-): number {
-  let h = Math.imul(seed ^ PROTOCOL_SALT[protocol] ^ a3, 0x85ebca6b)
+/** 31 bits: a larger number would be allocated for each look-up. */
+function hashOf(seed: number, protocol: Protocol, domain: number, from: Source): number {
+  let h = Math.imul(seed ^ PROTOCOL_SALT[protocol] ^ from.source3, 0x85ebca6b)
   h = Math.imul(h ^ (h >>> 15) ^ domain, 0xc2b2ae35)
-  h = Math.imul(h ^ (h >>> 13) ^ a0, 0x2c1b3c6d)
-  h = Math.imul(h ^ (h >>> 16) ^ a1, 0x297a2d39)
-  h = Math.imul(h ^ (h >>> 15) ^ a2, 0x27d4eb2f)
+  h = Math.imul(h ^ (h >>> 13) ^ from.source0, 0x2c1b3c6d)
+  h = Math.imul(h ^ (h >>> 16) ^ from.source1, 0x297a2d39)
+  h = Math.imul(h ^ (h >>> 15) ^ from.source2, 0x27d4eb2f)
   h = Math.imul(h ^ (h >>> 13) ^ seed, 0x165667b1)
-  return (h ^ (h >>> 16)) >>> 0
+  return (h ^ (h >>> 16)) & 0x7fffffff
 }

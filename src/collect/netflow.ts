@@ -127,7 +127,7 @@ class NetflowIngest implements Ingest {
     const known = protocol === 'netflow5' ? this.#known5 : this.#known7
     const claimed = view.getUint16(offset + 2)
     const uptime = view.getUint32(offset + 4)
-    const sequence = view.getUint32(offset + 16)
+    const sequence = view.getInt32(offset + 16)
     // Engine type and id tell the line cards of one router apart, each with a sequence of its own.
     const stream = this.#stream(protocol, protocol === 'netflow5' ? view.getUint16(offset + 20) : 0, d)
     const transport = stream.transport(d.sourcePort, sequence, this.#templates.dropped)
@@ -150,7 +150,7 @@ class NetflowIngest implements Ingest {
       count === 0
         ? 0
         : this.#sets.rows(stream, 0, known, view, at, at + count * known.template.minLength, sink, NETFLOW5_HEADER)
-    this.#sequence(stream, transport, sequence, claimed, uptime)
+    this.#sequence(stream, transport, sequence, claimed)
     return this.#leave(stream, rows)
   }
 
@@ -185,14 +185,14 @@ class NetflowIngest implements Ingest {
       return 0
     }
     const uptime = view.getUint32(offset + 4)
-    const sequence = view.getUint32(offset + 12)
-    const stream = this.#stream('netflow9', view.getUint32(offset + 16), d)
+    const sequence = view.getInt32(offset + 12)
+    const stream = this.#stream('netflow9', view.getInt32(offset + 16), d)
     const transport = stream.transport(d.sourcePort, sequence, this.#templates.dropped)
     const context = this.#begin(stream, transport, d, sink)
     context.exportedAt = view.getUint32(offset + 8) * 1000
     context.uptime = uptime
     const rows = this.#sets.read(stream, transport, d, offset + NETFLOW9_HEADER, offset + d.length, 'netflow9', sink)
-    this.#sequence(stream, transport, sequence, this.#sets.records, uptime)
+    this.#sequence(stream, transport, sequence, this.#sets.records)
     return this.#leave(stream, rows)
   }
 
@@ -203,8 +203,8 @@ class NetflowIngest implements Ingest {
       return 0
     }
     const length = view.getUint16(offset + 2)
-    const sequence = view.getUint32(offset + 8)
-    const stream = this.#stream('ipfix', view.getUint32(offset + 12), d)
+    const sequence = view.getInt32(offset + 8)
+    const stream = this.#stream('ipfix', view.getInt32(offset + 12), d)
     const transport = stream.transport(d.sourcePort, sequence, this.#templates.dropped)
     if (length < d.length) stream.problem(sink, 'bad_length', 2)
     else if (length > d.length) stream.problem(sink, 'truncated', d.length)
@@ -213,14 +213,15 @@ class NetflowIngest implements Ingest {
     context.uptime = -1
     const end = offset + Math.min(d.length, Math.max(length, IPFIX_HEADER))
     const rows = this.#sets.read(stream, transport, d, offset + IPFIX_HEADER, end, 'ipfix', sink)
-    this.#sequence(stream, transport, sequence, this.#sets.records, -1)
+    this.#sequence(stream, transport, sequence, this.#sets.records)
     return this.#leave(stream, rows)
   }
 
+  // Numbers of 32 bits are handed on as signed words: those never have to be allocated, whether or not the compiler inlines the call.
   #stream(protocol: Protocol, domain: number, d: Datagram): Stream {
-    let stream = this.#streams.find(protocol, domain, d.source0, d.source1, d.source2, d.source3)
+    let stream = this.#streams.find(protocol, domain, d)
     if (stream === undefined) {
-      stream = this.#add(protocol, domain, d.source0, d.source1, d.source2, d.source3)
+      stream = this.#add(protocol, domain, d)
       stream.firstHeard = d.receivedAt
     }
     stream.lastHeard = d.receivedAt
@@ -228,10 +229,11 @@ class NetflowIngest implements Ingest {
     return stream
   }
 
-  #add(protocol: Protocol, domain: number, a0: number, a1: number, a2: number, a3: number): Stream {
-    const stream = this.#streams.add(protocol, domain, a0, a1, a2, a3)
+  #add(protocol: Protocol, domain: number, from: Parameters<StreamTable['add']>[2]): Stream {
+    const stream = this.#streams.add(protocol, domain, from)
     if (this.#exporters.size > 0) {
-      const exporter = this.#exporters.get(Buffer.from(Uint32Array.of(a0, a1, a2, a3).buffer).toString('hex'))
+      const words = Uint32Array.of(from.source0, from.source1, from.source2, from.source3)
+      const exporter = this.#exporters.get(Buffer.from(words.buffer).toString('hex'))
       stream.defaultRate = exporter?.defaultSamplingRate ?? 0
       stream.vlanInDstAs = exporter?.vlanInDstAs ?? false
     }
@@ -252,8 +254,9 @@ class NetflowIngest implements Ingest {
     return rows
   }
 
-  #sequence(stream: Stream, transport: Transport, sequence: number, records: number, uptime: number): void {
+  #sequence(stream: Stream, transport: Transport, sequence: number, records: number): void {
     const tracker = transport.sequence
+    const { uptime } = this.#sets.context
     // The wrap after 49.7 days is a step forward.
     const back = transport.uptime >= 0 && uptime >= 0 ? (transport.uptime - uptime) | 0 : 0
     tracker.observe(sequence, records, records - this.#sets.options, back > UPTIME_BACK_MS)
@@ -309,9 +312,11 @@ class NetflowIngest implements Ingest {
     let restored = 0
     let unusable = refused
     for (const { saved, address } of streams) {
-      const [a0, a1, a2, a3] = address as unknown as [number, number, number, number]
-      if (this.#streams.find(saved.protocol, saved.domain, a0, a1, a2, a3) !== undefined) continue
-      const stream = this.#add(saved.protocol, saved.domain, a0, a1, a2, a3)
+      const [source0, source1, source2, source3] = address as unknown as [number, number, number, number]
+      const from = { source0, source1, source2, source3 }
+      const domain = saved.domain | 0
+      if (this.#streams.find(saved.protocol, domain, from) !== undefined) continue
+      const stream = this.#add(saved.protocol, domain, from)
       unusable += this.#restoreStream(stream, saved, templates)
       restored++
     }

@@ -7,7 +7,7 @@ import { discardReasonName } from '../wire/sflow/discard-reasons.ts'
 import { type CustomField, readCustom } from '../wire/sflow/custom.ts'
 import { isCounterSample, isFlowSample, SAMPLE, SflowReader } from '../wire/sflow/reader.ts'
 import type { ProblemCode } from './ingest.ts'
-import { createRowStamp, fillSflowRow, stampRows, stampTime } from './sflow-row.ts'
+import { createSampleStamp, fillSflowRow, stampSamples } from './sflow-row.ts'
 
 interface FromAgent {
   readonly agent: string
@@ -72,7 +72,7 @@ export function createSflowReader(): SflowObjectReader {
   const reader = new SflowReader()
   const batch = new FlowBatch(1)
   const bytes = new Uint8Array(batch.buffer)
-  const stamp = createRowStamp()
+  const stamp = createSampleStamp()
 
   function agentBytes(payload: Uint8Array, exporter: string): Uint8Array {
     const at = reader.agentAt
@@ -89,9 +89,9 @@ export function createSflowReader(): SflowObjectReader {
     bytes.fill(0)
     if (!fillSflowRow(reader, batch, 0)) return undefined
     const words = new Uint32Array(agent.slice().buffer)
-    stampTime(stamp, receivedAt)
-    const [word0 = 0, word1 = 0, word2 = 0, word3 = 0] = words
-    stampRows(Object.assign(stamp, { word0, word1, word2, word3, subAgent: reader.subAgent }), batch, 0, 1)
+    const [exporter0 = 0, exporter1 = 0, exporter2 = 0, exporter3 = 0] = words
+    Object.assign(stamp, { receivedAt, exporter0, exporter1, exporter2, exporter3, observation: reader.subAgent })
+    stampSamples(stamp, batch, 0, 1)
     return rowAsJson(batch, 0)
   }
 

@@ -1,5 +1,6 @@
 // One sFlow flow sample or discarded packet → one row of the batch.
 import type { FlowBatch } from '../flow/flow-batch.ts'
+import { stampRows, type RowStamp } from '../flow/stamp-rows.ts'
 import { v4Into, v6Into } from '../packet/columns.ts'
 import { dissect, TUNNEL } from '../packet/dissect.ts'
 import { SAMPLE, type SflowReader } from '../wire/sflow/reader.ts'
@@ -11,7 +12,56 @@ const EGRESS = 2
 const DROPPED = 128
 
 /**
- * Reads the records of the reader's current flow sample into `row`, which must be zeroed, except for what `stampRows` writes. `bytes` is the frame length as the agent tells it, which counts the 4 bytes of the frame check sequence
+ * What nearly all samples are, read from their bytes at once: a whole compact flow sample of a sampled_header and perhaps what the switch and
+ * the router say of it. False, with nothing written, if the sample is anything else: then `fillSflowRow` reads it, and writes the same.
+ */
+export function fillPlainRow(view: DataView, start: number, end: number, batch: FlowBatch, row: number): boolean {
+  if (end - start < 32) return false
+  let left = view.getUint32(start + 28)
+  let at = start + 32
+  let headerAt = 0
+  let headerEnd = 0
+  let switchAt = 0
+  let routerAt = 0
+  let routerEnd = 0
+  while (left > 0) {
+    const have = end - at - 8
+    if (have < 0) return false
+    const type = view.getUint32(at)
+    const given = view.getUint32(at + 4)
+    at += 8
+    if (given > have) return false
+    const next = at + ((given + 3) & ~3)
+    if (next > end) return false
+    if (type === 1 && given >= 16 && headerAt === 0) {
+      headerAt = at
+      headerEnd = next
+    } else if (type === 1001 && given >= 16) switchAt = at
+    else if (type === 1002) {
+      routerAt = at
+      routerEnd = next
+    } else return false
+    at = next
+    left--
+  }
+  if (headerAt === 0) return false
+  // sampled_header: header_protocol 4, frame_length 4, stripped 4, header opaque<>
+  const captured = view.getUint32(headerAt + 12)
+  const have = headerEnd - headerAt - 16
+  batch.bytes[2 * row] = view.getUint32(headerAt + 4)
+  dissect(view, headerAt + 16, captured < have ? captured : have, view.getUint32(headerAt), batch, row)
+  if (switchAt !== 0) switchRecord(view, switchAt, batch, row)
+  if (routerAt !== 0) routerRecord(view, routerAt, routerEnd, batch, row)
+  // struct flow_sample: sequence 4, source { class 8 bits, index 24 bits } 4, sampling_rate 4, sample_pool 4, drops 4, input 4, output 4
+  const source = view.getUint32(start + 4)
+  ports(source >>> 24, source & 0xffffff, view.getUint32(start + 20), view.getUint32(start + 24), batch, row)
+  const rate = view.getUint32(start + 8)
+  batch.sampling_rate[row] = rate === 0 ? 1 : rate
+  return true
+}
+
+/**
+ * Reads the records of the reader's current flow sample into `row`, which must be zeroed, except for what `stampSamples` writes. `bytes` is the frame length as the agent tells it, which counts the 4 bytes of the frame check sequence
  * (sFlow v5, struct sampled_header); for samples without a header it is the length of their IP packet.
  *
  * A sample that describes an application's operation and no packet makes no row, nor does one that is cut off before its packet: then
@@ -19,47 +69,7 @@ const DROPPED = 128
  */
 export function fillSflowRow(reader: SflowReader, batch: FlowBatch, row: number): boolean {
   const view = reader.view
-  const end = reader.sampleEnd
-  let at = reader.recordEnd
-  let left = reader.recordsLeft
   let header = 0
-  let switchAt = 0
-  let routerAt = 0
-  let routerEnd = 0
-  // What nearly all samples consist of, without stepping the reader; at anything else it reads the sample once more, as a whole
-  while (left > 0 && end - at >= 8) {
-    const type = view.getUint32(at)
-    const given = view.getUint32(at + 4)
-    at += 8
-    if (given > end - at) break
-    const length = (given + 3) & ~3
-    if (length > end - at) break
-    if (type === 1 && length >= 16 && header === 0) {
-      header = at
-      const captured = view.getUint32(at + 12)
-      batch.bytes[2 * row] = view.getUint32(at + 4)
-      dissect(view, at + 16, captured < length - 16 ? captured : length - 16, view.getUint32(at), batch, row)
-    } else if (type === 1001 && length >= 16) switchAt = at
-    else if (type === 1002) {
-      routerAt = at
-      routerEnd = at + length
-    } else break
-    at += length
-    left--
-  }
-  if (left > 0 || header === 0) return fillFromAny(reader, batch, row, header)
-  reader.recordsLeft = 0
-  reader.recordEnd = at
-  if (switchAt !== 0) switchRecord(view, switchAt, batch, row)
-  if (routerAt !== 0) routerRecord(view, routerAt, routerEnd, batch, row)
-  head(reader, batch, row)
-  return true
-}
-
-/** As `fillSflowRow`, for samples of any structures. If `header` is not 0, the sampled_header there has been dissected into the row. */
-function fillFromAny(reader: SflowReader, batch: FlowBatch, row: number, dissected: number): boolean {
-  const view = reader.view
-  let header = dissected
   let ethernetAt = 0
   let ipAt = 0
   let ipVersion = 0
@@ -179,64 +189,42 @@ function fillFromAny(reader: SflowReader, batch: FlowBatch, row: number, dissect
   return true
 }
 
-/** What the rows of a datagram have in common: one object, written anew for each datagram. */
-export interface RowStamp {
-  /** Receipt time in milliseconds since 1970, as two words. */
-  timeLow: number
-  timeHigh: number
-  /** The agent's address as raw words. */
-  word0: number
-  word1: number
-  word2: number
-  word3: number
-  subAgent: number
+/** What all rows of a datagram have in common: one object, written anew for each. */
+export interface SampleStamp extends RowStamp {
+  receivedAt: number
+  exporter0: number
+  exporter1: number
+  exporter2: number
+  exporter3: number
+  observation: number
 }
 
-export function createRowStamp(): RowStamp {
-  return { timeLow: 0, timeHigh: 0, word0: 0, word1: 0, word2: 0, word3: 0, subAgent: 0 }
+export function createSampleStamp(): SampleStamp {
+  return { receivedAt: 0, exporter0: 0, exporter1: 0, exporter2: 0, exporter3: 0, protocol: 1, observation: 0 }
+}
+
+/** Writes what the rows from `from` to before `to` have from their datagram. Each is one packet, which starts and ends when it is received. */
+export function stampSamples(stamp: SampleStamp, batch: FlowBatch, from: number, to: number): void {
+  stampRows(batch, from, to, stamp)
+  const { time_start, time_end, packets } = batch
+  const low = stamp.receivedAt | 0
+  const high = (stamp.receivedAt / TWO_32) | 0
+  for (let at = from << 1; at < 2 * to; at = (at + 2) | 0) {
+    time_start[at] = low
+    time_start[at | 1] = high
+    time_end[at] = low
+    time_end[at | 1] = high
+    packets[at] = 1
+  }
 }
 
 const TWO_32 = 4_294_967_296
 
-export function stampTime(stamp: RowStamp, receivedAt: number): void {
-  stamp.timeHigh = Math.floor(receivedAt / TWO_32)
-  stamp.timeLow = Math.floor(receivedAt - stamp.timeHigh * TWO_32)
-}
-
-/**
- * Writes what the rows from `from` to before `to` have from their datagram, and what all samples have in common; a packet sample starts and
- * ends when it is received. Column by column for the rows of a datagram together, which is quicker than row by row.
- */
-export function stampRows(stamp: RowStamp, batch: FlowBatch, from: number, to: number): void {
-  const { timeLow, timeHigh, word0, word1, word2, word3, subAgent } = stamp
-  stampTimes(batch.time_received, timeLow, timeHigh, from, to)
-  stampTimes(batch.time_start, timeLow, timeHigh, from, to)
-  stampTimes(batch.time_end, timeLow, timeHigh, from, to)
-  const { exporter, observation, protocol, packets, counted } = batch
-  for (let at = 4 * from; at < 4 * to; at += 4) {
-    exporter[at] = word0
-    exporter[at + 1] = word1
-    exporter[at + 2] = word2
-    exporter[at + 3] = word3
-  }
-  for (let row = from; row < to; row++) observation[row] = subAgent
-  for (let row = from; row < to; row++) protocol[row] = 1
-  for (let row = from; row < to; row++) packets[2 * row] = 1
-  for (let row = from; row < to; row++) counted[row] = 1
-}
-
-function stampTimes(column: Uint32Array, low: number, high: number, from: number, to: number): void {
-  for (let at = 2 * from; at < 2 * to; at += 2) {
-    column[at] = low
-    column[at + 1] = high
-  }
-}
-
 function head(reader: SflowReader, batch: FlowBatch, row: number): void {
-  batch.source_if[row] = reader.sourceIndex
-  batch.in_if[row] = reader.input
-  batch.out_if[row] = reader.output
   if (reader.sampleType === SAMPLE.discarded) {
+    batch.source_if[row] = reader.sourceIndex
+    batch.in_if[row] = reader.input
+    batch.out_if[row] = reader.output
     // Discards are told one by one, not sampled
     batch.sampling_rate[row] = 1
     batch.discard_reason[row] = reader.reason
@@ -246,12 +234,24 @@ function head(reader: SflowReader, batch: FlowBatch, row: number): void {
   }
   const rate = reader.samplingRate
   batch.sampling_rate[row] = rate === 0 ? 1 : rate
-  if (reader.sourceClass === 0) {
-    const source = reader.sourceIndex
-    batch.direction[row] = source === reader.input ? INGRESS : source === reader.output ? EGRESS : 0
-  }
-  if (reader.output >>> 30 === 1) {
-    batch.discard_reason[row] = reader.output & 0x3fffffff
+  ports(reader.sourceClass, reader.sourceIndex, reader.input, reader.output, batch, row)
+}
+
+/** Where a sampled packet came in and left, and with that its direction at the data source; or why it was discarded. */
+function ports(
+  sourceClass: number,
+  source: number,
+  input: number,
+  output: number,
+  batch: FlowBatch,
+  row: number,
+): void {
+  batch.source_if[row] = source
+  batch.in_if[row] = input
+  batch.out_if[row] = output
+  if (sourceClass === 0) batch.direction[row] = source === input ? INGRESS : source === output ? EGRESS : 0
+  if (output >>> 30 === 1) {
+    batch.discard_reason[row] = output & 0x3fffffff
     batch.forwarding_status[row] = DROPPED
   }
 }

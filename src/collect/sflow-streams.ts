@@ -33,9 +33,9 @@ export class SflowStream {
   problems: Record<string, number> | undefined
 
   private unknowns = 0
-  private sequence = -1
+  private sequence = 0
   private uptime = 0
-  /** Bit i: the datagram numbered `sequence - i` has come. */
+  /** Bit i: the datagram numbered `sequence - i` has come; 0 before the first. */
   private seen = 0
   private rates: Uint32Array | undefined
 
@@ -51,24 +51,23 @@ export class SflowStream {
     this.word1 = word1
     this.word2 = word2
     this.word3 = word3
-    this.subAgent = subAgent
+    this.subAgent = subAgent >>> 0
     this.agent = ipText(new Uint8Array(Uint32Array.of(word0, word1, word2, word3).buffer))
     this.firstHeard = now
     this.lastHeard = now
   }
 
-  /** Takes note of a datagram's sequence number: per (agent, sub-agent), one more each datagram. */
+  /** Takes note of a datagram's sequence number: per (agent, sub-agent), one more each datagram. Both as signed words: those never have to be allocated. */
   follow(sequence: number, uptime: number): void {
-    const last = this.sequence
-    const began = uptime < this.uptime && this.uptime - uptime > 1000
-    if (last < 0) {
+    const ahead = (sequence - this.sequence) | 0
+    const before = this.uptime >>> 0
+    const now = uptime >>> 0
+    const began = now < before && before - now > 1000
+    if (this.seen === 0) {
       this.sequence = sequence
       this.seen = 1
       this.uptime = uptime
-      return
-    }
-    const ahead = (sequence - last) | 0
-    if (ahead === 1) {
+    } else if (ahead === 1) {
       this.seen = (this.seen << 1) | 1
       this.sequence = sequence
       this.uptime = uptime
@@ -77,7 +76,7 @@ export class SflowStream {
       this.seen = ahead >= WINDOW ? 1 : (this.seen << ahead) | 1
       this.sequence = sequence
       this.uptime = uptime
-    } else if (ahead <= 0 && ahead > -WINDOW && !(began && sequence <= 1)) {
+    } else if (ahead <= 0 && ahead > -WINDOW && !(began && sequence >>> 0 <= 1)) {
       const bit = 1 << -ahead
       if ((this.seen & bit) !== 0) this.duplicates++
       else {
@@ -203,14 +202,14 @@ export class SflowStreams {
     return this.newcomers.size + this.proven.size
   }
 
-  /** The stream of this agent and sub-agent, made if there is none, now the most recently heard. */
+  /** The stream of this agent and sub-agent, made if there is none, now the most recently heard. All as signed words, which never have to be allocated. */
   heard(word0: number, word1: number, word2: number, word3: number, subAgent: number): SflowStream {
     const hash = this.hash(word0, word1, word2, word3, subAgent)
     let stream = this.table[hash & this.mask]
     while (stream !== undefined) {
       if (
         stream.word3 === word3 &&
-        stream.subAgent === subAgent &&
+        (stream.subAgent | 0) === subAgent &&
         stream.word2 === word2 &&
         stream.word1 === word1 &&
         stream.word0 === word0

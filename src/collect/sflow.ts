@@ -4,10 +4,10 @@ import { isCounterSample, isFlowSample, SAMPLE, SflowReader } from '../wire/sflo
 import type { Datagram, Ingest, IngestSink } from './ingest.ts'
 import { createCounterReader } from './sflow-counters.ts'
 import { createCustomReader } from './sflow-custom.ts'
-import { createRowStamp, fillSflowRow, stampRows, stampTime } from './sflow-row.ts'
+import { createSampleStamp, fillPlainRow, fillSflowRow, stampSamples } from './sflow-row.ts'
 import { type SflowStream, SflowStreams } from './sflow-streams.ts'
 
-const MAPPED = 0xffff0000
+const MAPPED = 0xffff0000 | 0
 const TWO_32 = 4_294_967_296
 
 export interface SflowIngestOptions {
@@ -22,7 +22,7 @@ export function createSflowIngest(options: SflowIngestOptions, _deps: { clock: C
   const reader = new SflowReader()
   const counters = createCounterReader(reader)
   const custom = createCustomReader(reader)
-  const stamp = createRowStamp()
+  const stamp = createSampleStamp()
   /** The first row of the batch that has not been stamped yet. */
   let unstamped = 0
   const streams = new SflowStreams(options.maxStreams ?? 10_000, options.seed ?? Math.floor(Math.random() * TWO_32))
@@ -47,29 +47,33 @@ export function createSflowIngest(options: SflowIngestOptions, _deps: { clock: C
     const { view } = datagram
     streams.now = datagram.receivedAt
     const at = reader.agentAt
-    if (reader.agentType === 1 && view.getUint32(at) !== 0) {
-      return streams.heard(0, 0, MAPPED, view.getUint32(at, true), reader.subAgent)
-    }
+    const subAgent = reader.subAgent | 0
+    if (reader.agentType === 1 && view.getInt32(at) !== 0)
+      return streams.heard(0, 0, MAPPED, view.getInt32(at, true), subAgent)
     if (reader.agentType === 2) {
-      const word0 = view.getUint32(at, true)
-      const word1 = view.getUint32(at + 4, true)
-      const word2 = view.getUint32(at + 8, true)
-      const word3 = view.getUint32(at + 12, true)
-      if (word0 !== 0 || word1 !== 0 || word2 !== 0 || word3 !== 0) {
-        return streams.heard(word0, word1, word2, word3, reader.subAgent)
-      }
+      const word0 = view.getInt32(at, true)
+      const word1 = view.getInt32(at + 4, true)
+      const word2 = view.getInt32(at + 8, true)
+      const word3 = view.getInt32(at + 12, true)
+      if ((word0 | word1 | word2 | word3) !== 0) return streams.heard(word0, word1, word2, word3, subAgent)
     }
-    return streams.heard(datagram.source0, datagram.source1, datagram.source2, datagram.source3, reader.subAgent)
+    const { source0, source1, source2, source3 } = datagram
+    return streams.heard(source0 | 0, source1 | 0, source2 | 0, source3 | 0, subAgent)
+  }
+
+  /** Makes sure of room for one row. */
+  function room(sink: IngestSink): boolean {
+    if (sink.flows.n < sink.flows.capacity) return sink.room(1)
+    // A full batch is handed on: its rows must be whole before
+    stampSamples(stamp, sink.flows, unstamped, sink.flows.n)
+    unstamped = sink.flows.n
+    if (!sink.room(1)) return false
+    unstamped = sink.flows.n
+    return true
   }
 
   function flowRow(datagram: Datagram, sink: IngestSink, stream: SflowStream): number {
-    if (sink.flows.n >= sink.flows.capacity) {
-      // A full batch is handed on: its rows must be whole before
-      stampRows(stamp, sink.flows, unstamped, sink.flows.n)
-      unstamped = sink.flows.n
-      if (!sink.room(1)) return 0
-      unstamped = sink.flows.n
-    } else if (!sink.room(1)) return 0
+    if (!room(sink)) return 0
     const batch = sink.flows
     const row = batch.n
     const made = fillSflowRow(reader, batch, row)
@@ -84,6 +88,20 @@ export function createSflowIngest(options: SflowIngestOptions, _deps: { clock: C
     return 1
   }
 
+  /** The row of the plainest kind of sample, if there is room: answers how many rows were made, -1 if it is of another kind. */
+  function plainRow(sink: IngestSink, stream: SflowStream): number {
+    if (reader.sampleType !== SAMPLE.flow || reader.sampleCut) return -1
+    if (!room(sink)) return 0
+    const batch = sink.flows
+    const row = batch.n
+    const { view, sampleAt } = reader
+    if (!fillPlainRow(view, sampleAt, reader.sampleEnd, batch, row)) return -1
+    batch.n = row + 1
+    // As signed words, which never have to be allocated
+    stream.sampled(view.getUint8(sampleAt + 4), view.getInt32(sampleAt + 4) & 0xffffff, view.getInt32(sampleAt + 8))
+    return 1
+  }
+
   return {
     datagram(datagram, sink) {
       if (!reader.start(datagram.view, datagram.offset, datagram.length)) {
@@ -93,16 +111,22 @@ export function createSflowIngest(options: SflowIngestOptions, _deps: { clock: C
       const stream = streamOf(datagram)
       stream.datagrams++
       stream.sourcePort = datagram.sourcePort
-      stream.follow(reader.datagramSequence, reader.uptime)
-      stampTime(stamp, datagram.receivedAt)
-      stamp.word0 = stream.word0
-      stamp.word1 = stream.word1
-      stamp.word2 = stream.word2
-      stamp.word3 = stream.word3
-      stamp.subAgent = stream.subAgent
+      stream.follow(reader.datagramSequence | 0, reader.uptime | 0)
+      stamp.receivedAt = datagram.receivedAt
+      stamp.exporter0 = stream.word0
+      stamp.exporter1 = stream.word1
+      stamp.exporter2 = stream.word2
+      stamp.exporter3 = stream.word3
+      stamp.observation = stream.subAgent
       unstamped = sink.flows.n
       let rows = 0
-      while (reader.nextSample()) {
+      while (reader.stepSample()) {
+        const made = plainRow(sink, stream)
+        if (made >= 0) {
+          rows += made
+          continue
+        }
+        if (!reader.readHead()) break
         if (reader.problem !== '') {
           problem(datagram, sink, stream)
         } else if (isFlowSample(reader.sampleType)) {
@@ -120,7 +144,7 @@ export function createSflowIngest(options: SflowIngestOptions, _deps: { clock: C
         }
         if (reader.problem !== '') problem(datagram, sink, stream)
       }
-      stampRows(stamp, sink.flows, unstamped, sink.flows.n)
+      stampSamples(stamp, sink.flows, unstamped, sink.flows.n)
       problem(datagram, sink, stream)
       stream.flows += rows
       return rows

@@ -96,6 +96,12 @@ function ethernet(v: DataView, start: number, end: number, o: PacketColumns, row
     o.ethertype[row] = type
     return SEEN.link | ipv4(v, at, end, o, row, depth)
   }
+  if (type === 0x8100 && end - at >= 4 && v.getUint16(at + 2) === 0x0800) {
+    // One tag, by far the most frequent
+    o.vlan_in[row] = v.getUint16(at) & 0xfff
+    o.ethertype[row] = 0x0800
+    return SEEN.link | ipv4(v, at + 4, end, o, row, depth)
+  }
   if (isTag(type) || isProvider(type)) {
     let outer = -1
     let inner = -1

@@ -113,6 +113,11 @@ export class SflowReader {
    *   data_format 4, length 4, body
    */
   nextSample(): boolean {
+    return this.stepSample() && this.readHead()
+  }
+
+  /** The first half of `nextSample`: steps to the next sample, whose kind and place are known then, but leaves its head to `readHead`. */
+  stepSample(): boolean {
     if (this.samplesLeft <= 0) return this.sampleCut ? this.cutShort() : false
     const view = this.view
     const at = this.at
@@ -131,17 +136,23 @@ export class SflowReader {
     this.at = this.sampleEnd
     this.recordsLeft = 0
     this.headRead = false
+    return true
+  }
+
+  /** The second half of `nextSample`. */
+  readHead(): boolean {
+    const at = this.sampleAt
     switch (this.sampleType) {
       case SAMPLE.flow:
-        return this.flowHead(at + 8)
+        return this.flowHead(at)
       case SAMPLE.counters:
-        return this.countersHead(at + 8)
+        return this.countersHead(at)
       case SAMPLE.flowExpanded:
-        return this.flowExpandedHead(at + 8)
+        return this.flowExpandedHead(at)
       case SAMPLE.countersExpanded:
-        return this.countersExpandedHead(at + 8)
+        return this.countersExpandedHead(at)
       case SAMPLE.discarded:
-        return this.discardedHead(at + 8)
+        return this.discardedHead(at)
       default:
         return true
     }
