@@ -32,7 +32,7 @@ export interface Corpus {
   readonly netflow: Uint8Array[]
   readonly sflow: Uint8Array[]
   readonly packets: Packet[]
-  /** Whole capture files. */
+  /** Whole capture and IPFIX files. */
   readonly files: Uint8Array[]
 }
 
@@ -44,6 +44,8 @@ export async function createCorpus(captures?: string, mostOfAFile = 400): Promis
   corpus.sflow.push(...everyStructure())
   corpus.packets.push(...tunnels().map((bytes) => ({ bytes, linkType: 1 })))
   corpus.files.push(pcap(corpus.packets.slice(0, 4)), pcapng(corpus.packets.slice(0, 4)))
+  const messages = corpus.netflow.filter((one) => one[1] === 10)
+  corpus.files.push(joined(...messages.slice(0, 6)), joined(...messages.slice(-6)))
   if (captures !== undefined) await readFolder(captures, corpus, mostOfAFile)
   return corpus
 }

@@ -45,6 +45,8 @@ export interface Watched {
 const MOST_FAILURES = 20
 /** Executions between two looks at the clock and at memory. */
 const ROUND = 8_192
+/** Files read between them. */
+const FILES_A_ROUND = 64
 
 export async function fuzz(options: FuzzOptions, watched?: Watched): Promise<FuzzResult> {
   const corpus = await createCorpus(options.captures)
@@ -84,16 +86,18 @@ export async function fuzz(options: FuzzOptions, watched?: Watched): Promise<Fuz
       const ms = (cpu() - before) / 1000
       if (ms > slowest.ms) slowest = { ms, target: target.name, hex: text(mutator.bytes, length) }
     }
-    mutator.mutate(corpus.files)
-    try {
-      await readDamagedFile(mutator.bytes.slice(0, mutator.length))
-    } catch (error) {
-      failures.push({
-        target: 'capture file',
-        execution: executions,
-        error: (error as Error).stack ?? String(error),
-        hex: text(mutator.bytes, mutator.length),
-      })
+    for (let i = 0; i < FILES_A_ROUND && failures.length < MOST_FAILURES; i++) {
+      mutator.mutate(corpus.files)
+      try {
+        await readDamagedFile(mutator.bytes.slice(0, mutator.length))
+      } catch (error) {
+        failures.push({
+          target: 'capture or IPFIX file',
+          execution: executions,
+          error: (error as Error).stack ?? String(error),
+          hex: text(mutator.bytes, mutator.length),
+        })
+      }
     }
     const now = performance.now()
     const done = Math.max(

@@ -2,8 +2,11 @@
 // whatever the input is; a breach is thrown.
 
 import assert from 'node:assert/strict'
+import { isIpfixFile, readIpfixFile } from '../../src/capture/ipfix-file.ts'
+import type { IpPayload } from '../../src/capture/ip-payloads.ts'
 import { readCapture } from '../../src/capture/pcap-file.ts'
 import { createUdpExtractor } from '../../src/capture/udp-payloads.ts'
+import { createTcpMessages } from '../../src/cli/tcp-messages.ts'
 import type { Datagram, Ingest, IngestSink } from '../../src/collect/ingest.ts'
 import { createNetflowIngest } from '../../src/collect/netflow.ts'
 import { createNetflowReader } from '../../src/collect/netflow-reader.ts'
@@ -268,6 +271,58 @@ function framesTarget(): Target {
   }
 }
 
+const SYN = 2
+const FIN = 1
+
+/** A TCP connection in a capture: segments out of order and sent again give the messages that those in order give, and whatever is missing nothing throws. */
+function streamTarget(): Target {
+  const ends = { protocol: 6, from: new Uint8Array(16), to: new Uint8Array(16).fill(1) }
+  const segment = (seq: number, data: Uint8Array, flags = 0): IpPayload => {
+    const bytes = new Uint8Array(20 + data.length)
+    new DataView(bytes.buffer).setUint32(4, seq)
+    bytes[12] = 0x50
+    bytes[13] = flags
+    bytes.set(data, 20)
+    return { ...ends, bytes }
+  }
+  const messages = (segments: readonly IpPayload[]): string => {
+    const found: number[] = []
+    const streams = createTcpMessages({
+      message: ({ bytes }) => found.push(bytes.length, bytes.at(-1) as number),
+      problem: ({ offset }) => {
+        if (!(offset >= 0)) assert.fail(`a problem at ${offset}`)
+      },
+      foreign: () => undefined,
+    })
+    for (const one of segments) streams.segment(one)
+    streams.end()
+    return found.join(' ')
+  }
+  return {
+    name: 'tcp streams',
+    of: 'netflow',
+    share: 1,
+    run(bytes, length, choice) {
+      const stream = Buffer.concat([bytes.subarray(0, length), bytes.subarray(0, length)])
+      const piece = 16 + (choice & 0xff)
+      const start = choice >>> 0
+      const inOrder: IpPayload[] = []
+      for (let at = 0; at < stream.length; at += piece)
+        inOrder.push(segment((start + 1 + at) >>> 0, stream.subarray(at, at + piece)))
+      const opened = segment(start, new Uint8Array(0), SYN)
+      const closed = segment((start + 1 + stream.length) >>> 0, new Uint8Array(0), FIN)
+      const moved = [...inOrder, ...inOrder.slice(0, (choice >>> 8) & 3)]
+      const by = 1 + ((choice >>> 10) & 7)
+      for (let i = 0; i + by < moved.length; i += by + 1)
+        [moved[i], moved[i + by]] = [moved[i + by] as IpPayload, moved[i] as IpPayload]
+      const expected = messages([opened, ...inOrder, closed])
+      const found = messages([opened, ...moved, closed])
+      if (expected !== found) assert.fail(`messages ${expected} in order, ${found} out of it`)
+      messages(inOrder.filter((_, i) => (i + choice) % 5 !== 0))
+    },
+  }
+}
+
 /** One of each. A target gets the more of the inputs the greater its share is: the slow readers get few. */
 export function createTargets(): Target[] {
   const netflow = (): Ingest => createNetflowIngest(LOW, { clock: { now: () => NOON } })
@@ -282,11 +337,21 @@ export function createTargets(): Target[] {
     readerTarget('netflow reader', 'netflow'),
     readerTarget('sflow reader', 'sflow'),
     framesTarget(),
+    streamTarget(),
   ]
 }
 
-/** Reads a damaged capture file: packets, or a sentence for the user, and nothing else. */
+/** Reads a damaged capture or IPFIX file: packets or messages, or a sentence for the user, and nothing else. */
 export async function readDamagedFile(bytes: Uint8Array): Promise<void> {
+  if (isIpfixFile(bytes)) {
+    let read = 0
+    for await (const { bytes: message } of readIpfixFile(once(bytes), () => undefined)) {
+      if (message.length < 16) assert.fail(`a message of ${message.length} bytes`)
+      read += message.length
+    }
+    if (read > bytes.length) assert.fail(`${read} bytes read of ${bytes.length}`)
+    return
+  }
   const extractor = createUdpExtractor()
   try {
     for await (const packet of readCapture(once(bytes), () => undefined))
