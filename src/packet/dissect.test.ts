@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { hex, TCP_FRAME, viewOf } from '../../test/fixtures/xdr.ts'
 import { ipText, macText } from '../base/address.ts'
 import { createPacketColumns, type PacketColumns } from './columns.ts'
-import { dissect, SEEN, START, TUNNEL } from './dissect.ts'
+import { dissect, networkOffset, SEEN, START, TUNNEL } from './dissect.ts'
 
 const ETHERNET = '525400000002 525400000001'
 const IP4 = (protocol: string, length = '0064', fragment = '0000'): string =>
@@ -108,7 +108,26 @@ describe('dissect', () => {
       [out.proto[0], out.ttl[0], out.src_port[0], out.dst_port[0], out.tcp_flags[0]],
       [6, 64, 40_000, 443, 0x12],
     )
-    assert.equal(out.seen, SEEN.link | SEEN.network | SEEN.transport)
+    assert.equal(out.seen & 0xff, SEEN.link | SEEN.network | SEEN.transport)
+  })
+
+  it('tells where the IP header that the row describes begins, wherever the packet lies', () => {
+    let headers = 0
+    for (const name of Object.keys(FRAMES)) {
+      const frame = bytesOf(name)
+      const out = row(frame)
+      const at = networkOffset(out.seen)
+      const shifted = new Uint8Array(frame.length + 300)
+      shifted.set(frame, 300)
+      const again = dissect(viewOf(shifted), 300, frame.length, START.ethernet, createPacketColumns(), 0)
+      assert.equal(again, out.seen, name)
+      if (at === 0) continue
+      headers++
+      const isV6 = (frame[at] as number) >> 4 === 6
+      const source = frame.subarray(at + (isV6 ? 8 : 12), at + (isV6 ? 24 : 16))
+      assert.deepEqual(new Uint8Array(out.src_addr.buffer).subarray(isV6 ? 0 : 12), source, name)
+    }
+    assert.ok(headers > 30)
   })
 
   it('keeps both tags under QinQ, and the outermost and innermost of three', () => {

@@ -35,6 +35,11 @@ export const TUNNEL = {
   other: 10,
 } as const
 
+/** Where the IP header of the described packet begins, counted from the first byte of what was dissected; SEEN.network tells whether there is one (or ARP). */
+export function networkOffset(seen: number): number {
+  return seen >>> 8
+}
+
 const MAX_DEPTH = 4
 
 const ETHERNET_BRIDGED = 0x6558
@@ -43,7 +48,7 @@ const ETHERNET_BRIDGED = 0x6558
  * Dissects `length` bytes from `offset` into `row`, which must be zeroed. Inside a tunnel the row describes the innermost packet;
  * the addresses of the tunnel's ends go to `tunnel_src` and `tunnel_dst`.
  * @param start what the bytes start with, one of START; anything else is left unread
- * @returns bits of SEEN
+ * @returns bits of SEEN, and above its eight bits what `networkOffset` reads
  */
 export function dissect(
   view: DataView,
@@ -54,11 +59,11 @@ export function dissect(
   row: number,
 ): number {
   const end = offset + length
-  if (start === START.ethernet) return ethernet(view, offset, end, out, row, 0)
+  if (start === START.ethernet) return relative(ethernet(view, offset, end, out, row, 0), offset)
   if (start === START.ipv4) return dissectEtherType(view, offset, length, 0x0800, out, row)
   if (start === START.ipv6) return dissectEtherType(view, offset, length, 0x86dd, out, row)
-  if (start === START.mpls) return mpls(view, offset, end, out, row, 0)
-  if (start === START.ppp) return ppp(view, offset, end, out, row, 0)
+  if (start === START.mpls) return relative(mpls(view, offset, end, out, row, 0), offset)
+  if (start === START.ppp) return relative(ppp(view, offset, end, out, row, 0), offset)
   return 0
 }
 
@@ -72,7 +77,17 @@ export function dissectEtherType(
   row: number,
 ): number {
   out.ethertype[row] = type
-  return etherPayload(view, offset, offset + length, type, out, row, 0)
+  return relative(etherPayload(view, offset, offset + length, type, out, row, 0), offset)
+}
+
+// Parsers tell places in the view; packets of captures lie anywhere in it.
+function relative(seen: number, offset: number): number {
+  return seen >>> 8 === 0 ? seen : (seen & 0xff) | (((seen >>> 8) - offset) << 8)
+}
+
+// An IP header was read at `at`. What is inside a tunnel tells its own.
+function located(inner: number, at: number): number {
+  return SEEN.network | (inner >>> 8 === 0 ? inner | (at << 8) : inner)
 }
 
 // Ethernet II, IEEE 802.3 with LLC/SNAP, 802.1Q, 802.1ad, 802.1ah
@@ -329,14 +344,14 @@ function ipv4(v: DataView, at: number, packetEnd: number, o: PacketColumns, row:
   o.proto[row] = protocol
   v4Into(v, at + 12, o.src_addr, row)
   v4Into(v, at + 16, o.dst_addr, row)
-  if ((v.getUint16(at + 6) & 0x1fff) !== 0) return SEEN.network | SEEN.fragment
+  if ((v.getUint16(at + 6) & 0x1fff) !== 0) return located(SEEN.fragment, at)
   // The total length leaves Ethernet's padding out; segmentation offload writes 0
   const total = first & 0xffff
   if (total >= header && at + total < end) end = at + total
   // By far the most packets, without the way through `transport`
-  if (protocol === 6) return SEEN.network | tcp(v, at + header, end, o, row)
-  if (protocol === 17) return SEEN.network | udp(v, at + header, end, o, row, depth)
-  return SEEN.network | transport(v, at + header, end, protocol, 4, o, row, depth)
+  if (protocol === 6) return located(tcp(v, at + header, end, o, row), at)
+  if (protocol === 17) return located(udp(v, at + header, end, o, row, depth), at)
+  return located(transport(v, at + header, end, protocol, 4, o, row, depth), at)
 }
 
 function ipv4Cut(v: DataView, at: number, have: number, o: PacketColumns, row: number): number {
@@ -347,7 +362,7 @@ function ipv4Cut(v: DataView, at: number, have: number, o: PacketColumns, row: n
   if (have >= 10) o.proto[row] = v.getUint8(at + 9)
   if (have < 16) return SEEN.cut
   v4Into(v, at + 12, o.src_addr, row)
-  return SEEN.network | SEEN.cut
+  return located(SEEN.cut, at)
 }
 
 // IPv6 (RFC 8200 §3): version 4 bits, traffic class 8, flow label 20, payload length 2, next header 1, hop limit 1, src 16, dst 16
@@ -374,7 +389,7 @@ function ipv6(v: DataView, at: number, packetEnd: number, o: PacketColumns, row:
       next = v.getUint8(here)
       if (v.getUint16(here + 2) >> 3 !== 0) {
         o.proto[row] = next
-        return SEEN.network | SEEN.fragment
+        return located(SEEN.fragment, at)
       }
       here += 8
     } else if (next === 0 || next === 43 || next === 60 || next === 135 || next === 139 || next === 140) {
@@ -384,7 +399,7 @@ function ipv6(v: DataView, at: number, packetEnd: number, o: PacketColumns, row:
     } else break
   }
   o.proto[row] = next
-  return SEEN.network | transport(v, here, end, next, 6, o, row, depth)
+  return located(transport(v, here, end, next, 6, o, row, depth), at)
 }
 
 function ipv6Cut(v: DataView, at: number, have: number, o: PacketColumns, row: number): number {
@@ -395,7 +410,7 @@ function ipv6Cut(v: DataView, at: number, have: number, o: PacketColumns, row: n
   if (have >= 8) o.ttl[row] = v.getUint8(at + 7)
   if (have < 24) return SEEN.cut
   v6Into(v, at + 8, o.src_addr, row)
-  return SEEN.network | SEEN.cut
+  return located(SEEN.cut, at)
 }
 
 function transport(
