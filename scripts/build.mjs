@@ -2,7 +2,7 @@
 // Nothing here is needed to run from a clone: sources run as they are.
 
 import { spawnSync } from 'node:child_process'
-import { readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ensureConsole } from './console.mjs'
 import { ensureInstalled, pinnedNode, root } from './install.mjs'
@@ -23,6 +23,9 @@ function compile() {
   }
   for (const name of readdirSync(dist, { recursive: true }))
     if (name.endsWith('.d.ts')) rewriteImports(join(dist, name))
+  // Tables that modules read from beside them.
+  for (const name of readdirSync(join(root, 'src'), { recursive: true }))
+    if (name.endsWith('.br')) copyFileSync(join(root, 'src', name), join(dist, name))
 }
 
 /** tsc rewrites the endings of imports in JavaScript alone; compilers before 5.7 look for them in types as they stand. */

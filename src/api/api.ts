@@ -5,6 +5,7 @@ import type { Ask } from '../query/ask.ts'
 import { serveConsole } from './console.ts'
 import { guard } from './guard.ts'
 import { handleError } from './problem.ts'
+import { namesRoutes, type NamesDeps } from './routes/names.ts'
 import { queryRoutes } from './routes/query.ts'
 import { savedRoutes, type SavedDeps } from './routes/saved.ts'
 import { systemRoutes, type SystemDeps } from './routes/system.ts'
@@ -16,7 +17,7 @@ export interface ApiConfig {
   readonly version?: string
 }
 
-export interface ApiDeps extends SystemDeps, SavedDeps {
+export interface ApiDeps extends SystemDeps, SavedDeps, NamesDeps {
   readonly ask: Ask
   /** Directory of the built console. */
   readonly webRoot?: string
@@ -58,6 +59,7 @@ export async function createApi(config: ApiConfig, deps: ApiDeps): Promise<Fasti
   queryRoutes(app, deps.ask)
   vocabularyRoutes(app, deps.ask, (name) => deps.saved.filters.text(name))
   savedRoutes(app, deps)
+  namesRoutes(app, deps)
   systemRoutes(app, deps)
   app.get('/api/v1/openapi.json', { schema: { hide: true } }, () => app.swagger())
   await serveConsole(app, deps.webRoot)

@@ -54,6 +54,18 @@ export const address = () =>
     .refine((value) => parseIp(value) !== undefined, { error: ADDRESS })
     .meta({ kind: ADDRESS })
 
+const DNS_SERVER = 'a name server like 192.0.2.53, 192.0.2.53:5353 or [2001:db8::53]:5353'
+export const dnsServer = () =>
+  z.string({ error: DNS_SERVER }).refine(isDnsServer, { error: DNS_SERVER }).meta({ kind: DNS_SERVER })
+
+function isDnsServer(value: string): boolean {
+  if (parseIp(value)) return true
+  const match = /^(?:\[([\da-f:.]+)\]|([\d.]+)):(\d{1,5})$/i.exec(value)
+  const host = match?.[1] ?? match?.[2] ?? ''
+  const port = Number(match?.[3])
+  return parseIp(host) !== undefined && port >= 1 && port <= 65535
+}
+
 const HOST = 'a host name or an IP address'
 export const hostName = () =>
   z

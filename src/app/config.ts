@@ -2,7 +2,19 @@
 // docs/reference/configuration.md is made from this file.
 
 import { z } from 'zod'
-import { address, hostName, mac, port, prefix, samplingRate, size, text, vlanId, whole } from './config-values.ts'
+import {
+  address,
+  dnsServer,
+  hostName,
+  mac,
+  port,
+  prefix,
+  samplingRate,
+  size,
+  text,
+  vlanId,
+  whole,
+} from './config-values.ts'
 
 const Http = z
   .strictObject({
@@ -122,6 +134,38 @@ const Query = z
   .prefault({})
   .describe('Bounds of the questions that the API answers.')
 
+const Names = z
+  .strictObject({
+    reverseDns: z
+      .enum(['all', 'internal', 'off'])
+      .default('all')
+      .describe(
+        'Whose names are looked up by reverse DNS when somebody looks at them: of every address, of our own alone (`internal`: private ones and those of `inventory.networks`), or of none. Whoever runs the DNS of an address outside can see that it is looked up.',
+      ),
+    dnsServers: z
+      .array(dnsServer(), { error: 'a list of name servers' })
+      .max(16, { error: 'at most 16 name servers' })
+      .default([])
+      .describe(
+        'Name servers to ask, as `address`, `address:port` or `[address]:port`; those of the system if there are none.',
+      ),
+    dnsPerSecond: whole(1, 10_000, 'a number from 1 to 10000').default(50).describe('Most lookups a second.'),
+    countries: text('a file')
+      .nullable()
+      .default(null)
+      .describe(
+        'MaxMind database of countries, such as GeoLite2-Country.mmdb or GeoLite2-City.mmdb, for the countries of addresses; a new edition is taken into use by itself. `null` for none.',
+      ),
+    autonomousSystems: text('a file')
+      .nullable()
+      .default(null)
+      .describe(
+        'MaxMind database of autonomous systems, such as GeoLite2-ASN.mmdb: for their names, and for the systems of addresses where an exporter tells none. `null` for none.',
+      ),
+  })
+  .prefault({})
+  .describe('What addresses and autonomous systems are called, beyond the inventory.')
+
 const Machine = z.strictObject({
   name: text('a name').describe('Name shown everywhere.'),
   kind: z
@@ -223,6 +267,7 @@ export const ConfigSchema = z
     storage: Storage,
     query: Query,
     inventory: Inventory,
+    names: Names,
     exporters: z
       .array(Exporter, { error: 'a list of exporters' })
       .default([])

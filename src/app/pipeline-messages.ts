@@ -1,6 +1,7 @@
 import type { MessagePort } from 'node:worker_threads'
 import type { ExportersHeard } from '../collect/exporters.ts'
 import type { PipelineConfig, PipelineStatus } from '../collect/pipeline.ts'
+import type { PlacesConfig } from '../enrich/places.ts'
 import type { InventoryConfig } from '../inventory/machine.ts'
 import type { SpoolStatus } from '../store/spool.ts'
 import type { InventoryAnswer } from '../api/contract/system.ts'
@@ -11,6 +12,7 @@ import type { InventoryAnswer } from '../api/contract/system.ts'
 export interface PipelineThreadConfig {
   readonly pipeline: PipelineConfig
   readonly inventory: InventoryConfig
+  readonly places: PlacesConfig
   readonly spool: { readonly dir: string; readonly maxBytes: number }
   readonly inventoryFile: string
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error'

@@ -5,6 +5,7 @@ import { OperatorError } from '../base/errors.ts'
 import { readJsonFile, writeJsonFile } from '../base/json-file.ts'
 import { createPipeline } from '../collect/pipeline.ts'
 import { createEnricher } from '../enrich/enricher.ts'
+import { createPlaces } from '../enrich/places.ts'
 import { createInventory } from '../inventory/inventory.ts'
 import { inventoryAnswer } from '../inventory/answer.ts'
 import { createSpool } from '../store/spool.ts'
@@ -30,7 +31,8 @@ try {
 } catch (error) {
   log.warn({ err: error, file: config.inventoryFile }, 'the saved inventory could not be read; it is learnt anew')
 }
-const enricher = createEnricher(config.inventory, { inventory, clock })
+const places = createPlaces(config.places, { log, nameId: inventory.nameId })
+const enricher = createEnricher(config.inventory, { inventory, clock, places })
 const spool = createSpool(config.spool, { clock, written: (file) => post({ type: 'written', file }) })
 const pipeline = createPipeline(config.pipeline, {
   enrich: (batch) => enricher.apply(batch),
@@ -104,6 +106,7 @@ const saving = setInterval(() => void saveInventory(), SAVE_INVENTORY_MS)
 
 async function stop(): Promise<void> {
   clearInterval(saving)
+  places.stop()
   await pipeline.stop()
   await spool.stop()
   await saveInventory()
@@ -118,6 +121,7 @@ port.on('message', (message: ToPipeline) => {
 })
 
 try {
+  await places.start()
   await spool.start()
   await pipeline.start()
   post({ type: 'ready' })

@@ -8,6 +8,12 @@ import { OperatorError, UserError } from '../base/errors.ts'
 import { pipelineMetrics } from '../collect/pipeline-metrics.ts'
 import { createAsk } from '../query/ask.ts'
 import { createSaved } from '../query/saved.ts'
+import { createNetworks } from '../enrich/networks.ts'
+import { createKnownNames } from '../enrich/known-names.ts'
+import { createPlaces } from '../enrich/places.ts'
+import { createReverseNames } from '../inventory/reverse-names.ts'
+import { createServices } from '../inventory/services.ts'
+import { createVendors } from '../inventory/vendors.ts'
 import { createEmbeddedStore } from '../store/embedded.ts'
 import { createLoader } from '../store/loader.ts'
 import { createLog, rateLimited } from '../telemetry/log.ts'
@@ -80,6 +86,7 @@ export function createServer(given: Config, deps: ServerDeps) {
         stateFile: join(data, 'state', 'templates.json'),
       },
       inventory: inventoryConfigOf(config),
+      places: config.names,
       spool: { dir: spoolDir, maxBytes: config.spool.maxBytes },
       inventoryFile: join(data, 'state', 'inventory.json'),
       logLevel: config.log.level,
@@ -95,6 +102,20 @@ export function createServer(given: Config, deps: ServerDeps) {
   )
 
   const saved = createSaved({ file: join(data, 'state', 'state.sqlite') }, { clock })
+  // The pipeline has databases of its own: no question may wait for a batch, and no batch for a question.
+  const places = createPlaces(config.names, { log, nameId: () => 0 })
+  const { reverseDns, dnsServers, dnsPerSecond } = config.names
+  const reverse =
+    reverseDns === 'off' ? undefined : createReverseNames({ servers: dnsServers, perSecond: dnsPerSecond }, { clock })
+  const names = createKnownNames({
+    ...(reverse ? { reverse } : {}),
+    onlyInternal: reverseDns === 'internal',
+    realmOf: createNetworks(config.inventory.networks),
+    places,
+    vendors: createVendors(),
+    services: createServices(),
+  })
+
   const ask = createAsk(
     {
       atOnce: config.query.concurrency,
@@ -107,6 +128,7 @@ export function createServer(given: Config, deps: ServerDeps) {
       exporterAddresses: (pattern) => exporterNames.addresses(pattern),
       exporterNames: () => exporterNames.all(),
       namedFilter: (name) => saved.filters.text(name),
+      ...(config.names.autonomousSystems === null ? {} : { asNumbers: (name: string) => places.numbersOf(name) }),
     },
   )
   const exporterNames = createExporterNames(() => pipeline.ask('names'))
@@ -169,6 +191,7 @@ export function createServer(given: Config, deps: ServerDeps) {
   async function startParts(): Promise<{ url: string; listeners: PipelineReport['pipeline']['listeners'] }> {
     prepareData(data)
     saved.start()
+    await step(places.start())
     await step(store.start())
     await step(loader.start())
     await step(pipeline.start())
@@ -186,6 +209,7 @@ export function createServer(given: Config, deps: ServerDeps) {
       { host: config.http.host, version: deps.version },
       {
         ask,
+        names,
         saved,
         health,
         exporters: () => pipeline.ask('exporters'),
@@ -232,6 +256,8 @@ export function createServer(given: Config, deps: ServerDeps) {
     await ended('the API', api?.close())
     await ended('the simulated data center', demo?.stop())
     exporterNames.stop()
+    places.stop()
+    reverse?.stop()
     await ended('the pipeline', pipeline.stop())
     await Promise.race([
       loader.drained().catch(() => undefined),
