@@ -11,7 +11,7 @@ import { bindParams } from './literal.ts'
 import { createRetention, type Retention } from './retention.ts'
 import { migrate } from './migrate.ts'
 import type { StoreLog } from './store-log.ts'
-import type { QueryOptions, Store, StoreStatus } from './store.ts'
+import type { ExecuteOptions, QueryOptions, Store, StoreStatus } from './store.ts'
 
 // The store of a single machine: the chDB engine in a process of its own, started again when it dies.
 
@@ -129,8 +129,8 @@ export function createEmbeddedStore(config: EmbeddedStoreConfig, deps: EmbeddedS
     throw storeAway(error ?? 'the store is not running')
   }
 
-  async function writeOn(at: EngineProcess, sql: string): Promise<void> {
-    await at.request({ kind: 'write', sql }).answer.catch((failure: unknown) => {
+  async function writeOn(at: EngineProcess, sql: string, options: ExecuteOptions = {}): Promise<void> {
+    await at.request({ kind: 'write', sql, ...options }).answer.catch((failure: unknown) => {
       throw failure instanceof EngineFailed ? writeError(failure.failure) : failure
     })
   }
@@ -195,7 +195,7 @@ export function createEmbeddedStore(config: EmbeddedStoreConfig, deps: EmbeddedS
     },
     query: async (sql, options = {}) => readAnswer(await ask(ready(), sql, 'JSONCompact', options)),
     queryBytes: async (sql, format, options = {}) => ask(ready(), sql, format, options),
-    execute: async (sql) => writeOn(ready(), sql),
+    execute: async (sql, options) => writeOn(ready(), sql, options),
     insertFiles: async (table, files, token) => writeOn(ready(), insertStatement(table, files, token)),
     checkFile: async (table, file) => writeOn(ready(), checkStatement(table, file)),
     retain: () => retention.run(),

@@ -9,8 +9,8 @@ import {
   type QueryRequest,
 } from './engine-protocol.ts'
 
-// The engine's own process. One session runs one statement at a time, so there is one for writing, a few for reading,
-// opened when they are first needed, and one that only ends queries.
+// The engine's own process. One session runs one statement at a time, so there is one for inserts, one for long work in
+// the background, a few for reading, opened when they are first needed, and one that only ends queries.
 
 interface Job {
   readonly id: number
@@ -24,12 +24,18 @@ interface Reader {
 }
 
 interface Engine {
-  readonly writer: Session
+  readonly writer: Lane
+  readonly background: Lane
   readonly open: () => Session
   readonly maxReaders: number
   readonly readers: Reader[]
   readonly waiting: Job[]
   control: Session | undefined
+}
+
+/** Statements one after another. */
+interface Lane {
+  session: Session | undefined
   writing: Promise<unknown>
 }
 
@@ -46,12 +52,21 @@ function openEngine(dir: string, options: readonly string[], settings: string, m
     session.query(`SET ${settings}`)
     return session
   }
-  return { writer: open(), open, maxReaders, readers: [], waiting: [], control: undefined, writing: Promise.resolve() }
+  const lane = (session?: Session): Lane => ({ session, writing: Promise.resolve() })
+  return {
+    writer: lane(open()),
+    background: lane(),
+    open,
+    maxReaders,
+    readers: [],
+    waiting: [],
+    control: undefined,
+  }
 }
 
-async function write(at: Engine, sql: string): Promise<void> {
-  const turn = at.writing.then(() => at.writer.queryAsync(sql, { format: 'Null' }))
-  at.writing = turn.catch(() => undefined)
+async function write(at: Engine, lane: Lane, sql: string): Promise<void> {
+  const turn = lane.writing.then(() => (lane.session ??= at.open()).queryAsync(sql, { format: 'Null' }))
+  lane.writing = turn.catch(() => undefined)
   await turn
 }
 
@@ -125,8 +140,10 @@ async function stop(at: Engine | undefined, graceMs: number): Promise<void> {
   if (at) {
     at.waiting.length = 0
     const ending = at.readers.flatMap((reader) => (reader.busy ? [cancel(at, reader.busy.id)] : []))
-    await Promise.all([...ending, at.writing])
-    for (const session of [...at.readers.map((reader) => reader.session), at.control, at.writer]) session?.close()
+    const lanes = [at.writer, at.background]
+    await Promise.all([...ending, ...lanes.map((lane) => lane.writing)])
+    const sessions = [...at.readers, ...lanes].map((holder) => holder.session)
+    for (const session of [...sessions, at.control]) session?.close()
   }
   process.exit(0)
 }
@@ -146,7 +163,7 @@ async function handle(message: Numbered<EngineRequest>): Promise<void> {
       enqueue(opened(), { id: message.id, request: message, cancelled: false })
       return
     case 'write':
-      await write(opened(), message.sql)
+      await write(opened(), message.background ? opened().background : opened().writer, message.sql)
       reply({ id: message.id, ok: true })
       return
     case 'cancel':

@@ -20,6 +20,8 @@ export interface QueryRequest {
 export interface WriteRequest {
   readonly kind: 'write'
   readonly sql: string
+  /** On a session of its own: inserts do not wait for it, nor it for them. */
+  readonly background?: boolean
 }
 
 export interface CancelRequest {

@@ -13,7 +13,7 @@ const ONE_THREAD = 'max_threads = 1, max_insert_threads = 1'
 export function insertStatement(table: string, files: readonly string[], token: string): string {
   const definition = tableNamed(table)
   const columns = definition.columns.map((c) => c.name).join(', ')
-  return `INSERT INTO ${table} (${columns}) SETTINGS insert_deduplication_token = ${quoted(token)}, ${ONE_BLOCK}, ${ONE_THREAD}, max_execution_time = 0, max_memory_usage = 0
+  return `INSERT INTO ${table} (${columns}) SETTINGS insert_deduplication_token = ${quoted(token)}, deduplicate_blocks_in_dependent_materialized_views = 1, ${ONE_BLOCK}, ${ONE_THREAD}, max_execution_time = 0, max_memory_usage = 0
 SELECT ${columns} FROM ${source(definition, files)}`
 }
 

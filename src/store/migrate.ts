@@ -1,16 +1,69 @@
+import { OperatorError } from '../base/errors.ts'
 import { LOCAL_HOME } from './home.ts'
+import { ARRIVALS, arrivalsStatements, DROPPED, ROLLED, ROLLUP_DEFINITIONS, stageStatements } from './rollup-tables.ts'
+import {
+  createTable,
+  SCHEMA_VERSION,
+  schemaStatements,
+  TABLES,
+  tableSettings,
+  timeToLive,
+  versionStatement,
+  type SchemaOptions,
+  type TableDefinition,
+} from './schema.ts'
 import type { QueryAnswer } from './store.ts'
-import { schemaStatements, TABLES, tableSettings, timeToLive, type SchemaOptions } from './schema.ts'
 
 interface Statements {
   execute(sql: string): Promise<void>
   query(sql: string): Promise<QueryAnswer>
 }
 
-/** Brings the tables to what this version expects: makes the missing, adds new columns, widens types, follows the configured age and size. */
+/**
+ * Brings the tables to what this version expects, from any released one: makes the missing, adds new columns, widens
+ * types, follows the configured age and size. Each step looks at what is there, so that one which a crash cut short is
+ * made again at the next start; the version is noted last. Rollups of what is there are built later, by the roller.
+ *
+ * Version 1: `flows`, `metrics`. Version 2: rollups, `arrivals` and `rolled`; no TTL outside of clusters.
+ */
 export async function migrate(store: Statements, options: SchemaOptions): Promise<void> {
-  const home = options.home ?? LOCAL_HOME
+  const isLocal = (options.home ?? LOCAL_HOME) === LOCAL_HOME
+  await refuseNewer(store)
   for (const statement of schemaStatements(options)) await store.execute(statement)
+  const tables = isLocal ? [...TABLES, ...ROLLUP_DEFINITIONS, ROLLED, DROPPED] : TABLES
+  if (isLocal) await makeRollups(store, options)
+  await alter(store, tables, options)
+  await store.execute(versionStatement(options))
+}
+
+async function tableNames(store: Statements): Promise<Set<string>> {
+  const { rows } = await store.query(`SELECT name FROM system.tables WHERE database = currentDatabase()`)
+  return new Set(rows.map(([name]) => name as string))
+}
+
+/** What a later version has written may be read wrongly by this one. */
+async function refuseNewer(store: Statements): Promise<void> {
+  if (!(await tableNames(store)).has('schema_version')) return
+  const { rows } = await store.query('SELECT max(version) FROM schema_version')
+  const version = Number(rows[0]?.[0] ?? 0)
+  if (version > SCHEMA_VERSION) {
+    throw new OperatorError(
+      'store_version',
+      `the store was written by a later version of vnetscope (schema ${version}; this one knows up to ${SCHEMA_VERSION})`,
+      { hint: 'use that version, or restore a backup from before' },
+    )
+  }
+}
+
+async function makeRollups(store: Statements, options: SchemaOptions): Promise<void> {
+  const create = (table: TableDefinition): string => createTable(table, options)
+  for (const table of [...ROLLUP_DEFINITIONS, ROLLED, DROPPED]) await store.execute(create(table))
+  for (const statement of stageStatements()) await store.execute(statement)
+  for (const statement of arrivalsStatements(await tableNames(store), create)) await store.execute(statement)
+}
+
+async function alter(store: Statements, tables: readonly TableDefinition[], options: SchemaOptions): Promise<void> {
+  const home = options.home ?? LOCAL_HOME
   const there = await store.query(`SELECT table, name, type FROM system.columns WHERE database = currentDatabase()`)
   const types = new Map(
     there.rows.map(([table, name, type]) => [`${table as string}.${name as string}`, type as string]),
@@ -19,7 +72,7 @@ export async function migrate(store: Statements, options: SchemaOptions): Promis
     `SELECT name, create_table_query FROM system.tables WHERE database = currentDatabase()`,
   )
   const ddl = new Map(made.rows.map(([name, sql]) => [name as string, sql as string]))
-  for (const table of TABLES) {
+  for (const table of [...tables, ...(home === LOCAL_HOME ? [ARRIVALS] : [])]) {
     const stored = home.stored(table.name)
     for (const column of table.columns) {
       const type = types.get(`${stored}.${column.name}`)
@@ -29,7 +82,10 @@ export async function migrate(store: Statements, options: SchemaOptions): Promis
       for (const statement of home.alterColumn(table.name, change)) await store.execute(statement)
     }
     const age = timeToLive(table, options.keepDays)
-    if (!ddl.get(stored)?.includes(age))
+    if (home === LOCAL_HOME) {
+      if (ddl.get(stored)?.includes('\nTTL ') || / TTL /.test(ddl.get(stored) ?? ''))
+        await store.execute(`ALTER TABLE ${stored} REMOVE TTL`)
+    } else if (!ddl.get(stored)?.includes(age))
       await store.execute(`ALTER TABLE ${stored}${home.on} MODIFY TTL ${age} SETTINGS materialize_ttl_after_modify = 0`)
     for (const setting of tableSettings(options)) {
       if (!ddl.get(stored)?.includes(setting))

@@ -7,8 +7,11 @@ import { columnNamed } from '../flow/columns.ts'
 
 export type RollupLevel = 'minute' | 'hour' | 'day'
 
-/** Seconds of a bucket. Buckets are of receipt time, in UTC. */
-export const LEVEL_SECONDS: Readonly<Record<RollupLevel, number>> = { minute: 60, hour: 3600, day: 86_400 }
+/**
+ * Seconds for which a level is built at once. Flows lie on disk by five minutes: to read one of them costs what all
+ * five do. Times are of receipt, in UTC.
+ */
+export const UNIT_SECONDS: Readonly<Record<RollupLevel, number>> = { minute: 300, hour: 3600, day: 86_400 }
 
 /** From the finest to the coarsest. */
 export const LEVELS = ['minute', 'hour', 'day'] as const satisfies readonly RollupLevel[]
@@ -44,7 +47,8 @@ export interface Rollup {
 }
 
 /**
- * Sums of a row, of the flows that it stands for:
+ * Sums of a row, of the flows that it stands for. A bucket may hold several rows of the same keys, which add up: the later
+ * ones came of late flows. Signed, because what is moved out of the rest of a bucket is taken from it.
  * - `bytes`, `packets`: as observed;
  * - `flows`: their number;
  * - `bytes_squares`: Σ bytes² / max(packets, 1) of sampled flows (0 if sampling_rate is 1), so that the variance of the estimate of bytes is
@@ -52,9 +56,9 @@ export interface Rollup {
  * - `packet_bytes`: the greatest mean packet of a sampled flow, rounded up (0 if unsampled): a maximum, not a sum.
  */
 export const SUM_COLUMNS: readonly RollupColumn[] = [
-  { name: 'bytes', type: 'UInt64', codec: 'CODEC(T64, ZSTD(1))' },
-  { name: 'packets', type: 'UInt64', codec: 'CODEC(T64, ZSTD(1))' },
-  { name: 'flows', type: 'UInt64', codec: 'CODEC(T64, ZSTD(1))' },
+  { name: 'bytes', type: 'Int64', codec: 'CODEC(T64, ZSTD(1))' },
+  { name: 'packets', type: 'Int64', codec: 'CODEC(T64, ZSTD(1))' },
+  { name: 'flows', type: 'Int64', codec: 'CODEC(T64, ZSTD(1))' },
   { name: 'bytes_squares', type: 'Float64', codec: 'CODEC(ZSTD(1))' },
   { name: 'packet_bytes', type: 'UInt32', codec: 'CODEC(T64, ZSTD(1))' },
 ]
@@ -68,13 +72,14 @@ export const BUCKET_COLUMN: RollupColumn = {
 
 /**
  * Of rollups that keep the greatest addresses: what an address that has no row in a bucket had there at most, as
- * estimates. In rows of folded addresses that bound itself; in an address's own rows the bound less what may be missing
- * of it. So of an address, over any buckets, at most Σ (of folded) − Σ (of its own) is missing, each bucket counted once.
+ * estimates. The rows of folded addresses carry that bound; the rows of an address the bound less what may be missing of
+ * it in this bucket. Both add up, each bucket once. So over any buckets at most
+ * Σ unseen of folded rows (whatever the filter) − Σ unseen of its own rows is missing of an address.
  */
 export const UNSEEN_COLUMNS: readonly RollupColumn[] = [
-  { name: 'unseen_bytes', type: 'UInt64', codec: 'CODEC(T64, ZSTD(1))' },
-  { name: 'unseen_packets', type: 'UInt64', codec: 'CODEC(T64, ZSTD(1))' },
-  { name: 'unseen_flows', type: 'UInt64', codec: 'CODEC(T64, ZSTD(1))' },
+  { name: 'unseen_bytes', type: 'Int64', codec: 'CODEC(T64, ZSTD(1))' },
+  { name: 'unseen_packets', type: 'Int64', codec: 'CODEC(T64, ZSTD(1))' },
+  { name: 'unseen_flows', type: 'Int64', codec: 'CODEC(T64, ZSTD(1))' },
 ]
 
 /** Stands for the rare ports of a bucket that has too many. */
@@ -135,18 +140,7 @@ export const ROLLUPS: readonly Rollup[] = [
   rollup(
     'networks',
     true,
-    [
-      'counted',
-      'protocol',
-      'exporter',
-      'in_if',
-      'out_if',
-      'src_as',
-      'dst_as',
-      'src_country',
-      'dst_country',
-      'sampling_rate',
-    ],
+    ['counted', 'protocol', 'src_as', 'dst_as', 'src_country', 'dst_country', 'sampling_rate'],
     [
       { key: 'src_as', foldedAs: String(FOLDED_AS) },
       { key: 'dst_as', foldedAs: String(FOLDED_AS) },
@@ -171,20 +165,26 @@ export interface RollupTable {
   readonly name: string
   readonly rollup: Rollup
   readonly level: RollupLevel
+  /** Length of a bucket. */
   readonly stepMs: number
 }
 
-/** `traffic_minute`. */
-export function rollupTable(name: RollupName, level: RollupLevel): string {
-  return `${name}_${level}`
+/** Seconds of a bucket. Of the greatest addresses the finest level has five minutes: they are chosen as it is built. */
+export function bucketSeconds(rollup: Rollup, level: RollupLevel): number {
+  return level === 'minute' && rollup.exact ? 60 : UNIT_SECONDS[level]
+}
+
+/** `traffic_minute`, `sources_5minutes`. */
+export function rollupTable(rollup: Rollup, level: RollupLevel): string {
+  return `${rollup.name}_${level === 'minute' && !rollup.exact ? '5minutes' : level}`
 }
 
 export const ROLLUP_TABLES: readonly RollupTable[] = ROLLUPS.flatMap((of) =>
   LEVELS.map((level) => ({
-    name: rollupTable(of.name, level),
+    name: rollupTable(of, level),
     rollup: of,
     level,
-    stepMs: LEVEL_SECONDS[level] * 1000,
+    stepMs: bucketSeconds(of, level) * 1000,
   })),
 )
 
@@ -199,7 +199,7 @@ export interface Coverage {
   /** `flows` or a rollup table. */
   readonly table: string
   /**
-   * Ranges on bucket borders, ascending and apart, in which the table has all that was received up to a few seconds ago.
+   * Ranges on borders of what is built at once (UNIT_SECONDS), ascending and apart, in which the table has all that was received up to a few seconds ago.
    * A range begins at 0 where nothing was ever deleted. It ends where a bucket is open, is about to be built again because
    * late flows came, was left out because putting its flows together would save little, or was deleted. Of `flows` it
    * ends at infinity.

@@ -5,7 +5,7 @@ import { METRIC_COLUMNS } from './native.ts'
 // The tables, from the registry of columns. One row of `schema_version` a migration: migrations to come run where the
 // greatest stored version is below their own.
 
-export const SCHEMA_VERSION = 1
+export const SCHEMA_VERSION = 2
 
 export interface TableDefinition {
   readonly name: string
@@ -13,6 +13,10 @@ export interface TableDefinition {
   /** Column by whose day the table is partitioned and by which it ages. */
   readonly time: string
   readonly orderBy: string
+  /** Default: the day of `time`. */
+  readonly partitionBy?: string
+  /** Default: MergeTree. */
+  readonly engine?: string
 }
 
 /**
@@ -33,6 +37,7 @@ export const METRICS: TableDefinition = {
   orderBy: 'metric, source, entity, observation, time',
 }
 
+/** Tables that rows are inserted into from outside. */
 export const TABLES: readonly TableDefinition[] = [FLOWS, METRICS]
 
 /** Blocks whose insert tokens a table remembers. A replay repeats at most the group that was under way. */
@@ -47,20 +52,22 @@ export interface SchemaOptions {
   readonly home?: Home
 }
 
-/** A DateTime ends in 2106; an age that leads beyond it would wrap, and delete everything at once. */
+/**
+ * In a cluster the engine itself drops what is too old. In one place the retention does, which does not believe a clock
+ * that jumps; so tables there have no TTL. A DateTime ends in 2106; an age that leads beyond it would wrap, and delete everything at once. */
 const LONGEST_DAYS = 25_000
 
 export function timeToLive(table: TableDefinition, keepDays: number): string {
   return `toDateTime(${table.time}) + toIntervalDay(${Math.min(keepDays, LONGEST_DAYS)})`
 }
 
-function createTable(table: TableDefinition, options: SchemaOptions): string {
+export function createTable(table: TableDefinition, options: SchemaOptions): string {
   const home = options.home ?? LOCAL_HOME
   const columns = table.columns.map((c) => `  ${c.name} ${c.type} ${c.codec}`).join(',\n')
-  return `CREATE TABLE IF NOT EXISTS ${home.stored(table.name)}${home.on} (\n${columns}\n) ENGINE = ${home.engine('MergeTree')}
-PARTITION BY toYYYYMMDD(${table.time})
-ORDER BY (${table.orderBy})
-TTL ${timeToLive(table, options.keepDays)}
+  const age = home === LOCAL_HOME ? '' : `\nTTL ${timeToLive(table, options.keepDays)}`
+  return `CREATE TABLE IF NOT EXISTS ${home.stored(table.name)}${home.on} (\n${columns}\n) ENGINE = ${home.engine(table.engine ?? 'MergeTree')}
+PARTITION BY ${table.partitionBy ?? `toYYYYMMDD(${table.time})`}
+ORDER BY (${table.orderBy})${age}
 SETTINGS ${tableSettings(options).join(', ')}`
 }
 
@@ -87,8 +94,13 @@ export function schemaStatements(options: SchemaOptions): string[] {
     `CREATE TABLE IF NOT EXISTS ${home.stored('schema_version')}${home.on} (version UInt32, applied DateTime64(3, 'UTC')) ENGINE = ${home.engine('MergeTree')} ORDER BY version`,
     ...home.spread('schema_version'),
     ...TABLES.flatMap((table) => [createTable(table, options), ...home.spread(table.name)]),
-    `INSERT INTO ${home.stored('schema_version')} SELECT ${SCHEMA_VERSION}, now64(3) WHERE (SELECT count() FROM schema_version WHERE version >= ${SCHEMA_VERSION}) = 0`,
   ]
+}
+
+/** Notes that this version's tables are there; the last step of a migration. */
+export function versionStatement(options: SchemaOptions): string {
+  const stored = (options.home ?? LOCAL_HOME).stored('schema_version')
+  return `INSERT INTO ${stored} SELECT ${SCHEMA_VERSION}, now64(3) WHERE (SELECT count() FROM schema_version WHERE version >= ${SCHEMA_VERSION}) = 0`
 }
 
 /** Structure argument of `file()` for files of a table. */

@@ -17,6 +17,11 @@ export interface QueryOptions {
   readonly maxMemoryBytes?: number
 }
 
+export interface ExecuteOptions {
+  /** Inserts do not wait for it. Such statements run one after another. */
+  readonly background?: boolean
+}
+
 /** The column store: embedded (an engine in a child process) or a ClickHouse cluster. */
 export interface Store {
   start(signal?: AbortSignal): Promise<void>
@@ -25,8 +30,8 @@ export interface Store {
   query(sql: string, options?: QueryOptions): Promise<QueryAnswer>
   /** As `query`, in another output format (`Parquet`, `CSVWithNames`, …), as bytes. */
   queryBytes(sql: string, format: string, options?: QueryOptions): Promise<Uint8Array>
-  /** DDL and other statements, on the writer. */
-  execute(sql: string): Promise<void>
+  /** DDL and other statements, on the writer, or beside it where they may last. */
+  execute(sql: string, options?: ExecuteOptions): Promise<void>
   /** Inserts Native files, once for each token however often it is called with it. */
   insertFiles(table: string, files: readonly string[], token: string): Promise<void>
   status(): StoreStatus

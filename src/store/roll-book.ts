@@ -1,0 +1,160 @@
+import { UNIT_SECONDS, LEVELS, type Range, type RollupLevel } from './rollups.ts'
+
+// Which units are built, kept in memory as `arrivals` and `rolled` have it: 8 kB a day.
+
+const DAY = 86_400
+const FIVE_MINUTES = 288
+const HOURS = 24
+
+interface Entries {
+  /** Flows that were ever stored. */
+  readonly arrived: Float64Array
+  /** Flows in the rows of the bucket. */
+  readonly built: Float64Array
+  /** Flows at which it was left out. */
+  readonly leftOut: Float64Array
+}
+
+type Day = Readonly<Record<RollupLevel, Entries>>
+
+export interface BucketState {
+  readonly arrived: number
+  readonly built: number
+  readonly leftOut: number
+}
+
+export interface RollBook {
+  /** Flows of five minutes of receipt; answers whether that is news. */
+  setArrived(start: number, flows: number): boolean
+  setRolled(level: RollupLevel, start: number, built: number, leftOut: number): void
+  /** Flows received before are gone from the table (seconds). */
+  setDropped(table: 'flows' | RollupLevel, until: number): void
+  state(level: RollupLevel, start: number): BucketState
+  /** Starts of buckets that have to be built, of the newest day first: minutes, then hours, then the day. */
+  dirty(closedBefore: number): Iterable<{ readonly level: RollupLevel; readonly start: number }>
+  dirtyNow(level: RollupLevel, start: number): boolean
+  /** True if the bucket can be made of the level below: all that came is there. */
+  isWhole(level: RollupLevel, start: number, seconds: number): boolean
+  ranges(level: RollupLevel, closedBefore: number): Range[]
+  clear(): void
+}
+
+const COUNT: Readonly<Record<RollupLevel, number>> = { minute: FIVE_MINUTES, hour: HOURS, day: 1 }
+
+export function createRollBook(): RollBook {
+  const days = new Map<number, Day>()
+  const dropped: Record<'flows' | RollupLevel, number> = { flows: 0, minute: 0, hour: 0, day: 0 }
+
+  function dayOf(start: number): Day {
+    const number = Math.floor(start / DAY)
+    let day = days.get(number)
+    if (!day) days.set(number, (day = { minute: entries(FIVE_MINUTES), hour: entries(HOURS), day: entries(1) }))
+    return day
+  }
+
+  function place(level: RollupLevel, start: number): [Entries, number] {
+    return [dayOf(start)[level], Math.floor((start % DAY) / UNIT_SECONDS[level])]
+  }
+
+  function isKnown(start: number): boolean {
+    return days.has(Math.floor(start / DAY))
+  }
+
+  function state(level: RollupLevel, start: number): BucketState {
+    if (!isKnown(start)) return { arrived: 0, built: 0, leftOut: 0 }
+    const [at, i] = place(level, start)
+    return { arrived: at.arrived[i] as number, built: at.built[i] as number, leftOut: at.leftOut[i] as number }
+  }
+
+  /** Flows that came, and whose bucket can still be built: late ones for a time whose flows are deleted are not looked for. */
+  function isDirty(level: RollupLevel, start: number): boolean {
+    const { arrived, built, leftOut } = state(level, start)
+    if (arrived <= Math.max(built, leftOut) || start < dropped[level]) return false
+    return start >= dropped.flows || (level !== 'minute' && isWhole(below(level), start, UNIT_SECONDS[level]))
+  }
+
+  function isCovered(level: RollupLevel, start: number): boolean {
+    const { arrived, built, leftOut } = state(level, start)
+    if (start < dropped[level]) return false
+    return built > 0 && (Math.max(built, leftOut) >= arrived || start < dropped.flows)
+  }
+
+  function isWhole(level: RollupLevel, start: number, seconds: number): boolean {
+    if (!isKnown(start)) return true
+    const step = UNIT_SECONDS[level]
+    for (let at = start; at < start + seconds; at += step)
+      if (state(level, at).arrived > 0 && !isCovered(level, at)) return false
+    return true
+  }
+
+  function* dirty(closedBefore: number): Generator<{ level: RollupLevel; start: number }> {
+    for (const number of [...days.keys()].sort((a, b) => b - a)) {
+      const first = number * DAY
+      for (const level of LEVELS) {
+        const step = UNIT_SECONDS[level]
+        for (let i = COUNT[level] - 1; i >= 0; i--) {
+          const start = first + i * step
+          if (start + step <= closedBefore && isDirty(level, start)) yield { level, start }
+        }
+      }
+    }
+  }
+
+  /** Buckets without flows go with those before them. */
+  function ranges(level: RollupLevel, closedBefore: number): Range[] {
+    const found: Range[] = []
+    const step = UNIT_SECONDS[level]
+    const last = Math.floor(closedBefore / step) * step
+    let from: number | undefined = dropped[level]
+    for (const number of [...days.keys()].sort((a, b) => a - b)) {
+      for (let i = 0; i < COUNT[level]; i++) {
+        const start = number * DAY + i * step
+        if (start < dropped[level] || start >= last || state(level, start).arrived === 0) continue
+        if (isCovered(level, start)) from ??= start
+        else {
+          if (from !== undefined && from < start) found.push({ from: from * 1000, to: start * 1000 })
+          from = undefined
+        }
+      }
+    }
+    if (from !== undefined && from < last) found.push({ from: from * 1000, to: last * 1000 })
+    return found
+  }
+
+  return {
+    setArrived(start, flows) {
+      const day = dayOf(start)
+      const [at, i] = place('minute', start)
+      const more = flows - (at.arrived[i] as number)
+      if (more === 0) return false
+      for (const level of LEVELS) {
+        const index = Math.floor((start % DAY) / UNIT_SECONDS[level])
+        ;(day[level].arrived[index] as number) += more
+      }
+      return true
+    },
+    setRolled(level, start, built, leftOut) {
+      const [at, i] = place(level, start)
+      at.built[i] = Math.max(at.built[i] as number, built)
+      at.leftOut[i] = Math.max(at.leftOut[i] as number, leftOut)
+    },
+    setDropped(table, until) {
+      const step = table === 'flows' ? 1 : UNIT_SECONDS[table]
+      dropped[table] = Math.max(dropped[table], Math.ceil(until / step) * step)
+    },
+    state,
+    dirty,
+    dirtyNow: isDirty,
+    isWhole,
+    ranges,
+    clear: () => days.clear(),
+  }
+}
+
+function below(level: 'hour' | 'day'): RollupLevel {
+  return level === 'hour' ? 'minute' : 'hour'
+}
+
+function entries(count: number): Entries {
+  return { arrived: new Float64Array(count), built: new Float64Array(count), leftOut: new Float64Array(count) }
+}

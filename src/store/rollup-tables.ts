@@ -1,0 +1,90 @@
+import { stageDdl } from './roll-sql.ts'
+import { BUCKET_COLUMN, ROLLUP_TABLES, ROLLUPS, SUM_COLUMNS, UNSEEN_COLUMNS } from './rollups.ts'
+import type { TableDefinition } from './schema.ts'
+
+// The tables of the rollups, and what tells which of their buckets are built:
+//
+//   flows ── view `count_arrivals` ──▶ arrivals   flows of each five minutes of receipt that were ever stored
+//   flows ──▶ traffic_minute … ──▶ traffic_hour … ──▶ traffic_day …
+//                    └──────────────────┴────────────────┴──▶ rolled   flows in each unit that is built
+//
+// A unit has to be built (again) where `rolled` tells of fewer flows than `arrivals`: after a crash and after late flows
+// alike. Both are written so that what is done twice changes nothing: by the token of the insert, and as a maximum.
+
+export const ROLLUP_DEFINITIONS: readonly TableDefinition[] = ROLLUP_TABLES.map(({ name, rollup, level }) => ({
+  name,
+  columns: [BUCKET_COLUMN, ...rollup.keys, ...SUM_COLUMNS, ...(rollup.exact ? [] : UNSEEN_COLUMNS)],
+  time: BUCKET_COLUMN.name,
+  // One part a month at last, or a day of minutes, which are many.
+  partitionBy: `${level === 'minute' ? 'toYYYYMMDD' : 'toYYYYMM'}(${BUCKET_COLUMN.name})`,
+  orderBy: [BUCKET_COLUMN.name, ...rollup.keys.slice(0, 4).map((key) => key.name)].join(', '),
+}))
+
+/** Flows of five minutes: rows add up. */
+export const ARRIVALS: TableDefinition = {
+  name: 'arrivals',
+  columns: [
+    { name: 'time', type: "DateTime('UTC')", codec: 'CODEC(Delta, ZSTD(1))' },
+    { name: 'flows', type: 'UInt64', codec: 'CODEC(T64, ZSTD(1))' },
+  ],
+  time: 'time',
+  partitionBy: 'toYYYYMM(time)',
+  orderBy: 'time',
+  engine: 'SummingMergeTree',
+}
+
+/** Of a unit of a level: flows in its rows, and flows at which it was left out. The greatest of each counts. */
+export const ROLLED: TableDefinition = {
+  name: 'rolled',
+  columns: [
+    { name: 'level', type: 'LowCardinality(String)', codec: 'CODEC(ZSTD(1))' },
+    { name: 'time', type: "DateTime('UTC')", codec: 'CODEC(Delta, ZSTD(1))' },
+    { name: 'flows', type: 'SimpleAggregateFunction(max, UInt64)', codec: 'CODEC(T64, ZSTD(1))' },
+    { name: 'left_out', type: 'SimpleAggregateFunction(max, UInt64)', codec: 'CODEC(T64, ZSTD(1))' },
+  ],
+  time: 'time',
+  partitionBy: 'toYYYYMM(time)',
+  orderBy: 'level, time',
+  engine: 'AggregatingMergeTree',
+}
+
+/** Up to which time rows of a table were deleted for their age or the size of all. The greatest counts. */
+export const DROPPED: TableDefinition = {
+  name: 'dropped',
+  columns: [
+    { name: 'table', type: 'LowCardinality(String)', codec: 'CODEC(ZSTD(1))' },
+    { name: 'until', type: "SimpleAggregateFunction(max, DateTime('UTC'))", codec: 'CODEC(ZSTD(1))' },
+  ],
+  time: '',
+  partitionBy: 'tuple()',
+  orderBy: 'table',
+  engine: 'AggregatingMergeTree',
+}
+
+const COUNTED_FLOWS = "SELECT toDateTime(toStartOfFiveMinutes(time_received), 'UTC') AS time, count() AS flows FROM"
+
+/**
+ * Statements that make what counts arrivals where it is missing: filled with the flows that are there, under another name
+ * until it is. Nothing is inserted meanwhile.
+ */
+export function arrivalsStatements(tables: ReadonlySet<string>, create: (table: TableDefinition) => string): string[] {
+  const view = `CREATE MATERIALIZED VIEW IF NOT EXISTS count_arrivals TO arrivals AS ${COUNTED_FLOWS} flows GROUP BY time`
+  if (tables.has(ARRIVALS.name)) return [view]
+  const filling = { ...ARRIVALS, name: 'arrivals_filling' }
+  return [
+    'DROP VIEW IF EXISTS count_arrivals',
+    `DROP TABLE IF EXISTS ${filling.name}`,
+    create(filling),
+    `INSERT INTO ${filling.name} ${COUNTED_FLOWS} flows GROUP BY time`,
+    `RENAME TABLE ${filling.name} TO ${ARRIVALS.name}`,
+    view,
+  ]
+}
+
+export function stageStatements(): string[] {
+  return ROLLUPS.filter((rollup) => !rollup.exact).flatMap((rollup) => [
+    // Of another version, or filled when the engine died.
+    `DROP TABLE IF EXISTS stage_${rollup.name}`,
+    stageDdl(rollup),
+  ])
+}
