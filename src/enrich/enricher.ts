@@ -128,8 +128,7 @@ export function createEnricher(config: InventoryConfig, deps: EnricherDeps) {
         }
         batch.slice[row] = slice
       }
-      if (places?.hasCountries) fillCountries(batch, places)
-      if (places?.hasSystems) fillSystems(batch, places)
+      if (places && (places.hasCountries || places.hasSystems)) fillPlaces(batch, places)
       return inventory.names
     },
   }
@@ -143,18 +142,16 @@ export function createEnricher(config: InventoryConfig, deps: EnricherDeps) {
   }
 }
 
-function fillCountries(batch: FlowBatch, places: Places): void {
+/** Exporters that don't route send 0 for a system; what one of them says stands. */
+function fillPlaces(batch: FlowBatch, places: Places): void {
+  const { countries, systems } = places
   for (let row = 0; row < batch.n; row++) {
-    batch.src_country[row] = places.country(batch.src_addr, row * 4)
-    batch.dst_country[row] = places.country(batch.dst_addr, row * 4)
-  }
-}
-
-/** Exporters that don't route send 0; what one of them says stands. */
-function fillSystems(batch: FlowBatch, places: Places): void {
-  for (let row = 0; row < batch.n; row++) {
-    if (batch.src_as[row] === 0) batch.src_as[row] = places.system(batch.src_addr, row * 4)
-    if (batch.dst_as[row] === 0) batch.dst_as[row] = places.system(batch.dst_addr, row * 4)
+    const source = places.locate(batch.src_addr, row * 4)
+    batch.src_country[row] = countries[source] as number
+    if (batch.src_as[row] === 0) batch.src_as[row] = systems[source] as number
+    const target = places.locate(batch.dst_addr, row * 4)
+    batch.dst_country[row] = countries[target] as number
+    if (batch.dst_as[row] === 0) batch.dst_as[row] = systems[target] as number
   }
 }
 

@@ -66,16 +66,29 @@ export function openMmdb(bytes: Uint8Array, name: string): Mmdb {
     for (let bit = 31; bit >= 0 && node < nodes; bit--) node = tree[2 * node + ((big >>> bit) & 1)] as number
     return node
   }
+  /** Node, or record, below the first 16 bits of each IPv4 address: half of a walk is saved by it. */
+  const halves = new Uint32Array(65_536)
   let ipv4 = 0
   if (version === 6) for (let i = 0; i < 3; i++) ipv4 = down(ipv4, 0)
+  for (let half = 0; half < halves.length; half++) {
+    let node = ipv4
+    for (let bit = 15; bit >= 0 && node < nodes; bit--) node = tree[2 * node + ((half >>> bit) & 1)] as number
+    halves[half] = node
+  }
+
+  function ofIpv4(word: number): number {
+    let node = halves[((word & 0xff) << 8) | ((word >>> 8) & 0xff)] as number
+    const low = ((word >>> 8) & 0xff00) | (word >>> 24)
+    for (let bit = 15; bit >= 0 && node < nodes; bit--) node = tree[2 * node + ((low >>> bit) & 1)] as number
+    return node
+  }
 
   return {
     type: String(metadata?.['database_type'] ?? ''),
     built: Number(metadata?.['build_epoch'] ?? 0) * 1000,
     find(words, at) {
-      const isMapped = words[at] === 0 && words[at + 1] === 0 && words[at + 2] === MAPPED
-      let node = isMapped ? ipv4 : 0
-      if (isMapped) node = down(node, words[at + 3] as number)
+      let node = 0
+      if (words[at] === 0 && words[at + 1] === 0 && words[at + 2] === MAPPED) node = ofIpv4(words[at + 3] as number)
       else if (version === 4) return -1
       else for (let i = 0; i < 4 && node < nodes; i++) node = down(node, words[at + i] as number)
       return node > nodes ? node - nodes - SEPARATOR : -1
@@ -96,21 +109,25 @@ export function openMmdb(bytes: Uint8Array, name: string): Mmdb {
 }
 
 /** The records as they stand, two a node, whatever their width in the file. */
-function readTree(buffer: Buffer, nodes: number, bits: number): Uint32Array {
+function readTree(b: Buffer, nodes: number, bits: number): Uint32Array {
   const tree = new Uint32Array(2 * nodes)
+  const byte = (at: number): number => b[at] as number
+  const three = (at: number): number => (byte(at) << 16) | (byte(at + 1) << 8) | byte(at + 2)
   for (let node = 0, at = 0; node < nodes; node++, at += bits / 4) {
+    let [left, right] = [0, 0]
     if (bits === 24) {
-      tree[2 * node] = buffer.readUIntBE(at, 3)
-      tree[2 * node + 1] = buffer.readUIntBE(at + 3, 3)
+      left = three(at)
+      right = three(at + 3)
     } else if (bits === 32) {
-      tree[2 * node] = buffer.readUInt32BE(at)
-      tree[2 * node + 1] = buffer.readUInt32BE(at + 4)
+      left = (three(at) << 8) | byte(at + 3)
+      right = (three(at + 4) << 8) | byte(at + 7)
     } else {
       // 28 bits: the byte in the middle holds the upper four of each.
-      const middle = buffer[at + 3] as number
-      tree[2 * node] = ((middle >> 4) << 24) | buffer.readUIntBE(at, 3)
-      tree[2 * node + 1] = ((middle & 15) << 24) | buffer.readUIntBE(at + 4, 3)
+      left = ((byte(at + 3) >> 4) << 24) | three(at)
+      right = ((byte(at + 3) & 15) << 24) | three(at + 4)
     }
+    tree[2 * node] = left
+    tree[2 * node + 1] = right
   }
   return tree
 }

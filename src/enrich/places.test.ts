@@ -155,20 +155,20 @@ async function places(): Promise<{ places: PlaceFiles; names: string[] }> {
 
 test('countries and systems are told by number for rows, and by name for people', async () => {
   const { places: of, names } = await places()
-  const codes = ADDRESSES.map((address) => names[of.country(words(address), 0)])
+  const codes = ADDRESSES.map((address) => names[of.countries[of.locate(words(address), 0)] as number])
   assert.deepEqual(codes, ['DE', 'CZ', 'JP', '', '', '', '', 'FR', '', '', ''])
   // Asked again, they come from what is remembered.
   assert.deepEqual(
-    ADDRESSES.map((address) => names[of.country(words(address), 0)]),
+    ADDRESSES.map((address) => names[of.countries[of.locate(words(address), 0)] as number]),
     codes,
   )
   assert.deepEqual(
     ADDRESSES.map((address) => of.countryOf(words(address), 0)),
     codes,
   )
-  assert.equal(of.system(words('203.0.113.1'), 0), 4_200_000_001)
+  assert.equal(of.systems[of.locate(words('203.0.113.1'), 0)], 4_200_000_001)
   assert.deepEqual(of.systemOf(words('2001:db8::1'), 0), { number: 64_500, name: 'Three, Ltd.' })
-  assert.equal(of.system(words('192.0.2.1'), 0), 0)
+  assert.equal(of.systems[of.locate(words('192.0.2.1'), 0)], 0)
   assert.deepEqual([of.nameOf(64_496), of.nameOf(1)], ['EXAMPLE-ONE Inc.', undefined])
   assert.deepEqual(of.numbersOf('example*').toSorted(), [4_200_000_001, 64_496])
   assert.deepEqual(

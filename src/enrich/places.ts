@@ -27,10 +27,12 @@ export interface Places {
   /** True if there is a database of this kind now. */
   readonly hasCountries: boolean
   readonly hasSystems: boolean
-  /** Number of the country, as `nameId` gave it; 0 if unknown. */
-  country(words: Uint32Array, at: number): number
-  /** Number of the autonomous system; 0 if unknown. */
-  system(words: Uint32Array, at: number): number
+  /** Looks an address up; what was found stands in the two arrays at the index that this answers, until the next call. */
+  locate(words: Uint32Array, at: number): number
+  /** Numbers of countries, as `nameId` gave them; 0 for unknown. */
+  readonly countries: Uint32Array
+  /** Numbers of autonomous systems; 0 for unknown. */
+  readonly systems: Uint32Array
 }
 
 export interface PlaceFiles extends Places {
@@ -157,17 +159,13 @@ export function createPlaces(config: PlacesConfig, deps: PlacesDeps): PlaceFiles
       timer = setInterval(() => void lookAgain(), LOOK_EVERY_MS).unref()
     },
     stop: () => clearInterval(timer),
-    country(words, at) {
+    countries: remembered.countries,
+    systems: remembered.systems,
+    locate(words, at) {
       const slot = remembered.slot(words, at)
       if (!remembered.holds(slot, words, at))
         remembered.put(slot, words, at, findCountry(words, at), findSystem(words, at))
-      return remembered.countries[slot] as number
-    },
-    system(words, at) {
-      const slot = remembered.slot(words, at)
-      if (!remembered.holds(slot, words, at))
-        remembered.put(slot, words, at, findCountry(words, at), findSystem(words, at))
-      return remembered.systems[slot] as number
+      return slot
     },
     countryOf,
     systemOf(words, at) {
