@@ -1,16 +1,23 @@
 import type { Clock } from '../base/clock.ts'
+import { UserError } from '../base/errors.ts'
 import type { RollupStatus } from '../store/rollups.ts'
-import type { Store } from '../store/store.ts'
+import type { QueryAnswer, Store } from '../store/store.ts'
+import { bucketsOf, type Buckets } from './buckets.ts'
+import { conversations, type ConversationsAnswer } from './conversations.ts'
+import { createCosts, refuseLong, type Cost, type Kind } from './cost.ts'
 import { dimensionNamed } from './dimensions.ts'
+import { distinct, type DistinctAnswer } from './distinct.ts'
+import { everyFlow, type EveryFlow } from './every-flow.ts'
 import { flows, type FlowsAnswer } from './flows.ts'
 import { matrix, type MatrixAnswer } from './matrix.ts'
 import { prepare, type Asked, type Prepared } from './question.ts'
 import { FIVE_TUPLE, records, type RecordOrder, type RecordsAnswer, type Ways } from './records.ts'
-import { bucketsOf } from './buckets.ts'
-import { coarseEnough, plan, type Wish } from './planner.ts'
+import { coarseEnough, plan } from './planner.ts'
 import { limitOf, startRun, type Run } from './run.ts'
 import { series, type Drawing, type SeriesAnswer } from './series.ts'
+import { checkShare } from './speeds.ts'
 import { top, type TopAnswer } from './top.ts'
+import { totals, type TotalsAnswer } from './totals.ts'
 import { createTurns } from './turns.ts'
 import { candidatesOf, createValues, matching } from './values.ts'
 
@@ -45,6 +52,13 @@ export interface AskOptions {
   readonly client?: string
 }
 
+export interface DistinctAsked extends Asked {
+  /** Dimensions whose different values are counted. */
+  readonly of: readonly string[]
+  /** The one that the order is by; the first unless given. */
+  readonly orderBy?: string | undefined
+}
+
 export interface RecordsAsked extends Omit<Asked, 'order'> {
   readonly order?: RecordOrder | undefined
   readonly ways?: Ways | undefined
@@ -56,6 +70,15 @@ export interface Ask {
   series(asked: Asked, options?: AskOptions): Promise<SeriesAnswer>
   flows(asked: Asked, options?: AskOptions): Promise<FlowsAnswer>
   matrix(asked: Asked, options?: AskOptions): Promise<MatrixAnswer>
+  /** How many different values of some dimensions each group has. */
+  distinct(asked: DistinctAsked, options?: AskOptions): Promise<DistinctAnswer>
+  /** Who talks with whom, both directions in one row. */
+  conversations(asked: Asked, options?: AskOptions): Promise<ConversationsAnswer>
+  totals(asked: Asked, options?: AskOptions): Promise<TotalsAnswer>
+  /** What a question would cost, without asking it. */
+  cost(kind: Kind, asked: Asked & Partial<DistinctAsked>, options?: AskOptions): Promise<Cost>
+  /** All flows of the range, the oldest first; `limit` bounds them if given. Each page takes its turn. */
+  everyFlow(asked: Asked, options?: AskOptions): EveryFlow
   /** Flows put together as nfdump does, by protocol, addresses and ports unless `by` says otherwise. */
   records(asked: RecordsAsked, options?: AskOptions): Promise<RecordsAnswer>
   /** Values of a dimension that begin with the prefix, the most frequent of the last hours first. */
@@ -78,6 +101,8 @@ const LIMITS = {
   flows: [100, 10_000],
   matrix: [50, 10_000],
   records: [100, 10_000],
+  distinct: [20, 300],
+  conversations: [20, 10_000],
 } as const
 
 export function createAsk(config: AskConfig, deps: AskDeps): Ask {
@@ -90,6 +115,7 @@ export function createAsk(config: AskConfig, deps: AskDeps): Ask {
   const inPassing = createTurns({ atOnce: 1, longestQueue: LONGEST_QUEUE })
   const values = createValues(deps.clock)
   const underWay = new Map<string, AbortController>()
+  const costs = createCosts()
   const { exporterAddresses, asNumbers, namedFilter } = deps
   const filterOptions = {
     ...(exporterAddresses ? { exporterAddresses } : {}),
@@ -102,8 +128,8 @@ export function createAsk(config: AskConfig, deps: AskDeps): Ask {
     options: AskOptions,
     work: (prepared: Prepared, run: Run) => Promise<T>,
     turns = inTurn,
+    prepared = prepare(asked, filterOptions),
   ): Promise<T> {
-    const prepared = prepare(asked, filterOptions)
     const controller = new AbortController()
     const { id } = asked
     if (id !== undefined) {
@@ -129,43 +155,127 @@ export function createAsk(config: AskConfig, deps: AskDeps): Ask {
     }
   }
 
-  /** Read from where it is answered best. */
-  function planned(prepared: Prepared, asked: Asked, run: Run, wish: Omit<Wish, 'exact'> = {}): Promise<Prepared> {
+  /** Read from where it is answered best, if that does not take longer than the client wants to wait. */
+  async function planned(kind: Kind, prepared: Prepared, asked: Asked, run: Run, buckets?: Buckets): Promise<Prepared> {
+    checkShare(prepared)
     const finds = async (sql: string): Promise<boolean> => sql !== '' && (await run.query(sql)).rows.length > 0
     const { rollups } = deps
-    return plan(prepared, { exact: asked.exact ?? true, ...wish }, { finds, ...(rollups ? { rollups } : {}) })
+    const wish = { exact: (asked.exact ?? true) || kind === 'distinct', ...(buckets ? { buckets } : {}) }
+    const found = await plan(prepared, wish, { finds, ...(rollups ? { rollups } : {}) })
+    if (asked.atMostSeconds !== undefined) refuseLong(await costs.estimate(found, kind, run), asked.atMostSeconds)
+    return found
+  }
+
+  /** A question of sums: planned, answered, and remembered for how fast that was. */
+  function summing<T>(
+    kind: Kind,
+    asked: Asked,
+    options: AskOptions,
+    work: (planned: Prepared, run: Run) => Promise<T>,
+    prepared?: Prepared,
+  ): Promise<T> {
+    const measured = async (from: Prepared, run: Run): Promise<T> => {
+      const found = await planned(kind, from, asked, run)
+      const answer = await work(found, run)
+      costs.learn(found, kind, run.spent())
+      return answer
+    }
+    return asking(asked, options, measured, inTurn, prepared)
   }
 
   async function drawing(prepared: Prepared, asked: Asked, run: Run, step: number | undefined): Promise<Drawing> {
     const buckets = bucketsOf(prepared.from, prepared.to, step)
     const whole = { ...prepared, from: buckets.from, to: buckets.to }
-    return { prepared: await planned(whole, asked, run, { buckets }), buckets }
+    return { prepared: await planned('series', whole, asked, run, buckets), buckets }
   }
 
   async function drawSeries(prepared: Prepared, asked: Asked, run: Run): Promise<SeriesAnswer> {
     const { step } = bucketsOf(prepared.from, prepared.to, asked.step)
     const { rollups } = deps
-    const back = asked.previous === undefined ? 0 : Math.ceil(asked.previous / (step * 1000)) * step * 1000
-    const earlier = { ...prepared, from: prepared.from - back, to: prepared.to - back }
-    const coarse = coarseEnough(back > 0 ? earlier : prepared, step, rollups ? { rollups } : {})
+    const back = asked.previous ?? 0
+    const coarse = coarseEnough(back > 0 ? moved(prepared, -back) : prepared, step, rollups ? { rollups } : {})
     const now = await drawing(prepared, asked, run, coarse)
+    // Back by whole buckets, so that each has one beside it.
     const shift = Math.ceil(back / (coarse * 1000)) * coarse * 1000
     const before = shift > 0 ? await drawing(moved(now.prepared, -shift), asked, run, coarse) : undefined
-    return series(now, before, limit('series', asked), deps.clock.now(), run)
+    const answer = await series(now, before, limit('series', asked), deps.clock.now(), run)
+    costs.learn(now.prepared, 'series', run.spent())
+    return answer
+  }
+
+  function topOf(asked: Asked, options: AskOptions): Promise<TopAnswer> {
+    return summing('top', asked, options, async (prepared, run) => {
+      const { previous } = asked
+      const before = previous === undefined ? undefined : await planned('top', moved(prepared, -previous), asked, run)
+      return top(prepared, limit('top', asked), run, before)
+    })
+  }
+
+  /** The question with what it counts. @throws UserError */
+  function counting({ of, ...asked }: Asked & Partial<DistinctAsked>): Prepared {
+    const counted = [...new Set(of ?? [])].map(dimensionNamed)
+    const prepared = prepare(asked, filterOptions)
+    if (counted.length === 0 || prepared.dimensions.length === 0)
+      throw new UserError('distinct values are counted of something, by something', {
+        hint: 'for example of: ["dst_addr"], by: ["src_addr"]',
+      })
+    return { ...prepared, counted }
+  }
+
+  function distinctOf(asked: DistinctAsked, options: AskOptions): Promise<DistinctAnswer> {
+    const prepared = counting(asked)
+    const names = (prepared.counted ?? []).map((d) => d.name)
+    const order = asked.orderBy === undefined ? 0 : names.indexOf(asked.orderBy)
+    if (order < 0) throw new UserError('orderBy must be one of “of”', { hint: `there are ${names.join(', ')}` })
+    const most = limit('distinct', asked)
+    return summing('distinct', asked, options, (found, run) => distinct(found, order, most, run), prepared)
+  }
+
+  function costOf(kind: Kind, asked: Asked & Partial<DistinctAsked>, options: AskOptions): Promise<Cost> {
+    const { atMostSeconds: _, ...question } = asked
+    const prepared = kind === 'distinct' ? counting(asked) : undefined
+    const list = kind === 'flows' ? { ...question, by: [], uncounted: true } : question
+    return asking(
+      list,
+      options,
+      async (from, run) => {
+        if (kind === 'flows') return costs.estimate(from, kind, run)
+        if (kind !== 'series') return costs.estimate(await planned(kind, from, question, run), kind, run)
+        const found = await drawing(from, question, run, question.step)
+        return costs.estimate(found.prepared, kind, run)
+      },
+      inPassing,
+      prepared,
+    )
+  }
+
+  function everyFlowOf(asked: Asked, options: AskOptions): EveryFlow {
+    if (asked.order !== undefined && asked.order !== 'received')
+      throw new UserError('all flows come in the order of their receipt', { hint: 'leave “order” out' })
+    if (asked.limit !== undefined) limitOf(asked.limit, 1, Number.MAX_SAFE_INTEGER)
+    const question = { ...asked, by: [], uncounted: true, limit: undefined, id: undefined }
+    const query = (sql: string): Promise<QueryAnswer> =>
+      asking(question, options, (_, run) => run.query(sql), inTurn, prepared)
+    const prepared = prepare(question, filterOptions)
+    return everyFlow(prepared, asked.by ?? [], asked.limit, query)
   }
 
   const limit = (of: keyof typeof LIMITS, asked: Asked): number => limitOf(asked.limit, LIMITS[of][0], LIMITS[of][1])
 
   return {
-    top: (asked, options = {}) =>
-      asking(asked, options, async (prepared, run) =>
-        top(await planned(prepared, asked, run), limit('top', asked), run),
-      ),
-    matrix: (asked, options = {}) =>
-      asking(asked, options, async (prepared, run) =>
-        matrix(await planned(prepared, asked, run), limit('matrix', asked), run),
-      ),
-    series: (asked, options = {}) => asking(asked, options, (prepared, run) => drawSeries(prepared, asked, run)),
+    top: async (asked, options = {}) => topOf(asked, options),
+    matrix: async (asked, options = {}) =>
+      summing('matrix', asked, options, (prepared, run) => matrix(prepared, limit('matrix', asked), run)),
+    series: async (asked, options = {}) => asking(asked, options, (prepared, run) => drawSeries(prepared, asked, run)),
+    distinct: async (asked, options = {}) => distinctOf(asked, options),
+    conversations: async (asked, options = {}) => {
+      const most = limit('conversations', asked)
+      const question = { ...asked, by: asked.by ?? ['ip'] }
+      return summing('conversations', question, options, (prepared, run) => conversations(prepared, most, run))
+    },
+    totals: async (asked, options = {}) => summing('totals', { ...asked, by: [] }, options, totals),
+    cost: async (kind, asked, options = {}) => costOf(kind, asked, options),
+    everyFlow: (asked, options = {}) => everyFlowOf(asked, options),
     // A list shows rows as they were recorded, so also those that another observation point counts.
     flows: (asked, options = {}) =>
       asking({ ...asked, by: [], uncounted: true }, options, (prepared, run) =>

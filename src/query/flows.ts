@@ -1,4 +1,4 @@
-import { COLUMNS, columnNamed } from '../flow/columns.ts'
+import { COLUMNS, columnNamed, type ColumnDefinition } from '../flow/columns.ts'
 import { UserError } from '../base/errors.ts'
 import type { Cell } from '../store/store.ts'
 import { DECODERS, type KeyValue } from './dimensions.ts'
@@ -58,15 +58,9 @@ const ORDERS: Readonly<Record<Exclude<FlowOrder, 'received'>, string>> = {
 }
 const FIRST_WINDOW = 5 * 60_000
 
-/** @param names columns, of all that a row has; the usual ones if empty */
-export async function flows(
-  prepared: Prepared,
-  names: readonly string[],
-  limit: number,
-  run: Run,
-  order: FlowOrder = 'received',
-): Promise<FlowsAnswer> {
-  const columns = (names.length > 0 ? names : USUAL).map((name) => {
+/** Columns of a flow; the usual ones if no names are given. @throws UserError for a name that no column has */
+export function columnsNamed(names: readonly string[]): ColumnDefinition[] {
+  return (names.length > 0 ? names : USUAL).map((name) => {
     const column = columnNamed(name)
     if (column) return column
     const near = nearest(
@@ -78,7 +72,27 @@ export async function flows(
       near.length > 0 ? { hint: `did you mean ${near.join(' or ')}?` } : {},
     )
   })
-  const select = columns.map((c) => (c.format === 'time' ? `toUnixTimestamp64Milli(${c.name})` : c.name)).join(', ')
+}
+
+export function selectOf(columns: readonly ColumnDefinition[]): string {
+  return columns.map((c) => (c.format === 'time' ? `toUnixTimestamp64Milli(${c.name})` : c.name)).join(', ')
+}
+
+/** Cells of `selectOf`, from `at` on, as an answer says them. */
+export function rowOfFlow(columns: readonly ColumnDefinition[], cells: readonly Cell[], at = 0): KeyValue[] {
+  return columns.map((column, i) => DECODERS[column.format](cells[at + i] as Cell))
+}
+
+/** @param names columns, of all that a row has; the usual ones if empty */
+export async function flows(
+  prepared: Prepared,
+  names: readonly string[],
+  limit: number,
+  run: Run,
+  order: FlowOrder = 'received',
+): Promise<FlowsAnswer> {
+  const columns = columnsNamed(names)
+  const select = selectOf(columns)
   const found: (readonly Cell[])[] = []
   if (order !== 'received') {
     const by = ORDERS[order]
@@ -100,7 +114,7 @@ export async function flows(
     }
   }
   const shown = found.slice(0, limit)
-  const rows = shown.map((cells) => columns.map((column, i) => DECODERS[column.format](cells[i + 1] as Cell)))
+  const rows = shown.map((cells) => rowOfFlow(columns, cells, 1))
   const rates = shown.length === 0 ? [1] : shown.map((cells) => Number(cells[0]))
   const samplingRates = [...new Set(rates)].sort((a, b) => a - b)
   return {

@@ -16,13 +16,16 @@ export interface Sums {
   sampled: number
 }
 
-export interface Row {
-  key: Record<string, KeyValue>
+export interface Measures {
   bytes: number
   packets: number
   flows: number
   low: number
   high: number
+}
+
+export interface Row extends Measures {
+  key: Record<string, KeyValue>
   /** Bits a second as a part of the speed of the row's interface; null if that is not known. */
   share?: { value: number; low: number; high: number } | null
   /** Of the row's interface, bits a second. */
@@ -152,8 +155,13 @@ export function weightOf(sums: Sums, metric: Metric, sampling: Sampling): number
 
 /** The sums as a row of an answer. */
 export function rowOf(key: Record<string, KeyValue>, sums: Sums, metric: Metric, sampling: Sampling): Row {
-  const { low, high } = intervalOf(sums, metric, weightOf(sums, metric, sampling))
-  return { key, bytes: sums.bytes, packets: sums.packets, flows: sums.flows, low, high }
+  return { key, ...measuresOf(sums, metric, sampling) }
+}
+
+/** The sums as an answer says them, with the interval of the metric. */
+export function measuresOf(sums: Sums, metric: Metric, sampling: Sampling): Measures {
+  const { bytes, packets, flows } = sums
+  return { bytes, packets, flows, ...intervalOf(sums, metric, weightOf(sums, metric, sampling)) }
 }
 
 export function intervalOf(sums: Sums, metric: Metric, weight: number): { low: number; high: number } {

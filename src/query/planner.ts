@@ -81,8 +81,8 @@ export function needsOf(rollup: Rollup, prepared: Prepared): Needs | undefined {
 }
 
 /** Expressions of the question. Parameters stand in them, never what a user wrote. */
-function textsOf({ dimensions, condition, unit }: Prepared): string[] {
-  return [...dimensions.flatMap((d) => [...d.sides]), condition, addedBytesSql(unit) ?? '']
+export function textsOf({ dimensions, counted = [], condition, unit }: Prepared): string[] {
+  return [...[...dimensions, ...counted].flatMap((d) => [...d.sides]), condition, addedBytesSql(unit) ?? '']
 }
 
 function replacedBy(rollup: Rollup): Reading['replaced'] {

@@ -40,6 +40,8 @@ export interface Prepared extends Measured {
   readonly from: number
   readonly to: number
   readonly dimensions: readonly Dimension[]
+  /** Dimensions whose different values are counted. */
+  readonly counted?: readonly Dimension[]
   /** Condition without the time range. */
   readonly condition: string
   readonly params: Params

@@ -17,6 +17,7 @@ import {
 import { rowsOf, type Metric, type Prepared } from './question.ts'
 import type { Provenance, Run } from './run.ts'
 import { factsOf, samplingOf } from './sampling.ts'
+import { speedsOf } from './speeds.ts'
 
 // The metric over time, for the greatest groups of the whole range and the rest of it as one; and the same lines some
 // time before, where that is asked for.
@@ -88,7 +89,18 @@ export async function series(
         at(lines, b).sums[metric] - at(lines, a).sums[metric],
     )
   const sampling = await samplingOf(prepared, total, facts, run)
-  const draw = (line: Line, of: Buckets): Drawn => drawn(line, metric, of, isKnown(of, now, oldest), sampling)
+  const isShare = prepared.unit === 'share'
+  const speedOf = isShare
+    ? await speedsOf(
+        prepared,
+        lines.map((line) => line.key),
+        run,
+      )
+    : undefined
+  const draw = (line: Line, of: Buckets): Drawn => {
+    const drawing = drawn(line, metric, of, isKnown(of, now, oldest), sampling)
+    return speedOf ? asShare(drawing, line.other ? null : speedOf(line.key)) : drawing
+  }
   const previous = before
     ? await linesOf(before.prepared, before.buckets, codes, lines, run).then((then) => ({
         from: before.buckets.from,
@@ -106,7 +118,8 @@ export async function series(
     series: order.map((i) => {
       const { key, other } = at(lines, i)
       const line = draw(at(lines, i), buckets)
-      return { key, other, ...line, p95: percentile95(line) }
+      const speed = speedOf ? { speed: other ? null : speedOf(key) } : {}
+      return { key, other, ...line, p95: percentile95(line), ...speed }
     }),
     groups,
     total: rowOf({}, total, metric, sampling),
@@ -232,6 +245,13 @@ function drawn(line: Line, metric: Metric, buckets: Buckets, known: readonly boo
     high.push(range.high * scale)
   }
   return { values, low, high, total: rowOf(line.key, line.sums, metric, sampling) }
+}
+
+/** Bits a second as parts of a speed; unknown where the speed is. */
+function asShare({ total, ...line }: Drawn, speed: number | null): Drawn {
+  const part = (list: readonly (number | null)[]): (number | null)[] =>
+    list.map((value) => (value === null || speed === null ? null : value / speed))
+  return { values: part(line.values), low: part(line.low), high: part(line.high), total }
 }
 
 /** Each of the three by its own rank: a band around what would have been billed. */

@@ -1,4 +1,5 @@
 import { COLUMNS } from '../flow/columns.ts'
+import { ROLLUP_TABLES } from '../store/rollups.ts'
 import type { Piece, Span } from './plan.ts'
 
 // From where the statements of a question read: the flows themselves, or pieces of rollup tables put together with what
@@ -92,7 +93,24 @@ export function columnsIn(sql: string): Set<string> {
   return new Set((bare.match(/[A-Za-z_]\w*/g) ?? []).filter((word) => NAMES.has(word)))
 }
 
-const WORDS: Readonly<Record<string, string>> = { minute: '1-minute table', hour: '1-hour table', day: '1-day table' }
+/** Tables that are read, and the condition on their time. */
+export function tablesOf(range: Span & { readonly reading?: Reading | undefined }): { table: string; time: string }[] {
+  const pieces = range.reading?.pieces ?? [{ table: 'flows', from: range.from, to: range.to }]
+  const tables = [...new Set(pieces.map((piece) => piece.table))]
+  return tables.map((table) => ({ table, time: timeSql(pieces.filter((piece) => piece.table === table)) }))
+}
+
+function stepOf(table: string): number {
+  return ROLLUP_TABLES.find(({ name }) => name === table)?.stepMs ?? 1
+}
+
+/** `1-hour table` */
+function describe(table: string): string {
+  const minutes = stepOf(table) / 60_000
+  if (minutes < 1) return 'flows'
+  if (minutes < 60) return `${minutes}-minute table`
+  return minutes < 1440 ? `${minutes / 60}-hour table` : `${minutes / 1440}-day table`
+}
 
 /** Tables of a reading as an answer names them, the coarsest first. */
 export function readFrom(range: Span & { readonly reading?: Reading | undefined }): {
@@ -101,16 +119,10 @@ export function readFrom(range: Span & { readonly reading?: Reading | undefined 
   notes: string[]
 } {
   const pieces = range.reading?.pieces ?? [{ table: 'flows', from: range.from, to: range.to }]
-  const coarsest = (table: string): number => Object.keys(WORDS).indexOf(table.split('_').at(-1) as string)
-  const tables = [...new Set(pieces.map((piece) => piece.table))].sort((a, b) => coarsest(b) - coarsest(a))
+  const tables = [...new Set(pieces.map((piece) => piece.table))].sort((a, b) => stepOf(b) - stepOf(a))
   return {
     source: tables.join(', '),
-    read: pieces.map((piece) => ({
-      table: piece.table,
-      describe: WORDS[piece.table.split('_').at(-1) as string] ?? 'flows',
-      from: piece.from,
-      to: piece.to,
-    })),
+    read: pieces.map(({ table, from, to }) => ({ table, describe: describe(table), from, to })),
     notes: [...(range.reading?.notes ?? [])],
   }
 }

@@ -1,9 +1,22 @@
+import { UserError } from '../base/errors.ts'
 import type { Cell } from '../store/store.ts'
-import { codesOf, greatestSql, groupedSql, groupingBy, keyOf, namedOnly, type Grouping } from './group.ts'
-import { SUM_NAMES, metricSum, rowOf, sumsOf, sumsSql, withoutSums, type Row, type Sums } from './measure.ts'
+import { MOST_CODES, sumsByKey } from './by-key.ts'
+import { greatestSql, groupedSql, groupingBy, keyOf, namedOnly, type Grouping } from './group.ts'
+import {
+  SUM_NAMES,
+  metricSum,
+  rowOf,
+  sumsOf,
+  sumsSql,
+  withoutSums,
+  type Row,
+  type Sampling,
+  type Sums,
+} from './measure.ts'
 import { rowsOf, type Prepared } from './question.ts'
 import type { Provenance, Run } from './run.ts'
 import { factsOf, samplingOf } from './sampling.ts'
+import { withShares } from './speeds.ts'
 
 // The greatest groups of a range: `who are the top talkers?`
 
@@ -13,6 +26,8 @@ export interface TopAnswer extends Provenance {
   other?: Row
   groups: number
   total: Row
+  /** The same groups in the same order, as they were before. */
+  previous?: { from: number; to: number; rows: Row[]; other?: Row; total: Row }
 }
 
 /**
@@ -22,15 +37,13 @@ export interface TopAnswer extends Provenance {
 const ONE_PASS =
   'enable_multiple_prewhere_read_steps = 0, group_by_two_level_threshold = 1000000, group_by_two_level_threshold_bytes = 200000000'
 
-/** Keys that a statement can hold by value: the engine reads at most 256 kB of text. */
-const MOST_CODES = 300
-
 interface Found {
   readonly cells: readonly Cell[]
   readonly sums: Sums
 }
 
-export async function top(asked: Prepared, limit: number, run: Run): Promise<TopAnswer> {
+/** @param before the same question for the time before */
+export async function top(asked: Prepared, limit: number, run: Run, before?: Prepared): Promise<TopAnswer> {
   const facts = await factsOf(asked, run)
   const prepared = { ...asked, unsampled: facts.mostRate <= 1 }
   const { dimensions, metric } = prepared
@@ -40,11 +53,15 @@ export async function top(asked: Prepared, limit: number, run: Run): Promise<Top
     const sampling = await samplingOf(prepared, sums, facts, run)
     const total = rowOf({}, sums, metric, sampling)
     const isEmpty = sums.flows === 0
+    const earlier = before ? rowOf({}, await totalSums(before, run), metric, sampling) : undefined
     return {
       columns,
       rows: isEmpty ? [] : [total],
       groups: isEmpty ? 0 : 1,
       total,
+      ...(before && earlier
+        ? { previous: { from: before.from, to: before.to, rows: isEmpty ? [] : [earlier], total: earlier } }
+        : {}),
       ...run.provenance(prepared, sampling, facts),
     }
   }
@@ -55,13 +72,37 @@ export async function top(asked: Prepared, limit: number, run: Run): Promise<Top
       ? await otherSums(prepared, grouping, found, totals, run)
       : undefined
   const sampling = await samplingOf(prepared, totals, facts, run)
+  const previous = before ? await asBefore(before, found, sampling, run) : undefined
+  const rows = found.map(({ cells, sums }) => rowOf(keyOf(grouping, cells, 0), sums, metric, sampling))
   return {
     columns,
     groups,
-    rows: found.map(({ cells, sums }) => rowOf(keyOf(grouping, cells, 0), sums, metric, sampling)),
+    rows: prepared.unit === 'share' ? await withShares(prepared, rows, run) : rows,
     ...(rest && rest.flows > 0 ? { other: rowOf({}, rest, metric, sampling) } : {}),
     total: rowOf({}, totals, metric, sampling),
+    ...(previous ? { previous } : {}),
     ...run.provenance(prepared, sampling, facts),
+  }
+}
+
+async function asBefore(
+  before: Prepared,
+  found: readonly Found[],
+  sampling: Sampling,
+  run: Run,
+): Promise<TopAnswer['previous']> {
+  const { from, to, metric } = before
+  if (found.length > MOST_CODES)
+    throw new UserError(`an earlier time is answered beside at most ${MOST_CODES} rows`, { hint: 'give a lower limit' })
+  const grouping = groupingBy(before)
+  const keys = found.map((f) => f.cells)
+  const { of, rest, total } = await sumsByKey(before, grouping, keys, run)
+  return {
+    from,
+    to,
+    rows: keys.map((cells, i) => rowOf(keyOf(grouping, cells, 0), of[i] as Sums, metric, sampling)),
+    ...(rest.flows > 0 ? { other: rowOf({}, rest, metric, sampling) } : {}),
+    total: rowOf({}, total, metric, sampling),
   }
 }
 
@@ -102,27 +143,8 @@ async function otherSums(
       found.map((f) => f.sums),
     )
   if (found.length > MOST_CODES) return otherBySet(prepared, grouping, found.length, run)
-  const codes = codesOf(
-    grouping,
-    found.map((f) => f.cells),
-    prepared.params,
-  )
-  const names = codes.sides.map((side, s) => side.map((_, d) => `c${s}_${d}`))
-  const select = codes.sides
-    .flatMap((side, s) => side.map((expression, d) => `${expression} AS ${names[s]?.[d]}`))
-    .join(', ')
-  const groups = names.flat()
-  const answer = await run.query(
-    `SELECT ${select}, ${sumsSql(prepared)} FROM ${rowsOf(prepared)} GROUP BY ${groups.join(', ')}`,
-  )
-  const width = grouping.dimensions.length
-  const inside = answer.rows.filter((cells) =>
-    codes.sides.some((_, s) => codes.indexOf(cells.slice(s * width, (s + 1) * width).map(Number)) >= 0),
-  )
-  return withoutSums(
-    totals,
-    inside.map((cells) => sumsOf(cells, groups.length)),
-  )
+  const keys = found.map((f) => f.cells)
+  return (await sumsByKey(prepared, grouping, keys, run)).rest
 }
 
 /** The same where the keys are too many to be written into a statement. */

@@ -39,12 +39,12 @@ export const DistinctAnswer = z.object({
       distinct: z
         .record(z.string(), Ranged)
         .describe(
-          'value: how many were seen, exactly; low the same; high: the 95 % upper end of how many there were, if sampling missed some (Chao 1987)',
+          'value: how many were seen, exactly; low: the same; high: how many there may have been where sampling missed some, by Chao’s estimate, if all are about equally frequent (of far rarer ones there may be more)',
         ),
     }),
   ),
   groups: z.number(),
-  total: Measures.extend({ distinct: z.record(z.string(), Ranged) }),
+  total: Measures,
   ...Provenance,
 })
 export type DistinctAnswer = z.infer<typeof DistinctAnswer>
