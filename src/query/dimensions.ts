@@ -134,6 +134,7 @@ export const DIMENSIONS: readonly Dimension[] = [
   either('country', 'country', 'name', 'String', 'src_country', 'dst_country'),
   either('mac', 'MAC', 'mac', 'UInt64', 'src_mac', 'dst_mac'),
   either('if', 'interface', 'interface', 'UInt32', 'in_if', 'out_if'),
+  either('mask', 'prefix length', 'number', 'UInt8', 'src_mask', 'dst_mask'),
   SERVICE,
   net('src_net', 'src network', 'src_addr'),
   net('dst_net', 'dst network', 'dst_addr'),
