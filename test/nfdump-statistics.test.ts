@@ -407,7 +407,7 @@ const OTHERWISE: readonly (readonly [words: string, reason: string])[] = [
   ['mask/flows', 'the same'],
   ['vlan/flows', 'here it is the VLAN in or else the VLAN out; nfdump counts both'],
   ['dstport/flows', 'nfdump keeps type and code of ICMP as the destination port; here they have columns of their own'],
-  ['mpls1/flows', 'nfdump 1.7.1 prints other labels here than in its lists, where they are as they were sent'],
+  ['mpls1/flows', 'nfdump 1.7.1 counts by the low 12 bits of a label: 500000 is 288 to it'],
   ['odid/flows', 'nfdump 1.7.1 has no observation domain for the source ID of NetFlow version 9'],
   ['srcmac/flows', 'nfdump counts the address after the router too, 00:00:00:00:00:00 where none is told'],
   ['dstmac/flows', 'the same'],
