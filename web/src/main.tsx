@@ -18,11 +18,20 @@ import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
 import { RouterProvider } from '@tanstack/react-router'
 import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
+import { ApiError } from './api/client.ts'
+import { Names } from './names/named.tsx'
 import { ColourBook } from './parts/colours.tsx'
 import { createConsoleRouter, fetchPages } from './router.tsx'
 
+/** What was wrong with the question stays wrong; a server may have been busy. */
+function mayHelp(failed: number, error: Error): boolean {
+  const asked =
+    error instanceof ApiError && (error.patience !== undefined || (error.status >= 400 && error.status < 500))
+  return failed < 1 && !asked
+}
+
 const queries = new QueryClient({
-  defaultOptions: { queries: { staleTime: 2000, retry: 1, retryDelay: 800, refetchOnWindowFocus: false } },
+  defaultOptions: { queries: { staleTime: 2000, retry: mayHelp, retryDelay: 800, refetchOnWindowFocus: false } },
 })
 const router = createConsoleRouter()
 const theme = {
@@ -41,7 +50,9 @@ if (root) {
       >
         <QueryClientProvider client={queries}>
           <ColourBook>
-            <RouterProvider router={router} />
+            <Names>
+              <RouterProvider router={router} />
+            </Names>
           </ColourBook>
         </QueryClientProvider>
       </MantineProvider>

@@ -4,11 +4,14 @@ import type { Problem } from '../../../src/api/contract/query.ts'
 export class ApiError extends Error {
   readonly status: number
   readonly problem: Problem
-  constructor(problem: Problem) {
+  /** What was asked, if it was refused for the time that it would take: see questions.ts. */
+  readonly patience: readonly unknown[] | undefined
+  constructor(problem: Problem, patience?: readonly unknown[]) {
     super(problem.detail ?? problem.title)
     this.name = 'ApiError'
     this.status = problem.status
     this.problem = problem
+    this.patience = patience
   }
 }
 
@@ -53,6 +56,10 @@ async function send(path: string, init: RequestInit): Promise<unknown> {
 
 export async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
   return (await send(path, signal ? { signal } : {})) as T
+}
+
+export async function postFor<T>(path: string, body: object): Promise<T> {
+  return (await send(path, post(body))) as T
 }
 
 /** Changes something on the server. */

@@ -1,5 +1,5 @@
 // Questions as React hooks. The key of a question holds its span as asked ("last 1 h"), the answer the bounds it was fetched for.
-import { keepPreviousData, useQuery } from '@tanstack/react-query'
+import { keepPreviousData, useQuery, useQueryClient } from '@tanstack/react-query'
 import type { UseQueryResult } from '@tanstack/react-query'
 import type {
   FlowsAnswer,
@@ -10,9 +10,9 @@ import type {
   TopAnswer,
 } from '../../../src/api/contract/query.ts'
 import { useClock } from '../time/clock.tsx'
-import { aligned, boundsOf, stepFor } from '../time/span.ts'
-import type { Bounds, Span } from '../time/span.ts'
-import { ask } from './client.ts'
+import { aligned, boundsOf, shiftOf, stepFor } from '../time/span.ts'
+import type { Bounds, Span, Versus } from '../time/span.ts'
+import { ApiError, ask } from './client.ts'
 import type { QuestionKind } from './client.ts'
 
 export interface Ask {
@@ -25,6 +25,9 @@ export interface Ask {
   readonly step?: number
   /** Of a list of flows. */
   readonly order?: Question['order']
+  readonly unit?: Question['unit']
+  /** Also asks for the same question over an earlier time. */
+  readonly versus?: Versus
   /** Asks over this span in place of the page's. */
   readonly span?: Span
   /** Also what another exporter counts: for questions about where traffic is seen. */
@@ -51,12 +54,17 @@ function nextMs(span: Span, data: object | undefined): number | false {
   return total?.flows === 0 && usual !== false ? Math.min(usual, 2000) : usual
 }
 
+/** A question that is expected to take longer is asked only when its cost is known and accepted. */
+const PATIENCE_S = 10
+const LONGEST_MS = 600_000
+
 function useAsk<T>(kind: QuestionKind, asked: Ask): Asked<T> {
   const clock = useClock()
   const span = asked.span ?? clock.span
-  const { enabled = true, span: _span, points, lagMs = 0, ...question } = asked
+  const queries = useQueryClient()
+  const { enabled = true, span: _span, points, lagMs = 0, versus = 'none', ...question } = asked
   return useQuery<Answered<T>, Error>({
-    queryKey: ['ask', kind, span, question, points, lagMs],
+    queryKey: ['ask', kind, span, question, points, lagMs, versus],
     enabled,
     placeholderData: keepPreviousData,
     refetchInterval: (query) => (clock.live ? nextMs(span, query.state.data) : false),
@@ -65,8 +73,26 @@ function useAsk<T>(kind: QuestionKind, asked: Ask): Asked<T> {
       const bounds = boundsOf(span, span.kind === 'last' ? now - lagMs : now)
       const step = question.step ?? stepFor(bounds, points)
       const { from, to } = kind === 'series' ? aligned(bounds, step) : bounds
-      const body = { ...question, from, to, ...(kind === 'series' ? { step } : {}) }
-      const answer = await ask<T>(kind, body, signal)
+      const previous = shiftOf(versus, to - from, step)
+      const body = {
+        ...question,
+        from,
+        to,
+        ...(kind === 'series' ? { step } : {}),
+        ...(previous === undefined ? {} : { previous }),
+      }
+      // Who was told what a question costs, and asked it all the same, waits for it.
+      const patience = ['patience', kind, span, question.filter, question.by]
+      const waits = queries.getQueryData(patience) === true
+      const answer = await ask<T>(
+        kind,
+        waits ? { ...body, timeoutMs: LONGEST_MS } : { ...body, atMostSeconds: PATIENCE_S },
+        signal,
+      ).catch((error: unknown) => {
+        throw error instanceof ApiError && error.problem.code === 'query_long'
+          ? new ApiError(error.problem, patience)
+          : error
+      })
       return { ...answer, bounds: { from, to }, askedAt: now }
     },
   })

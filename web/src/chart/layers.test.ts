@@ -29,6 +29,10 @@ function answer(sizes: readonly number[], other?: number): SeriesAnswer {
     rowsRead: 1,
     tookMs: 1,
     samplingRates: [1],
+    read: [],
+    notes: [],
+    unit: { bytes: 'mixed', estimated: false, describe: '' },
+    groups: 1,
   }
 }
 

@@ -1,8 +1,7 @@
 // Who talks to whom, left to right, one colour a source.
 import { useCallback, useMemo } from 'react'
-import type { Row } from '../../../src/api/contract/query.ts'
+import type { Metric, Row } from '../../../src/api/contract/query.ts'
 import { rateText } from '../figures/units.ts'
-import type { MetricName } from '../figures/units.ts'
 import type { Key } from '../names/dimensions.ts'
 import { usePaint, useScheme } from '../parts/colours.tsx'
 import { Canvas } from './canvas.tsx'
@@ -13,7 +12,7 @@ import { sankeyData } from './sankey-data.ts'
 export interface SankeyChartProps {
   readonly columns: readonly string[]
   readonly rows: readonly Row[]
-  readonly metric: MetricName
+  readonly metric: Metric
   readonly seconds: number
   readonly height?: number
   readonly most?: number

@@ -151,7 +151,7 @@ export function seriesOption(picture: SeriesPicture, width: number): EChartsCore
       splitNumber: 4,
       axisLine: { show: false },
       axisTick: { show: false },
-      axisLabel: { ...axisLabel(picture.scheme), formatter: axisText },
+      axisLabel: { ...axisLabel(picture.scheme), formatter: (value: number) => axisText(value, picture.metric) },
       splitLine: { lineStyle: { color: inks.line } },
     },
     tooltip: {

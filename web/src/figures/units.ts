@@ -29,18 +29,21 @@ export function scaled(n: number, digits = 3): { value: string; prefix: string }
   return { value: sign + text, prefix: PREFIXES[step] ?? '' }
 }
 
-export type MetricName = 'bytes' | 'packets' | 'flows'
+/** What is measured; `share`: bits a second as a part of the speed of the interface. */
+export type MetricName = 'bytes' | 'packets' | 'flows' | 'share'
 
 /** What a metric is counted in, a second. */
 export const RATE_UNIT: Readonly<Record<MetricName, string>> = {
   bytes: 'bit/s',
   packets: 'packets/s',
   flows: 'flows/s',
+  share: '% of the link',
 }
-const RATE_SHORT: Readonly<Record<MetricName, string>> = { bytes: 'bit/s', packets: 'p/s', flows: 'f/s' }
+const RATE_SHORT: Readonly<Record<MetricName, string>> = { bytes: 'bit/s', packets: 'p/s', flows: 'f/s', share: '%' }
 
 /** A rate as a figure: bits a second for bytes, `1.23 Gbit/s`; packets or flows a second otherwise. */
 export function rateFigure(metric: MetricName, perSecond: number, digits = 3): Figure {
+  if (metric === 'share') return { value: significant(perSecond * 100, digits), unit: '%' }
   const { value, prefix } = scaled(perSecond, digits)
   return { value, unit: `${prefix}${metric === 'bytes' ? RATE_SHORT.bytes : ` ${RATE_SHORT[metric]}`}`.trim() }
 }
@@ -54,7 +57,9 @@ export function rateText(metric: MetricName, perSecond: number | null | undefine
 /** A total: bytes in GB, packets and flows in thousands. */
 export function totalText(metric: MetricName, n: number): string {
   const { value, prefix } = scaled(n)
-  return metric === 'bytes' ? `${value} ${prefix}B` : `${value}${prefix === '' ? '' : ` ${prefix}`}`
+  return metric === 'bytes' || metric === 'share'
+    ? `${value} ${prefix}B`
+    : `${value}${prefix === '' ? '' : ` ${prefix}`}`
 }
 
 /** Bytes in binary-free SI, as disks are sold and networks count. */
@@ -70,8 +75,9 @@ export function countText(n: number): string {
   return `${value} ${prefix}`
 }
 
-/** An axis label: `5 G`, without a unit. */
-export function axisText(n: number): string {
+/** An axis label: `5 G`, without a unit; `40 %` of a share. */
+export function axisText(n: number, metric: MetricName = 'bytes'): string {
+  if (metric === 'share') return `${Number((n * 100).toPrecision(3))} %`
   const { value, prefix } = scaled(n)
   return `${value.includes('.') ? value.replace(/\.?0+$/, '') : value}${prefix === '' ? '' : ` ${prefix}`}`
 }

@@ -2,6 +2,7 @@
 import type { KeyValue } from '../../../src/api/contract/query.ts'
 import { bytesText, countText } from '../figures/units.ts'
 import { isUnknown, valueText } from '../names/dimensions.ts'
+import { NamedNote } from '../names/named.tsx'
 import { Name } from '../parts/name.tsx'
 import { clockText, momentText } from '../time/zone.ts'
 import type { Zone } from '../time/zone.ts'
@@ -17,6 +18,7 @@ export function FlowCell({
   zone,
   dated,
   exact = false,
+  proto,
 }: {
   readonly column: FlowColumn
   readonly value: KeyValue
@@ -24,6 +26,8 @@ export function FlowCell({
   readonly dated: boolean
   /** Times to the millisecond. */
   readonly exact?: boolean
+  /** The protocol of the flow, which a port belongs to. */
+  readonly proto?: KeyValue
 }) {
   switch (column.format) {
     case 'time':
@@ -38,7 +42,26 @@ export function FlowCell({
     case 'packets':
       return countText(Number(value))
     case 'mac':
-      return <code className="dim">{String(value)}</code>
+      return (
+        <>
+          <code className="dim">{String(value)}</code>
+          {exact ? <NamedNote of={column.name} value={value} /> : null}
+        </>
+      )
+    case 'port':
+      return (
+        <>
+          {String(value)}
+          {exact && proto !== undefined ? <NamedNote of={column.name} value={value} proto={proto} /> : null}
+        </>
+      )
+    case 'as':
+      return (
+        <>
+          {Number(value) === 0 ? <span className="dim">–</span> : String(value)}
+          <NamedNote of={column.name} value={value} />
+        </>
+      )
     case 'name':
     case 'ip':
     case 'vlan':

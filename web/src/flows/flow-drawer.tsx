@@ -153,6 +153,7 @@ function Whole({
                   key={column.name}
                   column={column}
                   value={value}
+                  proto={at.get('proto')?.value ?? null}
                   describe={all.find((other) => other.name === column.name)?.describe}
                   onNarrow={onNarrow}
                 />
@@ -176,11 +177,13 @@ function Whole({
 function Fact({
   column,
   value,
+  proto,
   describe,
   onNarrow,
 }: {
   readonly column: FlowColumn
   readonly value: KeyValue
+  readonly proto: KeyValue
   readonly describe: string | undefined
   readonly onNarrow: Narrow
 }) {
@@ -189,7 +192,7 @@ function Fact({
     <>
       <dt title={describe}>{labelOf(column.name)}</dt>
       <dd className="narrowable">
-        <FlowCell column={column} value={value} zone={clock.zone} dated exact />
+        <FlowCell column={column} value={value} zone={clock.zone} dated exact proto={proto} />
         {isNarrowable(column) ? <NarrowButtons of={column.name} value={value} narrow={onNarrow} /> : null}
       </dd>
     </>

@@ -1,6 +1,7 @@
 // One address, whoever it belongs to.
 import { useParams } from '@tanstack/react-router'
 import { useMachineIndex } from '../names/machine-index.ts'
+import { useNamed } from '../names/named.tsx'
 import { looksLikeAddress } from '../frame/palette-entries.ts'
 import { Card } from '../parts/card.tsx'
 import { Facts } from '../parts/facts.tsx'
@@ -18,6 +19,7 @@ const EXPORTERS = ['exporter']
 export function AddressPage() {
   const { ip = '' } = useParams({ strict: false }) as { ip?: string }
   const machine = useMachineIndex().byAddress.get(ip)
+  const named = useNamed('ip', looksLikeAddress(ip) ? ip : null)
   if (!looksLikeAddress(ip)) {
     return (
       <Card title="Not an address">
@@ -42,6 +44,7 @@ export function AddressPage() {
           ) : (
             <p className="dim">No machine of the inventory has this address.</p>
           )}
+          {named === undefined || named.title === '' ? null : <p>{named.title}</p>}
         </div>
         <TopCard title="Sends from" note="MAC and VLAN" by={MACS} filter={`src ip ${ip}`} limit={4} className="inner" />
       </Card>

@@ -1,5 +1,4 @@
 // Who exports to us, and what became of what came.
-import { useNavigate, useSearch } from '@tanstack/react-router'
 import type { Exporter, ExportersAnswer, Health } from '../../../src/api/contract/system.ts'
 import { useExporters, useHealth } from '../api/system.ts'
 import { bytesText, countText, scaled } from '../figures/units.ts'
@@ -10,16 +9,17 @@ import { Facts } from '../parts/facts.tsx'
 import { Go } from '../parts/go.tsx'
 import { Nothing } from '../parts/states.tsx'
 import { Head } from '../subject/head.tsx'
-import { DataTable } from '../table/data-table.tsx'
+import { ThingsTable } from '../subject/things-table.tsx'
 import type { Column } from '../table/data-table.tsx'
 import { useClock } from '../time/clock.tsx'
 import { agoText } from '../time/zone.ts'
-import { readSort, writeSort } from '../url/search.ts'
 
 function perSecond(n: number): string {
   const { value, prefix } = scaled(n)
   return `${value}${prefix === '' ? '' : ` ${prefix}`}`
 }
+
+const USUAL_SORT = { column: 'state', descending: false } as const
 
 export function Exporters() {
   const exporters = useExporters()
@@ -60,8 +60,6 @@ export function Exporters() {
 
 function List({ answer }: { readonly answer: ExportersAnswer }) {
   const clock = useClock()
-  const search = useSearch({ strict: false }) as Record<string, string>
-  const navigate = useNavigate()
   const now = clock.now()
   const rank = { bad: 0, warn: 1, good: 2 } as const
   const columns: Column<Exporter>[] = [
@@ -145,20 +143,13 @@ function List({ answer }: { readonly answer: ExportersAnswer }) {
     },
   ]
   return (
-    <DataTable
+    <ThingsTable
       label="Exporters"
       columns={columns}
       rows={answer.exporters}
       rowId={(row) => row.address}
-      sort={readSort(search['sort']) ?? { column: 'state', descending: false }}
-      onSort={(sort) =>
-        void navigate({
-          to: '.',
-          search: ((was: object) => ({ ...was, sort: writeSort(sort) })) as never,
-          replace: true,
-        })
-      }
-      onPick={(row) => void navigate({ to: `/exporters/${encodeURIComponent(row.address)}` as never })}
+      usual={USUAL_SORT}
+      path={(row) => `/exporters/${encodeURIComponent(row.address)}`}
     />
   )
 }

@@ -1,5 +1,4 @@
 // Every host: how many machines run on it, what it sends, receives, and keeps inside.
-import { useNavigate, useSearch } from '@tanstack/react-router'
 import { useMemo } from 'react'
 import { useTop } from '../api/questions.ts'
 import { useInventory } from '../api/system.ts'
@@ -11,12 +10,9 @@ import { Nothing } from '../parts/states.tsx'
 import { endsColumns } from '../subject/ends-columns.tsx'
 import { Head } from '../subject/head.tsx'
 import { SeriesCard } from '../subject/series-card.tsx'
+import { seenColumn, ThingsTable } from '../subject/things-table.tsx'
 import { useEnds } from '../subject/use-ends.ts'
-import { DataTable } from '../table/data-table.tsx'
 import type { Column } from '../table/data-table.tsx'
-import { useClock } from '../time/clock.tsx'
-import { agoText } from '../time/zone.ts'
-import { readSort, writeSort } from '../url/search.ts'
 
 interface HostRow {
   readonly name: string
@@ -31,9 +27,6 @@ const BY = ['src_host']
 const OVER = [{ value: 'src_host', label: 'Host' }]
 
 export function Hosts() {
-  const clock = useClock()
-  const search = useSearch({ strict: false }) as Record<string, string>
-  const navigate = useNavigate()
   const inventory = useInventory().data
   const ends = useEnds('src_host', 'dst_host')
   const inside = useTop({ by: BY, filter: 'locality intra_host', metric: 'bytes', limit: 10_000 })
@@ -96,31 +89,15 @@ export function Hosts() {
                 value: (row) => row.inside,
                 cell: (row) => rateText('bytes', row.inside),
               },
-              {
-                id: 'seen',
-                head: 'Last seen',
-                num: true,
-                value: (row) => row.lastSeen,
-                cell: (row) => (
-                  <span className="dim">{row.lastSeen === null ? '–' : agoText(row.lastSeen, clock.now())}</span>
-                ),
-              },
+              seenColumn<HostRow>((row) => row.lastSeen),
             ]
             return (
-              <DataTable
+              <ThingsTable
                 label="Hosts"
                 columns={columns}
                 rows={all}
                 rowId={(row) => row.name}
-                sort={readSort(search['sort'])}
-                onSort={(sort) =>
-                  void navigate({
-                    to: '.',
-                    search: ((was: object) => ({ ...was, sort: writeSort(sort) })) as never,
-                    replace: true,
-                  })
-                }
-                onPick={(row) => void navigate({ to: `/hosts/${encodeURIComponent(row.name)}` as never })}
+                path={(row) => `/hosts/${encodeURIComponent(row.name)}`}
               />
             )
           }}

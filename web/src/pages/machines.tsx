@@ -10,12 +10,9 @@ import { Name } from '../parts/name.tsx'
 import { Nothing } from '../parts/states.tsx'
 import { endsColumns } from '../subject/ends-columns.tsx'
 import { Head } from '../subject/head.tsx'
+import { seenColumn, ThingsTable } from '../subject/things-table.tsx'
 import { useEnds } from '../subject/use-ends.ts'
-import { DataTable } from '../table/data-table.tsx'
 import type { Column } from '../table/data-table.tsx'
-import { useClock } from '../time/clock.tsx'
-import { agoText } from '../time/zone.ts'
-import { readSort, writeSort } from '../url/search.ts'
 
 interface MachineRow {
   readonly name: string
@@ -26,7 +23,6 @@ interface MachineRow {
 }
 
 export function Machines() {
-  const clock = useClock()
   const search = useSearch({ strict: false }) as Record<string, string>
   const navigate = useNavigate()
   const inventory = useInventory().data
@@ -115,29 +111,16 @@ export function Machines() {
                 value: (row) => row.peers,
                 cell: (row) => countText(row.peers),
               },
-              {
-                id: 'seen',
-                wide: true,
-                head: 'Last seen',
-                num: true,
-                value: (row) => row.machine?.lastSeen ?? null,
-                cell: (row) => (
-                  <span className="dim">
-                    {row.machine?.lastSeen ? agoText(row.machine.lastSeen, clock.now()) : '–'}
-                  </span>
-                ),
-              },
+              seenColumn<MachineRow>((row) => row.machine?.lastSeen, { wide: true }),
             ]
             return (
-              <DataTable
+              <ThingsTable
                 label="Machines"
                 tall
                 columns={columns}
                 rows={all}
                 rowId={(row) => row.name}
-                sort={readSort(search['sort'])}
-                onSort={(sort) => set({ sort: writeSort(sort) })}
-                onPick={(row) => void navigate({ to: `/machines/${encodeURIComponent(row.name)}` as never })}
+                path={(row) => `/machines/${encodeURIComponent(row.name)}`}
               />
             )
           }}

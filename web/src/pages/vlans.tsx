@@ -1,5 +1,4 @@
 // Every VLAN that was seen or named.
-import { useNavigate, useSearch } from '@tanstack/react-router'
 import { useMemo } from 'react'
 import { useTop } from '../api/questions.ts'
 import { useInventory } from '../api/system.ts'
@@ -12,11 +11,8 @@ import { Name } from '../parts/name.tsx'
 import { Nothing } from '../parts/states.tsx'
 import { Head } from '../subject/head.tsx'
 import { SeriesCard } from '../subject/series-card.tsx'
-import { DataTable } from '../table/data-table.tsx'
+import { seenColumn, ThingsTable } from '../subject/things-table.tsx'
 import type { Column } from '../table/data-table.tsx'
-import { useClock } from '../time/clock.tsx'
-import { agoText } from '../time/zone.ts'
-import { readSort, writeSort } from '../url/search.ts'
 
 interface VlanRow {
   readonly id: number
@@ -31,9 +27,6 @@ const BY = ['vlan']
 const OVER = [{ value: 'vlan', label: 'VLAN' }]
 
 export function Vlans() {
-  const clock = useClock()
-  const search = useSearch({ strict: false }) as Record<string, string>
-  const navigate = useNavigate()
   const top = useTop({ by: BY, metric: 'bytes', limit: 4096 })
   const known = useInventory().data?.vlans
   const rows = useMemo(() => {
@@ -96,31 +89,15 @@ export function Vlans() {
               },
               { id: 'share', head: 'Share', num: true, value: (row) => row.share, cell: (row) => shareText(row.share) },
               { id: 'bar', head: '', cell: (row) => <Bar share={row.rate / most} colour={paint({ vlan: row.id })} /> },
-              {
-                id: 'seen',
-                head: 'Last seen',
-                num: true,
-                value: (row) => row.lastSeen,
-                cell: (row) => (
-                  <span className="dim">{row.lastSeen === null ? '–' : agoText(row.lastSeen, clock.now())}</span>
-                ),
-              },
+              seenColumn<VlanRow>((row) => row.lastSeen),
             ]
             return (
-              <DataTable
+              <ThingsTable
                 label="VLANs"
                 columns={columns}
                 rows={all}
                 rowId={(row) => String(row.id)}
-                sort={readSort(search['sort'])}
-                onSort={(sort) =>
-                  void navigate({
-                    to: '.',
-                    search: ((was: object) => ({ ...was, sort: writeSort(sort) })) as never,
-                    replace: true,
-                  })
-                }
-                onPick={(row) => void navigate({ to: `/vlans/${row.id}` as never })}
+                path={(row) => `/vlans/${row.id}`}
               />
             )
           }}

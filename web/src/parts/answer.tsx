@@ -2,8 +2,8 @@
 import type { ReactNode } from 'react'
 import type { Asked } from '../api/questions.ts'
 import { countText, samplingText } from '../figures/units.ts'
-import { problemFrom } from '../api/client.ts'
-import { Failure } from './states.tsx'
+import { ApiError, problemFrom } from '../api/client.ts'
+import { Failure, LongQuestion } from './states.tsx'
 
 interface Shown {
   readonly data: unknown
@@ -41,7 +41,9 @@ export function Answer<T>({ of, height, children }: AnswerProps<T>) {
           </span>
         </div>
       ) : null}
-      {of.error && !(of.data !== undefined && isUnreachable(of.error)) ? (
+      {of.error instanceof ApiError && of.error.patience ? (
+        <LongQuestion error={of.error} retry={() => void of.refetch()} />
+      ) : of.error && !(of.data !== undefined && isUnreachable(of.error)) ? (
         <Failure error={of.error} since={of.errorUpdatedAt} retry={() => void of.refetch()} />
       ) : null}
       {of.data === undefined ? (
@@ -57,21 +59,36 @@ export function Answer<T>({ of, height, children }: AnswerProps<T>) {
   )
 }
 
-/** Table, rows read, milliseconds and sampling, in small. */
-export function Provenance({
-  of,
-  error,
-}: {
-  readonly of: Asked<{ source: string; rowsRead: number; tookMs: number; samplingRates: number[] }>
-  readonly error?: string
-}) {
+interface Told {
+  readonly source: string
+  readonly rowsRead: number
+  readonly tookMs: number
+  readonly samplingRates: readonly number[]
+  readonly read?: readonly { readonly table: string; readonly describe: string }[]
+  readonly notes?: readonly string[]
+}
+
+/** `the 1-hour table and flows`: what an answer was read from, the coarsest last as it is read. */
+export function sourceText({ source, read }: Pick<Told, 'source' | 'read'>): string {
+  const names = [...new Set((read ?? []).map(({ describe }) => describe))]
+  if (names.length === 0) return source
+  return names.map((name) => (name.endsWith('table') ? `the ${name}` : name)).join(' and ')
+}
+
+/** Table, rows read, milliseconds and sampling, in small; and what else one has to know of the answer. */
+export function Provenance({ of, error }: { readonly of: Asked<Told>; readonly error?: string }) {
   if (!of.data) return null
-  const { source, rowsRead, tookMs, samplingRates } = of.data
+  const { rowsRead, tookMs, samplingRates, notes = [] } = of.data
   const sampling = samplingText(samplingRates)
   return (
     <span>
-      from {source} · {countText(rowsRead)} rows · {Math.round(tookMs)} ms · {sampling}
+      from {sourceText(of.data)} · {countText(rowsRead)} rows · {Math.round(tookMs)} ms · {sampling}
       {error === undefined || error === 'exact' || error === '–' ? '' : ` → ${error}`}
+      {notes.map((note) => (
+        <span key={note} className="note">
+          {note}
+        </span>
+      ))}
     </span>
   )
 }

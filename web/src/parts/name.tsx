@@ -2,6 +2,7 @@
 import type { KeyValue } from '../../../src/api/contract/query.ts'
 import { isUnknown, kindOf, pathOf, valueText } from '../names/dimensions.ts'
 import { useExporterNames } from '../names/machine-index.ts'
+import { NamedNote } from '../names/named.tsx'
 import { useVlanNames } from '../names/vlan-names.ts'
 import { Go } from './go.tsx'
 
@@ -29,13 +30,19 @@ export function Name({
   const path = pathOf(of, value)
   const mono = kindOf(of) === 'address' ? ' mono' : ''
   if (isUnknown(of, value)) return <span className="dim">{text}</span>
-  if (path === undefined) return <span className={strong ? 'strong' : ''}>{text}</span>
+  if (path === undefined)
+    return (
+      <>
+        <span className={strong ? 'strong' : ''}>{text}</span>
+        <NamedNote of={of} value={value} />
+      </>
+    )
   return (
     <>
       <Go to={path} className={(strong ? 'name' : 'link-plain') + mono}>
         {kindOf(of) === 'exporter' ? <ExporterText address={text} /> : text}
       </Go>
-      {kindOf(of) === 'vlan' ? <VlanNote value={value} /> : null}
+      {kindOf(of) === 'vlan' ? <VlanNote value={value} /> : <NamedNote of={of} value={value} />}
     </>
   )
 }

@@ -2,6 +2,7 @@
 import { useQueryClient } from '@tanstack/react-query'
 import type { ReactNode } from 'react'
 import { problemFrom } from '../api/client.ts'
+import type { ApiError } from '../api/client.ts'
 import { useHealth } from '../api/system.ts'
 import { useClock } from '../time/clock.tsx'
 import { agoText, clockText, momentText } from '../time/zone.ts'
@@ -35,6 +36,31 @@ export function Failure({
           onClick={retry ?? (() => void queries.refetchQueries({ stale: true }))}
         >
           Try again
+        </button>
+      </span>
+    </div>
+  )
+}
+
+/** What a question would cost, before it is asked. */
+export function LongQuestion({ error, retry }: { readonly error: ApiError; readonly retry: () => void }) {
+  const queries = useQueryClient()
+  const { patience, problem } = error
+  return (
+    <div className="state" role="alert">
+      <strong>This question takes long</strong>
+      <span>{problem.detail ?? problem.title}</span>
+      <span>A shorter time, fewer groups or a simpler filter makes it faster.</span>
+      <span className="row">
+        <button
+          type="button"
+          className="button small-button"
+          onClick={() => {
+            queries.setQueryData([...(patience ?? [])], true)
+            retry()
+          }}
+        >
+          Ask it all the same
         </button>
       </span>
     </div>

@@ -18,6 +18,10 @@ function answer(times: number[], values: number[]): Answered<SeriesAnswer> {
     rowsRead: 5,
     tookMs: 2,
     samplingRates: [1],
+    read: [],
+    notes: [],
+    unit: { bytes: 'mixed', estimated: false, describe: '' },
+    groups: 1,
     bounds: { from: 0, to: 30_000 },
     askedAt: 30_000,
   }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { aligned, boundsOf, durationCode, parseDuration, parseSpan, spanText, stepFor } from './span.ts'
+import { aligned, boundsOf, durationCode, parseDuration, parseSpan, shiftOf, spanText, stepFor } from './span.ts'
 import { agoText, durationText } from './zone.ts'
 
 // A Sunday.
@@ -76,4 +76,11 @@ test('how long ago is said shortly', () => {
   assert.equal(agoText(now - 240_000, now), '4 min ago')
   assert.equal(agoText(now - 500, now), 'just now')
   assert.equal(durationText(3 * 86_400_000), '3 days')
+})
+
+test('the time before ends where the shown one begins, on a whole bucket', () => {
+  assert.equal(shiftOf('before', 3_599_000, 30), 3_600_000)
+  assert.equal(shiftOf('day', 3_599_000, 30), 86_400_000)
+  assert.equal(shiftOf('week', 3_599_000, 30), 7 * 86_400_000)
+  assert.equal(shiftOf('none', 3_599_000, 30), undefined)
 })

@@ -186,3 +186,14 @@ export function aligned(bounds: Bounds, step: number): Bounds {
   const ms = step * SECOND
   return { from: Math.floor(bounds.from / ms) * ms, to: bounds.to }
 }
+
+/** Beside what an answer is put: nothing, the time just before, the same time a day or a week before. */
+export type Versus = 'none' | 'before' | 'day' | 'week'
+
+/** How many milliseconds before that other time lies: whole buckets, so that one lies under the other. */
+export function shiftOf(versus: Versus, widthMs: number, stepSeconds: number): number | undefined {
+  if (versus === 'none') return undefined
+  const least = versus === 'before' ? widthMs : versus === 'day' ? DAY : 7 * DAY
+  const step = Math.max(1, stepSeconds) * SECOND
+  return Math.ceil(least / step) * step
+}

@@ -17,6 +17,7 @@ test('a view comes back from its URL as it went', () => {
     filter: 'src vm "web-7" and dst port in [443 8443] & not proto udp',
     by: ['src_vm', 'dst_port'],
     metric: 'packets',
+    unit: 'l3',
     chart: 'lines',
     top: 20,
     sort: { column: 'peak', descending: true },

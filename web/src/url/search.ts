@@ -1,7 +1,8 @@
 // What a page shows is held by the URL as plain text: ?last=6h&by=src_vm,dst_port&filter=proto+tcp&metric=packets
 
+import type { MetricName } from '../figures/units.ts'
 import { durationCode, parseDuration } from '../time/span.ts'
-import type { Span } from '../time/span.ts'
+import type { Span, Versus } from '../time/span.ts'
 
 export type Search = Readonly<Record<string, string>>
 
@@ -53,11 +54,11 @@ export function spanSearch(span: Span): { last: string; from: string; to: string
 
 export type ChartKind = 'stacked' | 'lines' | 'heat' | 'sankey' | 'table' | 'flows'
 export const CHART_KINDS: readonly ChartKind[] = ['stacked', 'lines', 'heat', 'sankey', 'table', 'flows']
-export type MetricName = 'bytes' | 'packets' | 'flows'
-export const METRICS: readonly MetricName[] = ['bytes', 'packets', 'flows']
+export const METRICS: readonly MetricName[] = ['bytes', 'packets', 'flows', 'share']
+/** What bytes count: what the exporters told, frames, or IP packets. */
+export type Unit = 'observed' | 'l2' | 'l3'
+const UNITS: readonly Unit[] = ['observed', 'l2', 'l3']
 
-/** Beside what the answer is put: nothing, the time just before, the same time a day or a week before. */
-export type Versus = 'none' | 'before' | 'day' | 'week'
 const VERSUS: readonly Versus[] = ['none', 'before', 'day', 'week']
 
 /** What Explore asks. */
@@ -65,6 +66,7 @@ export interface View {
   readonly filter: string
   readonly by: readonly string[]
   readonly metric: MetricName
+  readonly unit: Unit
   readonly chart: ChartKind
   readonly top: number
   readonly sort: Sort | undefined
@@ -82,6 +84,7 @@ export const DEFAULT_VIEW: View = {
   filter: '',
   by: ['vlan'],
   metric: 'bytes',
+  unit: 'observed',
   chart: 'stacked',
   top: 7,
   sort: undefined,
@@ -122,6 +125,7 @@ export function readView(search: Search): View {
     filter: search['filter'] ?? DEFAULT_VIEW.filter,
     by: dimensionsOf(search['by']),
     metric: oneOf(METRICS, search['metric'], DEFAULT_VIEW.metric),
+    unit: oneOf(UNITS, search['unit'], DEFAULT_VIEW.unit),
     chart: oneOf(CHART_KINDS, search['chart'], DEFAULT_VIEW.chart),
     top: Number.isInteger(top) && top >= 1 && top <= 1000 ? top : DEFAULT_VIEW.top,
     sort: readSort(search['sort']),
@@ -137,6 +141,7 @@ export function writeView(view: View): Record<string, string> {
     filter: view.filter,
     by: by === DEFAULT_VIEW.by.join(',') ? '' : by === '' ? 'none' : by,
     metric: view.metric === DEFAULT_VIEW.metric ? '' : view.metric,
+    unit: view.unit === DEFAULT_VIEW.unit ? '' : view.unit,
     chart: view.chart === DEFAULT_VIEW.chart ? '' : view.chart,
     top: view.top === DEFAULT_VIEW.top ? '' : String(view.top),
     sort: writeSort(view.sort),

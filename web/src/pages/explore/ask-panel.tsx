@@ -11,8 +11,9 @@ import { ChipList } from '../../parts/chip-list.tsx'
 import { CopyButton } from '../../parts/copy.tsx'
 import { Segments } from '../../parts/segments.tsx'
 import { TOPS } from '../../url/search.ts'
-import type { Versus, View } from '../../url/search.ts'
-import { limitOf } from './asked.ts'
+import type { Unit, View } from '../../url/search.ts'
+import type { Versus } from '../../time/span.ts'
+import { canShare, limitOf } from './asked.ts'
 import { SavedMenu } from './saved-menu.tsx'
 
 const FilterEditor = lazy(() =>
@@ -23,7 +24,13 @@ const METRICS = [
   { value: 'bytes', label: 'bits/s' },
   { value: 'packets', label: 'packets/s' },
   { value: 'flows', label: 'flows/s' },
+  { value: 'share', label: '% of link' },
 ] as const
+const UNITS: readonly { readonly value: Unit; readonly label: string }[] = [
+  { value: 'observed', label: 'as counted' },
+  { value: 'l2', label: 'frames (L2)' },
+  { value: 'l3', label: 'IP packets (L3)' },
+]
 const CHARTS = [
   { value: 'stacked', label: 'Stacked' },
   { value: 'lines', label: 'Lines' },
@@ -96,7 +103,15 @@ export function AskPanel({ view, change, problem, provenance }: AskPanelProps) {
         <span className="row ask-group">
           <span className="ask-label">Show</span>
           {view.chart === 'flows' ? null : (
-            <Segments label="Metric" value={view.metric} options={METRICS} onChange={(metric) => change({ metric })} />
+            <Segments
+              label="Metric"
+              value={view.metric}
+              options={METRICS}
+              onChange={(metric) =>
+                // Which link it is a share of must be known.
+                change({ metric, ...(metric === 'share' && !canShare(view.by) ? { by: ['exporter', 'out_if'] } : {}) })
+              }
+            />
           )}
           <Segments
             label="Picture"
@@ -116,6 +131,9 @@ export function AskPanel({ view, change, problem, provenance }: AskPanelProps) {
               options={TOPS.map((top) => ({ value: top, label: String(top) }))}
               onChange={(top) => change({ top })}
             />
+            {view.metric === 'bytes' ? (
+              <Choice label="bits of" value={view.unit} options={UNITS} onChange={(unit) => change({ unit })} />
+            ) : null}
             <Choice label="vs" value={view.versus} options={VERSUS} onChange={(versus) => change({ versus })} />
           </span>
         )}

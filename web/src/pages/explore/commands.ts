@@ -1,9 +1,9 @@
 // The question of a view as a command and as an API call: each gives what is on the screen.
 import type { Bounds, Span } from '../../time/span.ts'
-import { durationCode } from '../../time/span.ts'
+import { durationCode, shiftOf } from '../../time/span.ts'
 import type { View } from '../../url/search.ts'
 import { listOrder } from '../../flows/list.ts'
-import { limitOf } from './asked.ts'
+import { limitOf, measureOf, plainMeasure } from './asked.ts'
 
 /** In single quotes for a POSIX shell. */
 export function shellQuoted(text: string): string {
@@ -23,7 +23,8 @@ export function asCommand(view: View, span: Span, origin: string): string {
     if (order !== undefined) words.push(`-O ${LIST_ORDERS[order] ?? order}`)
   } else {
     words.push(`-A ${view.by.length === 0 ? 'none' : view.by.join(',')}`)
-    if (view.metric !== 'bytes') words.push(`-O ${view.metric}`)
+    const { metric } = measureOf(view)
+    if (metric !== 'bytes') words.push(`-O ${metric}`)
   }
   words.push(`-n ${limitOf(view)}`)
   words.push(span.kind === 'last' ? `--last ${durationCode(span.ms)}` : `--from ${iso(span.from)} --to ${iso(span.to)}`)
@@ -56,10 +57,17 @@ export function callOf(view: View, bounds: Bounds, step: number | undefined): Ca
       },
     }
   }
-  const body = { ...range, by: view.by, metric: view.metric, limit }
+  const previous = shiftOf(view.versus, bounds.to - bounds.from, step ?? 1)
+  const body = {
+    ...range,
+    by: view.by,
+    ...measureOf(view),
+    limit,
+    ...(previous === undefined ? {} : { previous }),
+  }
   if (view.chart === 'table' || step === undefined) return { kind: 'top', body }
   return view.chart === 'sankey' && view.by.length >= 2
-    ? { kind: 'matrix', body: { ...body, by: view.by.slice(0, 5) } }
+    ? { kind: 'matrix', body: { ...range, by: view.by.slice(0, 5), ...plainMeasure(measureOf(view)), limit } }
     : { kind: 'series', body: { ...body, step } }
 }
 

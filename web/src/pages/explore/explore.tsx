@@ -11,8 +11,7 @@ import { readView, writeView } from '../../url/search.ts'
 import type { View } from '../../url/search.ts'
 import type { Acts } from './acts.ts'
 import { AskPanel } from './ask-panel.tsx'
-import { limitOf } from './asked.ts'
-import { useBefore } from './before.ts'
+import { limitOf, measureOf, plainMeasure } from './asked.ts'
 import { GroupsTable } from './groups-table.tsx'
 import { Picture } from './picture.tsx'
 import { Ways } from './ways.tsx'
@@ -62,12 +61,12 @@ interface Part {
 function Groups({ view, change, acts }: Part) {
   const sankey = view.chart === 'sankey' && view.by.length >= 2
   const limit = limitOf(view)
-  const { by, filter, metric } = view
-  const series = useSeries({ by, filter, metric, limit, points: POINTS })
-  const matrix = useMatrix({ by: by.slice(0, 5), filter, metric, limit, enabled: sankey })
-  const { before, error: beforeError } = useBefore(view, series.isPlaceholderData ? undefined : series.data)
+  const { by, filter } = view
+  const measure = measureOf(view)
+  const series = useSeries({ by, filter, ...measure, limit, points: POINTS, versus: view.versus })
+  const matrix = useMatrix({ by: by.slice(0, 5), filter, ...plainMeasure(measure), limit, enabled: sankey })
   const total = series.data?.total
-  const error = total === undefined ? undefined : errorText(total[metric], total.low, total.high)
+  const error = total === undefined ? undefined : errorText(total[measure.metric], total.low, total.high)
   return (
     <>
       <AskPanel
@@ -81,7 +80,7 @@ function Groups({ view, change, acts }: Part) {
           {() => null}
         </Answer>
       ) : (
-        <Picture view={view} series={series} matrix={matrix} before={before} acts={acts} />
+        <Picture view={view} series={series} matrix={matrix} acts={acts} />
       )}
       {series.data && series.data.total.flows > 0 ? (
         <GroupsTable
@@ -89,8 +88,6 @@ function Groups({ view, change, acts }: Part) {
           view={view}
           change={change}
           acts={acts}
-          before={before}
-          beforeError={beforeError}
           end={<Ways view={view} bounds={series.data.bounds} step={series.data.step} />}
         />
       ) : null}

@@ -2,7 +2,6 @@
 import { useMemo } from 'react'
 import type { ReactNode } from 'react'
 import type { SeriesAnswer } from '../../../../src/api/contract/query.ts'
-import { problemFrom } from '../../api/client.ts'
 import type { Answered } from '../../api/questions.ts'
 import { completeBuckets, SETTLE_MS } from '../../chart/layers.ts'
 import { changeText, countText, errorText, rateText, shareText, totalText } from '../../figures/units.ts'
@@ -20,7 +19,6 @@ import type { Column } from '../../table/data-table.tsx'
 import { toTsv } from '../../table/text.ts'
 import type { View } from '../../url/search.ts'
 import type { Acts } from './acts.ts'
-import type { Before } from './before.ts'
 import { changeOf, groupsOf, groupsTable } from './groups.ts'
 import type { Group } from './groups.ts'
 
@@ -29,19 +27,17 @@ export interface GroupsTableProps {
   readonly view: View
   readonly change: (next: Partial<View>) => void
   readonly acts: Acts
-  readonly before: Before | undefined
-  readonly beforeError: Error | null
   /** What leads further, at the end of the head. */
   readonly end: ReactNode
 }
 
-export function GroupsTable({ answer, view, change, acts, before, beforeError, end }: GroupsTableProps) {
+export function GroupsTable({ answer, view, change, acts, end }: GroupsTableProps) {
   const { columns } = answer
   const seconds = (answer.bounds.to - answer.bounds.from) / 1000
   const complete = completeBuckets(answer.times, answer.step, Math.min(answer.to, answer.askedAt - SETTLE_MS))
   const groups = useMemo(
-    () => groupsOf(answer, view.metric, seconds, complete, before?.totals),
-    [answer, view.metric, seconds, complete, before],
+    () => groupsOf(answer, view.metric, seconds, complete),
+    [answer, view.metric, seconds, complete],
   )
   const named = useMemo(() => groups.filter((group) => !group.other), [groups])
   const other = useMemo(() => groups.filter((group) => group.other), [groups])
@@ -53,18 +49,8 @@ export function GroupsTable({ answer, view, change, acts, before, beforeError, e
   const narrow: Narrow = (column, value, keep) => (keep ? acts.keep : acts.drop)([column], { [column]: value })
   return (
     <Card
-      title={
-        columns.length === 0 ? 'All traffic' : `${countText(named.length)} ${named.length === 1 ? 'group' : 'groups'}`
-      }
-      note={
-        beforeError
-          ? `nothing to hold it against: ${problemFrom(beforeError).title}`
-          : other.length > 0
-            ? 'the largest, and the rest as one'
-            : columns.length > 0
-              ? 'all there are'
-              : undefined
-      }
+      title={columns.length === 0 ? 'All traffic' : groupsText(named.length, answer.groups)}
+      note={other.length > 0 ? 'and the rest as one' : undefined}
       end={
         <span className="row">
           <CopyButton className="link" label="copy table" text={() => toTsv(exported())} />
@@ -90,6 +76,11 @@ export function GroupsTable({ answer, view, change, acts, before, beforeError, e
       />
     </Card>
   )
+}
+
+function groupsText(shown: number, all: number): string {
+  const word = all === 1 ? 'group' : 'groups'
+  return all > shown ? `${countText(shown)} of ${countText(all)} ${word}` : `${countText(shown)} ${word}`
 }
 
 function tableColumns(
@@ -150,9 +141,11 @@ function tableColumns(
       head: '± 95 %',
       num: true,
       title: 'What sampling leaves uncertain',
-      value: (group) => (group.average > 0 ? (group.averageHigh - group.averageLow) / group.average : null),
+      value: (group) => (group.average ? (group.averageHigh - group.averageLow) / group.average : null),
       cell: (group) => (
-        <span className="dim">{errorText(group.average, group.averageLow, group.averageHigh).replace('± ', '')}</span>
+        <span className="dim">
+          {errorText(group.average ?? 0, group.averageLow, group.averageHigh).replace('± ', '')}
+        </span>
       ),
     },
     {

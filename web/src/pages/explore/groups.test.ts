@@ -20,6 +20,10 @@ const answer: SeriesAnswer = {
   rowsRead: 1,
   tookMs: 1,
   samplingRates: [1],
+  read: [],
+  notes: [],
+  unit: { bytes: 'mixed', estimated: false, describe: '' },
+  groups: 1,
 }
 
 test('averages are over the whole span, peaks over complete buckets, and other is last', () => {
@@ -65,13 +69,32 @@ test('the export has raw numbers under heads with units', () => {
 })
 
 test('a group is held against what it was before', () => {
-  const before = new Map([
-    [JSON.stringify({ vlan: 1 }), 500],
-    ['\u0000other', 0],
-  ])
-  const groups = groupsOf(answer, 'bytes', 20, 1, before)
+  const drawn = (bytes: number) => ({ values: [], low: [], high: [], total: row(bytes) })
+  const previous = { from: -20_000, to: 0, series: [drawn(500), drawn(0), drawn(1000)], total: row(1500) }
+  const groups = groupsOf({ ...answer, previous }, 'bytes', 20, 1)
   assert.deepEqual(
     groups.map((group) => changeOf(group.average, group.before)),
-    [1, null, null],
+    [1, -0.5, null],
+  )
+})
+
+test('a share of a link is what the server says, and unknown where it does not', () => {
+  const [first, second] = answer.series
+  assert.ok(first && second)
+  const known = { ...row(1000), share: { value: 0.4, low: 0.3, high: 0.5 } }
+  const shared = {
+    ...answer,
+    series: [
+      { ...first, total: known },
+      { ...second, total: { ...row(1500), share: null } },
+    ],
+  }
+  const groups = groupsOf(shared, 'share', 20, 1)
+  assert.deepEqual(
+    groups.map((group) => [group.average, group.averageHigh]),
+    [
+      [0.4, 0.5],
+      [null, 0],
+    ],
   )
 })

@@ -1,15 +1,16 @@
 // The table under a picture: one row a group, computed from what the picture draws.
 import type { SeriesAnswer } from '../../../../src/api/contract/query.ts'
-import type { Key } from '../../names/dimensions.ts'
+import { rateOf, summed } from '../../figures/rates.ts'
 import type { MetricName } from '../../figures/units.ts'
+import type { Key } from '../../names/dimensions.ts'
 import type { Cell } from '../../table/text.ts'
 
 export interface Group {
   readonly id: string
   readonly key: Key
   readonly other: boolean
-  /** The metric a second over the whole span: bits for bytes. */
-  readonly average: number
+  /** The metric a second over the whole span: bits for bytes; null for a share of a link whose speed is not known. */
+  readonly average: number | null
   readonly averageLow: number
   readonly averageHigh: number
   /** The highest bucket that is complete. */
@@ -23,8 +24,8 @@ export interface Group {
 }
 
 /** What one average is beside an earlier one: 0.085 for 8.5 % more; null without one to hold it against. */
-export function changeOf(now: number, before: number | null): number | null {
-  return before === null || before <= 0 ? null : now / before - 1
+export function changeOf(now: number | null, before: number | null): number | null {
+  return now === null || before === null || before <= 0 ? null : now / before - 1
 }
 
 /** The nearest-rank percentile, as transit is billed. */
@@ -33,37 +34,27 @@ export function percentile(values: readonly (number | null)[], share: number): n
   return known[Math.max(0, Math.ceil(known.length * share) - 1)] ?? null
 }
 
-export function groupId({ key, other }: Pick<SeriesAnswer['series'][number], 'key' | 'other'>): string {
-  return other ? '\u0000other' : JSON.stringify(key)
-}
-
-export function groupsOf(
-  answer: SeriesAnswer,
-  metric: MetricName,
-  seconds: number,
-  complete: number,
-  before?: ReadonlyMap<string, number>,
-): Group[] {
-  const scale = (metric === 'bytes' ? 8 : 1) / Math.max(1, seconds)
-  const whole = answer.total[metric]
+export function groupsOf(answer: SeriesAnswer, metric: MetricName, seconds: number, complete: number): Group[] {
+  const counted = summed(metric)
+  const whole = answer.total[counted]
   return answer.series
-    .map((series) => {
+    .map((series, index) => {
       const values = series.values.slice(0, Math.max(1, complete))
-      const total = series.total[metric]
-      const id = groupId(series)
-      const past = before?.get(id)
+      const total = series.total[counted]
+      const rate = rateOf(series.total, metric, seconds)
+      const earlier = answer.previous?.series[index]?.total
       return {
-        id,
+        id: series.other ? '\u0000other' : JSON.stringify(series.key),
         key: series.key,
         other: series.other,
-        average: total * scale,
-        averageLow: series.total.low * scale,
-        averageHigh: series.total.high * scale,
+        average: rate?.value ?? null,
+        averageLow: rate?.low ?? 0,
+        averageHigh: rate?.high ?? 0,
         peak: values.reduce<number | null>((most, value) => (value === null ? most : Math.max(most ?? 0, value)), null),
         p95: percentile(values, 0.95),
         total,
         share: whole > 0 ? total / whole : 0,
-        before: past === undefined ? null : past * scale,
+        before: earlier ? (rateOf(earlier, metric, seconds)?.value ?? null) : null,
       }
     })
     .sort((a, b) => Number(a.other) - Number(b.other) || b.total - a.total)
@@ -71,7 +62,8 @@ export function groupsOf(
 
 /** The table as it is exported: raw numbers, with their units in the head. */
 export function groupsTable(columns: readonly string[], groups: readonly Group[], metric: MetricName): Cell[][] {
-  const unit = metric === 'bytes' ? 'bits_per_second' : `${metric}_per_second`
+  const unit = metric === 'bytes' ? 'bits_per_second' : metric === 'share' ? 'share_of_link' : `${metric}_per_second`
+  const exact = (n: number | null) => (n === null ? null : metric === 'share' ? Number(n.toFixed(6)) : Math.round(n))
   const head = [
     ...columns,
     `average_${unit}`,
@@ -79,7 +71,7 @@ export function groupsTable(columns: readonly string[], groups: readonly Group[]
     `high95_${unit}`,
     `peak_${unit}`,
     `p95_${unit}`,
-    `total_${metric}`,
+    `total_${summed(metric)}`,
     'share',
     `before_${unit}`,
   ]
@@ -87,11 +79,10 @@ export function groupsTable(columns: readonly string[], groups: readonly Group[]
     head,
     ...groups.map((group) => [
       ...columns.map((column, at) => (group.other ? (at === 0 ? 'other' : '') : group.key[column])),
-      ...[group.average, group.averageLow, group.averageHigh, group.peak, group.p95, group.total].map((n) =>
-        n === null ? null : Math.round(n),
-      ),
+      ...[group.average, group.averageLow, group.averageHigh, group.peak, group.p95].map(exact),
+      Math.round(group.total),
       Number(group.share.toFixed(6)),
-      group.before === null ? null : Math.round(group.before),
+      exact(group.before),
     ]),
   ]
 }

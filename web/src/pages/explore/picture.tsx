@@ -6,12 +6,12 @@ import { HeatChart } from '../../chart/heat-chart.tsx'
 import { addUp, completeBuckets, layersOf, SETTLE_MS } from '../../chart/layers.ts'
 import { SankeyChart } from '../../chart/sankey-chart.tsx'
 import { SeriesChart } from '../../chart/series-chart.tsx'
+import { summed } from '../../figures/rates.ts'
 import { rateText } from '../../figures/units.ts'
 import { Answer } from '../../parts/answer.tsx'
 import { NothingInSpan } from '../../parts/states.tsx'
 import type { View } from '../../url/search.ts'
 import type { Acts } from './acts.ts'
-import type { Before } from './before.ts'
 import { percentile } from './groups.ts'
 import { PickMenu } from './pick-menu.tsx'
 import type { Picked } from './pick-menu.tsx'
@@ -22,11 +22,10 @@ export interface PictureProps {
   readonly view: View
   readonly series: Asked<SeriesAnswer>
   readonly matrix: Asked<MatrixAnswer>
-  readonly before: Before | undefined
   readonly acts: Acts
 }
 
-export function Picture({ view, series, matrix, before, acts }: PictureProps) {
+export function Picture({ view, series, matrix, acts }: PictureProps) {
   const [picked, setPicked] = useState<Picked>()
   const sankey = view.chart === 'sankey' && view.by.length >= 2
   const filtered = view.filter !== ''
@@ -44,7 +43,7 @@ export function Picture({ view, series, matrix, before, acts }: PictureProps) {
                 <SankeyChart
                   columns={data.columns}
                   rows={data.links}
-                  metric={view.metric}
+                  metric={summed(view.metric)}
                   seconds={Math.max(1, (data.bounds.to - data.bounds.from) / 1000)}
                   height={400}
                   most={60}
@@ -62,7 +61,7 @@ export function Picture({ view, series, matrix, before, acts }: PictureProps) {
             ) : view.chart === 'heat' ? (
               <HeatChart answer={data} metric={view.metric} {...(pickable ? { onPick: pick(data.columns) } : {})} />
             ) : (
-              <Lines answer={data} view={view} before={before} {...(pickable ? { onPick: pick(data.columns) } : {})} />
+              <Lines answer={data} view={view} {...(pickable ? { onPick: pick(data.columns) } : {})} />
             )
           }
         </Answer>
@@ -84,24 +83,27 @@ export function Picture({ view, series, matrix, before, acts }: PictureProps) {
 function Lines({
   answer,
   view,
-  before,
   onPick,
 }: {
   readonly answer: Answered<SeriesAnswer>
   readonly view: View
-  readonly before: Before | undefined
   readonly onPick?: (key: Picked['key'], at: Picked['at']) => void
 }) {
   const level = useMemo(() => levelOf(answer, view), [answer, view])
+  const before = useMemo(
+    () => (answer.previous ? addUp(answer.previous.series, answer.times.length).values : undefined),
+    [answer],
+  )
   return (
     <>
       <SeriesChart
         answer={answer}
         metric={view.metric}
-        stacked={view.chart !== 'lines'}
+        // Shares of different links don't add up to anything.
+        stacked={view.chart !== 'lines' && view.metric !== 'share'}
         height={HEIGHT}
         level={level}
-        before={before?.values}
+        before={view.metric === 'share' ? undefined : before}
         intervals
         {...(onPick ? { onPick } : {})}
       />
@@ -114,7 +116,7 @@ function Lines({
             <i className="key-level" aria-hidden="true" /> 95th percentile of the total
           </span>
         ) : null}
-        {before ? (
+        {before && view.metric !== 'share' ? (
           <span>
             <i className="key-before" aria-hidden="true" /> the total before
           </span>
@@ -126,7 +128,7 @@ function Lines({
 
 /** The 95th percentile of the total, as transit is billed; not for lines, which have no total to see. */
 function levelOf(answer: Answered<SeriesAnswer>, view: View): { value: number; name: string } | undefined {
-  if (view.chart === 'lines' && answer.series.length > 1) return undefined
+  if (view.metric === 'share' || (view.chart === 'lines' && answer.series.length > 1)) return undefined
   const complete = completeBuckets(answer.times, answer.step, Math.min(answer.to, answer.askedAt - SETTLE_MS))
   const total = addUp(layersOf(answer), answer.times.length).values.slice(0, Math.max(1, complete))
   const value = percentile(total, 0.95)

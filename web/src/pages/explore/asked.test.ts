@@ -1,0 +1,18 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { DEFAULT_VIEW } from '../../url/search.ts'
+import { canShare, limitOf, measureOf } from './asked.ts'
+
+test('a share of the link is asked as bytes of that unit', () => {
+  assert.deepEqual(measureOf({ metric: 'share', unit: 'observed' }), { metric: 'bytes', unit: 'share' })
+  assert.deepEqual(measureOf({ metric: 'packets', unit: 'observed' }), { metric: 'packets' })
+  assert.deepEqual(measureOf({ metric: 'bytes', unit: 'l3' }), { metric: 'bytes', unit: 'l3' })
+  assert.ok(canShare(['exporter', 'out_if']))
+  assert.ok(!canShare(['exporter', 'vlan']))
+})
+
+test('a heat map has more rows than a stack has layers', () => {
+  assert.equal(limitOf(DEFAULT_VIEW), 7)
+  assert.equal(limitOf({ ...DEFAULT_VIEW, chart: 'heat' }), 20)
+  assert.equal(limitOf({ ...DEFAULT_VIEW, chart: 'heat', top: 50 }), 50)
+})
