@@ -87,6 +87,35 @@ export const mac = () =>
 const PREFIX = 'a network like 10.0.0.0/8 or 2001:db8::/32'
 export const prefix = () => z.string({ error: PREFIX }).refine(isPrefix, { error: PREFIX }).meta({ kind: PREFIX })
 
+/** A name that stands in statements without quotes. */
+export function word(what: string): z.ZodString {
+  const error = `${what}: letters, digits and _, at most 63, beginning with a letter`
+  return z
+    .string({ error })
+    .regex(/^[A-Za-z]\w{0,62}$/, { error })
+    .meta({ kind: what })
+}
+
+const SERVER = 'an http:// or https:// URL without user, password and query, or a list of up to 64'
+/** One URL or several; answers a list, without slashes at the ends. */
+export const serverUrls = () =>
+  z
+    .union([z.string(), z.array(z.string())], { error: SERVER })
+    .transform((value, context): string[] => {
+      const urls = typeof value === 'string' ? [value] : value
+      if (urls.length > 0 && urls.length <= 64 && urls.every(isServerUrl))
+        return urls.map((url) => url.replace(/\/+$/, ''))
+      context.issues.push({ code: 'custom', message: SERVER, input: value })
+      return z.NEVER
+    })
+    .meta({ kind: 'a URL, or a list of URLs' })
+
+function isServerUrl(text: string): boolean {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (!url || (url.protocol !== 'http:' && url.protocol !== 'https:')) return false
+  return url.username === '' && url.password === '' && url.search === '' && url.hash === ''
+}
+
 /** Bytes, given as a number or with a unit; answers a number. */
 export const size = (min: number, max = Number.MAX_SAFE_INTEGER) => {
   const bounds =

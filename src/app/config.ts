@@ -10,10 +10,12 @@ import {
   port,
   prefix,
   samplingRate,
+  serverUrls,
   size,
   text,
   vlanId,
   whole,
+  word,
 } from './config-values.ts'
 
 const Http = z
@@ -102,8 +104,50 @@ const Spool = z
   .prefault({})
   .describe('Where flows wait until the store has them.')
 
+const StorageTls = z.strictObject({
+  ca: text('a file')
+    .nullable()
+    .default(null)
+    .describe('Certificates of the authorities to believe (PEM); `null` for those that Node knows.'),
+  cert: text('a file')
+    .nullable()
+    .default(null)
+    .describe('Certificate to show to the servers (PEM), if they ask for one.'),
+  key: text('a file').nullable().default(null).describe('Its private key (PEM, without a passphrase).'),
+})
+
 const Storage = z
   .strictObject({
+    url: serverUrls()
+      .nullable()
+      .prefault(null)
+      .describe(
+        'HTTP interface of the ClickHouse server that stores instead of the embedded engine; of a cluster a list, of which the first says to which shard this collector’s flows go and the others take its place; `null` for the embedded store. See docs/how-to/grow.md.',
+      ),
+    cluster: word('the name of a cluster')
+      .nullable()
+      .default(null)
+      .describe(
+        'Name of the cluster in the configuration of these servers: tables are made on all of it, replicated and spread; `null` for a single server.',
+      ),
+    database: word('the name of a database')
+      .default('vnetscope')
+      .describe('Database on those servers; made if it is missing.'),
+    user: text('a user')
+      .nullable()
+      .default(null)
+      .describe('User of those servers; `null` for the one that they take without a name.'),
+    password: text('a password').nullable().default(null).describe('Password of that user.'),
+    passwordFile: text('a file')
+      .nullable()
+      .default(null)
+      .describe('File whose first line is the password, instead of `password`.'),
+    tls: StorageTls.prefault({}).describe('For servers that are named by https.'),
+    quorum: whole(1, 9, 'a number of replicas from 1 to 9')
+      .default(1)
+      .describe(
+        'Replicas that must have flows before they leave the spool. With 1, what one replica took last is lost if its disk dies before another has copied it; with more, flows wait in the spool while fewer replicas than that are up.',
+      ),
     retentionDays: whole(1, 36_500, 'a number of days from 1 to 36500')
       .nullable()
       .default(null)
@@ -111,13 +155,15 @@ const Storage = z
     maxBytes: size(64 * 2 ** 20)
       .nullable()
       .prefault(null)
-      .describe('When the store is larger than this, its oldest days go; `null` sets no bound.'),
+      .describe(
+        'When the store is larger than this, its oldest days go; `null` sets no bound. In a cluster: all shards together, replicas counted once.',
+      ),
     memory: size(512 * 2 ** 20)
       .prefault('2GiB')
-      .describe('Most memory that the store takes, queries and merges together.'),
+      .describe('Most memory that the embedded engine takes, queries and merges together.'),
   })
   .prefault({})
-  .describe('The embedded store.')
+  .describe('The store: embedded, or ClickHouse servers of your own.')
 
 const Query = z
   .strictObject({
@@ -279,6 +325,23 @@ export const ConfigSchema = z
       const first = seen.get(value)
       if (first === undefined) seen.set(value, pathText(path))
       else context.addIssue({ code: 'custom', path, message: `${what} that no other entry has (also at ${first})` })
+    }
+    const { storage } = config
+    const expect = (option: string, message: string): void =>
+      context.addIssue({ code: 'custom', path: ['storage', option], message })
+    if (storage.url === null) {
+      for (const option of ['cluster', 'user', 'password', 'passwordFile'] as const)
+        if (storage[option] !== null) expect(option, 'storage.url beside it, which names the servers')
+    } else {
+      if (storage.url.length > 1 && storage.cluster === null)
+        expect('url', 'one server, or storage.cluster beside several')
+      if (storage.quorum > 1 && storage.cluster === null) expect('quorum', '1, or storage.cluster beside it')
+      if (storage.password !== null && storage.passwordFile !== null)
+        expect('passwordFile', 'either storage.password or this')
+      const plain = storage.url.some((url) => url.startsWith('http:'))
+      if (plain && Object.values(storage.tls).some((file) => file !== null))
+        expect('tls', 'https in storage.url beside it')
+      if ((storage.tls.cert === null) !== (storage.tls.key === null)) expect('tls', 'both cert and key, or neither')
     }
     for (const [i, { ports, tcp, tls }] of config.listeners.entries()) {
       const path = ['listeners', i, 'ports']

@@ -1,5 +1,6 @@
 import type { Health } from '../api/contract/system.ts'
 import type { Clock } from '../base/clock.ts'
+import type { Home } from '../store/home.ts'
 import type { LoaderStatus } from '../store/loader.ts'
 import type { Cell, Store, StoreStatus } from '../store/store.ts'
 import type { PipelineReport } from './pipeline-messages.ts'
@@ -15,12 +16,15 @@ export interface StoreContent {
 const CONTENT_FRESH_MS = 5_000
 const LONG_WAIT_MS = 60_000
 
-const CONTENT_SQL = `SELECT (SELECT sum(rows) FROM system.parts WHERE active AND table = 'flows') AS flows,
-  (SELECT sum(bytes_on_disk) FROM system.parts WHERE active) AS bytes,
+function contentSql({ parts, stored }: Home): string {
+  return `SELECT (SELECT sum(rows) FROM ${parts} WHERE active AND table = '${stored('flows')}') AS flows,
+  (SELECT sum(bytes_on_disk) FROM ${parts} WHERE active) AS bytes,
   toUnixTimestamp64Milli(min(time_received)), toUnixTimestamp64Milli(max(time_received)) FROM flows`
+}
 
 /** Asks the store what it holds, at most every few seconds; the last known content while the store is away. */
-export function createStoreContent(deps: { store: Pick<Store, 'query' | 'status'>; clock: Clock }) {
+export function createStoreContent(deps: { store: Pick<Store, 'query' | 'status'>; home: Home; clock: Clock }) {
+  const sql = contentSql(deps.home)
   let content: StoreContent = { flows: 0, bytesOnDisk: 0, oldest: null, newest: null }
   let askedAt = Number.NEGATIVE_INFINITY
   return async (): Promise<StoreContent> => {
@@ -28,7 +32,7 @@ export function createStoreContent(deps: { store: Pick<Store, 'query' | 'status'
     if (deps.store.status().state !== 'ready' || Math.abs(now - askedAt) < CONTENT_FRESH_MS) return content
     askedAt = now
     try {
-      const { rows } = await deps.store.query(CONTENT_SQL, { timeoutMs: 2_000 })
+      const { rows } = await deps.store.query(sql, { timeoutMs: 2_000 })
       const [flows, bytes, oldest, newest] = (rows[0] ?? []).map(toNumber)
       const some = (flows ?? 0) > 0
       content = {

@@ -14,7 +14,9 @@ import { createPlaces } from '../enrich/places.ts'
 import { createReverseNames } from '../inventory/reverse-names.ts'
 import { createServices } from '../inventory/services.ts'
 import { createVendors } from '../inventory/vendors.ts'
+import { createClusterStore } from '../store/cluster.ts'
 import { createEmbeddedStore } from '../store/embedded.ts'
+import { LOCAL_HOME } from '../store/home.ts'
 import { createLoader } from '../store/loader.ts'
 import { createLog, rateLimited } from '../telemetry/log.ts'
 import { createRegistry, registerMetrics } from '../telemetry/metrics.ts'
@@ -28,11 +30,12 @@ import { netflowOptionsOf } from './netflow-config.ts'
 import { inventoryConfigOf } from './inventory-config.ts'
 import type { PipelineReport } from './pipeline-messages.ts'
 import { createPipelineThread } from './pipeline-thread.ts'
+import { clusterStoreOf, keepDaysOf } from './storage-config.ts'
 import { storeMetrics } from './store-metrics.ts'
 
 // Everything that a server is, and how it is wired:
 //
-//   pipeline thread ── spool files ──▶ loader ──▶ store (a process of its own)
+//   pipeline thread ── spool files ──▶ loader ──▶ store (a process of its own, or ClickHouse servers)
 //        ▲ report, exporters, inventory            ▲ questions
 //        └────────────── API and console ──────────┘
 
@@ -59,20 +62,23 @@ export function createServer(given: Config, deps: ServerDeps) {
   }
   const startedAt = clock.now()
 
-  const store = createEmbeddedStore(
-    {
-      dir: join(data, 'store'),
-      // Without an age, only the size bounds what is kept.
-      keepDays: config.storage.retentionDays ?? 36_500,
-      ...(config.storage.maxBytes === null ? {} : { maxBytes: config.storage.maxBytes }),
-      memoryBytes: config.storage.memory,
-      queryMemoryBytes: Math.min(config.query.maxMemory, config.storage.memory),
-      queryTimeoutMs: config.query.timeoutSeconds * 1000,
-      readers: config.query.concurrency,
-    },
-    { clock, log: storeLog },
-  )
   const spoolDir = join(data, 'spool')
+  const servers = clusterStoreOf(config, spoolDir)
+  const cluster = servers && createClusterStore(servers, { clock, log: storeLog })
+  const store =
+    cluster ??
+    createEmbeddedStore(
+      {
+        dir: join(data, 'store'),
+        keepDays: keepDaysOf(config),
+        ...(config.storage.maxBytes === null ? {} : { maxBytes: config.storage.maxBytes }),
+        memoryBytes: config.storage.memory,
+        queryMemoryBytes: Math.min(config.query.maxMemory, config.storage.memory),
+        queryTimeoutMs: config.query.timeoutSeconds * 1000,
+        readers: config.query.concurrency,
+      },
+      { clock, log: storeLog },
+    )
   const loader = createLoader({ dir: spoolDir }, { store, clock, log: storeLog })
   const pipeline = createPipelineThread(
     {
@@ -132,7 +138,7 @@ export function createServer(given: Config, deps: ServerDeps) {
     },
   )
   const exporterNames = createExporterNames(() => pipeline.ask('names'))
-  const contentOfStore = createStoreContent({ store, clock })
+  const contentOfStore = createStoreContent({ store, home: cluster?.home ?? LOCAL_HOME, clock })
   let lastReport: { at: number; report: Promise<PipelineReport> } | undefined
   let latest: PipelineReport | undefined
 

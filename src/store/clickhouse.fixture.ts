@@ -1,12 +1,15 @@
 import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { dirname } from 'node:path'
 import { systemClock } from '../base/clock.ts'
 import type { Fault, Plan } from './clickhouse-server.fixture.ts'
 import { createClusterStore, type ClusterStore, type ClusterStoreConfig } from './cluster.ts'
+import type { StoreStatus } from './store.ts'
 
 // The stand-in of clickhouse-server.fixture.ts, started, made to fail, killed and started again.
 
 export interface ClickHouse {
+  readonly pid: number | undefined
   /** URLs of the servers, in order of shard and replica. */
   readonly urls: readonly string[]
   fault(server: number, fault: Fault): Promise<void>
@@ -24,7 +27,12 @@ export type ClickHouseOptions = Partial<Pick<Plan, 'cluster' | 'shards' | 'repli
 
 export const DATABASE = 'vnetscope'
 
-export async function startClickHouse(dir: string, options: ClickHouseOptions = {}): Promise<ClickHouse> {
+/** @param died called when it ended without being told to. */
+export async function startClickHouse(
+  dir: string,
+  options: ClickHouseOptions = {},
+  died?: () => void,
+): Promise<ClickHouse> {
   let child: ChildProcess | undefined
   let ports: readonly number[] = []
 
@@ -35,9 +43,14 @@ export async function startClickHouse(dir: string, options: ClickHouseOptions = 
       execArgv: ['--disable-warning=ExperimentalWarning'],
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     })
-    child = started
+    started.once('exit', () => {
+      if (child !== started) return
+      child = undefined
+      died?.()
+    })
     const [told] = (await once(started, 'message')) as [{ ports: number[] }]
     ports = told.ports
+    child = started
   }
 
   async function end(): Promise<void> {
@@ -51,6 +64,9 @@ export async function startClickHouse(dir: string, options: ClickHouseOptions = 
   await start()
   const scheme = options.tls ? 'https' : 'http'
   return {
+    get pid() {
+      return child?.pid
+    },
     urls: ports.map((port) => `${scheme}://127.0.0.1:${port}`),
     async fault(server, fault) {
       await fetch(`http://127.0.0.1:${ports[server]}/-/fault`, { method: 'POST', body: JSON.stringify(fault) })
@@ -73,4 +89,31 @@ export async function startClusterStore(
   )
   await store.start()
   return store
+}
+
+/** A store with servers of its own, which come back by themselves when they are killed. */
+export async function startStoreOverHttp(dir: string, kind: 'server' | 'cluster', config: Partial<ClusterStoreConfig>) {
+  const options = kind === 'cluster' ? { cluster: 'c', shards: 2, replicas: 2 } : {}
+  let revived = 0
+  const servers: ClickHouse = await startClickHouse(`${dir}-servers`, options, () => {
+    void servers.revive().then(() => revived++)
+  })
+  const store = await startClusterStore(servers.urls, {
+    spoolDir: dirname(dir),
+    ...(kind === 'cluster' ? { cluster: 'c' } : {}),
+    ...config,
+  })
+  return {
+    ...store,
+    /** As the embedded store's: away while the process is. */
+    status(): StoreStatus {
+      const told = store.status()
+      if (servers.pid === undefined) return { ...told, state: 'away', restarts: revived }
+      return { ...told, pid: servers.pid, restarts: revived }
+    },
+    async stop() {
+      await store.stop()
+      await servers.stop()
+    },
+  }
 }

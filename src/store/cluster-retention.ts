@@ -7,7 +7,6 @@ import type { Store } from './store.ts'
 // by the servers themselves, by the tables' TTL. Every collector does this; dropping a day twice is dropping it once.
 
 export interface ClusterRetentionConfig {
-  readonly database: string
   readonly maxBytes?: number
 }
 
@@ -34,9 +33,9 @@ export function createClusterRetention(
     if (config.maxBytes === undefined) return
     const { rows } = await store.query(
       `SELECT table, partition_id, sum(bytes_on_disk), max(partition_id) OVER () FROM ${store.home.parts}
-       WHERE active AND database = {database:String} AND table IN {tables:Array(String)}
+       WHERE active AND table IN {tables:Array(String)}
        GROUP BY table, partition_id ORDER BY partition_id, table`,
-      { params: { database: config.database, tables: TABLES.map((t) => store.home.stored(t.name)) } },
+      { params: { tables: TABLES.map((t) => store.home.stored(t.name)) } },
     )
     let total = rows.reduce((sum, row) => sum + Number(row[2]), 0)
     for (const [table, day, bytes, newest] of rows as [string, string, number, string][]) {

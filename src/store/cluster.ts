@@ -7,7 +7,7 @@ import { Unanswered, type HttpStatement, type ServerAddress } from './cluster-ht
 import { createClusterRetention } from './cluster-retention.ts'
 import { createServers, type Server } from './cluster-servers.ts'
 import { keepPlace, readIdentity, identityFile, type Identity } from './collector-identity.ts'
-import { clusterHome, SERVER_HOME, type Home } from './home.ts'
+import { clusterHome, serverHome, type Home } from './home.ts'
 import { bindParams, paramTexts, quoted } from './literal.ts'
 import { migrate } from './migrate.ts'
 import { structureOf, TABLES, type TableDefinition } from './schema.ts'
@@ -56,6 +56,7 @@ export interface ClusterStore extends Store {
 }
 
 const LOOK_EVERY_MS = 10_000
+const START_WAIT_MS = 5000
 const BACKOFF_MS = [100, 200, 500, 1000, 2000, 5000]
 const DDL_MS = 180_000
 const CHECK_MEMORY = 512 * 2 ** 20
@@ -65,7 +66,7 @@ const MAX_URL_PARAMS = 4000
 
 export function createClusterStore(config: ClusterStoreConfig, deps: ClusterStoreDeps): ClusterStore {
   const { cluster, database } = config
-  const home = cluster === undefined ? SERVER_HOME : clusterHome(cluster, database)
+  const home = cluster === undefined ? serverHome(database) : clusterHome(cluster, database)
   const servers = createServers(config.servers, cluster)
   const schema = { keepDays: config.keepDays ?? 30, maxPartBytes: MAX_PART_BYTES, home }
   const queryMemory = config.queryMemoryBytes ?? 2 ** 30
@@ -274,13 +275,19 @@ export function createClusterStore(config: ClusterStoreConfig, deps: ClusterStor
     if (state !== 'ready') throw clusterAway(problem ?? 'the store is not running')
   }
 
+  function status(): StoreStatus {
+    return { state, since, restarts: returns, ...(problem === undefined ? {} : { error: problem }) }
+  }
+
   const store: ClusterStore = {
     home,
     async start() {
       if (state !== 'stopped' || stopped.signal.aborted) throw new BugError('the store is started twice')
       identity = await readIdentity(config.spoolDir)
       enter('starting')
-      await look()
+      // A cluster that is away must not keep flows from being received.
+      await Promise.race([look(), new Promise((resolve) => setTimeout(resolve, START_WAIT_MS).unref())])
+      if (status().state === 'starting') enter('away', 'the servers have not answered yet')
       retention.start()
     },
     async stop() {
@@ -320,17 +327,12 @@ export function createClusterStore(config: ClusterStoreConfig, deps: ClusterStor
       })
     },
     retain: () => retention.run(),
-    status: () => ({
-      state,
-      since,
-      restarts: returns,
-      ...(problem === undefined ? {} : { error: problem }),
-    }),
+    status,
   }
-  const retention = createClusterRetention(
-    config.maxBytes === undefined ? { database } : { database, maxBytes: config.maxBytes },
-    { store, ...(deps.log ? { log: deps.log } : {}) },
-  )
+  const retention = createClusterRetention(config.maxBytes === undefined ? {} : { maxBytes: config.maxBytes }, {
+    store,
+    ...(deps.log ? { log: deps.log } : {}),
+  })
   return store
 }
 

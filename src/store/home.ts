@@ -12,7 +12,7 @@ export interface Home {
   spread(table: string): string[]
   /** Statements of an ALTER that changes the columns. */
   alterColumn(table: string, action: string): string[]
-  /** Where system.parts of all shards is asked for, replicas once. */
+  /** Where the parts of these tables are asked for, as of system.parts: of all shards, replicas once. */
   readonly parts: string
   /** Settings of each table beside those of every home. */
   readonly tableSettings: readonly string[]
@@ -29,7 +29,9 @@ export const LOCAL_HOME: Home = {
 }
 
 /** One ClickHouse server: as in one place, but it follows the age of rows by itself, and is asked over a network. */
-export const SERVER_HOME: Home = { ...LOCAL_HOME }
+export function serverHome(database: string): Home {
+  return { ...LOCAL_HOME, parts: `(SELECT * FROM system.parts WHERE database = '${database}')` }
+}
 
 /** Inserts whose tokens each shard remembers, and for how long: a replay may come after a long outage. */
 const REMEMBERED_INSERTS = 20_000
@@ -56,7 +58,7 @@ export function clusterHome(cluster: string, database: string): Home {
       // The asking table keeps neither codecs nor data; it has names and types alone.
       `ALTER TABLE ${table}${on} ${action.replace(/ CODEC\(.*$/s, '')}`,
     ],
-    parts: `cluster('${cluster}', system.parts)`,
+    parts: `(SELECT * FROM cluster('${cluster}', system.parts) WHERE database = '${database}')`,
     tableSettings: [
       `replicated_deduplication_window = ${REMEMBERED_INSERTS}`,
       `replicated_deduplication_window_seconds = ${REMEMBERED_SECONDS}`,

@@ -25,7 +25,16 @@ export async function createPlace(): Promise<Place> {
   }
 }
 
+/**
+ * The embedded store; or with VNETSCOPE_TEST_HOME `server` or `cluster` the same over HTTP, over servers that the
+ * stand-in plays, for the tests that hold for every home.
+ */
 export async function startStore(dir: string, config: Partial<EmbeddedStoreConfig> = {}): Promise<EmbeddedStore> {
+  const home = process.env['VNETSCOPE_TEST_HOME']
+  if (home === 'server' || home === 'cluster') {
+    const { startStoreOverHttp } = await import('./clickhouse.fixture.ts')
+    return (await startStoreOverHttp(dir, home, config)) as EmbeddedStore
+  }
   const store = createEmbeddedStore({ dir, memoryBytes: 2 ** 30, ...config }, { clock: systemClock })
   await store.start()
   return store
