@@ -1,6 +1,13 @@
 import { OperatorError } from '../base/errors.ts'
 import { LOCAL_HOME } from './home.ts'
-import { ARRIVALS, arrivalsStatements, DROPPED, ROLLED, ROLLUP_DEFINITIONS, stageStatements } from './rollup-tables.ts'
+import {
+  ARRIVALS,
+  arrivalsStatements,
+  DROPPED,
+  ROLLED,
+  ROLLUP_DEFINITIONS,
+  greatestStatements,
+} from './rollup-tables.ts'
 import {
   createTable,
   SCHEMA_VERSION,
@@ -58,7 +65,7 @@ async function refuseNewer(store: Statements): Promise<void> {
 async function makeRollups(store: Statements, options: SchemaOptions): Promise<void> {
   const create = (table: TableDefinition): string => createTable(table, options)
   for (const table of [...ROLLUP_DEFINITIONS, ROLLED, DROPPED]) await store.execute(create(table))
-  for (const statement of stageStatements()) await store.execute(statement)
+  for (const statement of greatestStatements()) await store.execute(statement)
   for (const statement of arrivalsStatements(await tableNames(store), create)) await store.execute(statement)
 }
 

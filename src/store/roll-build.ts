@@ -2,11 +2,11 @@ import { OperatorError } from '../base/errors.ts'
 import type { EngineFailure } from './engine-protocol.ts'
 import {
   boundsQuery,
+  clearGreatest,
   foldStatement,
+  greatestStatement,
   rollStatement,
   sourceTable,
-  stageStatement,
-  stageTable,
   target,
   thresholdQuery,
   TOO_MANY_GROUPS,
@@ -16,7 +16,7 @@ import {
   type Three,
 } from './roll-sql.ts'
 import { ROLLUPS, rollupTable, type Rollup, type RollupLevel } from './rollups.ts'
-import type { Store } from './store.ts'
+import type { QueryAnswer, Store } from './store.ts'
 
 // One unit of every rollup, built. Each step may be cut short by a crash and be done again from the beginning.
 
@@ -119,17 +119,18 @@ export function createRollBuild(
     return false
   }
 
-  async function rollAddresses(unit: Unit, to: ToBuild): Promise<void> {
+  async function rollAddresses(unit: Unit, to: ToBuild, again: boolean): Promise<void> {
     const { rollup } = unit
-    await execute(`TRUNCATE TABLE ${stageTable(rollup)}`)
-    await execute(stageStatement(unit, { memoryBytes }))
     const keep = Math.max(LEAST_ADDRESSES, Math.min(MOST_ADDRESSES, Math.floor(to.flows / FLOWS_AN_ADDRESS)))
-    const above = ((await store.query(thresholdQuery(rollup, keep))).rows[0] ?? ['0', '0', '0']) as unknown as Three
-    const bounds = ((await store.query(boundsQuery(unit, above))).rows[0] ?? []) as string[]
-    const carried = bounds.slice(0, 3) as unknown as Three
-    const unseen = bounds.slice(3, 6) as unknown as Three
-    await execute(foldStatement(unit, above, carried, unseen, { memoryBytes }))
-    await execute(`TRUNCATE TABLE ${stageTable(rollup)}`)
+    await execute(clearGreatest(rollup))
+    await execute(greatestStatement(unit, keep, { memoryBytes }))
+    const above = three(await store.query(thresholdQuery(rollup, keep)), 0)
+    const unseen = { above, carried: ['0', '0', '0'] as Three, bounds: above }
+    if (unit.from !== 'flows') {
+      const answer = await store.query(boundsQuery(unit, above, again))
+      Object.assign(unseen, { carried: three(answer, 0), bounds: three(answer, 3) })
+    }
+    await execute(foldStatement(unit, unseen, { memoryBytes, again }))
   }
 
   async function build(to: ToBuild): Promise<number | 'left out'> {
@@ -139,7 +140,7 @@ export function createRollBuild(
     const isNew = [...before.values()].every((flows) => flows === 0)
     for (const rollup of ROLLUPS) {
       const unit: Unit = { rollup, level, from: to.from, start }
-      if (!rollup.exact) await rollAddresses(unit, to)
+      if (!rollup.exact) await rollAddresses(unit, to, before.get(rollup.name) !== 0)
       else if (!(await rollExact(unit, to, before.get(rollup.name) !== 0))) {
         if (rollup === ROLLUPS[0] && isNew) return leaveOut(to)
         throw new OperatorError(
@@ -178,6 +179,10 @@ export function createRollBuild(
     },
     flush,
   })
+}
+
+function three(answer: QueryAnswer, from: number): Three {
+  return (answer.rows[0] as readonly string[]).slice(from, from + 3) as unknown as Three
 }
 
 function mostGroups(rollup: Rollup, { level, flows, wasWorthIt }: ToBuild, worth: number): number {

@@ -1,4 +1,4 @@
-import { stageDdl } from './roll-sql.ts'
+import { greatestDdl } from './roll-sql.ts'
 import { BUCKET_COLUMN, ROLLUP_TABLES, ROLLUPS, SUM_COLUMNS, UNSEEN_COLUMNS } from './rollups.ts'
 import type { TableDefinition } from './schema.ts'
 
@@ -81,10 +81,9 @@ export function arrivalsStatements(tables: ReadonlySet<string>, create: (table: 
   ]
 }
 
-export function stageStatements(): string[] {
+export function greatestStatements(): string[] {
   return ROLLUPS.filter((rollup) => !rollup.exact).flatMap((rollup) => [
-    // Of another version, or filled when the engine died.
-    `DROP TABLE IF EXISTS stage_${rollup.name}`,
-    stageDdl(rollup),
+    `DROP TABLE IF EXISTS greatest_${rollup.name}`,
+    greatestDdl(rollup),
   ])
 }

@@ -149,13 +149,13 @@ export const ROLLUPS: readonly Rollup[] = [
   rollup(
     'sources',
     false,
-    ['counted', 'protocol', 'src_addr', 'src_vm', 'src_host', 'vlan_in', 'sampling_rate'],
+    ['counted', 'protocol', 'src_addr', 'sampling_rate'],
     [{ key: 'src_addr', foldedAs: FOLDED_ADDRESS }],
   ),
   rollup(
     'destinations',
     false,
-    ['counted', 'protocol', 'dst_addr', 'dst_vm', 'dst_host', 'vlan_in', 'sampling_rate'],
+    ['counted', 'protocol', 'dst_addr', 'sampling_rate'],
     [{ key: 'dst_addr', foldedAs: FOLDED_ADDRESS }],
   ),
 ]
