@@ -109,7 +109,9 @@ export class Sequence {
 
   // Exporters that count in another way than the standard are told by several datagrams in a row that fit the other way and not this one.
   #fitsOther(sequence: number, units: number, flows: number): boolean {
-    for (const other of COUNTINGS) {
+    // Not for…of: its iterator may be allocated, and this is called for each gap
+    for (let i = 0; i < COUNTINGS.length; i++) {
+      const other = COUNTINGS[i] as Counting
       if (other === this.#counting || (sequence | 0) !== (this.#expected(other, units, flows) | 0)) continue
       this.#otherFits = other === this.#other ? this.#otherFits + 1 : 1
       this.#other = other

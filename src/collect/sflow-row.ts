@@ -17,20 +17,20 @@ const DROPPED = 128
  */
 export function fillPlainRow(view: DataView, start: number, end: number, batch: FlowBatch, row: number): boolean {
   if (end - start < 32) return false
-  let left = view.getUint32(start + 28)
+  // Counts and lengths as signed words, which stay integers in a register: those from 2^31 on are negative, and can't be right
+  let left = view.getInt32(start + 28)
   let at = start + 32
   let headerAt = 0
   let headerEnd = 0
   let switchAt = 0
   let routerAt = 0
   let routerEnd = 0
-  while (left > 0) {
-    const have = end - at - 8
-    if (have < 0) return false
-    const type = view.getUint32(at)
-    const given = view.getUint32(at + 4)
+  while (left !== 0) {
+    if (end - at < 8) return false
+    const type = view.getInt32(at)
+    const given = view.getInt32(at + 4)
     at += 8
-    if (given > have) return false
+    if (given < 0 || given > end - at) return false
     const next = at + ((given + 3) & ~3)
     if (next > end) return false
     if (type === 1 && given >= 16 && headerAt === 0) {
@@ -46,16 +46,18 @@ export function fillPlainRow(view: DataView, start: number, end: number, batch: 
   }
   if (headerAt === 0) return false
   // sampled_header: header_protocol 4, frame_length 4, stripped 4, header opaque<>
-  const captured = view.getUint32(headerAt + 12)
+  const captured = view.getInt32(headerAt + 12)
   const have = headerEnd - headerAt - 16
-  batch.bytes[2 * row] = view.getUint32(headerAt + 4)
-  dissect(view, headerAt + 16, captured < have ? captured : have, view.getUint32(headerAt), batch, row)
+  const length = captured >= 0 && captured < have ? captured : have
+  batch.bytes[row << 1] = view.getInt32(headerAt + 4)
+  dissect(view, headerAt + 16, length, view.getInt32(headerAt), batch, row)
   if (switchAt !== 0) switchRecord(view, switchAt, batch, row)
   if (routerAt !== 0) routerRecord(view, routerAt, routerEnd, batch, row)
   // struct flow_sample: sequence 4, source { class 8 bits, index 24 bits } 4, sampling_rate 4, sample_pool 4, drops 4, input 4, output 4
-  const source = view.getUint32(start + 4)
-  ports(source >>> 24, source & 0xffffff, view.getUint32(start + 20), view.getUint32(start + 24), batch, row)
-  const rate = view.getUint32(start + 8)
+  const source = view.getInt32(start + 4)
+  const rate = view.getInt32(start + 8)
+  const output = view.getInt32(start + 24)
+  ports(source >>> 24, source & 0xffffff, view.getInt32(start + 20), output, batch, row)
   batch.sampling_rate[row] = rate === 0 ? 1 : rate
   return true
 }
@@ -234,10 +236,10 @@ function head(reader: SflowReader, batch: FlowBatch, row: number): void {
   }
   const rate = reader.samplingRate
   batch.sampling_rate[row] = rate === 0 ? 1 : rate
-  ports(reader.sourceClass, reader.sourceIndex, reader.input, reader.output, batch, row)
+  ports(reader.sourceClass, reader.sourceIndex | 0, reader.input | 0, reader.output | 0, batch, row)
 }
 
-/** Where a sampled packet came in and left, and with that its direction at the data source; or why it was discarded. */
+/** Where a sampled packet came in and left, and with that its direction at the data source; or why it was discarded. Ports as signed words. */
 function ports(
   sourceClass: number,
   source: number,
@@ -301,8 +303,8 @@ function ipRecord(view: DataView, at: number, version: number, batch: FlowBatch,
 
 // extended_switch: src_vlan 4, src_priority 4, dst_vlan 4, dst_priority 4
 function switchRecord(view: DataView, at: number, batch: FlowBatch, row: number): void {
-  const source = view.getUint32(at)
-  const destination = view.getUint32(at + 8)
+  const source = view.getInt32(at)
+  const destination = view.getInt32(at + 8)
   const service = batch.s_vlan[row] as number
   // Under QinQ the switch names the outer VLAN; the inner one is in the header only
   const inner = service === 0 ? 0 : (batch.vlan_in[row] as number)

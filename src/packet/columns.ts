@@ -87,18 +87,18 @@ export function clearNetwork(out: PacketColumns, row: number): void {
   out.icmp_code[row] = 0
 }
 
-const MAPPED = 0xffff0000
+const MAPPED = 0xffff0000 | 0
 
 /** Writes the IPv4 address at `at` into a row of an address column, mapped (::ffff:a.b.c.d). The row's first two words stay. */
 export function v4Into(v: DataView, at: number, into: Uint32Array, row: number): void {
-  into[4 * row + 2] = MAPPED
-  into[4 * row + 3] = v.getUint32(at, true)
+  into[(row << 2) | 2] = MAPPED
+  into[(row << 2) | 3] = v.getInt32(at, true)
 }
 
 /** Writes the IPv6 address at `at` into a row of an address column. */
 export function v6Into(v: DataView, at: number, into: Uint32Array, row: number): void {
-  into[4 * row] = v.getUint32(at, true)
-  into[4 * row + 1] = v.getUint32(at + 4, true)
-  into[4 * row + 2] = v.getUint32(at + 8, true)
-  into[4 * row + 3] = v.getUint32(at + 12, true)
+  into[row << 2] = v.getInt32(at, true)
+  into[(row << 2) | 1] = v.getInt32(at + 4, true)
+  into[(row << 2) | 2] = v.getInt32(at + 8, true)
+  into[(row << 2) | 3] = v.getInt32(at + 12, true)
 }

@@ -99,12 +99,13 @@ function ethernet(v: DataView, start: number, end: number, o: PacketColumns, row
     if (end - at >= 12) macInto(v, at + 6, o.src_mac, row)
     return SEEN.cut
   }
-  const first = v.getUint32(at)
-  const middle = v.getUint32(at + 4)
-  o.dst_mac[2 * row] = (first << 16) | (middle >>> 16)
-  o.dst_mac[2 * row + 1] = first >>> 16
-  o.src_mac[2 * row] = v.getUint32(at + 8)
-  o.src_mac[2 * row + 1] = middle & 0xffff
+  const first = v.getInt32(at)
+  const middle = v.getInt32(at + 4)
+  const low = row << 1
+  o.dst_mac[low] = (first << 16) | (middle >>> 16)
+  o.dst_mac[low | 1] = first >>> 16
+  o.src_mac[low] = v.getInt32(at + 8)
+  o.src_mac[low | 1] = middle & 0xffff
   let type = v.getUint16(at + 12)
   at += 14
   if (type === 0x0800) {
@@ -334,10 +335,10 @@ function ipv4(v: DataView, at: number, packetEnd: number, o: PacketColumns, row:
   let end = packetEnd
   const have = end - at
   if (have < 20) return ipv4Cut(v, at, have, o, row)
-  const first = v.getUint32(at)
+  const first = v.getInt32(at)
   const header = (first >>> 22) & 0x3c
   if (first >>> 28 !== 4 || header < 20) return SEEN.malformed
-  const third = v.getUint32(at + 8)
+  const third = v.getInt32(at + 8)
   const protocol = (third >>> 16) & 0xff
   o.tos[row] = first >>> 16
   o.ttl[row] = third >>> 24
@@ -474,7 +475,7 @@ function ports(v: DataView, at: number, end: number, o: PacketColumns, row: numb
 // TCP (RFC 9293 §3.1): src 2, dst 2, seq 4, ack 4, offset 4 bits, reserved 4 bits, flags 8 bits, …
 function tcp(v: DataView, at: number, end: number, o: PacketColumns, row: number): number {
   if (end - at < 14) return ports(v, at, end, o, row) | SEEN.cut
-  const both = v.getUint32(at)
+  const both = v.getInt32(at)
   o.src_port[row] = both >>> 16
   o.dst_port[row] = both
   o.tcp_flags[row] = v.getUint16(at + 12) & 0x0fff
@@ -487,7 +488,7 @@ const LAST_TUNNEL_PORT = 8472
 // UDP (RFC 768): src 2, dst 2, length 2, checksum 2
 function udp(v: DataView, at: number, end: number, o: PacketColumns, row: number, depth: number): number {
   if (end - at < 8) return ports(v, at, end, o, row) | SEEN.cut
-  const both = v.getUint32(at)
+  const both = v.getInt32(at)
   const from = both >>> 16
   const to = both & 0xffff
   o.src_port[row] = from
