@@ -13,6 +13,15 @@ import { MetricBatch } from '../../src/flow/metric-batch.ts'
 import type { IngestSink } from '../../src/collect/ingest.ts'
 import { createSflowIngest } from '../../src/collect/sflow.ts'
 import { createSflowReader, type SflowDecoded } from '../../src/collect/sflow-reader.ts'
+import {
+  type FieldTable,
+  FRAMEWORK,
+  RECORD_FIELDS,
+  SAMPLE_FIELDS,
+  SAMPLE_PARTS,
+  UNKNOWN_TO_TSHARK,
+} from './sflow-fields.ts'
+import { type RawSample, samplesIn, valuesFill } from './sflow-words.ts'
 import { CAPTURES, field, number, type PdmlNode, pdmlOf, text } from './pdml.ts'
 
 const DIRECTORY = join(CAPTURES, 'sflow')
@@ -43,10 +52,21 @@ function samplesOf(packet: PdmlNode): PdmlNode[] {
 }
 
 let compared: Record<string, number> = {}
+const altogether: Record<string, number> = {}
+const unknownSeen = new Set<string>()
+
+/** Samples of a kind that has no flows or counters: nothing in the corpus beyond these. */
+const unknownSamples = new Set(['unknown_sample'])
+const NOTHING: PdmlNode = { tag: '', name: '', show: '', value: '', children: [] }
+
+function count(what: string, n = 1): void {
+  compared[what] = (compared[what] ?? 0) + n
+  altogether[what] = (altogether[what] ?? 0) + n
+}
 
 function same(what: string, ours: unknown, theirs: unknown, where: string): void {
   if (theirs === undefined) return
-  compared[what] = (compared[what] ?? 0) + 1
+  count(what)
   assert.deepEqual(ours, theirs, `${what} in ${where}`)
 }
 
@@ -58,73 +78,80 @@ function port(sample: PdmlNode, side: 'input' | 'output'): number | undefined {
   return format === 0 ? value : ((format << 30) | (value & 0x3fffffff)) >>> 0
 }
 
-const IF_COUNTERS: Readonly<Record<string, string>> = {
-  if_index: 'sflow_245.ifindex',
-  if_type: 'sflow_245.iftype',
-  if_speed: 'sflow_245.ifspeed',
-  if_direction: 'sflow_245.ifdirection',
-  if_in_octets: 'sflow_245.ifinoct',
-  if_in_ucast_pkts: 'sflow_245.ifinpkt',
-  if_in_multicast_pkts: 'sflow_245.ifinmcast',
-  if_in_broadcast_pkts: 'sflow_245.ifinbcast',
-  if_in_discards: 'sflow_245.ifindisc',
-  if_in_errors: 'sflow_245.ifinerr',
-  if_in_unknown_protos: 'sflow_245.ifinunk',
-  if_out_octets: 'sflow_245.ifoutoct',
-  if_out_ucast_pkts: 'sflow_245.ifoutpkt',
-  if_out_multicast_pkts: 'sflow_245.ifoutmcast',
-  if_out_broadcast_pkts: 'sflow_245.ifoutbcast',
-  if_out_discards: 'sflow_245.ifoutdisc',
-  if_out_errors: 'sflow_245.ifouterr',
-  if_promiscuous_mode: 'sflow_245.ifpromisc',
-}
-const VLAN_COUNTERS: Readonly<Record<string, string>> = {
-  vlan_id: 'sflow_245.vlan_id',
-  octets: 'sflow_245.octets',
-  ucast_pkts: 'sflow_245.ucastPkts',
-  multicast_pkts: 'sflow_245.multicastPkts',
-  broadcast_pkts: 'sflow_245.broadcastPkts',
-  discards: 'sflow_245.discards',
-}
-const PROCESSOR: Readonly<Record<string, string>> = {
-  cpu_5s: 'sflow_5.cpu_5s',
-  cpu_1m: 'sflow_5.cpu_1m',
-  cpu_5m: 'sflow_5.cpu_5m',
-}
-
-/** Our field names of a counter structure with tshark's, by format. */
-function counterNames(format: number, ours: Readonly<Record<string, unknown>>): Readonly<Record<string, string>> {
-  if (format === 1) return IF_COUNTERS
-  if (format === 5) return VLAN_COUNTERS
-  if (format === 1001) return PROCESSOR
-  if (format !== 2) return {}
-  const camel = (name: string): string =>
-    name
-      .replace('dot3_stats_', 'dot3Stats_')
-      .replaceAll(/_(fcs|sqe)_/g, (_, word: string) => `_${word.toUpperCase()}_`)
-      .replaceAll(/_([a-zA-Z])/g, (_, c: string) => c.toUpperCase())
-  return Object.fromEntries(
-    Object.keys(ours)
-      .filter((name) => name !== 'type')
-      .map((name) => [name, `sflow_245.${camel(name)}`]),
+/** Names of what tshark shows of a node itself: not of the protocols of a sampled header, nor of groups. */
+function leaves(node: PdmlNode): PdmlNode[] {
+  return node.children.filter(
+    (child) =>
+      child.tag === 'field' && child.name !== '' && !child.children.some(({ name }) => name === 'sflow.enterprise'),
   )
 }
 
-function compareCounters(ours: Sample, theirs: PdmlNode, where: string): void {
-  const groups = theirs.children.filter((node) => node.children.some((child) => child.name === 'sflow.enterprise'))
-  for (const [i, group] of groups.entries()) {
-    if (/Unknown enterprise/.test(group.show)) continue
-    // tshark does not step over the formats that it doesn't know: from there on it reads other bytes
-    if (/Unknown/.test(group.show)) return
-    const format = number(group, 'sflow_245.counters_record_format') as number
-    if (![1, 2, 5, 1001].includes(format)) return
-    const record = ours.records[i] as Readonly<Record<string, unknown>>
-    for (const [our, their] of Object.entries(counterNames(format, record))) {
-      const shown = text(group, their)
-      same('counter', shown === undefined ? undefined : String(record[our]), shown, `${where}, record ${i}, ${our}`)
+const isGroup = (node: PdmlNode): boolean => node.children.some((child) => child.name === 'sflow.enterprise')
+
+/** Everything that tshark shows of a record, whether it puts it into a group of its own or not. */
+const shownIn = (group: PdmlNode): PdmlNode[] =>
+  leaves(group)
+    .concat(group.children.filter((child) => child.name === '' && !isGroup(child)).flatMap(shownIn))
+    .filter(({ name }) => name !== '_ws.expert' && name !== 'sflow_245.expert')
+
+/** Each record of a sample: its values against its bytes, and against tshark if that knows the structure. */
+function compareRecords(ours: Sample, theirs: PdmlNode, raw: RawSample, where: string): void {
+  const groups = theirs.children.filter(isGroup)
+  // tshark does not step over formats that it doesn't know: from there on it reads other bytes.
+  let lost = false
+  for (const [i, record] of (ours.records as readonly Readonly<Record<string, unknown>>[]).entries()) {
+    const place = `${where}, record ${i} (${String(record['type'])})`
+    const bytes = raw.records[i]?.bytes
+    assert.ok(bytes, place)
+    const found = valuesFill(record, bytes)
+    assert.ok(found !== undefined, `${place}: ${JSON.stringify(record)} is not ${Buffer.from(bytes).toString('hex')}`)
+    count('values by bytes', found)
+    const type = String(record['type'])
+    const table = RECORD_FIELDS[type]
+    const group = groups[i]
+    const known = group !== undefined && !/Unknown/.test(group.show)
+    if (table !== undefined && known && !lost) compareFields(record, table, shownIn(group), place)
+    else if (table !== undefined) count('values behind what tshark does not know', found)
+    else {
+      assert.ok(UNKNOWN_TO_TSHARK.has(type), `${place}: no table has it, and it is not listed as unknown to tshark`)
+      assert.ok(!known || lost, `${place}: tshark knows it`)
+      unknownSeen.add(type)
+      count('values of structures unknown to tshark', found)
     }
+    // Of other enterprises it goes by their length.
+    if (!known && !/Unknown enterprise/.test(group?.show ?? '')) lost = true
   }
 }
+
+function compareFields(
+  record: Readonly<Record<string, unknown>>,
+  table: FieldTable,
+  shown: readonly PdmlNode[],
+  where: string,
+): void {
+  const held = new Set(FRAMEWORK)
+  for (const [name, value] of Object.entries(record)) {
+    if (name === 'type') continue
+    const entry = table[name]
+    assert.ok(entry !== undefined, `${where}: ${name} is held against nothing`)
+    const [names, check] = typeof entry === 'string' ? [[entry], undefined] : entry
+    const shows = names.flatMap((one) => shown.filter((field) => field.name === one).map((field) => field.show))
+    for (const one of names) held.add(one)
+    const same = check ? check(value, shows) : shows.length === 1 && String(value) === plain(shows[0] as string)
+    assert.ok(same, `${where}: ${name} is ${JSON.stringify(value)}, tshark ${shows.join(' ')}`)
+    count('values by tshark')
+  }
+  for (const { name } of shown)
+    assert.ok(held.has(name), `${where}: tshark shows ${name}, which is held against nothing`)
+}
+
+/** Numbers in hex and addresses are written otherwise by tshark. */
+const plain = (show: string): string =>
+  /^0x[\da-f]+$/.test(show)
+    ? String(Number(show))
+    : show.includes(':') && show.length > 17
+      ? (normal(show) ?? show)
+      : show
 
 /** The protocols of the sampled header: tshark puts them side by side below the header field. */
 function headerProtocols(sample: PdmlNode): readonly PdmlNode[] {
@@ -194,32 +221,27 @@ function normal(address: string | undefined): string | undefined {
   return bytes ? ipText(bytes) : undefined
 }
 
-function compareSample(ours: Sample, theirs: PdmlNode, where: string): void {
-  const counters = number(theirs, 'sflow.counters_sample.sequence_number')
-  if (ours.kind === 'counter_sample') {
-    same('sample sequence', ours.sequence, counters, where)
-    const index = number(theirs, 'sflow.counters_sample.source_id_index')
-    same(
-      'data source',
-      ours.source,
-      index === undefined ? undefined : `${number(theirs, 'sflow.counters_sample.source_id_type')}:${index}`,
-      where,
-    )
-    compareCounters(ours, theirs, where)
-    return
+function compareSample(ours: Sample, theirs: PdmlNode, raw: RawSample, where: string): void {
+  count('samples')
+  const isCounter = ours.kind === 'counter_sample'
+  const held = new Set([...FRAMEWORK, ...SAMPLE_PARTS])
+  const fields = isCounter ? SAMPLE_FIELDS.counter : SAMPLE_FIELDS.flow
+  for (const [name, tshark] of Object.entries(fields)) {
+    held.add(tshark)
+    same(`of samples: ${name}`, (ours as unknown as Record<string, unknown>)[name], number(theirs, tshark), where)
   }
-  same('sample sequence', ours.sequence, number(theirs, 'sflow.flow_sample.sequence_number'), where)
-  const index = number(theirs, 'sflow.flow_sample.index') ?? number(theirs, 'sflow.flow_sample.source_id_index')
-  const kind = number(theirs, 'sflow.flow_sample.source_id_class') ?? number(theirs, 'sflow.flow_sample.source_id_type')
-  if (kind !== undefined && index !== undefined) same('data source', ours.source, `${kind}:${index}`, where)
-  same('interface', ours.input, port(theirs, 'input'), where)
-  same('interface', ours.output, port(theirs, 'output'), where)
-  same('drops', ours.drops, number(theirs, 'sflow.flow_sample.dropped_packets'), where)
-  if (ours.kind === 'flow_sample') {
-    same('sampling rate', ours.samplingRate, number(theirs, 'sflow.flow_sample.sampling_rate'), where)
-    same('sample pool', ours.samplePool, number(theirs, 'sflow.flow_sample.sample_pool'), where)
+  const prefix = isCounter ? 'sflow.counters_sample' : 'sflow.flow_sample'
+  const index = number(theirs, `${prefix}.index`) ?? number(theirs, `${prefix}.source_id_index`)
+  const kind = number(theirs, `${prefix}.source_id_class`) ?? number(theirs, `${prefix}.source_id_type`)
+  same('of samples: source', ours.source, index === undefined ? undefined : `${kind}:${index}`, where)
+  if (!isCounter) {
+    same('of samples: input', ours.input, port(theirs, 'input'), where)
+    same('of samples: output', ours.output, port(theirs, 'output'), where)
   }
-  compareFlow(ours, theirs, where)
+  for (const { name } of leaves(theirs))
+    assert.ok(held.has(name), `${where}: tshark shows ${name}, which is held against nothing`)
+  compareRecords(ours, theirs, raw, where)
+  if (!isCounter) compareFlow(ours, theirs, where)
 }
 
 describe('sFlow captures read as tshark reads them', () => {
@@ -243,11 +265,11 @@ describe('sFlow captures read as tshark reads them', () => {
           )
           continue
         }
-        const ours = decoded.filter(
-          (d): d is Sample => d.kind === 'flow_sample' || d.kind === 'counter_sample' || d.kind === 'discarded_packet',
-        )
+        const ours = decoded.filter((d) => d.kind !== 'problem')
+        const raw = samplesIn(payload)
         const agent = normal(text(packet, 'sflow_245.agent') ?? text(packet, 'sflow_245.agent.v6'))
         const first = ours[0]
+        count('datagrams')
         if (first && agent !== undefined) same('agent', first.agent, agent, where)
         if (first) same('sub-agent', first.subAgent, number(packet, 'sflow_245.sub_agent_id'), where)
         const theirs = samplesOf(packet)
@@ -255,23 +277,40 @@ describe('sFlow captures read as tshark reads them', () => {
         const malformed =
           field(packet, '_ws.malformed') !== undefined || field(packet, '_ws.malformed.expert') !== undefined
         if (malformed) assert.ok(ours.length >= theirs.length || decoded.some((d) => d.kind === 'problem'), where)
-        else
-          same('samples', ours.length, theirs.filter((s) => (number(s, 'sflow.enterprise') ?? 0) === 0).length, where)
-        for (const [n, sample] of theirs.entries()) {
-          const our = ours[n]
-          if (our && !(malformed && n === theirs.length - 1)) compareSample(our, sample, `${where}, sample ${n}`)
+        else same('numbers of samples', ours.length, theirs.length, where)
+        for (const [n, our] of ours.entries()) {
+          const place = `${where}, sample ${n}`
+          if (our.kind !== 'flow_sample' && our.kind !== 'counter_sample' && our.kind !== 'discarded_packet') {
+            assert.ok(unknownSamples.has(our.kind), `${place}: ${our.kind}`)
+            count(`samples: ${our.kind}`)
+            continue
+          }
+          assert.ok(raw[n], place)
+          const sample = theirs[n]
+          if (sample && !(malformed && n === theirs.length - 1)) compareSample(our, sample, raw[n], place)
+          else {
+            count('samples that tshark gives up')
+            compareRecords(our, NOTHING, raw[n], place)
+          }
         }
       }
-      t.diagnostic(
-        `${payloads.length} datagrams; compared: ${
-          Object.entries(compared)
-            .map(([what, n]) => `${n} × ${what}`)
-            .join(', ') || 'nothing'
-        }`,
-      )
+      t.diagnostic(summary(compared))
     })
   }
+
+  it('with nothing left out, and nothing listed as unknown that is not there', (t) => {
+    t.diagnostic(`altogether ${summary(altogether)}`)
+    assert.deepEqual(
+      [...UNKNOWN_TO_TSHARK].filter((type) => !unknownSeen.has(type)),
+      [],
+    )
+  })
 })
+
+function summary(counts: Readonly<Record<string, number>>): string {
+  const words = Object.entries(counts).map(([what, n]) => `${n} × ${what}`)
+  return words.join(', ') || 'nothing'
+}
 
 // flowparser keeps its reading of each file as YAML, with structures that tshark doesn't know
 const STRUCTURES: Readonly<Record<string, string>> = {
@@ -290,6 +329,14 @@ const STRUCTURES: Readonly<Record<string, string>> = {
   JmxRuntime: 'jvm_runtime',
   JvmStatistics: 'jvm_statistics',
   GenericInterface: 'if_counters',
+  XenVif: 'xen_vif',
+}
+
+/** What are words there, and numbers in the structures (sflow_host.txt). */
+const WORDS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
+  machine_type: { Unknown: 0, Other: 1, X86: 2, X86_64: 3 },
+  os_name: { Unknown: 0, Other: 1, Linux: 2 },
+  state: { NoState: 0, Running: 1, Blocked: 2, Paused: 3 },
 }
 
 function valuesOf(value: unknown): unknown[] {
@@ -317,18 +364,17 @@ describe('host, VM and JVM counters read as flowparser reads them', () => {
       for (const [i, their] of theirs.entries()) {
         const [name, body] = Object.entries(their)[0] as [string, unknown]
         const our = ours[i] as Record<string, unknown>
-        if (name === 'XenVif') continue
         assert.equal(our['type'], STRUCTURES[name], `record ${i}`)
         const { type: _, ...fields } = our
-        // Enumerations are words there and numbers here
-        const plain = (list: unknown[]): string[] => list.map((v) => String(v).toLowerCase())
-        const skip = name === 'HostDescr' ? ['machine_type', 'os_name'] : name === 'VirtCpu' ? ['state'] : []
-        const mine = plain(valuesOf(Object.fromEntries(Object.entries(fields).filter(([key]) => !skip.includes(key)))))
-        assert.deepEqual(
-          mine,
-          plain(valuesOf(Object.fromEntries(Object.entries(body as object).filter(([key]) => !skip.includes(key))))),
-          `${name}, record ${i}`,
-        )
+        const text = (list: readonly unknown[]): string[] => list.map((value) => String(value).toLowerCase())
+        const theirValues = Object.entries(body as object).flatMap(([field, value]: [string, unknown]) => {
+          // It takes the type of the address for a field of its own.
+          if (name === 'XenVif' && field === 'vif_index') return []
+          const known = typeof value === 'string' ? WORDS[field]?.[value] : undefined
+          return known === undefined ? valuesOf(value) : [known]
+        })
+        const mine = text(valuesOf(fields))
+        assert.deepEqual(mine, text(theirValues), `${name}, record ${i}`)
         values += mine.length
       }
       t.diagnostic(`compared: ${theirs.length} records, ${values} values`)

@@ -220,6 +220,13 @@ describe('records as objects', () => {
   })
 })
 
+describe('the table of structures', () => {
+  it('has no field that would hide the name of its record', () => {
+    for (const { name, fields } of [...FLOW_STRUCTURES.values(), ...COUNTER_STRUCTURES.values()])
+      assert.ok(!fields.some((field) => field.name === 'type' || field.name === 'format'), name)
+  })
+})
+
 describe('discard reasons', () => {
   it('have the names of their codes, also of the two that the reference header misspells', () => {
     for (const [code, name] of [

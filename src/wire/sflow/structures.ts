@@ -73,7 +73,7 @@ export const AGGREGATION = 1016
 
 const IPV4 = 'length protocol src_ip:ip4 dst_ip:ip4 src_port dst_port tcp_flags tos'
 const IPV6 = 'length protocol src_ip:ip6 dst_ip:ip6 src_port dst_port tcp_flags priority'
-const ETHERNET = 'length src_mac:mac dst_mac:mac type'
+const ETHERNET = 'length src_mac:mac dst_mac:mac ether_type'
 const SOCKET4 = 'protocol local_ip:ip4 remote_ip:ip4 local_port remote_port'
 const SOCKET6 = 'protocol local_ip:ip6 remote_ip:ip6 local_port remote_port'
 const HTTP =
@@ -164,7 +164,7 @@ export const FLOW_STRUCTURES = table([
   [
     2208,
     'extended_nav_timing',
-    'type redirect_count navigation_start unload_event_start unload_event_end redirect_start redirect_end fetch_start domain_lookup_start domain_lookup_end connect_start connect_end secure_connection_start request_start response_start response_end dom_loading dom_interactive dom_content_loaded_event_start dom_content_loaded_event_end dom_complete load_event_start load_event_end',
+    'nav_type redirect_count navigation_start unload_event_start unload_event_end redirect_start redirect_end fetch_start domain_lookup_start domain_lookup_end connect_start connect_end secure_connection_start request_start response_start response_end dom_loading dom_interactive dom_content_loaded_event_start dom_content_loaded_event_end dom_complete load_event_start load_event_end',
   ],
   [2209, 'extended_tcp_info', 'dir snd_mss rcv_mss unacked lost retrans pmtu rtt rttvar snd_cwnd reordering min_rtt'],
   [2210, 'extended_entities', 'src_ds_class src_ds_index dst_ds_class dst_ds_index'],
