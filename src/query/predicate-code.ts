@@ -9,7 +9,7 @@ import { isLike, isOneOf, NameVerdicts } from './name-verdicts.ts'
 // Condition → text of a loop over a batch. Into the text go numbers, the names of columns of our registry, operators, and nothing
 // else: whatever a user wrote is in tables that the loop is handed.
 
-/** What the loop looks into: sorted numbers, addresses, two ends of a range of addresses (8 words), or a byte a name. */
+/** What the loop looks into: sorted numbers, addresses, two ends of a range of addresses (8 words), or a byte for each value or name. */
 export type Table = Float64Array | KeyTable | Uint32Array | Uint8Array
 
 export interface PredicateCode {
@@ -79,6 +79,11 @@ class Writer {
     if (definition?.storage === 'name') return this.name(of, isOneOf(values.map(String)))
     if (definition?.storage === 'ip') return this.addresses(of, values.map(String))
     const numbers = values.map((value) => numberOf(definition, value))
+    if (numbers.length > FEW && (definition?.storage === 'u8' || definition?.storage === 'u16')) {
+      const marks = new Uint8Array(definition.storage === 'u8' ? 256 : 65_536)
+      for (const value of numbers) marks[value] = 1
+      return `(${this.table(marks)}[${this.value(of)}] === 1)`
+    }
     if (numbers.length > FEW) return `hasNumber(${this.table(Float64Array.from(numbers).sort())}, ${this.value(of)})`
     return `(${numbers.map((value) => this.isNumber(of, definition, value)).join(' || ')})`
   }

@@ -10,12 +10,13 @@ import { createLoader } from '../store/loader.ts'
 import { createSpool } from '../store/spool.ts'
 import { createPlace, randomFrom, startStore, type Place } from '../store/store.fixture.ts'
 import type { FilterNode, Side, Single, Test, Value } from './filter/ast.ts'
-import type { ConditionOptions } from './filter/condition.ts'
+import { conditionOf, type ConditionOptions } from './filter/condition.ts'
 import { formatFilter } from './filter/format.ts'
 import { NOUNS, type Noun, type NounKind } from './filter/nouns.ts'
 import { parsedFilter, parseFilter } from './filter/parse.ts'
 import { filterSql, Params } from './filter/sql.ts'
 import { createPredicate } from './predicate.ts'
+import { predicateCode } from './predicate-code.ts'
 
 // Rows of few values each, so that filters made of the same values find some rows and not all. A row's number stands in `observation`.
 
@@ -327,6 +328,30 @@ test('a filter finds the same rows in a batch as in the store', async (t) => {
   )
   t.diagnostic(`${filters} filters, of which ${telling} find some rows and not all`)
   assert.ok(telling > filters / 2)
+})
+
+test('no text of a user gets into the code, which is the same for whatever name', () => {
+  const codeOf = (text: string): string => predicateCode(conditionOf(parsedFilter(text), options)).source
+  const forms = ['src vm %', 'vm in [%, %]', 'not slice like %', 'dst host != %', 'exporter in [%, 10.0.0.1]', 'as %']
+  fc.assert(
+    fc.property(
+      fc.oneof(
+        fc.string({ unit: 'binary' }),
+        fc.constantFrom('*/process.exit()/*', '`${1}`', "'", '\u2028', '});//', 'i', 'batch'),
+      ),
+      (name) => {
+        for (const form of forms) {
+          const quoted = (given: string): string => `"${given.replaceAll(/[\\"]/g, (sign) => `\\${sign}`)}"`
+          const known = (given: string): string =>
+            form.replaceAll('%', () =>
+              quoted(form.includes('exporter') ? `sw${given}` : form.startsWith('as') ? `Ex${given}` : given),
+            )
+          assert.equal(codeOf(known(name)), codeOf(known('x')))
+        }
+      },
+    ),
+    { numRuns: 100, seed: 29 },
+  )
 })
 
 test('names that come into the table later are looked at, and another table is another', () => {
