@@ -1,3 +1,4 @@
+import { MAX_EXPANDED_TESTS, MAX_NAMED_DEPTH } from '../../src/query/filter/expand.ts'
 import { NOUNS } from '../../src/query/filter/nouns.ts'
 import type { Noun } from '../../src/query/filter/nouns.ts'
 import { parseFilter } from '../../src/query/filter/parse.ts'
@@ -16,10 +17,18 @@ const EXAMPLES: readonly (readonly [string, string])[] = [
   ['bytes > 64k and duration < 5s', 'of the record, as observed; `k`, `M`, `G` are thousands'],
   ['in if 3 and out if 7', 'by interface'],
   ['in if = out if or src port = dst port', 'one column beside another'],
+  ['bytes > 1000 * packets', 'a column beside so many times another'],
   ['src and dst net 10.0.0.0/8', 'both sides'],
   ['not flags in [A, F, R] and flags S', 'none of some flags'],
   ['src vm != dst vm and src host = dst host', 'between two machines of one host'],
   ['outer ip 192.0.2.7 and inner ip 10.0.0.0/8', 'by the tunnel and by what was in it'],
+  ['inner port 443 and outer ip 192.0.2.0/24', 'by what was in the tunnel, and between which ends'],
+  [
+    'exporter edge-* and src country != dst country',
+    'exporters by name; countries where a database of them is configured',
+  ],
+  ['dst as like "*cloud*" or dst as in [64500-64510, 65000]', 'autonomous systems by name or number'],
+  ['@web and not @backup', 'saved filters'],
   ['exporter 192.0.2.1 and discard_reason > 0', 'every column can be asked by its own name'],
 ]
 
@@ -42,16 +51,36 @@ test        [SIDE] WORD [=|!=|<|<=|>|>=] VALUE         also ==, eq, ne, lt, le, 
             [SIDE] WORD in [VALUE, VALUE, FROM-TO]
             [SIDE] WORD like "PATTERN"
             [SIDE] WORD =|!=|<|<=|>|>= [SIDE] WORD     one column with another
+            [SIDE] WORD =|!=|<|<=|>|>= NUMBER * [SIDE] WORD
+            @NAME                                      the filter that is saved under this name
 SIDE        src, dst, in, out; ingress, egress; src and dst, src or dst, in and out, in or out
 \`\`\`
 
-Without a side a test holds if either side does. Upper and lower case are alike. A row whose two names are both unknown does not count as one
-of the same name. What holds for \`WORD != VALUE\` is what \`not WORD VALUE\` would say, but for words that imply a protocol (\`flags\`: TCP,
-\`icmp-type\` and \`icmp-code\`: ICMP): these stay among its packets.
+Without a side a test holds if either side does. Words are alike in upper and lower case; a name has to be written as it is, but behind \`like\`
+or with a \`*\` in it, where its case doesn't matter either. A row whose two names are both unknown does not count as one
+of the same name. What holds for \`WORD != VALUE\` is what \`not WORD VALUE\` would say, but for words that imply something else (\`flags\`: TCP,
+\`icmp-type\` and \`icmp-code\`: ICMP, \`inner …\`: a tunnel): these stay among such packets.
 
 | example | what it selects |
 | --- | --- |
 ${EXAMPLES.map(([text, what]) => `| \`${text}\` | ${what} |`).join('\n')}
+
+## Saved filters
+
+A filter that is saved can stand in others by \`@\` and its name, as if in brackets: \`@web and not src net 10.0.0.0/8\`. A name is a letter,
+then letters, digits and \`_\` \`.\` \`-\`, at most 64 in all; upper and lower case are alike. What is saved may use others, up to
+${MAX_NAMED_DEPTH} levels deep and ${MAX_EXPANDED_TESTS} tests in all; none may use itself, and one that another uses can't be removed. A change means
+something else in all that use it.
+
+\`\`\`
+curl -X PUT localhost:8080/api/v1/filters/web -H 'content-type: application/json' \\
+  -d '{"filter": "proto tcp and port in [80, 443]", "describe": "web servers and who asks them"}'
+vnetscope query '@web and src vm db-*'
+curl localhost:8080/api/v1/filters
+curl -X DELETE localhost:8080/api/v1/filters/web
+\`\`\`
+
+They are kept in \`state/state.sqlite\` of the data directory, beside the views that the console saves.
 
 ## Words
 
@@ -66,7 +95,10 @@ ${NOUNS.map(row).join('\n')}
 - Type and code of ICMP are not also the destination port.
 - \`fwdstat\` takes nfdump's names for the numbers of RFC 7270, which exporters send.
 - Times without a zone are UTC. Names are not looked up in the DNS.
-- \`@include\` is not taken; \`vnetscope query -f FILE\` reads a filter from a file.
+- \`host\` with an address is \`ip\`; with a name it is the host (hypervisor) of that name.
+- \`geo\` takes the country that was found when the flow came in, not the one that a database names today.
+- \`@include\` is not taken; \`vnetscope query -f FILE\` reads a filter from a file, and saved filters stand in others by name.
+- IN, NE, GE, GT and LT behind \`country\` are India, Niger, Georgia, Guatemala and Lithuania, unless a value follows.
 
 Words of nfdump that ask for what is not recorded are known, and refused with the reason:
 
