@@ -12,13 +12,8 @@
  */
 export * from './sessions.ts'
 
-export {
-  IpfixEncoder,
-  recordLength,
-  type IpfixEncoderOptions,
-  type IpfixField,
-  type IpfixTemplate,
-} from '../wire/ipfix/encode.ts'
+export { IpfixEncoder, type IpfixEncoderOptions, type IpfixField, type IpfixTemplate } from '../wire/ipfix/encode.ts'
+export { recordLength } from '../wire/set-writer.ts'
 
 export { isIpfixFile, readIpfixFile, type FiledMessage } from '../capture/ipfix-file.ts'
 export type { CaptureProblem } from '../capture/pcap-file.ts'

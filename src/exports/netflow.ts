@@ -19,9 +19,9 @@ export {
 } from '../wire/netflow5/encode.ts'
 export {
   Netflow9Encoder,
-  recordLength,
   SCOPE,
   type Netflow9EncoderOptions,
   type Netflow9Field,
   type Netflow9Template,
 } from '../wire/netflow9/encode.ts'
+export { recordLength } from '../wire/set-writer.ts'

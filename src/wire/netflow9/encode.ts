@@ -5,7 +5,7 @@
 //   options template   id=1 ·2 length ·2 template_id ·2 scope bytes ·2 option bytes ·2 {scope type ·2 length ·2}… {type ·2 length ·2}… padding   §6.1
 //   data set           id=template_id ·2 length ·2 records… padding to 4                                                             §5.3
 
-import { BugError } from '../../base/errors.ts'
+import { SetWriter } from '../set-writer.ts'
 
 const VERSION = 9
 const HEADER = 20
@@ -37,28 +37,14 @@ export interface Netflow9EncoderOptions {
  * Collects templates and records into datagrams. A record is begun, its fields are written in the order of the template, and it is
  * ended; a record that no longer fits goes into the next datagram.
  */
-export class Netflow9Encoder {
+export class Netflow9Encoder extends SetWriter {
   /** Milliseconds since the exporter started. */
   uptime = 0
-  /** Milliseconds since 1970. */
-  now = 0
   /** Datagrams sent before this one. */
   sequence = 0
-  private readonly bytes: Uint8Array
-  private readonly view: DataView
-  private readonly emit: (datagram: Uint8Array) => void
-  private readonly maxBytes: number
-  private at = HEADER
-  private records = 0
-  private setId = -1
-  private setStart = 0
-  private recordEnd = 0
 
   constructor(options: Netflow9EncoderOptions, emit: (datagram: Uint8Array) => void) {
-    this.emit = emit
-    this.maxBytes = options.maxBytes ?? 1400
-    this.bytes = new Uint8Array(this.maxBytes + 8)
-    this.view = new DataView(this.bytes.buffer)
+    super({ header: HEADER, aligned: 4, maxBytes: options.maxBytes ?? 1400 }, emit)
     this.view.setUint16(0, VERSION)
     this.view.setUint32(16, options.sourceId)
   }
@@ -81,89 +67,17 @@ export class Netflow9Encoder {
       this.u16(field.type)
       this.u16(field.length)
     }
-    this.records++
+    // The header counts templates as it counts records
+    this.counted++
     // An options template set holds one template: readers can't tell its padding from another.
     if (template.scope !== undefined) this.closeSet()
   }
 
-  /** Begins a record of so many bytes, those of the template's fields. */
-  beginRecord(template: Netflow9Template): void {
-    const length = recordLength(template)
-    this.open(template.id, length)
-    this.recordEnd = this.at + length
-  }
-
-  endRecord(): void {
-    if (this.at !== this.recordEnd) throw new BugError('a record is not as long as its template says')
-    this.records++
-  }
-
-  /** Sends what waits, if anything does. */
-  flush(): void {
-    if (this.records === 0) return
-    this.closeSet()
-    const { view } = this
-    view.setUint16(2, this.records)
-    view.setUint32(4, this.uptime)
-    view.setUint32(8, Math.floor(this.now / 1000))
-    view.setUint32(12, this.sequence)
+  protected override writeHeader(): void {
+    this.view.setUint16(2, this.counted)
+    this.view.setUint32(4, this.uptime)
+    this.view.setUint32(8, Math.floor(this.now / 1000))
+    this.view.setUint32(12, this.sequence)
     this.sequence = (this.sequence + 1) >>> 0
-    const length = this.at
-    this.at = HEADER
-    this.records = 0
-    this.emit(this.bytes.subarray(0, length))
   }
-
-  u8(value: number): void {
-    this.bytes[this.at++] = value
-  }
-
-  u16(value: number): void {
-    this.view.setUint16(this.at, value)
-    this.at += 2
-  }
-
-  u32(value: number): void {
-    this.view.setUint32(this.at, value)
-    this.at += 4
-  }
-
-  u64(value: number): void {
-    this.view.setUint32(this.at, Math.floor(value / 2 ** 32))
-    this.view.setUint32(this.at + 4, value % 2 ** 32)
-    this.at += 8
-  }
-
-  octets(value: Uint8Array): void {
-    this.bytes.set(value, this.at)
-    this.at += value.length
-  }
-
-  /** Makes room for so many bytes in a set of this id. */
-  private open(id: number, length: number): void {
-    const same = this.setId === id
-    // Up to 3 bytes of padding end the set.
-    if (this.at + (same ? 0 : 4) + length + 3 > this.maxBytes && this.records > 0) this.flush()
-    if (this.setId === id) return
-    this.closeSet()
-    this.setId = id
-    this.setStart = this.at
-    this.u16(id)
-    this.u16(0)
-  }
-
-  private closeSet(): void {
-    if (this.setId < 0) return
-    while (this.at % 4 !== 0) this.bytes[this.at++] = 0
-    this.view.setUint16(this.setStart + 2, this.at - this.setStart)
-    this.setId = -1
-  }
-}
-
-/** Bytes of a record of the template. */
-export function recordLength(template: Netflow9Template): number {
-  let length = 0
-  for (const field of template.scope ?? []) length += field.length
-  for (const field of template.fields) length += field.length
-  return length
 }
