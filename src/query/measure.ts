@@ -69,10 +69,12 @@ export function metricSql(measured: Measured): string {
   return `sum(${measured.metric === 'bytes' ? bytesSql(measured) : 'packets'} * sampling_rate)`
 }
 
-/** Bytes of a row in the unit that was asked for. */
-function bytesSql({ unit }: Measured): string {
+/** Bytes of a row in the unit that was asked for. Rows of rollups may be differences, hence below 0. */
+function bytesSql({ unit, reading }: Measured): string {
   const added = addedBytesSql(unit)
-  return added === undefined ? 'bytes' : `greatest(toInt64(bytes) + ${added} * toInt64(packets), 0)`
+  if (added === undefined) return 'bytes'
+  const bytes = `toInt64(bytes) + ${added} * toInt64(packets)`
+  return reading ? `(${bytes})` : `greatest(${bytes}, 0)`
 }
 
 /** Σ x² / p of a row, x its bytes in the unit; with c bytes more a packet that is Σ x² / p + 2 c x + c² p. */

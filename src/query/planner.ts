@@ -47,16 +47,30 @@ export async function plan(prepared: Prepared, wish: Wish, deps: PlannerDeps): P
   // What was put together only in other times or not at all is as good as the flows.
   const all = read(usable)
   const folded = usable.filter((one) => one.needs.folds.length > 0)
-  if (!(await deps.finds(foldedSql(all, folded))))
-    return { ...all, reading: { ...(all.reading as Reading), folded: {} } }
+  if (!(await deps.finds(foldedSql(all, folded)))) return asExact(all)
   const start = flows.ranges[0]?.from ?? Number.POSITIVE_INFINITY
   const gone = folded.map((one) => ({ ...one, ranges: before(one.ranges, ceilTo(start, one.table.stepMs)) }))
   return read([...whole, ...gone.filter(({ ranges }) => ranges.length > 0)])
 }
 
+/** What was not put together is nothing to be said about. */
+function asExact(prepared: Prepared): Prepared {
+  const { reading } = prepared
+  if (!reading) return prepared
+  return {
+    ...prepared,
+    reading: { ...reading, folded: {}, heaviest: [], notes: reading.notes.filter((n) => !isOfFolds(n)) },
+  }
+}
+
+function isOfFolds(note: string): boolean {
+  return note.endsWith(WITH_THE_REST)
+}
+
+const WITH_THE_REST = 'may be missing or counted with the rest.'
+
 interface Needs {
-  /** Columns of the rollup that keys and conditions read. */
-  readonly columns: readonly string[]
+  /** Keys that the question reads of which rare values may stand together. */
   readonly folds: readonly Fold[]
 }
 
@@ -73,15 +87,21 @@ export function needsOf(rollup: Rollup, prepared: Prepared): Needs | undefined {
   const keys = new Set(rollup.keys.map((key) => key.name))
   const texts = textsOf(prepared).map((text) => replacedIn({ replaced }, text))
   if (texts.some((text) => [...columnsIn(text)].some((column) => !keys.has(column)))) return undefined
-  const words = new Set(texts.flatMap((text) => text.match(/[A-Za-z_]\w*/g) ?? []))
-  return {
-    columns: [...keys].filter((key) => words.has(key)),
-    folds: rollup.folds.filter((fold) => words.has(fold.key)),
-  }
+  const words = new Set(texts.flatMap(wordsOf))
+  return { folds: rollup.folds.filter((fold) => words.has(fold.key)) }
+}
+
+function wordsOf(text: string): string[] {
+  return text.match(/[A-Za-z_]\w*/g) ?? []
 }
 
 /** Expressions of the question. Parameters stand in them, never what a user wrote. */
-export function textsOf({ dimensions, counted = [], condition, unit }: Prepared): string[] {
+export function textsOf({
+  dimensions,
+  counted = [],
+  condition,
+  unit,
+}: Pick<Prepared, 'dimensions' | 'counted' | 'condition' | 'unit'>): string[] {
   return [...[...dimensions, ...counted].flatMap((d) => [...d.sides]), condition, addedBytesSql(unit) ?? '']
 }
 
@@ -120,15 +140,21 @@ function withReading(prepared: Prepared, levels: readonly Level[], usable: reado
   const tables = new Set(found.pieces.map((piece) => piece.table))
   const used = usable.filter(({ table }) => tables.has(table.name))
   if (used.length === 0 && found.missing.length === 0) return prepared
+  const replaced = unique(
+    used.flatMap(({ table }) => replacedBy(table.rollup)),
+    (r) => r.name,
+  )
+  const made = new Set(replaced.map((r) => r.name))
+  const texts = textsOf({ ...prepared, condition: '' }).map((text) => replacedIn({ replaced }, text))
   const reading: Reading = {
     pieces: found.pieces,
     notes: notesOf(prepared, found, used, wish),
-    replaced: unique(
-      used.flatMap(({ table }) => replacedBy(table.rollup)),
-      (r) => r.name,
-    ),
-    columns: unique(used.flatMap(({ needs }) => needs.columns)),
+    replaced,
+    columns: unique(texts.flatMap((text) => [...columnsIn(text), ...wordsOf(text).filter((word) => made.has(word))])),
     folded: foldedKeys(prepared, used),
+    heaviest: used.flatMap(({ table, needs }) =>
+      table.rollup.exact ? [] : needs.folds.map((fold) => ({ table: table.name, column: fold.key })),
+    ),
   }
   return { ...prepared, reading }
 }
@@ -141,14 +167,10 @@ function foldedKeys(prepared: Prepared, used: readonly Usable[]): Reading['folde
       for (const dimension of prepared.dimensions) {
         const sides = dimension.sides.map((side) => replacedIn({ replaced: replacedBy(table.rollup) }, side))
         if (sides.includes(fold.key)) folded[dimension.name] = `KEY = ${foldedValue(fold)}`
-        else if (sides.some((side) => columnsOfKey(side).has(fold.key)))
+        else if (sides.some((side) => wordsOf(side).includes(fold.key)))
           folded[dimension.name] = dimension.name === 'service' ? `intDiv(KEY, 256) = ${FOLDED_PORT}` : '0'
       }
   return folded
-}
-
-function columnsOfKey(side: string): Set<string> {
-  return new Set(side.match(/[A-Za-z_]\w*/g) ?? [])
 }
 
 function foldedValue({ foldedAs }: Fold): string {
@@ -194,7 +216,7 @@ function notesOf(prepared: Prepared, { pieces, missing }: Plan, used: readonly U
     const spans = pieces.filter((piece) => of.some(({ table }) => table.name === piece.table))
     const why = wish.exact ? 'The flows are no longer kept there' : 'As the question allows'
     notes.push(
-      `${why}: from ${iso(spans[0]?.from ?? prepared.from)} to ${iso(spans.at(-1)?.to ?? prepared.to)} ${word} may be counted with the rest.`,
+      `${why}: from ${iso(spans[0]?.from ?? prepared.from)} to ${iso(spans.at(-1)?.to ?? prepared.to)} ${word} ${WITH_THE_REST}`,
     )
   }
   return notes

@@ -48,7 +48,7 @@ async function ratesOf(prepared: Prepared, facts: Facts, run: Run): Promise<numb
 /** The size of packet that is exceeded by 5 % of the sampled bytes; of rollups, by the largest packets of their rows. */
 async function packetBytesOf(prepared: Prepared, run: Run): Promise<number> {
   const rows = prepared.reading
-    ? `SELECT packet_bytes AS size, bytes * sampling_rate AS weight FROM ${rowsOf(prepared, 'sampling_rate > 1')}`
+    ? `SELECT packet_bytes AS size, toUInt64(greatest(bytes * sampling_rate, 0)) AS weight FROM ${rowsOf(prepared, 'sampling_rate > 1')}`
     : slicesOf(prepared)
   const answer = await run.query(`SELECT quantileBFloat16Weighted(0.95)(size, weight) FROM (${rows})`)
   return Number(answer.rows[0]?.[0]) || 0

@@ -15,11 +15,15 @@ export interface Reading {
   readonly columns: readonly string[]
   /** By dimension, the condition under which its key KEY stands for rare ones that were put together. */
   readonly folded: Readonly<Record<string, string>>
+  /** Tables that keep the heaviest addresses alone, and in which column. */
+  readonly heaviest: readonly { readonly table: string; readonly column: string }[]
 }
 
 /** Of a row, besides its columns: how many flows it stands for, and what the interval is made of. */
 const OF_FLOWS = [
-  'toUInt64(1) AS flows',
+  'toInt64(bytes) AS bytes',
+  'toInt64(packets) AS packets',
+  'toInt64(1) AS flows',
   'if(sampling_rate > 1, toFloat64(bytes) * toFloat64(bytes) / greatest(packets, 1), 0) AS bytes_squares',
   'toUInt32(if(sampling_rate > 1, ceil(bytes / greatest(packets, 1)), 0)) AS packet_bytes',
 ]
@@ -59,7 +63,7 @@ export function rowsSql(reading: Reading | undefined, range: Span, condition: st
   return `(${parts.join(' UNION ALL ')})`
 }
 
-const MADE = new Set(['flows', 'bytes_squares', 'packet_bytes'])
+const MADE = new Set(OF_FLOWS.map((item) => item.split(' AS ').at(-1)))
 
 /** A SELECT list in the order of the columns: UNION ALL goes by place, not by name. */
 function sorted(list: readonly string[], columns: readonly string[]): string {

@@ -13,6 +13,7 @@ import {
   type Sampling,
   type Sums,
 } from './measure.ts'
+import { withMissing } from './missing.ts'
 import { rowsOf, type Prepared } from './question.ts'
 import type { Provenance, Run } from './run.ts'
 import { factsOf, samplingOf } from './sampling.ts'
@@ -73,7 +74,9 @@ export async function top(asked: Prepared, limit: number, run: Run, before?: Pre
       : undefined
   const sampling = await samplingOf(prepared, totals, facts, run)
   const previous = before ? await asBefore(before, found, sampling, run) : undefined
-  const rows = found.map(({ cells, sums }) => rowOf(keyOf(grouping, cells, 0), sums, metric, sampling))
+  const kept = found.map(({ cells, sums }) => rowOf(keyOf(grouping, cells, 0), sums, metric, sampling))
+  const keys = found.map((f) => f.cells)
+  const rows = prepared.reading ? await withMissing(prepared, keys, kept, run) : kept
   return {
     columns,
     groups,
