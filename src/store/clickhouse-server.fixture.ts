@@ -92,7 +92,8 @@ function inShard(sql: string, door: Pick<Door, 'shard' | 'replica'>): string {
     )
     .replace(
       /cluster\('\w+', system\.parts\)/g,
-      `(SELECT * REPLACE('${here}' AS database) FROM system.parts WHERE match(database, '^${plan.database}__[0-9]+$'))`,
+      () =>
+        `(SELECT * REPLACE('${here}' AS database) FROM system.parts WHERE match(database, '^${plan.database}__[0-9]+$'))`,
     )
     .replace(
       /system\.macros/g,
