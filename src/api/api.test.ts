@@ -27,6 +27,7 @@ const NOTHING = {
   health: () => ({}),
   exporters: () => ({}),
   inventory: () => ({}),
+  storage: () => ({ tables: [], keepBytes: null, disk: null, rollups: null }),
   metricsText: async () => '# nothing\n',
 } as unknown as Omit<ApiDeps, 'ask'>
 

@@ -116,6 +116,22 @@ const StorageTls = z.strictObject({
   key: text('a file').nullable().default(null).describe('Its private key (PEM, without a passphrase).'),
 })
 
+/** What is kept of a kind of table. */
+const kept = (days: number | null, describe: string) =>
+  z
+    .strictObject({
+      retentionDays: whole(1, 36_500, 'a number of days from 1 to 36500')
+        .nullable()
+        .default(days)
+        .describe('What is older is deleted; `null` keeps it.'),
+      maxBytes: size(16 * 2 ** 20)
+        .nullable()
+        .prefault(null)
+        .describe('When it takes more on disk, its oldest goes; `null` sets no bound.'),
+    })
+    .prefault({})
+    .describe(describe)
+
 const Storage = z
   .strictObject({
     url: serverUrls()
@@ -151,13 +167,20 @@ const Storage = z
     retentionDays: whole(1, 36_500, 'a number of days from 1 to 36500')
       .nullable()
       .default(null)
-      .describe('Flows and counters older than this are deleted; `null` keeps them until maxBytes is reached.'),
+      .describe(
+        'Flows and counters older than this are deleted; `null` keeps them until maxBytes is reached. A clock that jumps ahead deletes nothing for a day.',
+      ),
     maxBytes: size(64 * 2 ** 20)
       .nullable()
       .prefault(null)
       .describe(
-        'When the store is larger than this, its oldest days go; `null` sets no bound. In a cluster: all shards together, replicas counted once.',
+        'When the store is larger than this, its oldest flows and counters go, then the rollups, the finest first; `null` sets no bound. In a cluster: all shards together, replicas counted once.',
       ),
+    flows: kept(null, 'Flows alone, of the embedded store. Without `retentionDays` that of `storage` counts.'),
+    counters: kept(null, 'Counters alone, of the embedded store. Without `retentionDays` that of `storage` counts.'),
+    minutes: kept(60, 'Flows summed up by minute, of the embedded store.'),
+    hours: kept(1100, 'Flows summed up by hour, of the embedded store.'),
+    days: kept(null, 'Flows summed up by day, of the embedded store.'),
     memory: size(512 * 2 ** 20)
       .prefault('2GiB')
       .describe('Most memory that the embedded engine takes, queries and merges together.'),

@@ -18,6 +18,7 @@ import { createClusterStore } from '../store/cluster.ts'
 import { createEmbeddedStore } from '../store/embedded.ts'
 import { LOCAL_HOME } from '../store/home.ts'
 import { createLoader } from '../store/loader.ts'
+import { createRoller } from '../store/roller.ts'
 import { createLog, rateLimited } from '../telemetry/log.ts'
 import { createRegistry, registerMetrics } from '../telemetry/metrics.ts'
 import type { Config } from './config.ts'
@@ -30,7 +31,8 @@ import { netflowOptionsOf } from './netflow-config.ts'
 import { inventoryConfigOf } from './inventory-config.ts'
 import type { PipelineReport } from './pipeline-messages.ts'
 import { createPipelineThread } from './pipeline-thread.ts'
-import { clusterStoreOf, keepDaysOf } from './storage-config.ts'
+import { clusterStoreOf, keepDaysOf, keepOf } from './storage-config.ts'
+import { createStorageReport } from './storage-report.ts'
 import { storeMetrics } from './store-metrics.ts'
 
 // Everything that a server is, and how it is wired:
@@ -71,6 +73,7 @@ export function createServer(given: Config, deps: ServerDeps) {
       {
         dir: join(data, 'store'),
         keepDays: keepDaysOf(config),
+        keep: keepOf(config),
         ...(config.storage.maxBytes === null ? {} : { maxBytes: config.storage.maxBytes }),
         memoryBytes: config.storage.memory,
         queryMemoryBytes: Math.min(config.query.maxMemory, config.storage.memory),
@@ -80,6 +83,10 @@ export function createServer(given: Config, deps: ServerDeps) {
       { clock, log: storeLog },
     )
   const loader = createLoader({ dir: spoolDir }, { store, clock, log: storeLog })
+  // Rollups are built in one place alone.
+  const roller = cluster
+    ? undefined
+    : createRoller({ memoryBytes: Math.floor(config.storage.memory / 4) }, { store, clock, log: storeLog })
   const pipeline = createPipelineThread(
     {
       pipeline: {
@@ -131,6 +138,7 @@ export function createServer(given: Config, deps: ServerDeps) {
     {
       store,
       clock,
+      ...(roller ? { rollups: roller } : {}),
       exporterAddresses: (pattern) => exporterNames.addresses(pattern),
       exporterNames: () => exporterNames.all(),
       namedFilter: (name) => saved.filters.text(name),
@@ -139,6 +147,11 @@ export function createServer(given: Config, deps: ServerDeps) {
   )
   const exporterNames = createExporterNames(() => pipeline.ask('names'))
   const contentOfStore = createStoreContent({ store, home: cluster?.home ?? LOCAL_HOME, clock })
+  const storage = createStorageReport(config, {
+    store,
+    home: cluster?.home ?? LOCAL_HOME,
+    ...(roller ? { roller } : {}),
+  })
   let lastReport: { at: number; report: Promise<PipelineReport> } | undefined
   let latest: PipelineReport | undefined
 
@@ -200,6 +213,7 @@ export function createServer(given: Config, deps: ServerDeps) {
     await step(places.start())
     await step(store.start())
     await step(loader.start())
+    roller?.start()
     await step(pipeline.start())
     exporterNames.start()
     latest = await step(report())
@@ -221,6 +235,7 @@ export function createServer(given: Config, deps: ServerDeps) {
         exporters: () => pipeline.ask('exporters'),
         inventory: () => pipeline.ask('inventory'),
         metricsText,
+        storage,
         ...(existsSync(join(webRoot, 'index.html')) ? { webRoot } : {}),
       },
     )
@@ -269,6 +284,7 @@ export function createServer(given: Config, deps: ServerDeps) {
       loader.drained().catch(() => undefined),
       new Promise((resolve) => setTimeout(resolve, LAST_INSERT_MS, undefined).unref()),
     ])
+    await ended('the rollups', roller?.stop())
     // An insert under way ends, or is left to the next start, by the store's grace.
     await Promise.all([ended('the loader', loader.stop()), ended('the store', store.stop())])
     saved.stop()

@@ -1,7 +1,20 @@
 import { readFileSync } from 'node:fs'
 import { OperatorError } from '../base/errors.ts'
 import type { ClusterStoreConfig } from '../store/cluster.ts'
+import type { EmbeddedStoreConfig } from '../store/embedded.ts'
 import type { Config } from './config.ts'
+
+/** What is kept of each kind of table. */
+export function keepOf({ storage }: Config): NonNullable<EmbeddedStoreConfig['keep']> {
+  const kinds = ['flows', 'counters', 'minutes', 'hours', 'days'] as const
+  return Object.fromEntries(
+    kinds.map((kind) => {
+      const { retentionDays, maxBytes } = storage[kind]
+      const days = retentionDays ?? (kind === 'flows' || kind === 'counters' ? storage.retentionDays : null)
+      return [kind, { ...(days === null ? {} : { days }), ...(maxBytes === null ? {} : { maxBytes }) }]
+    }),
+  )
+}
 
 /** Without an age, only the size bounds what is kept. */
 export function keepDaysOf(config: Config): number {

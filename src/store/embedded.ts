@@ -8,7 +8,7 @@ import { queryError, writeError } from './engine-failure.ts'
 import { EngineFailed, startEngineProcess, storeAway, type EngineProcess } from './engine-process.ts'
 import { checkStatement, insertStatement } from './insert.ts'
 import { bindParams } from './literal.ts'
-import { createRetention, type Retention } from './retention.ts'
+import { createRetention, type Retention, type RetentionConfig } from './retention.ts'
 import { migrate } from './migrate.ts'
 import type { StoreLog } from './store-log.ts'
 import type { ExecuteOptions, QueryOptions, Store, StoreStatus } from './store.ts'
@@ -18,9 +18,11 @@ import type { ExecuteOptions, QueryOptions, Store, StoreStatus } from './store.t
 export interface EmbeddedStoreConfig {
   /** Data directory of the engine; made if missing. */
   readonly dir: string
-  /** Days for which rows are kept. Default 30. */
+  /** Days for which flows and counters are kept. Default 30. */
   readonly keepDays?: number
-  /** Bytes on disk above which the oldest parts go. Default: no limit. */
+  /** What is kept otherwise, by kind of table. */
+  readonly keep?: RetentionConfig['keep']
+  /** Bytes of all tables above which the oldest parts go. Default: no limit. */
   readonly maxBytes?: number
   /** Memory of the whole engine, bytes. Default: two fifths of the machine, 1 to 8 GiB. */
   readonly memoryBytes?: number
@@ -34,6 +36,8 @@ export interface EmbeddedStoreConfig {
 
 export interface EmbeddedStoreDeps {
   readonly clock: Clock
+  /** Milliseconds that go on whatever the clock does. Default: those of the process. */
+  readonly elapsed?: () => number
   readonly log?: StoreLog
 }
 
@@ -208,8 +212,11 @@ export function createEmbeddedStore(config: EmbeddedStoreConfig, deps: EmbeddedS
     }),
   }
   const retention: Retention = createRetention(
-    { keepDays: schema.keepDays, ...(config.maxBytes === undefined ? {} : { maxBytes: config.maxBytes }) },
-    { store, clock: deps.clock, ...(deps.log ? { log: deps.log } : {}) },
+    {
+      keep: { flows: { days: schema.keepDays }, counters: { days: schema.keepDays }, ...config.keep },
+      ...(config.maxBytes === undefined ? {} : { maxBytes: config.maxBytes }),
+    },
+    { store, ...deps },
   )
   return store
 }

@@ -1,19 +1,32 @@
 import type { Clock } from '../base/clock.ts'
-import type { Store } from './store.ts'
-import { TABLES } from './schema.ts'
+import { believedTime } from './believed-time.ts'
+import { ROLLUP_TABLES } from './rollups.ts'
 import type { StoreLog } from './store-log.ts'
+import type { Store } from './store.ts'
 
-// Drops whole parts, oldest first: those past the configured age (the engine does the same by its TTL, but only for
-// parts written since that age was set), then those above the configured size. A part is a small share of the whole.
+// Drops whole parts, oldest first: those past the configured age of their kind, those above its configured size, and
+// flows and counters while the whole store is too large. What is dropped is noted before, so that a question never takes
+// what remains of a time for all of it.
+
+/** Tables that are kept alike. */
+export type KeptKind = 'flows' | 'counters' | 'minutes' | 'hours' | 'days'
+
+export interface Keep {
+  readonly days?: number
+  readonly maxBytes?: number
+}
 
 export interface RetentionConfig {
-  readonly keepDays: number
+  readonly keep: Readonly<Partial<Record<KeptKind, Keep>>>
+  /** Of all tables together. */
   readonly maxBytes?: number
 }
 
 export interface RetentionDeps {
   readonly store: Pick<Store, 'query' | 'execute' | 'status'>
   readonly clock: Clock
+  /** Milliseconds that go on whatever the clock does. Default: those of the process. */
+  readonly elapsed?: () => number
   readonly log?: StoreLog
 }
 
@@ -24,6 +37,7 @@ export interface Retention {
 }
 
 interface Part {
+  readonly kind: KeptKind
   readonly table: string
   readonly name: string
   readonly bytes: number
@@ -32,17 +46,34 @@ interface Part {
 
 const EVERY_MS = 60_000
 const DAY_MS = 86_400_000
+const NOTE_TIME_EVERY_MS = 3_600_000
+
+const LEVEL_KINDS = { minute: 'minutes', hour: 'hours', day: 'days' } as const
+
+/** Tables of flows, counters and rollups, and as what they are kept. */
+export const KEPT_TABLES: ReadonlyMap<string, KeptKind> = new Map<string, KeptKind>([
+  ['flows', 'flows'],
+  ['metrics', 'counters'],
+  ...ROLLUP_TABLES.map(({ name, level }) => [name, LEVEL_KINDS[level]] as const),
+])
+
+/** What goes first when the whole store is too large: rollups are small, and all that is left of what is old. */
+const FIRST_TO_GO: readonly (readonly KeptKind[])[] = [['flows', 'counters'], ['minutes'], ['hours'], ['days']]
 
 export function createRetention(config: RetentionConfig, deps: RetentionDeps): Retention {
+  const elapsed = deps.elapsed ?? (() => performance.now())
   let timer: NodeJS.Timeout | undefined
+  let time: ReturnType<typeof believedTime> | undefined
+  let notedAt = Number.NEGATIVE_INFINITY
 
   async function parts(): Promise<Part[]> {
     const answer = await deps.store.query(
       `SELECT table, name, bytes_on_disk, toUInt64(max_time) * 1000 FROM system.parts
        WHERE active AND database = currentDatabase() AND table IN {tables:Array(String)} ORDER BY max_time, name`,
-      { params: { tables: TABLES.map((t) => t.name) } },
+      { params: { tables: [...KEPT_TABLES.keys()] } },
     )
     return answer.rows.map(([table, name, bytes, newest]) => ({
+      kind: KEPT_TABLES.get(table as string) as KeptKind,
       table: table as string,
       name: name as string,
       bytes: bytes as number,
@@ -50,9 +81,30 @@ export function createRetention(config: RetentionConfig, deps: RetentionDeps): R
     }))
   }
 
+  /** The time by which age is judged; kept in the store over restarts. */
+  async function now(all: readonly Part[]): Promise<number> {
+    if (!time) {
+      const { rows } = await deps.store.query("SELECT toUnixTimestamp(max(until)) FROM dropped WHERE table = 'clock'")
+      const noted = Number(rows[0]?.[0] ?? 0) * 1000
+      const newest = all.reduce((most, part) => Math.max(most, part.newest), 0)
+      time = believedTime(noted > 0 ? noted : newest > 0 ? newest : deps.clock.now(), { clock: deps.clock, elapsed })
+    }
+    const believed = time()
+    if (elapsed() - notedAt >= NOTE_TIME_EVERY_MS) {
+      await note('clock', believed)
+      notedAt = elapsed()
+    }
+    return believed
+  }
+
+  async function note(table: string, until: number): Promise<void> {
+    await deps.store.execute(`INSERT INTO dropped SELECT '${table}', toDateTime(${Math.ceil(until / 1000)}, 'UTC')`)
+  }
+
   /** A part that is being merged cannot be dropped; what it becomes will be found the next time. */
   async function drop(part: Part, why: string): Promise<boolean> {
     try {
+      await note(part.table, part.newest + 1000)
       await deps.store.execute(`ALTER TABLE ${part.table} DROP PART '${part.name}'`)
       deps.log?.info(
         `store: dropped ${part.bytes} bytes of ${part.table} up to ${new Date(part.newest).toISOString()}: ${why}`,
@@ -64,19 +116,46 @@ export function createRetention(config: RetentionConfig, deps: RetentionDeps): R
     }
   }
 
-  async function run(): Promise<void> {
-    const oldest = deps.clock.now() - config.keepDays * DAY_MS
+  async function dropOld(all: readonly Part[]): Promise<Part[]> {
+    const at = await now(all)
     const kept: Part[] = []
-    for (const part of await parts()) {
-      const expired = part.newest > 0 && part.newest < oldest
-      if (!expired || !(await drop(part, `older than ${config.keepDays} days`))) kept.push(part)
+    for (const part of all) {
+      const days = config.keep[part.kind]?.days
+      const expired = days !== undefined && part.newest > 0 && part.newest < at - days * DAY_MS
+      if (!expired || !(await drop(part, `older than ${days} days`))) kept.push(part)
     }
-    if (config.maxBytes === undefined) return
-    let total = kept.reduce((sum, part) => sum + part.bytes, 0)
-    for (const part of kept) {
-      if (total <= config.maxBytes) return
-      if (await drop(part, `more than ${config.maxBytes} bytes`)) total -= part.bytes
+    return kept
+  }
+
+  /** Drops parts of the kinds, oldest first, while all that is given is larger than it may be. */
+  async function dropAbove(
+    all: readonly Part[],
+    maxBytes: number | undefined,
+    kinds: readonly KeptKind[],
+  ): Promise<Part[]> {
+    let total = all.reduce((sum, part) => sum + part.bytes, 0)
+    if (maxBytes === undefined || total <= maxBytes) return [...all]
+    const kept: Part[] = []
+    for (const part of all) {
+      const goes = total > maxBytes && kinds.includes(part.kind)
+      if (goes && (await drop(part, `more than ${maxBytes} bytes`))) total -= part.bytes
+      else kept.push(part)
     }
+    return kept
+  }
+
+  async function run(): Promise<void> {
+    let all = await dropOld(await parts())
+    for (const [kind, { maxBytes }] of Object.entries(config.keep) as [KeptKind, Keep][]) {
+      const others = all.filter((part) => part.kind !== kind)
+      const mine = await dropAbove(
+        all.filter((part) => part.kind === kind),
+        maxBytes,
+        [kind],
+      )
+      all = [...others, ...mine].sort((a, b) => a.newest - b.newest)
+    }
+    for (const kinds of FIRST_TO_GO) all = await dropAbove(all, config.maxBytes, kinds)
   }
 
   function schedule(): void {

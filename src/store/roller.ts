@@ -31,12 +31,10 @@ export interface RollerStatus {
 
 export interface Roller extends RollupStatus {
   start(): void
-  /** Ends after the statement under way. */
+  /** Lets the statement under way end, for a moment; what it leaves undone is done at the next start. */
   stop(): Promise<void>
   /** Builds what is due now, and resolves when nothing is. */
   run(): Promise<void>
-  /** Looks again at what is there: after flows or buckets were deleted. */
-  forget(): void
   status(): RollerStatus
 }
 
@@ -45,6 +43,7 @@ const EVERY_MS = 5_000
 const PASS_MS = 5_000
 /** A bucket for which flows keep coming is built when they pause, or after so many passes. */
 const PATIENCE = 24
+const STOP_WAIT_MS = 1500
 const SIZES_EVERY_MS = 30_000
 /** Tries after which flows that are told of but not found are given up. */
 const MOST_TRIES = 10
@@ -84,8 +83,8 @@ export function createRoller(config: RollerConfig, deps: RollerDeps): Roller {
       book.clear()
       lastBlock = -1
       await readRolled()
-      await readDropped()
     }
+    await readDropped()
     const changed = new Set<number>()
     const parts = await store.query(
       `SELECT count(), toUnixTimestamp(min(min_time)), max(max_block_number) FROM system.parts WHERE active AND database = currentDatabase() AND table = 'arrivals' AND max_block_number > ${lastBlock}`,
@@ -244,13 +243,10 @@ export function createRoller(config: RollerConfig, deps: RollerDeps): Roller {
       stopping = true
       clearTimeout(timer)
       timer = undefined
-      await running
+      await Promise.race([running, new Promise((resolve) => setTimeout(resolve, STOP_WAIT_MS).unref())])
     },
     async run() {
       while (await pass(false));
-    },
-    forget() {
-      known = false
     },
     status: () => ({ built, waiting, ...(problem === undefined ? {} : { problem }) }),
     coverage() {

@@ -32,6 +32,8 @@ export interface RollupKey extends RollupColumn {
 /** A family of tables, one a level, that have the same columns. */
 export interface Rollup {
   readonly name: RollupName
+  /** What a row stands for: “flows by …”. */
+  readonly describe: string
   /**
    * Columns by which flows are put together, besides the bucket. All are columns of `flows` except `service_port`: the
    * lower port of protocols that have ports, otherwise 0 (as the dimension `service` has it).
@@ -105,8 +107,14 @@ function keyNamed(name: string): RollupKey {
   return { name, type: column.type, codec: column.codec, expression: name }
 }
 
-function rollup(name: RollupName, exact: boolean, keys: readonly string[], folds: Rollup['folds']): Rollup {
-  return { name, exact, folds, keys: keys.map(keyNamed) }
+function rollup(
+  name: RollupName,
+  describe: string,
+  exact: boolean,
+  keys: readonly string[],
+  folds: Rollup['folds'],
+): Rollup {
+  return { name, describe, exact, folds, keys: keys.map(keyNamed) }
 }
 
 const PORT_FOLD = { key: 'service_port', foldedAs: String(FOLDED_PORT) }
@@ -114,6 +122,7 @@ const PORT_FOLD = { key: 'service_port', foldedAs: String(FOLDED_PORT) }
 export const ROLLUPS: readonly Rollup[] = [
   rollup(
     'traffic',
+    'exporter, interfaces, VLANs, hosts, VMs, slice, locality, protocol and service',
     true,
     [
       'counted',
@@ -139,6 +148,7 @@ export const ROLLUPS: readonly Rollup[] = [
   ),
   rollup(
     'networks',
+    'autonomous system and country',
     true,
     ['counted', 'protocol', 'src_as', 'dst_as', 'src_country', 'dst_country', 'sampling_rate'],
     [
@@ -148,12 +158,14 @@ export const ROLLUPS: readonly Rollup[] = [
   ),
   rollup(
     'sources',
+    'source address, the greatest alone',
     false,
     ['counted', 'protocol', 'src_addr', 'sampling_rate'],
     [{ key: 'src_addr', foldedAs: FOLDED_ADDRESS }],
   ),
   rollup(
     'destinations',
+    'destination address, the greatest alone',
     false,
     ['counted', 'protocol', 'dst_addr', 'sampling_rate'],
     [{ key: 'dst_addr', foldedAs: FOLDED_ADDRESS }],

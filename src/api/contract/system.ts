@@ -61,6 +61,34 @@ export const Health = z.object({
 })
 export type Health = z.infer<typeof Health>
 
+export const StorageAnswer = z.object({
+  tables: z.array(
+    z.object({
+      name: z.string(),
+      describe: z.string(),
+      kind: z.enum(['flows', 'counters', 'minutes', 'hours', 'days', 'other']),
+      rows: z.number(),
+      bytes: z.number().describe('on disk'),
+      oldest: z.number().nullable().describe('milliseconds since 1970'),
+      newest: z.number().nullable(),
+      keepDays: z.number().nullable().describe('what is older is deleted'),
+      keepBytes: z.number().nullable().describe('of all tables of this kind: when they take more, their oldest goes'),
+      droppedUntil: z.number().nullable().describe('what was received before has been deleted, at least in part'),
+    }),
+  ),
+  keepBytes: z.number().nullable().describe('of all tables together'),
+  disk: z.object({ free: z.number(), total: z.number() }).nullable().describe('of the data directory'),
+  rollups: z
+    .object({
+      built: z.number().describe('times of which sums were made since the server started'),
+      waiting: z.number().describe('times whose sums are due'),
+      problem: z.string().nullable(),
+    })
+    .nullable()
+    .describe('null where the store is not embedded'),
+})
+export type StorageAnswer = z.infer<typeof StorageAnswer>
+
 export const ExporterStream = z.object({
   sourcePort: z.number(),
   protocol: z.enum(['sflow', 'netflow1', 'netflow5', 'netflow7', 'netflow9', 'ipfix']),

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { Problem } from '../contract/query.ts'
-import { ExportersAnswer, Health, InventoryAnswer } from '../contract/system.ts'
+import { ExportersAnswer, Health, InventoryAnswer, StorageAnswer } from '../contract/system.ts'
 
 // How the server is, whom it hears, and what it knows of the network.
 
@@ -11,6 +11,7 @@ export interface SystemDeps {
   readonly health: () => MaybePromise<Health>
   readonly exporters: () => MaybePromise<ExportersAnswer>
   readonly inventory: () => MaybePromise<InventoryAnswer>
+  readonly storage: () => MaybePromise<StorageAnswer>
   /** Counters in Prometheus' text format. */
   readonly metricsText: () => Promise<string>
 }
@@ -50,6 +51,17 @@ export function systemRoutes(app: FastifyInstance, deps: SystemDeps): void {
       },
     },
     () => deps.inventory(),
+  )
+  routes.get(
+    '/api/v1/storage',
+    {
+      schema: {
+        summary: 'What is stored, table by table: rows, bytes, since when, and how long it is kept',
+        tags,
+        response: { 200: StorageAnswer, 503: Problem },
+      },
+    },
+    () => deps.storage(),
   )
   app.get('/metrics', { schema: { hide: true } }, async (_request, reply) =>
     reply.type('text/plain; version=0.0.4; charset=utf-8').send(await deps.metricsText()),
