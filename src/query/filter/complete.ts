@@ -2,7 +2,8 @@ import type { Side } from './ast.ts'
 import { quoteName } from './format.ts'
 import { NOUNS, nounNamed, type Noun } from './nouns.ts'
 import { columnNamed } from '../../flow/columns.ts'
-import { wantedAfter, type Want } from './parse.ts'
+import { wantedAfter } from './parse.ts'
+import type { Want } from './parse-cursor.ts'
 import { fixedValues, expectation } from './values.ts'
 
 // What an editor offers at a place in the text.

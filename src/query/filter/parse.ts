@@ -1,23 +1,17 @@
 import type { FilterNode, Side, Test, Value } from './ast.ts'
-import { tokenize, type Token } from './lexer.ts'
-import { PHRASES, nounNamed, type Noun } from './nouns.ts'
-import { FilterError, listed, nearest, type FilterProblem } from './problem.ts'
+import type { Token } from './lexer.ts'
+import { nounNamed, type Noun } from './nouns.ts'
+import type { Want } from './parse-cursor.ts'
+import { ValueReader } from './parse-values.ts'
+import { FilterError, type FilterProblem } from './problem.ts'
 import { REFUSED } from './refused.ts'
-import { countryNamed, expectation, fixedValues, maskBits, network, readNumber, readValue } from './values.ts'
+import { readNumber, readValue } from './values.ts'
 
 // expr := and { or and }   and := unary { and unary }   unary := (not | !) unary | ( expr ) | any | @name | test
 // test := [side] noun [comparator] value | [side] noun in [ value , … ] | [side] noun like pattern
 //       | [side] noun comparator [number *] [side] noun
 // side := src | dst | in | out | src and dst | src or dst | in and out | in or out
 // At each token the parser notes what it would have taken: messages and completion are made of that.
-
-/** What could stand at the place where the text ends or fails. */
-export type Want =
-  | { readonly type: 'word'; readonly text: string }
-  | { readonly type: 'noun'; readonly noun: Noun; readonly phrase: string; readonly side?: Side }
-  | { readonly type: 'value'; readonly noun: Noun; readonly side?: Side }
-  /** `@` and the name of a saved filter. */
-  | { readonly type: 'filter' }
 
 export type FilterResult =
   | { readonly ok: true; readonly ast: FilterNode }
@@ -26,19 +20,7 @@ export type FilterResult =
 /** A name by which a filter can be saved: a letter, then letters, digits and _ . - */
 export const FILTER_NAME = /^[a-z][a-z0-9_.-]{0,63}$/i
 
-const MAX_TEXT = 10_000
 const MAX_DEPTH = 100
-const SIDES = new Set(['src', 'dst', 'in', 'out'])
-const RESERVED = new Set(['and', 'or', 'not', 'in', 'like'])
-/** nfdump's further words for a side. */
-const SIDE_WORDS: Readonly<Record<string, Side>> = {
-  src: 'src',
-  dst: 'dst',
-  in: 'in',
-  out: 'out',
-  ingress: 'in',
-  egress: 'out',
-}
 const OTHER_SIDE: Readonly<Record<Side, Side>> = { src: 'dst', dst: 'src', in: 'out', out: 'in' }
 
 /** Text → tree; empty text is `any`. Never throws. */
@@ -72,29 +54,8 @@ export function wantedAfter(text: string): readonly Want[] {
   return parser?.atEnd() ? parser.wants : []
 }
 
-class Parser {
-  wants: Want[] = []
-  private readonly tokens: Token[]
-  private at = 0
+class Parser extends ValueReader {
   private depth = 0
-  /** End of the last token taken. */
-  private taken = 0
-
-  constructor(text: string) {
-    if (text.length > MAX_TEXT) {
-      throw new FilterError({
-        message: `the filter is longer than ${MAX_TEXT} characters`,
-        position: MAX_TEXT,
-        length: text.length - MAX_TEXT,
-        expected: [],
-      })
-    }
-    this.tokens = tokenize(text)
-  }
-
-  atEnd(): boolean {
-    return this.token().kind === 'end'
-  }
 
   whole(): FilterNode {
     if (this.atEnd()) {
@@ -106,31 +67,6 @@ class Parser {
     const node = this.expression()
     if (!this.atEnd()) this.failAfterTest()
     return node
-  }
-
-  private token(ahead = 0): Token {
-    return this.tokens[Math.min(this.at + ahead, this.tokens.length - 1)] as Token
-  }
-
-  private take(): Token {
-    const token = this.token()
-    this.at++
-    this.taken = token.to
-    this.wants = []
-    return token
-  }
-
-  private isWord(text: string, ahead = 0): boolean {
-    const token = this.token(ahead)
-    return token.kind === 'word' && token.text.toLowerCase() === text
-  }
-
-  private accept(text: string): boolean {
-    this.wants.push({ type: 'word', text })
-    const token = this.token()
-    if (!this.isWord(text) && token.kind !== text) return false
-    this.take()
-    return true
   }
 
   private expression(): FilterNode {
@@ -220,13 +156,6 @@ class Parser {
     return { kind: joined, of: [node, other], span: node.span }
   }
 
-  /** The side that the word there names. */
-  private sideAt(ahead: number): Side | undefined {
-    const token = this.token(ahead)
-    const word = token.text.toLowerCase()
-    return token.kind === 'word' && Object.hasOwn(SIDE_WORDS, word) ? SIDE_WORDS[word] : undefined
-  }
-
   /** `and dst` behind `src`: how the two are joined. */
   private otherSide(side: Side): 'and' | 'or' | undefined {
     const joined = this.isWord('and') ? 'and' : this.isWord('or') ? 'or' : undefined
@@ -300,112 +229,6 @@ class Parser {
     return this.done(start, noun, side, op, [value])
   }
 
-  /** IN, NE, GE, GT and LT are countries as well as words of the language: these, if no value follows. */
-  private isCountryWord(): boolean {
-    const token = this.token()
-    const word = token.kind === 'word' ? token.text.toLowerCase() : ''
-    const next = this.token(1)
-    if (word === 'in') return next.kind !== '['
-    if (WORDED[word] === undefined) return false
-    const isValue = next.kind === 'string' || (next.kind === 'word' && !['and', 'or'].includes(next.text.toLowerCase()))
-    return !((word === 'eq' || word === 'ne') && isValue)
-  }
-
-  /** Behind a comparator: `dst port`, `out if`, `src_vm`. Names want a side or an underscore, or they are names. */
-  private column(noun: Noun): Value | undefined {
-    if (!COMPARABLE.has(noun.kind)) return undefined
-    const before = NUMERIC.has(noun.kind) ? this.factor() : undefined
-    const column = this.columnAlone(noun, before !== undefined)
-    if (column?.type !== 'column') return undefined
-    const behind = before === undefined && NUMERIC.has(noun.kind) && this.isWord('*') ? this.factorBehind() : undefined
-    const times = before ?? behind
-    return times === undefined ? column : { ...column, times }
-  }
-
-  /** `1000 *`: the number, taken with its sign; blanks around the sign don't matter. */
-  private factor(): number | undefined {
-    this.partProducts()
-    const factor = this.token().kind === 'word' ? readFactor(this.token().text) : undefined
-    if (factor === undefined || !this.isWord('*', 1)) return undefined
-    this.take()
-    this.take()
-    return factor
-  }
-
-  private factorBehind(): number {
-    this.take()
-    const token = this.token()
-    const factor = token.kind === 'word' ? readFactor(token.text) : undefined
-    if (factor === undefined) {
-      if (this.atEnd()) this.failEnd(['a number'])
-      this.fail(token, `“${token.text || token.kind}” is not a number to multiply by`, [
-        'a number such as 1000 or 1.5k',
-      ])
-    }
-    this.take()
-    return factor
-  }
-
-  /** `1000*packets` is one word to the lexer, since names may hold stars: here it is three. */
-  private partProducts(): void {
-    for (let i = this.at; i < this.at + 4 && i < this.tokens.length; i++) {
-      const token = this.tokens[i] as Token
-      if (token.kind !== 'word' || RESERVED.has(token.text.toLowerCase())) return
-      const star = token.text.indexOf('*')
-      if (star < 0 || token.text === '*') continue
-      const cut = star === 0 ? 1 : star
-      const middle = token.from + cut
-      this.tokens.splice(
-        i,
-        1,
-        { ...token, text: token.text.slice(0, cut), to: middle },
-        { ...token, text: token.text.slice(cut), from: middle },
-      )
-    }
-  }
-
-  private columnAlone(noun: Noun, needed: boolean): Value | undefined {
-    // IN is a country.
-    const side = noun.kind === 'country' && this.isWord('in') ? undefined : this.sideAt(0)
-    const ahead = side === undefined ? 0 : 1
-    // Of columns without a side there are so many that to offer them would hide the values.
-    if (side === undefined)
-      for (const text of SIDES) if (noun.columns[text as Side]) this.wants.push({ type: 'word', text })
-    const wants: Want[] = []
-    for (const { words, noun: other } of PHRASES) {
-      if (!likes(noun, other) || (side !== undefined && !other.columns[side])) continue
-      const phrase = words.join(' ')
-      const spoken = side !== undefined || !MAY_BE_NAMED.has(noun.kind) || phrase.includes('_')
-      if (side !== undefined || needed)
-        wants.push({ type: 'noun', noun: other, phrase, ...(side === undefined ? {} : { side }) })
-      if (!spoken || !words.every((word, i) => this.isWord(word, i + ahead))) continue
-      for (let i = 0; i < words.length + ahead; i++) this.take()
-      return { type: 'column', noun: other.name, ...(side ? { side } : {}) }
-    }
-    // The filter may end behind the side, of which this is the only use.
-    if (!needed && (side === undefined || noun.kind === 'name')) return undefined
-    if (side !== undefined) this.take()
-    this.wants.push(...wants)
-    const phrases = [...new Set(wants.flatMap((want) => (want.type === 'noun' ? [want.noun.name] : [])))]
-    if (this.atEnd()) this.failEnd(phrases)
-    const near = nearest(this.token().text, phrases)
-    this.fail(
-      this.token(),
-      `“${this.token().text || this.token().kind}” can't be compared with “${noun.name}”`,
-      phrases,
-      near.length > 0 ? `did you mean ${listed(near.map((n) => `“${n}”`))}?` : undefined,
-    )
-  }
-
-  /** `net 10.0.0.0 255.0.0.0`: the second address is the mask. */
-  private masked(value: Extract<Value, { type: 'ip' }>): Value {
-    const token = this.token()
-    const bits = token.kind === 'word' ? maskBits(token.text) : undefined
-    if (bits === undefined) return value
-    this.take()
-    return network(value.value, bits) ?? value
-  }
-
   private done(start: Token, noun: Noun, side: Side | undefined, op: Test['op'], values: readonly Value[]): FilterNode {
     return {
       kind: 'test',
@@ -416,180 +239,6 @@ class Parser {
       span: { from: start.from, to: this.taken },
     }
   }
-
-  private phrase(side: Side | undefined): { words: readonly string[]; noun: Noun } | undefined {
-    let found: { words: readonly string[]; noun: Noun } | undefined
-    for (const { words, noun } of PHRASES) {
-      if (side !== undefined && !noun.columns[side]) continue
-      this.wants.push({ type: 'noun', noun, phrase: words.join(' '), ...(side ? { side } : {}) })
-      if (!found && words.every((word, i) => this.isWord(word, i))) found = { words, noun }
-    }
-    if (side === undefined) for (const text of SIDES) this.wants.push({ type: 'word', text })
-    return found
-  }
-
-  private operator(noun: Noun): Test['op'] | undefined {
-    const ordered =
-      NUMERIC.has(noun.kind) ||
-      noun.kind === 'time' ||
-      noun.kind === 'proto' ||
-      noun.kind === 'ethertype' ||
-      noun.kind === 'flags'
-    const operators = ordered ? ['=', '!=', '<', '>', '<=', '>='] : ['=', '!=']
-    for (const text of operators) this.wants.push({ type: 'word', text })
-    const token = this.token()
-    const spoken = token.kind === 'word' ? WORDED[token.text.toLowerCase()] : undefined
-    const text = token.kind === 'operator' ? token.text : spoken
-    if (text === undefined) return undefined
-    if (!operators.includes(text)) this.fail(token, `“${noun.name}” can't be compared by “${text}”`, operators)
-    this.take()
-    return text as Test['op']
-  }
-
-  private value(noun: Noun, side: Side | undefined, how: { like?: boolean; net?: boolean } = {}): Value {
-    this.wants.push({ type: 'value', noun, ...(side ? { side } : {}) })
-    const token = this.token()
-    const isReserved = noun.kind !== 'country' && RESERVED.has(token.text.toLowerCase())
-    const isValue = token.kind === 'string' || (token.kind === 'word' && !isReserved)
-    if (!isValue) {
-      if (this.atEnd()) this.failEnd([expectation(noun)])
-      const hint = token.kind === 'word' ? `if it is a name, put it in quotes: "${token.text}"` : undefined
-      this.fail(
-        token,
-        `“${token.text || token.kind}” stands where ${expectation(noun)} should be`,
-        [expectation(noun)],
-        hint,
-      )
-    }
-    const value = readValue(noun, token, how)
-    if (!value) this.failValue(noun, token)
-    this.take()
-    return value
-  }
-
-  private list(noun: Noun, side: Side | undefined, net: boolean): Value[] {
-    const open = this.token()
-    if (!this.accept('[')) this.fail(open, 'a list in [ ] must follow “in”', ['['], `write “${noun.name} in [ …, … ]”`)
-    const values = [this.value(noun, side, { net })]
-    while (!this.accept(']')) {
-      if (this.atEnd()) this.fail(open, 'this list is not closed', [']'], 'put a ] at its end')
-      this.accept(',')
-      values.push(this.value(noun, side, { net }))
-    }
-    return values
-  }
-
-  fail(token: Token, message: string, expected: readonly string[], hint?: string): never {
-    throw new FilterError({
-      message,
-      position: token.from,
-      length: token.to - token.from,
-      expected,
-      ...(hint === undefined ? {} : { hint }),
-    })
-  }
-
-  private failEnd(expected: readonly string[]): never {
-    const last = this.tokens[this.at - 1]
-    const after = last ? ` after “${last.text || last.kind}”` : ''
-    this.fail(this.token(), `the filter ends${after}, where more must follow`, expected)
-  }
-
-  private failAfterTest(): never {
-    const token = this.token()
-    const shown = token.text || token.kind
-    if (token.kind === ')')
-      this.fail(token, 'this bracket closes nothing', ['and', 'or'], 'take it away, or open one before')
-    const starts =
-      SIDES.has(shown.toLowerCase()) ||
-      PHRASES.some((p) => p.words[0] === shown.toLowerCase()) ||
-      token.kind === '(' ||
-      token.kind === '!'
-    const near = nearest(shown, ['and', 'or'])[0]
-    this.fail(
-      token,
-      starts ? `“and” or “or” is missing before “${shown}”` : `“${shown}” can't stand here`,
-      ['and', 'or'],
-      starts ? `write “and ${shown}”` : near ? `did you mean “${near}”?` : undefined,
-    )
-  }
-
-  private failNoun(start: Token, side: Side | undefined): never {
-    const token = this.token()
-    const wanted = side ? PHRASES.filter((p) => p.noun.columns[side]) : PHRASES
-    const names = [...new Set(wanted.map((p) => p.noun.name))]
-    const expected = side
-      ? names
-      : [
-          'any',
-          'not',
-          '(',
-          'src',
-          'dst',
-          'in',
-          'out',
-          'ip',
-          'net',
-          'port',
-          'proto',
-          'vlan',
-          'vm',
-          'host',
-          'mac',
-          'as',
-          'if',
-          'flags',
-          'bytes',
-          'packets',
-        ]
-    if (token.kind === 'end') this.failEnd(expected)
-    const shown = token.text || token.kind
-    if (token.kind !== 'word') this.fail(token, `“${shown}” can't stand here`, expected)
-    const whole = side ? PHRASES.find((p) => p.words[0] === shown.toLowerCase()) : undefined
-    if (whole)
-      this.fail(token, `“${whole.noun.name}” has no “${side}” side`, expected, `write it without “${start.text}”`)
-    const near = nearest(shown, [...wanted.map((p) => p.words.join(' ')), ...(side ? [] : SIDES), 'any', 'not'])
-    this.fail(
-      token,
-      `“${shown}” is not a word of the filter language`,
-      expected,
-      near.length > 0 ? `did you mean ${listed(near.map((n) => `“${n}”`))}?` : undefined,
-    )
-  }
-
-  private failValue(noun: Noun, token: Token): never {
-    const near = nearest(token.text, fixedValues(noun))
-    const unresolved =
-      noun.kind === 'ip' && /[g-z]/i.test(token.text) ? 'names are not looked up in the DNS' : undefined
-    const country = noun.kind === 'country' ? countryNamed(token.text) : undefined
-    const meant = country === undefined ? near : [country]
-    const hint = meant.length > 0 ? `did you mean ${listed(meant.map((n) => `“${n}”`))}?` : unresolved
-    this.fail(
-      token,
-      `“${token.text}” is not ${expectation(noun)}`.replace(/is not (?=[a-z_0-9]+, )/, 'is none of '),
-      [expectation(noun)],
-      hint,
-    )
-  }
-}
-
-const WORDED: Readonly<Record<string, string>> = { eq: '=', ne: '!=', gt: '>', ge: '>=', lt: '<', le: '<=' }
-
-/** Kinds of which one column can be compared with another. */
-const COMPARABLE = new Set(['ip', 'number', 'as', 'proto', 'mac', 'name', 'country', 'ethertype', 'duration', 'time'])
-/** Kinds that can be compared with each other, and multiplied. */
-const NUMERIC = new Set(['number', 'as', 'duration'])
-/** Kinds whose values may be words: only a side or an underscore tells a column from a name. */
-const MAY_BE_NAMED = new Set(['name', 'as'])
-
-function likes(a: Noun, b: Noun): boolean {
-  return NUMERIC.has(a.kind) ? NUMERIC.has(b.kind) : a.kind === b.kind
-}
-
-/** `1000`, `1.5`, `2k` → number, or undefined. */
-function readFactor(text: string): number | undefined {
-  const match = /^(\d{1,12}(?:\.\d{1,6})?)([kmgt]?)$/i.exec(text)
-  return match ? Number(match[1]) * 1000 ** ' kmgt'.indexOf((match[2] || ' ').toLowerCase()) : undefined
 }
 
 function addressOf(text: string, token: Token): Value | undefined {
