@@ -1,70 +1,14 @@
 // The console in a real browser against a real server with the simulated data center.
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import type { ChildProcess } from 'node:child_process'
 import { createSocket } from 'node:dgram'
-import { once } from 'node:events'
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { chromium } from 'playwright-core'
 import type { Browser, Page } from 'playwright-core'
-
-const ROOT = new URL('../..', import.meta.url).pathname
-const CHROMIUM = '/usr/bin/chromium'
-const FLAGS = [
-  '--headless',
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-]
-const WAIT = 60_000
-
-interface Running {
-  readonly url: string
-  readonly child: ChildProcess
-}
-
-async function run(command: string, args: readonly string[]): Promise<void> {
-  const child = spawn(command, args, { cwd: ROOT, stdio: 'inherit' })
-  const [status] = (await once(child, 'exit')) as [number | null]
-  assert.equal(status, 0, `${command} ${args.join(' ')}`)
-}
-
-/** Starts the server and resolves with the URL of its ready line. */
-async function serve(dir: string, http: string, ...more: string[]): Promise<Running> {
-  const config = join(dir, 'vnetscope.yaml')
-  writeFileSync(config, 'listeners:\n  - address: 127.0.0.1\n    ports: [0]\n')
-  const child = spawn(
-    join(ROOT, 'bin/vnetscope'),
-    ['serve', '--config', config, '--data', join(dir, 'data'), '--http', http, ...more],
-    { stdio: ['ignore', 'pipe', 'pipe'] },
-  )
-  let said = ''
-  const url = await new Promise<string>((resolve, reject) => {
-    const read = (chunk: Buffer) => {
-      said += chunk.toString()
-      const ready = /vnetscope is ready: (http:\S+)/.exec(said)
-      if (ready?.[1] !== undefined) resolve(ready[1])
-    }
-    child.stdout.on('data', read)
-    child.stderr.on('data', read)
-    child.once('exit', (status) => reject(new Error(`the server ended with ${status}: ${said}`)))
-  })
-  return { url, child }
-}
-
-async function stop(server: Running | undefined): Promise<void> {
-  if (!server || server.child.exitCode !== null) return
-  const ended = once(server.child, 'exit')
-  server.child.kill('SIGTERM')
-  await ended
-}
+import { launch, ROOT, serve, stop, WAIT } from './console.fixture.ts'
+import type { Running } from './console.fixture.ts'
+import { operatorsHour } from './operators-hour.ts'
 
 /** A NetFlow v5 datagram with one flow of 10.0.0.1 to 10.0.0.2, port 443. */
 function netflow5(): Buffer {
@@ -90,8 +34,7 @@ let browser: Browser
 let demo: Running | undefined
 
 before(async () => {
-  if (!existsSync(join(ROOT, 'web/dist/index.html'))) await run('npm', ['run', 'build', '-w', 'web'])
-  browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS })
+  browser = await launch()
   demo = await serve(dir, '127.0.0.1:0', '--demo')
 })
 
@@ -250,6 +193,12 @@ describe('the console', () => {
     assert.ok(minutes > 8 && minutes < 18, `${minutes} minutes`)
     await page.goBack()
     await page.waitForURL((url) => !url.searchParams.has('from'))
+    await page.close()
+  })
+
+  test('an operator’s hour: from a peak to the flows behind it, shown to a colleague and taken along', async () => {
+    const page = await open('/')
+    await operatorsHour(page, demo?.url ?? '')
     await page.close()
   })
 

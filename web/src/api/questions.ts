@@ -35,6 +35,8 @@ export interface Ask {
   /** Leaves out the newest part, which is not all in yet. */
   readonly lagMs?: number
   readonly enabled?: boolean
+  /** Not asked anew by itself, so that what is looked at stays. */
+  readonly still?: boolean
 }
 
 export type Answered<T> = T & { readonly bounds: Bounds; readonly askedAt: number }
@@ -58,16 +60,24 @@ function nextMs(span: Span, data: object | undefined): number | false {
 const PATIENCE_S = 10
 const LONGEST_MS = 600_000
 
+/** What an answer is of: a series tells of whole buckets, though not of what is to come. */
+function answeredBounds(answer: unknown, asked: Bounds, now: number): Bounds {
+  const told = answer as Partial<Bounds>
+  return typeof told.from === 'number' && typeof told.to === 'number'
+    ? { from: told.from, to: Math.max(asked.to, Math.min(told.to, now)) }
+    : asked
+}
+
 function useAsk<T>(kind: QuestionKind, asked: Ask): Asked<T> {
   const clock = useClock()
   const span = asked.span ?? clock.span
   const queries = useQueryClient()
-  const { enabled = true, span: _span, points, lagMs = 0, versus = 'none', ...question } = asked
+  const { enabled = true, span: _span, points, lagMs = 0, versus = 'none', still = false, ...question } = asked
   return useQuery<Answered<T>, Error>({
     queryKey: ['ask', kind, span, question, points, lagMs, versus],
     enabled,
     placeholderData: keepPreviousData,
-    refetchInterval: (query) => (clock.live ? nextMs(span, query.state.data) : false),
+    refetchInterval: (query) => (clock.live && !still ? nextMs(span, query.state.data) : false),
     queryFn: async ({ signal }) => {
       const now = clock.now()
       const bounds = boundsOf(span, span.kind === 'last' ? now - lagMs : now)
@@ -93,7 +103,7 @@ function useAsk<T>(kind: QuestionKind, asked: Ask): Asked<T> {
           ? new ApiError(error.problem, patience)
           : error
       })
-      return { ...answer, bounds: { from, to }, askedAt: now }
+      return { ...answer, bounds: answeredBounds(answer, { from, to }, now), askedAt: now }
     },
   })
 }

@@ -56,6 +56,7 @@ export function FlowList(props: FlowListProps) {
   const flows = useFlows({
     filter,
     limit,
+    still: open !== undefined,
     ...(order === undefined ? {} : { order }),
     ...(columns.length === 0 ? {} : { by: askedColumns(columns) }),
   })

@@ -62,7 +62,7 @@ export function ExportMenu({ of }: { readonly of: readonly Exported[] }) {
         </Menu.Target>
         <Menu.Dropdown>
           {of.map((what) => (
-            <div key={what.name}>
+            <div key={what.name} role="group" aria-label={what.describe}>
               <Menu.Label>{what.describe}</Menu.Label>
               {FORMATS.map(({ format, label }) => (
                 <Menu.Item key={format} onClick={() => void start(what, format)}>
