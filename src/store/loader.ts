@@ -139,7 +139,8 @@ export function createLoader(config: LoaderConfig, deps: LoaderDeps): Loader {
       const files = [...pending.values()].filter((file) => file.table === table)
       const oldest = files.reduce((least, file) => Math.min(least, file.seen), Infinity)
       const rows = files.reduce((sum, file) => sum + file.rows, 0)
-      const isDue = draining > 0 || deps.clock.now() - oldest >= waitMs
+      // A clock that was set back must not make files wait until it has caught up.
+      const isDue = draining > 0 || Math.abs(deps.clock.now() - oldest) >= waitMs
       if (isDue || rows >= maxRows || files.length >= MAX_FILES) return groupOf(table, files, maxRows)
     }
     return undefined
@@ -227,7 +228,7 @@ export function createLoader(config: LoaderConfig, deps: LoaderDeps): Loader {
   function untilDue(): number {
     const now = deps.clock.now()
     let due = LOOK_EVERY_MS
-    for (const file of pending.values()) due = Math.min(due, file.seen + waitMs - now)
+    for (const file of pending.values()) due = Math.min(due, waitMs - Math.abs(now - file.seen))
     return Math.max(5, due)
   }
 
