@@ -7,6 +7,7 @@ import { createPayloadDatagram } from '../collect/payload-datagram.ts'
 import { createSflowIngest } from '../collect/sflow.ts'
 import { readPayloads, type LeftOut } from './payloads.ts'
 import type { RowWriter } from './row-writer.ts'
+import type { StreamTrouble } from './tcp-messages.ts'
 
 // The exports within a capture → rows, by the collector's own ingests, at the time at which they were captured.
 
@@ -26,6 +27,7 @@ export function createExportReader(options: NetflowOptions, writer: RowWriter): 
   const sflow = createSflowIngest({}, { clock })
   const datagrams = createPayloadDatagram()
   let ticked = 0
+  const trouble = ({ code }: StreamTrouble): void => writer.problem(code)
 
   function tick(): void {
     for (const ingest of [netflow, sflow] as readonly Ingest[]) ingest.tick(now, writer.sink)
@@ -35,7 +37,7 @@ export function createExportReader(options: NetflowOptions, writer: RowWriter): 
   return {
     async read(file, left) {
       let exports = 0
-      for await (const { bytes, from, fromPort, at } of readPayloads(file, false, left)) {
+      for await (const { bytes, from, fromPort, at } of readPayloads(file, false, left, trouble)) {
         const receivedAt = Math.floor(at)
         const datagram = datagrams.set(bytes, from, fromPort, receivedAt)
         const family = familyOf(datagram)

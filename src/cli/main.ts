@@ -20,6 +20,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     add: async () => (await import('./serve.ts')).addServe,
   },
   {
+    name: 'meter',
+    summary: 'meter packets into flows and export them as NetFlow or IPFIX',
+    add: async () => (await import('./meter.ts')).addMeter,
+  },
+  {
     name: 'decode',
     summary: 'print what captured sFlow, NetFlow and IPFIX datagrams say, as JSON lines',
     add: async () => (await import('./decode.ts')).addDecode,

@@ -38,6 +38,8 @@ export interface Wanted {
   readonly q?: boolean
   readonly N?: boolean
   readonly I?: boolean
+  /** Where the answer goes. */
+  readonly out: (text: string | Uint8Array) => void
   /** Rows that an answer can have. */
   readonly most: number
   /** First and last packet of all that there is, where that is known. */
@@ -64,8 +66,6 @@ const TABLE_COLUMNS = [
   'sampling_rate',
 ]
 
-const out = (text: string | Uint8Array): void => void process.stdout.write(text)
-
 export async function askAndPrint(source: Source, wanted: Wanted): Promise<void> {
   if (wanted.I) return info(source, wanted)
   if (wanted.s !== undefined) return stats(source, wanted, wanted.s)
@@ -87,8 +87,8 @@ const totalsAsked = async (source: Source, wanted: Wanted): Promise<{ answer: Re
 
 async function info(source: Source, wanted: Wanted): Promise<void> {
   const { answer, totals } = await totalsAsked(source, wanted)
-  if (wanted.o === undefined || wanted.o === 'table') out(infoText(totals))
-  else forPrograms(wanted.o, answer, () => recordsTable(answer))
+  if (wanted.o === undefined || wanted.o === 'table') wanted.out(infoText(totals))
+  else forPrograms(wanted, answer, () => recordsTable(answer))
 }
 
 /** Prints what nfdump prints below its lines. */
@@ -96,7 +96,7 @@ async function summary(source: Source, wanted: Wanted): Promise<void> {
   if (wanted.q) return
   const { answer, totals } = await totalsAsked(source, wanted)
   const window = wanted.window ?? { first: totals.first, last: totals.last }
-  out(summaryText(totals, window, answer, wanted.N === true))
+  wanted.out(summaryText(totals, window, answer, wanted.N === true))
 }
 
 const METRICS: readonly string[] = ['flows', 'packets', 'bytes']
@@ -115,20 +115,21 @@ async function stats(source: Source, wanted: Wanted, words: readonly string[]): 
   let totals: Totals | undefined
   for (const [i, { word, by, order }] of tables.entries()) {
     const question = { ...base(wanted, STAT_ROWS), by }
-    if (i > 0 && (o === 'csv' || (o === 'table' && !wanted.q))) out('\n')
+    if (i > 0 && (o === 'csv' || (o === 'table' && !wanted.q))) wanted.out('\n')
     if (!format && METRICS.includes(order)) {
       await top(source, wanted, { ...question, metric: order as Order })
       continue
     }
     const answer = await source.records({ ...question, order: order as RecordOrder })
     if (!format && o !== 'table') {
-      forPrograms(o, answer, () => recordsTable(answer))
+      forPrograms(wanted, answer, () => recordsTable(answer))
       continue
     }
     totals ??= (await totalsAsked(source, wanted)).totals
-    if (word === 'record' && !wanted.q) out(`Top ${answer.rows.length} flows ordered by ${order}:\n`)
-    if (word === 'record') out(linesOf(format ?? formatOfKeys(by), answer, wanted))
-    else out(statText(word, order, answer, totals, { quiet: wanted.q === true, full: wanted.N === true }))
+    const most = wanted.n ?? wanted.c ?? STAT_ROWS
+    if (word === 'record' && !wanted.q) wanted.out(`Top ${most || answer.rows.length} flows ordered by ${order}:\n`)
+    if (word === 'record') wanted.out(linesOf(format ?? formatOfKeys(by), answer, wanted))
+    else wanted.out(statText(word, order, answer, totals, { quiet: wanted.q === true, full: wanted.N === true, most }))
   }
   if (format) await summary(source, wanted)
 }
@@ -166,8 +167,8 @@ async function together(source: Source, wanted: Wanted): Promise<void> {
 async function records(source: Source, wanted: Wanted, question: RecordsQuestion, format: LineFormat): Promise<void> {
   const answer = await source.records(question)
   const { o = 'table' } = wanted
-  if (o !== 'table' && FORMATS.includes(o)) return forPrograms(o, answer, () => recordsTable(answer))
-  out(linesOf(format, answer, wanted))
+  if (o !== 'table' && FORMATS.includes(o)) return forPrograms(wanted, answer, () => recordsTable(answer))
+  wanted.out(linesOf(format, answer, wanted))
   await summary(source, wanted)
 }
 
@@ -183,8 +184,8 @@ async function top(
   const answer = await source.top(question)
   const { o = 'table', from, to } = wanted
   if (o === 'table')
-    out(topText(answer, question.metric, from, to, { quiet: wanted.q === true, full: wanted.N === true }))
-  else forPrograms(o, answer, () => rowsTable(answer.columns, answer.rows))
+    wanted.out(topText(answer, question.metric, from, to, { quiet: wanted.q === true, full: wanted.N === true }))
+  else forPrograms(wanted, answer, () => rowsTable(answer.columns, answer.rows))
 }
 
 async function list(source: Source, wanted: Wanted): Promise<void> {
@@ -194,18 +195,19 @@ async function list(source: Source, wanted: Wanted): Promise<void> {
   const by = format?.columns ?? (o === 'table' ? TABLE_COLUMNS : undefined)
   const answer = await source.flows({ ...base(wanted, LIST_ROWS), ...order, ...(by ? { by: [...by] } : {}) })
   if (format) {
-    out(formatted(format, cellsOfFlows(answer), { quiet: wanted.q === true, full: wanted.N === true }))
-    if (answer.more && !wanted.q) out('There are more: ask for them by -n.\n')
+    wanted.out(formatted(format, cellsOfFlows(answer), { quiet: wanted.q === true, full: wanted.N === true }))
+    if (answer.more && !wanted.q) wanted.out('There are more: ask for them by -n.\n')
     await summary(source, wanted)
-  } else if (o === 'table') out(flowsText(answer, from, to, O, { quiet: wanted.q === true }))
-  else forPrograms(o, answer, () => flowsTable(answer))
+  } else if (o === 'table') wanted.out(flowsText(answer, from, to, O, { quiet: wanted.q === true }))
+  else forPrograms(wanted, answer, () => flowsTable(answer))
 }
 
-function forPrograms(format: string, answer: TopAnswer | FlowsAnswer | RecordsAnswer, table: () => Table): void {
-  if (format === 'json') out(`${JSON.stringify(answer)}\n`)
-  else if (format === 'ndjson') out(ndjson(table()))
-  else if (format === 'csv') out(csv(table()))
-  else out(parquet(table()))
+function forPrograms(wanted: Wanted, answer: TopAnswer | FlowsAnswer | RecordsAnswer, table: () => Table): void {
+  const { o: format } = wanted
+  if (format === 'json') wanted.out(`${JSON.stringify(answer)}\n`)
+  else if (format === 'ndjson') wanted.out(ndjson(table()))
+  else if (format === 'csv') wanted.out(csv(table()))
+  else wanted.out(parquet(table()))
 }
 
 /** One object a line. */

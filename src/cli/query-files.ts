@@ -8,7 +8,9 @@ import { inventoryConfigOf } from '../app/inventory-config.ts'
 import { netflowOptionsOf } from '../app/netflow-config.ts'
 import { systemClock } from '../base/clock.ts'
 import { OperatorError, UserError } from '../base/errors.ts'
+import { wildcard } from '../base/wildcard.ts'
 import { createEnricher } from '../enrich/enricher.ts'
+import { createPlaces } from '../enrich/places.ts'
 import { createInventory } from '../inventory/inventory.ts'
 import { createAsk } from '../query/ask.ts'
 import { createEmbeddedStore, type EmbeddedStore } from '../store/embedded.ts'
@@ -27,6 +29,8 @@ import { createRowWriter, type RowWriter } from './row-writer.ts'
 export interface FilesConfig {
   /** Configuration that says who is who and how exports are understood. */
   readonly config?: string
+  /** Text of a saved filter. */
+  readonly namedFilter?: (name: string) => string | undefined
 }
 
 export interface OpenedFiles {
@@ -46,19 +50,23 @@ export async function openFiles(files: readonly string[], given: FilesConfig): P
   const dir = await mkdtemp(join(tmpdir(), 'vnetscope-query-'))
   const removed = (): Promise<void> => rm(dir, { recursive: true, force: true })
   const store = createEmbeddedStore({ dir: join(dir, 'store'), keepDays: 36_500 }, { clock: systemClock })
+  const spoolDir = join(dir, 'spool')
+  const loader = createLoader({ dir: spoolDir, waitMs: 0 }, { store, clock: systemClock })
   const close = async (): Promise<void> => {
+    await loader.stop()
     await store.stop()
     await removed()
   }
   try {
     const starting = store.start()
     const inventory = createInventory(inventoryConfigOf(config), { clock: systemClock })
-    const enricher = createEnricher(inventoryConfigOf(config), { inventory, clock: systemClock })
-    const spoolDir = join(dir, 'spool')
+    const log = { info: () => undefined, warn: () => undefined }
+    const places = createPlaces(config.names, { log, nameId: inventory.nameId })
+    await places.start()
+    const enricher = createEnricher(inventoryConfigOf(config), { inventory, clock: systemClock, places })
     const spool = createSpool({ dir: spoolDir, maxBytes: Number.MAX_SAFE_INTEGER }, { clock: systemClock })
     await spool.start()
     await starting
-    const loader = createLoader({ dir: spoolDir, waitMs: 0 }, { store, clock: systemClock })
     await loader.start()
     const writer = createRowWriter({
       write: async (batch) => {
@@ -74,8 +82,20 @@ export async function openFiles(files: readonly string[], given: FilesConfig): P
     await writer.end()
     await spool.stop()
     await loader.drained()
-    await loader.stop()
-    const ask = createAsk({ timeoutMs: LONGEST_MS }, { store, clock: systemClock })
+    const ask = createAsk(
+      { timeoutMs: LONGEST_MS },
+      {
+        store,
+        clock: systemClock,
+        ...(given.namedFilter ? { namedFilter: given.namedFilter } : {}),
+        ...(config.names.autonomousSystems === null ? {} : { asNumbers: (name: string) => places.numbersOf(name) }),
+        exporterAddresses: (pattern) => {
+          const matches = wildcard(pattern)
+          return inventory.exporterNames().flatMap(([address, name]) => (matches(name) ? [address] : []))
+        },
+      },
+    )
+    places.stop()
     return { source: sourceOf(ask, close), notes, ...(await extentOf(store)) }
   } catch (error) {
     await close()

@@ -1,6 +1,7 @@
 import type { KeyValue } from '../api/contract/query.ts'
 import { UserError } from '../base/errors.ts'
 import { columnNamed } from '../flow/columns.ts'
+import { protocolNumber } from '../query/filter/names.ts'
 import { nearest } from '../query/filter/problem.ts'
 import { clockText, shown } from './query-text.ts'
 
@@ -39,6 +40,12 @@ function plain(title: string, column: string): Tag {
     right,
     text: (of) => (format === 'time' ? clockText(Number(of(column))) : shown(of(column))),
   }
+}
+
+/** `TCP`; in full its number, as nfdump has it. */
+export function protocolCell(value: KeyValue, full: boolean): string {
+  const name = shown(value)
+  return full ? String(protocolNumber(name) ?? name) : name.toUpperCase()
 }
 
 /** A figure as nfdump writes it: `999999`, `1.0 M`, `2.5 G`; of what isn't known, 0. */
@@ -127,7 +134,7 @@ const TAGS: Readonly<Record<string, Tag>> = {
   ter: seconds('Last seen', 'time_end'),
   trr: seconds('Received', 'time_received'),
   td: DURATION,
-  pr: { title: 'Proto', columns: ['proto'], text: (of) => shown(of('proto')).toUpperCase() },
+  pr: { title: 'Proto', columns: ['proto'], text: (of, full) => protocolCell(of('proto'), full) },
   nfv: plain('Export', 'protocol'),
   sa: plain('Src IP Addr', 'src_addr'),
   da: plain('Dst IP Addr', 'dst_addr'),

@@ -1,7 +1,7 @@
 import type { FlowsAnswer, KeyValue } from '../api/contract/query.ts'
 import type { FlowRecord, RecordsAnswer } from '../api/contract/records.ts'
 import { flagText } from '../query/filter/names.ts'
-import { durationText, figure, lines, type Cells, type LinesOptions } from './query-format.ts'
+import { durationText, figure, lines, protocolCell, type Cells, type LinesOptions } from './query-format.ts'
 import { clockText, shown } from './query-text.ts'
 
 // Records and statistics in nfdump's look.
@@ -91,11 +91,11 @@ export function statText(
   order: string,
   answer: RecordsAnswer,
   totals: Totals,
-  options: LinesOptions,
+  options: LinesOptions & { readonly most?: number | undefined },
 ): string {
   const full = options.full === true
-  const splits = answer.columns[0] === 'proto' && answer.columns.length > 1
-  const keys = splits ? answer.columns.slice(1) : answer.columns
+  const splits = answer.columns[0] === 'proto'
+  const keys = splits && answer.columns.length > 1 ? answer.columns.slice(1) : answer.columns
   const title = TITLES[word] ?? word
   const header = ['Date first seen', 'Duration', 'Proto', ...keys.map((key) => (keys.length === 1 ? title : key))]
   const figures = ['Flows(%)', 'Packets(%)', 'Bytes(%)', 'pps', 'bps', 'bpp']
@@ -107,8 +107,9 @@ export function statText(
     return [
       clockText(row.first),
       durationText(lasts, full),
-      splits ? shown(row.key['proto'] ?? null).toUpperCase() : 'any',
-      ...keys.map((key) => shown(row.key[key] ?? null)),
+      splits ? protocolCell(row.key['proto'] ?? null, full) : 'any',
+      // Of protocols, the number stands beside the name.
+      ...keys.map((key) => (key === 'proto' ? protocolCell(row.key[key] ?? null, true) : shown(row.key[key] ?? null))),
       share('flows'),
       share('packets'),
       share('bytes'),
@@ -125,7 +126,7 @@ export function statText(
       i === 0 ? [place] : (['as it is', place] as const),
     ),
   )
-  return options.quiet ? text : `Top ${answer.rows.length} ${title} ordered by ${order}:\n${text}\n`
+  return options.quiet ? text : `Top ${options.most || answer.rows.length} ${title} ordered by ${order}:\n${text}\n`
 }
 
 /** The lines that nfdump ends with. `window`: first and last packet of all that was looked at. */

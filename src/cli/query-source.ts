@@ -53,14 +53,25 @@ export async function filesIn(data: string): Promise<Source> {
     throw new UserError(`there is no store in ${data}`, {
       hint: 'name the data directory of a server, as given to `vnetscope serve --data`',
     })
-  const [{ createEmbeddedStore }, { createAsk }] = await Promise.all([
+  const [{ createEmbeddedStore }, { createAsk }, namedFilter] = await Promise.all([
     import('../store/embedded.ts'),
     import('../query/ask.ts'),
+    savedIn(data),
   ])
   // The server alone decides how long flows are kept.
   const store = createEmbeddedStore({ dir, keepDays: 36_500 }, { clock: systemClock })
   await store.start()
-  return sourceOf(createAsk({}, { store, clock: systemClock }), () => store.stop())
+  return sourceOf(createAsk({}, { store, clock: systemClock, namedFilter }), () => store.stop())
+}
+
+/** Filters saved in a data directory, by name; a running server may have it open. */
+export async function savedIn(data: string): Promise<(name: string) => string | undefined> {
+  const file = join(data, 'state', 'state.sqlite')
+  if (!existsSync(file)) return () => undefined
+  const { createSaved } = await import('../query/saved.ts')
+  const saved = createSaved({ file, readOnly: true }, { clock: systemClock })
+  saved.start()
+  return (name) => saved.filters.text(name)
 }
 
 export function sourceOf(ask: Ask, close: () => Promise<void>): Source {

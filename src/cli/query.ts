@@ -6,7 +6,7 @@ import { parseFilter } from '../query/filter/parse.ts'
 import type { FilterProblem } from '../query/filter/problem.ts'
 import { moment } from '../query/question.ts'
 import { askAndPrint, FORMATS, type Wanted } from './query-answers.ts'
-import { filesIn, serverAt, type Source } from './query-source.ts'
+import { filesIn, savedIn, serverAt, type Source } from './query-source.ts'
 import { readSpan, readWindow, type Window } from './query-words.ts'
 
 interface Flags {
@@ -93,7 +93,10 @@ export function addQuery(program: Command): void {
     .option('-I', 'totals alone, one a line, by protocol')
     .option('-Z', 'say whether the filter is right, and ask nothing')
     .option('--url <url>', 'the server to ask', 'http://127.0.0.1:8080')
-    .option('--data <dir>', 'open this data directory instead; no server may have it open')
+    .option(
+      '--data <dir>',
+      'open this data directory instead; no server may have it open; with -r only its saved filters',
+    )
     .option('--config <file>', 'with -r: who is who and how exports are understood, as the server takes it')
     .action(query)
 }
@@ -124,6 +127,7 @@ async function query(words: readonly string[], flags: Flags): Promise<void> {
     ...flags,
     ...(flags.m && flags.O === undefined ? { O: 'tstart' } : {}),
     most: MOST_ROWS,
+    out: (text) => void process.stdout.write(text),
   }
   if (flags.o === 'parquet' && process.stdout.isTTY)
     throw new UserError('Parquet is not for a terminal', { hint: 'send it to a file: … -o parquet > flows.parquet' })
@@ -171,7 +175,10 @@ async function opened(flags: Flags, window: Window | undefined): Promise<Opened>
       import('./file-list.ts'),
     ])
     const files = [...filesOf(flags.r ?? []), ...(flags.R ?? []).flatMap(rangeOf)]
-    const read = await openFiles(files, flags.config === undefined ? {} : { config: flags.config })
+    const read = await openFiles(files, {
+      ...(flags.config === undefined ? {} : { config: flags.config }),
+      ...(flags.data === undefined ? {} : { namedFilter: await savedIn(flags.data) }),
+    })
     for (const note of read.notes) process.stderr.write(`vnetscope: ${note}\n`)
     const end = to ?? Math.max(read.to, 1)
     const last = flags.last === undefined ? undefined : end - readSpan(flags.last)

@@ -8,6 +8,8 @@ export interface RowWriter {
   readonly sink: IngestSink
   /** Rows handed to the spool so far. */
   rows(): number
+  /** Counts something that was wrong. */
+  problem(code: string): void
   /** What was wrong with datagrams, by code. */
   readonly problems: ReadonlyMap<string, number>
   /** True if a batch is full: `settle` before more is read. */
@@ -30,6 +32,7 @@ export function createRowWriter(deps: RowWriterDeps, capacity = BATCH_ROWS): Row
   const problems = new Map<string, number>()
   let written = 0
   const metrics = new MetricBatch()
+  const problem = (code: string): void => void problems.set(code, (problems.get(code) ?? 0) + 1)
   const sink: IngestSink = {
     flows: new FlowBatch(capacity),
     metrics,
@@ -41,7 +44,7 @@ export function createRowWriter(deps: RowWriterDeps, capacity = BATCH_ROWS): Row
       return true
     },
     sighting: deps.onSighting,
-    problem: (code) => problems.set(code, (problems.get(code) ?? 0) + 1),
+    problem,
   }
 
   async function settle(): Promise<void> {
@@ -57,6 +60,7 @@ export function createRowWriter(deps: RowWriterDeps, capacity = BATCH_ROWS): Row
 
   return {
     sink,
+    problem,
     problems,
     rows: () => written,
     isFull: () => full.length > 0,

@@ -11,7 +11,7 @@ export type RecordOrder = 'flows' | 'packets' | 'bytes' | 'pps' | 'bps' | 'bpp' 
 
 /**
  * What becomes of the two directions of a connection: a record each; one record, in the direction of its first flow; or one
- * from the client to the server, where the ports tell which is which (TCP and UDP from below 1024 to others is turned).
+ * from the client to the server, where the ports tell which is which (of TCP and UDP).
  */
 export type Ways = 'apart' | 'together' | 'clients'
 
@@ -117,16 +117,19 @@ function oneWay(prepared: Prepared): string {
   return `SELECT ${keys.join(', ')}, ${BYTES} AS b, ${PACKETS} AS p, count() AS f, toUInt64(0) AS bb, toUInt64(0) AS pb, ${TIMES} FROM (${rows}) GROUP BY ${keys.join(', ')}`
 }
 
+/** A port from one of these on, beside one below it, is the client's: well-known ports, and where systems begin to choose. */
+const CLIENT_PORTS = [1024, 32_768, 49_152]
+
 /** Both ends in the order of their addresses and ports, then turned to where the first flow (or the client) points. */
 function bothWays(prepared: Prepared, ways: Ways): string {
   const names = prepared.dimensions.map((d) => d.name)
   const rows = `SELECT proto, src_addr, src_port, dst_addr, ${DST_PORT} AS dst_port, time_received, time_start, time_end, tcp_flags, bytes, packets, sampling_rate, (proto NOT IN (6, 17) OR (src_addr, src_port) <= (dst_addr, dst_port)) AS up FROM flows WHERE ${where(prepared)}`
   const sum = (column: string, condition: string): string => `sumIf(${column} * sampling_rate, ${condition})`
   const grouped = `SELECT proto, if(up, src_addr, dst_addr) AS a, if(up, src_port, dst_port) AS ap, if(up, dst_addr, src_addr) AS z, if(up, dst_port, src_port) AS zp, argMin(up, (time_start, time_received)) AS first_up, ${sum('bytes', 'up')} AS b1, ${sum('bytes', 'NOT up')} AS b2, ${sum('packets', 'up')} AS p1, ${sum('packets', 'NOT up')} AS p2, count() AS f, ${TIMES} FROM (${rows}) GROUP BY proto, a, ap, z, zp`
+  const client = (from: string, to: string): string =>
+    `(proto IN (6, 17) AND (${CLIENT_PORTS.map((least) => `(${from} < ${least} AND ${to} >= ${least})`).join(' OR ')}))`
   const turned =
-    ways === 'clients'
-      ? 'multiIf(proto IN (6, 17) AND ap < 1024 AND zp >= 1024, 0, proto IN (6, 17) AND zp < 1024 AND ap >= 1024, 1, first_up)'
-      : 'first_up'
+    ways === 'clients' ? `multiIf(${client('ap', 'zp')}, 0, ${client('zp', 'ap')}, 1, first_up)` : 'first_up'
   const place: Readonly<Record<string, string>> = {
     proto: 'proto',
     src_addr: 'if(o, a, z)',

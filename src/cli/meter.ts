@@ -1,0 +1,329 @@
+import { open } from 'node:fs/promises'
+import { setTimeout as wait } from 'node:timers/promises'
+import type { Command } from 'commander'
+import { openPacketRing, type PacketRing } from '../capture/af-packet.ts'
+import { compileFilter, createPacketFilter, type PacketFilter } from '../capture/bpf.ts'
+import { createPacketBlock, type PacketBlock } from '../capture/packet-block.ts'
+import { readPacketBlocksOf } from '../capture/pcap-file.ts'
+import { OperatorError, UserError } from '../base/errors.ts'
+import { createMeter, type Meter, type MeterStatus } from '../meter/meter.ts'
+import { createSender, type CollectorAddress, type Sender } from '../meter/sender.ts'
+import type { TrackLevel } from '../meter/flow-key.ts'
+import {
+  parseCollectors,
+  parseDevice,
+  parseTimeout,
+  parseTrack,
+  parseVersion,
+  timeoutsOf,
+  wholeBetween,
+  type DeviceChoice,
+} from './meter-options.ts'
+
+interface MeterOptions {
+  readonly interface: readonly DeviceChoice[]
+  readonly read: readonly string[]
+  readonly collector: readonly CollectorAddress[]
+  readonly netflow: 5 | 9 | 10
+  readonly maxFlows: number
+  readonly timeout: Record<string, number>
+  readonly track: TrackLevel
+  readonly tos: boolean
+  readonly sampling: number
+  readonly domain: number
+  readonly snaplen: number
+  readonly promiscuous: boolean
+  readonly ring: number
+  readonly templateEvery: number
+  readonly templateSeconds: number
+  readonly exportRate: number
+  readonly status?: number
+}
+
+const MEGABYTE = 1 << 20
+
+export function addMeter(program: Command): void {
+  program
+    .command('meter')
+    .description('Meters packets into flows and exports them as NetFlow v5, v9 or IPFIX.')
+    .argument('[filter...]', 'meter only the packets of this filter, in tcpdump’s words')
+    .option('-i, --interface <[index:]device>', 'live device, repeatable', parseDevice, [])
+    .option(
+      '-r, --read <file>',
+      'pcap or pcapng file, repeatable',
+      (file: string, before: string[]) => [...before, file],
+      [],
+    )
+    .option('-n, --collector <host:port>', 'where the flows go, repeatable or with commas', parseCollectors, [])
+    .option('-v, --netflow <version>', '5, 9 or 10 (IPFIX)', parseVersion, 10)
+    .option(
+      '-m, --max-flows <n>',
+      'flows held at once; beyond, the longest at rest ends',
+      wholeBetween(16, 1 << 24),
+      262_144,
+    )
+    .option(
+      '-t, --timeout <name=time>',
+      'end a flow after: maxlife 300 s of activity (in pieces), at rest tcp 60, tcp.fin 5, tcp.rst 5, udp 60, icmp 60, general 60; 0 never',
+      parseTimeout,
+      {},
+    )
+    .option(
+      '-T, --track <level>',
+      'what makes a flow: ip, proto, full (with ports), vlan, ether (with MACs)',
+      parseTrack,
+      'vlan',
+    )
+    .option('--no-tos', 'packets that differ in ToS belong to one flow')
+    .option('-s, --sampling <n>', 'meter a random one of each n packets, and say so', wholeBetween(1, 0x3fff), 1)
+    .option(
+      '--domain <n>',
+      'observation domain of IPFIX, source ID of v9, engine of v5',
+      wholeBetween(0, 0xffffffff),
+      0,
+    )
+    .option('-C, --snaplen <bytes>', 'bytes of a packet that are looked at', wholeBetween(64, 65_535), 256)
+    .option('-N, --no-promiscuous', 'leave the device as it is')
+    .option(
+      '-B, --ring <bytes>',
+      'room in the kernel for packets not read yet',
+      wholeBetween(512 * 1024, 1 << 30),
+      16 * MEGABYTE,
+    )
+    .option('--template-every <n>', 'tell templates again after so many datagrams', wholeBetween(1, 100_000), 100)
+    .option('--template-seconds <s>', 'and after so many seconds', wholeBetween(1, 86_400), 60)
+    .option('--export-rate <n>', 'datagrams a second at most, of a file', wholeBetween(1, 10_000_000), 10_000)
+    .option('--status <seconds>', 'say every so often on standard error how it goes', wholeBetween(1, 86_400))
+    .action((words: string[], options: MeterOptions) => meter(words.join(' '), options))
+}
+
+async function meter(filter: string, options: MeterOptions): Promise<void> {
+  if (options.collector.length === 0)
+    throw new UserError('no collector is named', { hint: 'give one with -n HOST:PORT' })
+  if (options.interface.length > 0 === options.read.length > 0)
+    throw new UserError('name either a device (-i) or a capture file (-r)')
+  const isFile = options.read.length > 0
+  const sender = await createSender(options.collector, isFile ? options.exportRate : Infinity)
+  try {
+    if (isFile) await meterFiles(filter, options, sender)
+    else await meterDevices(filter, options, sender)
+  } finally {
+    sender.close()
+  }
+}
+
+function newMeter(options: MeterOptions, sender: Sender, startedAt: number): Meter {
+  return createMeter(
+    {
+      version: options.netflow,
+      track: options.track,
+      keyTos: options.tos,
+      maxFlows: options.maxFlows,
+      timeouts: timeoutsOf(options.timeout),
+      samplingRate: options.sampling,
+      domain: options.domain,
+      templateEvery: options.templateEvery,
+      templateSeconds: options.templateSeconds,
+      maxBytes: 1400,
+    },
+    { send: (datagram) => sender.send(datagram), random: Math.random, startedAt },
+  )
+}
+
+/** Datagrams that are let fly before the reading waits for them. */
+const WINDOW = 256
+const END_AT_ONCE = 4096
+
+async function meterFiles(filter: string, options: MeterOptions, sender: Sender): Promise<void> {
+  const filters = new Map<number, PacketFilter>()
+  const began = performance.now()
+  let meter: Meter | undefined
+  const damaged: string[] = []
+  for (const file of options.read) {
+    const handle = await opened(file)
+    try {
+      const blocks = readPacketBlocksOf(handle, (code, offset) =>
+        damaged.push(
+          `${file}: ${code === 'truncated' ? 'ends within a packet' : 'goes on with what is no packet'} at byte ${offset}`,
+        ),
+      )
+      for await (const block of blocks) {
+        meter ??= newMeter(options, sender, (block.seconds[0] as number) * 1000)
+        if (filter !== '') keepMatching(block, filter, filters)
+        meter.block(block)
+        if (sender.flying >= WINDOW) await sender.below(WINDOW / 2)
+      }
+    } finally {
+      await handle.close()
+    }
+  }
+  if (meter) await finish(meter, sender)
+  for (const line of damaged) process.stderr.write(`vnetscope: ${line}\n`)
+  if (meter) process.stdout.write(summary(meter.status(), sender, (performance.now() - began) / 1000))
+  else process.stdout.write('no packets\n')
+}
+
+/** Reports what is left, no faster than it can be sent. */
+async function finish(meter: Meter, sender: Sender): Promise<void> {
+  while (meter.end(END_AT_ONCE)) if (sender.flying >= WINDOW) await sender.below(WINDOW / 2)
+  await sender.below(1)
+}
+
+/** Leaves only the packets that the filter lets pass. */
+function keepMatching(block: PacketBlock, expression: string, filters: Map<number, PacketFilter>): void {
+  let kept = 0
+  for (let i = 0; i < block.count; i++) {
+    const linkType = block.linkType[i] as number
+    let filter = filters.get(linkType)
+    if (!filter) {
+      filter = createPacketFilter(compileFilter(expression, linkType))
+      filters.set(linkType, filter)
+    }
+    const offset = block.offset[i] as number
+    if (!filter.passes(block.view, offset, block.captured[i] as number, block.original[i] as number)) continue
+    block.offset[kept] = offset
+    block.captured[kept] = block.captured[i] as number
+    block.original[kept] = block.original[i] as number
+    block.seconds[kept] = block.seconds[i] as number
+    block.nanos[kept] = block.nanos[i] as number
+    block.linkType[kept] = linkType
+    block.tag[kept] = block.tag[i] as number
+    block.port[kept] = block.port[i] as number
+    block.direction[kept] = block.direction[i] as number
+    kept++
+  }
+  block.count = kept
+}
+
+interface Device extends DeviceChoice {
+  ring: PacketRing | undefined
+  /** What was counted on rings that are closed. */
+  packets: number
+  drops: number
+  /** Said once a time that it is away. */
+  isAway: boolean
+}
+
+/** How long to wait where nothing came; the kernel gathers packets about as long. */
+const REST_MS = 10
+const ROUND_MS = 1000
+const LOOK_MS = 100
+
+async function meterDevices(filter: string, options: MeterOptions, sender: Sender): Promise<void> {
+  const openRing = (device: string): PacketRing =>
+    openPacketRing({
+      device,
+      snapshotLength: options.snaplen,
+      promiscuous: options.promiscuous,
+      filter: filter === '' ? undefined : compileFilter(filter, device, options.snaplen),
+      ringBytes: options.ring,
+    })
+  const devices: Device[] = options.interface.map((choice) => ({
+    ...choice,
+    ring: openRing(choice.device),
+    packets: 0,
+    drops: 0,
+    isAway: false,
+  }))
+  const began = performance.now()
+  const meter = newMeter(options, sender, Date.now())
+  const block = createPacketBlock()
+  let isEnding = false
+  const end = (): void => void (isEnding = true)
+  process.once('SIGTERM', end)
+  process.once('SIGINT', end)
+  process.stderr.write(`vnetscope: metering ${devices.map(({ device }) => device).join(', ')}\n`)
+  let lookedAt = 0
+  let checkedAt = 0
+  let saidAt = began
+  while (!isEnding) {
+    let isIdle = true
+    for (const device of devices) {
+      const { ring } = device
+      if (!ring?.next(block)) continue
+      isIdle = false
+      if (device.index !== undefined) block.port.fill(device.index, 0, block.count)
+      meter.block(block)
+      ring.release()
+    }
+    const now = performance.now()
+    if (now - lookedAt >= LOOK_MS) {
+      lookedAt = now
+      meter.tick(Date.now(), Math.ceil((meter.slots() * LOOK_MS) / ROUND_MS))
+    }
+    if (now - checkedAt >= ROUND_MS) {
+      checkedAt = now
+      for (const device of devices) lookAfter(device, openRing)
+    }
+    if (options.status !== undefined && now - saidAt >= options.status * 1000) {
+      saidAt = now
+      process.stderr.write(summary(meter.status(), sender, (now - began) / 1000, devices))
+    }
+    if (sender.flying >= WINDOW) await sender.below(WINDOW / 2)
+    else await (isIdle ? wait(REST_MS) : new Promise<void>((resolve) => setImmediate(resolve)))
+  }
+  process.off('SIGTERM', end)
+  process.off('SIGINT', end)
+  await finish(meter, sender)
+  const text = summary(meter.status(), sender, (performance.now() - began) / 1000, devices)
+  for (const device of devices) device.ring?.close()
+  process.stdout.write(text)
+}
+
+/** A device may vanish and come back: its flows go on. */
+function lookAfter(device: Device, openRing: (name: string) => PacketRing): void {
+  if (device.ring) {
+    const trouble = device.ring.trouble()
+    if (trouble === '') return
+    closeRing(device)
+    if (!device.isAway) process.stderr.write(`vnetscope: ${device.device} is away (${trouble}); waiting for it\n`)
+    device.isAway = true
+  }
+  try {
+    device.ring = openRing(device.device)
+    process.stderr.write(`vnetscope: ${device.device} is back\n`)
+    device.isAway = false
+  } catch (error) {
+    if (!(error instanceof OperatorError)) throw error
+  }
+}
+
+function closeRing(device: Device): void {
+  const { ring } = device
+  if (!ring) return
+  const { packets, drops } = ring.counts()
+  device.packets += packets
+  device.drops += drops
+  ring.close()
+  device.ring = undefined
+}
+
+function summary(status: MeterStatus, sender: Sender, seconds: number, devices: readonly Device[] = []): string {
+  const { ended, memory } = status
+  const lines = [
+    `${status.packets} packets, ${status.bytes} bytes of IP in ${seconds.toFixed(1)} s` +
+      (status.sampled < status.packets ? `, ${status.sampled} of them sampled` : '') +
+      (status.notIp > 0 ? `, ${status.notIp} not IP` : ''),
+    `${status.flows} flows held of at most ${status.maxFlows}, ${Math.round(memory.used / MEGABYTE)} MiB`,
+    `ended: ${ended.idle} at rest, ${ended.active} in pieces, ${ended.detected} by FIN or RST, ${ended.lackOfResources} for room, ${ended.forced} at the end`,
+    `exported: ${status.records} records in ${status.datagrams} datagrams` +
+      (status.unsent > 0 ? `, ${status.unsent} flows that NetFlow v5 can’t carry (IPv6)` : ''),
+  ]
+  for (const { device, ring, packets, drops, isAway } of devices) {
+    const now = ring?.counts() ?? { packets: 0, drops: 0 }
+    lines.push(
+      `${device}: ${packets + now.packets} packets, ${drops + now.drops} dropped by the kernel${isAway ? ', away' : ''}`,
+    )
+  }
+  for (const { host, port, sent, failed, error } of sender.status())
+    lines.push(`to ${host}:${port}: ${sent} datagrams${failed > 0 ? `, ${failed} failed (${error})` : ''}`)
+  return `${lines.join('\n')}\n`
+}
+
+async function opened(file: string): Promise<Awaited<ReturnType<typeof open>>> {
+  try {
+    return await open(file)
+  } catch (cause) {
+    throw new UserError(`${file} can’t be read (${(cause as NodeJS.ErrnoException).code ?? String(cause)})`)
+  }
+}
