@@ -1,5 +1,6 @@
 import { createApi } from '../../src/api/api.ts'
 import type { ApiDeps } from '../../src/api/api.ts'
+import { EXAMPLES } from '../../src/api/contract/examples.ts'
 
 interface Schema {
   readonly type?: string | readonly string[]
@@ -67,7 +68,16 @@ ${Object.entries(question?.properties ?? {})
       `| \`${name}\`${question?.required?.includes(name) === true ? ' (needed)' : ''} | ${typeText(field)} | ${field.description ?? ''} |`,
   )
   .join('\n')}
-`
+
+## Examples
+
+Each is asked by \`curl -s localhost:8080/api/v1/query/… -H 'content-type: application/json' -d '…'\`.
+${Object.entries(EXAMPLES)
+  .map(
+    ([path, { text, body }]) =>
+      `\n${text}: \`POST /api/v1/query/${path}\`\n\n\`\`\`json\n${JSON.stringify(body)}\n\`\`\`\n`,
+  )
+  .join('')}`
 }
 
 function takes(operation: Operation, question: Schema | undefined): string {

@@ -1,9 +1,10 @@
 import type { KeyValue } from './contract/query.ts'
-import type { Table } from './table.ts'
+import type { CellType, Table } from './table.ts'
 
-// A table as a Parquet file: one row group, one plain, uncompressed page a column, every column optional.
+// Tables as Parquet files: of each row group one plain, uncompressed page a column, every column optional. A file is written
+// group by group, so that it may be larger than what is held.
 //
-//   "PAR1"  column chunk …  FileMetaData (Thrift compact)  u32 its length  "PAR1"
+//   "PAR1"  (column chunk …) of each group …  FileMetaData (Thrift compact)  u32 its length  "PAR1"
 //   column chunk = PageHeader (Thrift compact)  definition levels  values
 //
 // apache/parquet-format: README.md, Encodings.md (PLAIN, RLE), parquet.thrift; Thrift compact protocol.
@@ -21,36 +22,81 @@ const DATA_PAGE = 0
 interface Column {
   readonly name: string
   readonly type: number
-  readonly values: readonly KeyValue[]
+}
+
+interface Group {
+  readonly rows: number
+  /** Of each column's chunk, in the file. */
+  readonly offsets: readonly number[]
+  readonly lengths: readonly number[]
+}
+
+export interface ParquetColumn {
+  readonly name: string
+  /** `whole` numbers are 64-bit integers, others doubles. */
+  readonly type: CellType | 'whole'
+}
+
+export interface ParquetWriter {
+  /** The bytes that come next in the file for these rows, in the order of the columns. */
+  group(rows: readonly (readonly KeyValue[])[]): Buffer
+  /** The last bytes of the file. */
+  end(): Buffer
+}
+
+const TYPE_OF = { boolean: TYPE.BOOLEAN, text: TYPE.BYTE_ARRAY, whole: TYPE.INT64, number: TYPE.DOUBLE } as const
+
+export function createParquetWriter(given: readonly ParquetColumn[]): ParquetWriter {
+  const columns = given.map(({ name, type }): Column => ({ name, type: TYPE_OF[type] }))
+  const groups: Group[] = []
+  let at = 0
+
+  function group(rows: readonly (readonly KeyValue[])[]): Buffer {
+    const parts: Buffer[] = at === 0 ? [MAGIC] : []
+    at ||= MAGIC.length
+    if (rows.length === 0) return Buffer.concat(parts)
+    const offsets: number[] = []
+    const lengths: number[] = []
+    for (const [i, column] of columns.entries()) {
+      const chunk = chunkOf(
+        column.type,
+        rows.map((row) => row[i] ?? null),
+      )
+      offsets.push(at)
+      lengths.push(chunk.length)
+      at += chunk.length
+      parts.push(chunk)
+    }
+    groups.push({ rows: rows.length, offsets, lengths })
+    return Buffer.concat(parts)
+  }
+
+  return {
+    group,
+    end() {
+      const footer = fileMetaData(columns, groups)
+      const length = Buffer.alloc(4)
+      length.writeUInt32LE(footer.length)
+      return Buffer.concat([group([]), footer, length, MAGIC])
+    },
+  }
 }
 
 export function parquet(table: Table): Buffer {
-  const columns = table.columns.map(({ name, type }, i): Column => {
-    const values = table.rows.map((row) => row[i] ?? null)
-    if (type === 'boolean') return { name, type: TYPE.BOOLEAN, values }
-    if (type === 'text') return { name, type: TYPE.BYTE_ARRAY, values }
-    const isWhole = values.every((value) => value === null || Number.isSafeInteger(value))
-    return { name, type: isWhole ? TYPE.INT64 : TYPE.DOUBLE, values }
+  const columns = table.columns.map(({ name, type }, i): ParquetColumn => {
+    const isWhole = table.rows.every((row) => row[i] === null || row[i] === undefined || Number.isSafeInteger(row[i]))
+    return { name, type: type === 'number' && isWhole ? 'whole' : type }
   })
-  const chunks = columns.map(chunkOf)
-  const offsets: number[] = []
-  let at = MAGIC.length
-  for (const chunk of chunks) {
-    offsets.push(at)
-    at += chunk.length
-  }
-  const footer = fileMetaData(columns, chunks, offsets, table.rows.length)
-  const length = Buffer.alloc(4)
-  length.writeUInt32LE(footer.length)
-  return Buffer.concat([MAGIC, ...chunks, footer, length, MAGIC])
+  const writer = createParquetWriter(columns)
+  return Buffer.concat([writer.group(table.rows), writer.end()])
 }
 
-function chunkOf(column: Column): Buffer {
-  const there = column.values.filter((value) => value !== null)
-  const page = Buffer.concat([definitionLevels(column.values), plain(column.type, there)])
+function chunkOf(type: number, values: readonly KeyValue[]): Buffer {
+  const there = values.filter((value) => value !== null)
+  const page = Buffer.concat([definitionLevels(values), plain(type, there)])
   const header = new Thrift()
   header.i32(1, DATA_PAGE).i32(2, page.length).i32(3, page.length)
-  header.struct(5, (data) => data.i32(1, column.values.length).i32(2, PLAIN).i32(3, RLE).i32(4, RLE))
+  header.struct(5, (data) => data.i32(1, values.length).i32(2, PLAIN).i32(3, RLE).i32(4, RLE))
   return Buffer.concat([header.end(), page])
 }
 
@@ -84,19 +130,13 @@ function plain(type: number, values: readonly KeyValue[]): Buffer {
   }
   const bytes = Buffer.alloc(values.length * 8)
   for (const [i, value] of values.entries()) {
-    if (type === TYPE.INT64) bytes.writeBigInt64LE(BigInt(value as number), i * 8)
+    if (type === TYPE.INT64) bytes.writeBigInt64LE(BigInt.asIntN(64, BigInt(Math.round(Number(value)))), i * 8)
     else bytes.writeDoubleLE(Number(value), i * 8)
   }
   return bytes
 }
 
-function fileMetaData(
-  columns: readonly Column[],
-  chunks: readonly Buffer[],
-  offsets: readonly number[],
-  rows: number,
-): Buffer {
-  const file = new Thrift()
+function fileMetaData(columns: readonly Column[], groups: readonly Group[]): Buffer {
   const root = (element: Thrift): Thrift => element.text(4, 'schema').i32(5, columns.length)
   const leaf =
     (column: Column) =>
@@ -104,15 +144,11 @@ function fileMetaData(
       element.i32(1, column.type).i32(3, OPTIONAL).text(4, column.name)
       return column.type === TYPE.BYTE_ARRAY ? element.i32(6, UTF8) : element
     }
-  file
-    .i32(1, 1)
-    .structs(2, [root, ...columns.map(leaf)])
-    .i64(3, rows)
-  const size = chunks.reduce((sum, chunk) => sum + chunk.length, 0)
   const chunk =
+    ({ rows, offsets, lengths }: Group) =>
     (column: Column, i: number) =>
     (out: Thrift): Thrift => {
-      const length = (chunks[i] as Buffer).length
+      const length = lengths[i] as number
       const offset = offsets[i] as number
       return out
         .i64(2, offset)
@@ -128,8 +164,24 @@ function fileMetaData(
             .i64(9, offset),
         )
     }
-  file.structs(4, rows === 0 ? [] : [(group) => group.structs(1, columns.map(chunk)).i64(2, size).i64(3, rows)])
-  return file.text(6, 'vnetscope').end()
+  const rowGroup =
+    (group: Group) =>
+    (out: Thrift): Thrift =>
+      out
+        .structs(1, columns.map(chunk(group)))
+        .i64(2, sum(group.lengths))
+        .i64(3, group.rows)
+  return new Thrift()
+    .i32(1, 1)
+    .structs(2, [root, ...columns.map(leaf)])
+    .i64(3, sum(groups.map((group) => group.rows)))
+    .structs(4, groups.map(rowGroup))
+    .text(6, 'vnetscope')
+    .end()
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0)
 }
 
 const I32 = 5

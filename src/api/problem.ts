@@ -12,6 +12,7 @@ const STATUS_OF_CODE: Readonly<Record<string, number>> = {
   query_queue: 503,
   query_timeout: 504,
   query_memory: 422,
+  query_long: 422,
   query_cancelled: 499,
 }
 const TITLES: Readonly<Record<number, string>> = {
@@ -23,7 +24,7 @@ const TITLES: Readonly<Record<number, string>> = {
   409: 'In use',
   413: 'The request is too large',
   415: 'JSON is expected',
-  422: 'The question needs too much memory',
+  422: 'The question asks for too much',
   499: 'Cancelled',
   500: 'Something failed here',
   503: 'Not ready',

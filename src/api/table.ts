@@ -1,7 +1,8 @@
 import type { RecordsAnswer } from './contract/records.ts'
+import type { ConversationsAnswer, DistinctAnswer, TotalsAnswer } from './contract/analysis.ts'
 import type { FlowsAnswer, KeyValue, SeriesAnswer, TopAnswer } from './contract/query.ts'
 
-// Answers as plain tables, for CSV and Parquet.
+// Answers as plain tables, for CSV, JSON lines and Parquet.
 
 export type CellType = 'text' | 'number' | 'boolean'
 
@@ -21,19 +22,92 @@ function columnOf(name: string, values: readonly KeyValue[]): Table['columns'][n
 
 const MEASURES = ['bytes', 'packets', 'flows', 'low', 'high'] as const
 
-/** Rows of a top or a matrix: the key, then the measures. */
+function numbers(names: readonly string[]): Table['columns'] {
+  return names.map((name) => ({ name, type: 'number' }))
+}
+
+/** Rows of a top or a matrix: the key, then the measures, then the share of the interface's speed where it was asked for. */
 export function rowsTable(columns: readonly string[], rows: TopAnswer['rows']): Table {
+  const isShare = rows.some((row) => row.share !== undefined)
   return {
     columns: [
-      ...columns.map((name) =>
-        columnOf(
-          name,
-          rows.map((row) => row.key[name] ?? null),
-        ),
+      ...keysOf(
+        columns,
+        rows.map((row) => row.key),
       ),
-      ...MEASURES.map((name) => ({ name, type: 'number' as const })),
+      ...numbers(MEASURES),
+      ...numbers(isShare ? ['share', 'speed'] : []),
     ],
-    rows: rows.map((row) => [...columns.map((name) => row.key[name] ?? null), ...MEASURES.map((name) => row[name])]),
+    rows: rows.map((row) => [
+      ...columns.map((name) => row.key[name] ?? null),
+      ...MEASURES.map((name) => row[name]),
+      ...(isShare ? [row.share?.value ?? null, row.speed ?? null] : []),
+    ]),
+  }
+}
+
+function keysOf(names: readonly string[], keys: readonly Readonly<Record<string, KeyValue>>[]): Table['columns'] {
+  return names.map((name) =>
+    columnOf(
+      name,
+      keys.map((key) => key[name] ?? null),
+    ),
+  )
+}
+
+/** The key, of each dimension how many were seen and how many there may be, then the measures. */
+export function distinctTable(answer: DistinctAnswer): Table {
+  return {
+    columns: [
+      ...keysOf(
+        answer.columns,
+        answer.rows.map((row) => row.key),
+      ),
+      ...numbers(answer.of.flatMap((name) => [`distinct_${name}`, `distinct_${name}_high`])),
+      ...numbers(MEASURES),
+    ],
+    rows: answer.rows.map((row) => [
+      ...answer.columns.map((name) => row.key[name] ?? null),
+      ...answer.of.flatMap((name) => [row.distinct[name]?.value ?? null, row.distinct[name]?.high ?? null]),
+      ...MEASURES.map((name) => row[name]),
+    ]),
+  }
+}
+
+/** Both ends, what they share, then the measures of both directions, of a to b and of b to a. */
+export function conversationsTable({ ends, shared, rows }: ConversationsAnswer): Table {
+  const ways = ['both', 'forth', 'back'] as const
+  const named = (end: 'a' | 'b'): Table['columns'] =>
+    keysOf(
+      ends,
+      rows.map((row) => row[end]),
+    ).map(({ name, type }) => ({ name: `${end}_${name}`, type }))
+  return {
+    columns: [
+      ...named('a'),
+      ...named('b'),
+      ...keysOf(
+        shared,
+        rows.map((row) => row.key),
+      ),
+      ...numbers(ways.flatMap((way) => MEASURES.map((name) => (way === 'both' ? name : `${way}_${name}`)))),
+    ],
+    rows: rows.map((row) => [
+      ...ends.map((name) => row.a[name] ?? null),
+      ...ends.map((name) => row.b[name] ?? null),
+      ...shared.map((name) => row.key[name] ?? null),
+      ...ways.flatMap((way) => MEASURES.map((name) => row[way][name])),
+    ]),
+  }
+}
+
+/** One row a metric. */
+export function totalsTable(answer: TotalsAnswer): Table {
+  const metrics = ['bytes', 'packets', 'flows'] as const
+  const values = ['value', 'low', 'high', 'perSecond'] as const
+  return {
+    columns: [{ name: 'metric', type: 'text' }, ...numbers(values)],
+    rows: metrics.map((metric) => [metric, ...values.map((name) => answer[metric][name])]),
   }
 }
 
@@ -59,10 +133,14 @@ export function seriesTable(answer: SeriesAnswer): Table {
   return { columns: [{ name: 'time', type: 'text' }, ...keys, { name: 'other', type: 'boolean' }, ...measured], rows }
 }
 
-/** Times become ISO 8601. */
+/** Rows of a list of flows, in which times become ISO 8601. */
+export function flowRows(columns: FlowsAnswer['columns'], rows: Table['rows']): Table['rows'] {
+  const isTime = columns.map((column) => column.format === 'time')
+  return rows.map((row) => row.map((cell, i) => (isTime[i] ? new Date(Number(cell)).toISOString() : cell)))
+}
+
 export function flowsTable(answer: FlowsAnswer): Table {
-  const isTime = answer.columns.map((column) => column.format === 'time')
-  const rows = answer.rows.map((row) => row.map((cell, i) => (isTime[i] ? new Date(Number(cell)).toISOString() : cell)))
+  const rows = flowRows(answer.columns, answer.rows)
   return {
     columns: answer.columns.map(({ name }, i) =>
       columnOf(
@@ -102,8 +180,21 @@ export function recordsTable(answer: RecordsAnswer): Table {
 
 /** RFC 4180, with a header. A text that a spreadsheet would run as a formula is kept from it by a leading apostrophe. */
 export function csv(table: Table): string {
-  const lines = [table.columns.map((c) => csvCell(c.name)), ...table.rows.map((row) => row.map(csvCell))]
-  return lines.map((cells) => `${cells.join(',')}\r\n`).join('')
+  return csvRows([table.columns.map((c) => c.name)]) + csvRows(table.rows)
+}
+
+export function csvRows(rows: Table['rows']): string {
+  return rows.map((row) => `${row.map(csvCell).join(',')}\r\n`).join('')
+}
+
+/** One JSON object a row, each on a line of its own. */
+export function jsonLines(
+  table: Pick<Table, 'rows'> & { readonly columns: readonly { readonly name: string }[] },
+): string {
+  const names = table.columns.map((column) => column.name)
+  return table.rows
+    .map((row) => `${JSON.stringify(Object.fromEntries(names.map((name, i) => [name, row[i] ?? null])))}\n`)
+    .join('')
 }
 
 function csvCell(value: KeyValue): string {

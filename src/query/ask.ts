@@ -59,6 +59,10 @@ export interface DistinctAsked extends Asked {
   readonly orderBy?: string | undefined
 }
 
+export interface CostAsked extends Asked {
+  readonly of?: readonly string[] | undefined
+}
+
 export interface RecordsAsked extends Omit<Asked, 'order'> {
   readonly order?: RecordOrder | undefined
   readonly ways?: Ways | undefined
@@ -76,7 +80,7 @@ export interface Ask {
   conversations(asked: Asked, options?: AskOptions): Promise<ConversationsAnswer>
   totals(asked: Asked, options?: AskOptions): Promise<TotalsAnswer>
   /** What a question would cost, without asking it. */
-  cost(kind: Kind, asked: Asked & Partial<DistinctAsked>, options?: AskOptions): Promise<Cost>
+  cost(kind: Kind, asked: CostAsked, options?: AskOptions): Promise<Cost>
   /** All flows of the range, the oldest first; `limit` bounds them if given. Each page takes its turn. */
   everyFlow(asked: Asked, options?: AskOptions): EveryFlow
   /** Flows put together as nfdump does, by protocol, addresses and ports unless `by` says otherwise. */
@@ -212,7 +216,7 @@ export function createAsk(config: AskConfig, deps: AskDeps): Ask {
   }
 
   /** The question with what it counts. @throws UserError */
-  function counting({ of, ...asked }: Asked & Partial<DistinctAsked>): Prepared {
+  function counting({ of, ...asked }: CostAsked): Prepared {
     const counted = [...new Set(of ?? [])].map(dimensionNamed)
     const prepared = prepare(asked, filterOptions)
     if (counted.length === 0 || prepared.dimensions.length === 0)
@@ -231,7 +235,7 @@ export function createAsk(config: AskConfig, deps: AskDeps): Ask {
     return summing('distinct', asked, options, (found, run) => distinct(found, order, most, run), prepared)
   }
 
-  function costOf(kind: Kind, asked: Asked & Partial<DistinctAsked>, options: AskOptions): Promise<Cost> {
+  function costOf(kind: Kind, asked: CostAsked, options: AskOptions): Promise<Cost> {
     const { atMostSeconds: _, ...question } = asked
     const prepared = kind === 'distinct' ? counting(asked) : undefined
     const list = kind === 'flows' ? { ...question, by: [], uncounted: true } : question
@@ -278,9 +282,11 @@ export function createAsk(config: AskConfig, deps: AskDeps): Ask {
     everyFlow: (asked, options = {}) => everyFlowOf(asked, options),
     // A list shows rows as they were recorded, so also those that another observation point counts.
     flows: (asked, options = {}) =>
-      asking({ ...asked, by: [], uncounted: true }, options, (prepared, run) =>
-        flows(prepared, asked.by ?? [], limit('flows', asked), run, asked.order),
-      ),
+      asking({ ...asked, by: [], uncounted: true }, options, async (prepared, run) => {
+        if (asked.atMostSeconds !== undefined)
+          refuseLong(await costs.estimate(prepared, 'flows', run), asked.atMostSeconds)
+        return flows(prepared, asked.by ?? [], limit('flows', asked), run, asked.order)
+      }),
     records: ({ order = 'bytes', ways = 'apart', ...asked }, options = {}) =>
       asking({ ...asked, by: asked.by ?? FIVE_TUPLE }, options, (prepared, run) =>
         records(prepared, order, ways, limit('records', asked), run),

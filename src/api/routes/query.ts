@@ -1,23 +1,46 @@
-import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
-import { UserError } from '../../base/errors.ts'
-import type { Ask, AskOptions } from '../../query/ask.ts'
+import type { Ask } from '../../query/ask.ts'
+import {
+  ConversationsAnswer,
+  CostAnswer,
+  CostQuestion,
+  DistinctAnswer,
+  DistinctQuestion,
+  TotalsAnswer,
+} from '../contract/analysis.ts'
+import { EXAMPLES } from '../contract/examples.ts'
 import { FlowsAnswer, MatrixAnswer, Problem, Question, SeriesAnswer, TopAnswer } from '../contract/query.ts'
 import { RecordsAnswer, RecordsQuestion } from '../contract/records.ts'
-import { parquet } from '../parquet.ts'
 import { problem, sendProblem } from '../problem.ts'
-import { csv, flowsTable, recordsTable, rowsTable, seriesTable, type Table } from '../table.ts'
+import { answered, formatOf, streamed, whoAsks } from '../reply.ts'
+import {
+  conversationsTable,
+  distinctTable,
+  flowsTable,
+  recordsTable,
+  rowsTable,
+  seriesTable,
+  totalsTable,
+} from '../table.ts'
 
-// POST /api/v1/query/{top,series,flows,matrix}, each as JSON, CSV or Parquet; DELETE /api/v1/query/{id}.
-
-const FORMATS = { json: 'application/json', csv: 'text/csv', parquet: 'application/vnd.apache.parquet' } as const
-type Format = keyof typeof FORMATS
+// POST /api/v1/query/…, each as JSON, JSON lines, CSV or Parquet; DELETE /api/v1/query/{id}.
 
 const Asking = z.object({
-  format: z.enum(['json', 'csv', 'parquet']).optional().describe('instead of the Accept header'),
+  format: z.enum(['json', 'jsonl', 'csv', 'parquet']).optional().describe('instead of the Accept header'),
 })
+const Listing = Asking.extend({
+  all: z
+    .enum(['true', 'false'])
+    .optional()
+    .describe('true: every flow of the range, the oldest first, as a stream of csv, jsonl or parquet'),
+})
+
+/** A question of its own shape, with an example. */
+function bodyOf<T extends z.ZodType>(question: T, path: keyof typeof EXAMPLES): T {
+  return question.meta({ examples: [EXAMPLES[path].body] })
+}
 
 export function queryRoutes(app: FastifyInstance, ask: Ask): void {
   const routes = app.withTypeProvider<ZodTypeProvider>()
@@ -26,11 +49,11 @@ export function queryRoutes(app: FastifyInstance, ask: Ask): void {
     tags: ['query'],
     body: Question,
     querystring: Asking,
-    response: { 200: answer, 400: Problem, 503: Problem, 504: Problem },
+    response: { 200: answer, 400: Problem, 422: Problem, 503: Problem, 504: Problem },
   })
   routes.post(
     '/api/v1/query/top',
-    { schema: schema(TopAnswer, 'The greatest groups of a time range') },
+    { schema: { ...schema(TopAnswer, 'The greatest groups of a time range'), body: bodyOf(Question, 'top') } },
     (request, reply) =>
       answered(
         request,
@@ -42,19 +65,95 @@ export function queryRoutes(app: FastifyInstance, ask: Ask): void {
   )
   routes.post(
     '/api/v1/query/series',
-    { schema: schema(SeriesAnswer, 'The metric over time, for the greatest groups') },
+    {
+      schema: {
+        ...schema(SeriesAnswer, 'The metric over time, for the greatest groups'),
+        body: bodyOf(Question, 'series'),
+      },
+    },
     (request, reply) =>
       answered(request, reply, request.query.format, (options) => ask.series(request.body, options), seriesTable),
   )
   routes.post(
     '/api/v1/query/flows',
-    { schema: schema(FlowsAnswer, 'The rows themselves, newest first; “by” chooses columns') },
+    {
+      schema: {
+        ...schema(FlowsAnswer, 'The rows themselves, newest first; “by” chooses columns'),
+        body: bodyOf(
+          Question.extend({
+            limit: z.number().int().min(1).optional().describe('at most 10,000, unless all are asked for'),
+          }),
+          'flows',
+        ),
+        querystring: Listing,
+      },
+    },
+    (request, reply) => {
+      const { format, all } = request.query
+      if (all !== 'true')
+        return answered(request, reply, format, (options) => ask.flows(request.body, options), flowsTable)
+      return streamed(reply, formatOf(request, format), ask.everyFlow(request.body, whoAsks(request, reply)))
+    },
+  )
+  routes.post(
+    '/api/v1/query/distinct',
+    {
+      schema: {
+        ...schema(DistinctAnswer, 'How many different values of some dimensions each group has: who scans?'),
+        body: bodyOf(DistinctQuestion, 'distinct'),
+      },
+    },
     (request, reply) =>
-      answered(request, reply, request.query.format, (options) => ask.flows(request.body, options), flowsTable),
+      answered(request, reply, request.query.format, (options) => ask.distinct(request.body, options), distinctTable),
+  )
+  routes.post(
+    '/api/v1/query/conversations',
+    {
+      schema: {
+        ...schema(ConversationsAnswer, 'Who talks with whom: a row a pair of ends, with both directions'),
+        body: bodyOf(Question, 'conversations'),
+      },
+    },
+    (request, reply) =>
+      answered(
+        request,
+        reply,
+        request.query.format,
+        (options) => ask.conversations(request.body, options),
+        conversationsTable,
+      ),
+  )
+  routes.post(
+    '/api/v1/query/totals',
+    {
+      schema: {
+        ...schema(TotalsAnswer, 'Bytes, packets and flows of a time range, each with its interval'),
+        body: bodyOf(Question, 'totals'),
+      },
+    },
+    (request, reply) =>
+      answered(request, reply, request.query.format, (options) => ask.totals(request.body, options), totalsTable),
+  )
+  routes.post(
+    '/api/v1/query/cost',
+    {
+      schema: {
+        summary: 'What a question would cost, without asking it',
+        tags: ['query'],
+        body: bodyOf(CostQuestion, 'cost'),
+        response: { 200: CostAnswer, 400: Problem, 503: Problem, 504: Problem },
+      },
+    },
+    (request, reply) => ask.cost(request.body.kind, request.body, whoAsks(request, reply)),
   )
   routes.post(
     '/api/v1/query/matrix',
-    { schema: schema(MatrixAnswer, 'The greatest combinations of two to five dimensions') },
+    {
+      schema: {
+        ...schema(MatrixAnswer, 'The greatest combinations of two to five dimensions'),
+        body: bodyOf(Question, 'matrix'),
+      },
+    },
     (request, reply) =>
       answered(
         request,
@@ -89,43 +188,4 @@ export function queryRoutes(app: FastifyInstance, ask: Ask): void {
       return sendProblem(reply, problem(404, `no question of id “${request.params.id}” is being answered`))
     },
   )
-}
-
-async function answered<T>(
-  request: FastifyRequest,
-  reply: FastifyReply,
-  asked: Format | undefined,
-  work: (options: AskOptions) => Promise<T>,
-  table: (answer: T) => Table,
-): Promise<FastifyReply> {
-  const format = asked ?? accepted(request.headers.accept)
-  const answer = await work({ signal: whileConnected(reply) })
-  if (format === 'json') return reply.type('application/json; charset=utf-8').send(JSON.stringify(answer))
-  const name = request.routeOptions.url?.split('/').pop() ?? 'answer'
-  void reply.header('content-disposition', `attachment; filename="vnetscope-${name}.${format}"`)
-  if (format === 'csv') return reply.type('text/csv; charset=utf-8').send(csv(table(answer)))
-  return reply.type(FORMATS.parquet).send(parquet(table(answer)))
-}
-
-/** Aborted when the client goes away before it has the answer. */
-export function whileConnected(reply: FastifyReply): AbortSignal {
-  const controller = new AbortController()
-  reply.raw.once('close', () => {
-    if (!reply.raw.writableFinished) controller.abort()
-  })
-  return controller.signal
-}
-
-/** The first format of an Accept header that is offered. */
-function accepted(header: string | undefined): Format {
-  if (header === undefined || header.trim() === '') return 'json'
-  for (const part of header.split(',')) {
-    const type = part.split(';', 1)[0]?.trim().toLowerCase()
-    if (type === '*/*' || type === 'application/*' || type === FORMATS.json) return 'json'
-    if (type === FORMATS.csv || type === 'text/*') return 'csv'
-    if (type === FORMATS.parquet) return 'parquet'
-  }
-  throw new UserError(`no answer is offered as “${header.slice(0, 100)}”`, {
-    hint: `ask for ${Object.values(FORMATS).join(', ')}`,
-  })
 }

@@ -10,7 +10,7 @@ import { parseFilter } from '../../query/filter/parse.ts'
 import { FilterError } from '../../query/filter/problem.ts'
 import { FilterCheck, Problem, ValuesAnswer } from '../contract/query.ts'
 import { ColumnsAnswer } from '../contract/system.ts'
-import { whileConnected } from './query.ts'
+import { whileConnected } from '../reply.ts'
 
 // What can be asked: columns and dimensions, whether a filter is right, and values that complete one.
 
