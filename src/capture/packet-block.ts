@@ -22,6 +22,8 @@ export interface PacketBlock {
   readonly tag: Uint32Array
   /** Index of the interface on which it came, as its source counts them. */
   readonly port: Uint32Array
+  /** 1 if the machine itself sent it, 0 if it came in. */
+  readonly direction: Uint8Array
 }
 
 /** Packets that fit into a block unless more are asked for. */
@@ -41,5 +43,6 @@ export function createPacketBlock(capacity = BLOCK_PACKETS): PacketBlock {
     linkType: new Uint16Array(capacity),
     tag: new Uint32Array(capacity),
     port: new Uint32Array(capacity),
+    direction: new Uint8Array(capacity),
   }
 }

@@ -65,6 +65,11 @@ export interface NfdumpFlow {
   readonly srcPort: string
   readonly dstPort: string
   readonly vlan: string
+  /** As nfdump writes them: first and last packet, TCP flags, input interface. */
+  readonly first: string
+  readonly last: string
+  readonly flags: string
+  readonly input: string
   readonly packets: number
   readonly bytes: number
 }
@@ -97,7 +102,8 @@ export async function startNfcapd(folder: string, program: 'nfcapd' | 'sfcapd' =
   }
 }
 
-function parseNfdump(text: string): NfdumpFlow[] {
+/** The flows of `nfdump -o csv`. */
+export function parseNfdump(text: string): NfdumpFlow[] {
   const [head, ...lines] = text.trim().split('\n')
   const names = (head as string).split(',')
   const flows: NfdumpFlow[] = []
@@ -112,6 +118,10 @@ function parseNfdump(text: string): NfdumpFlow[] {
       srcPort: cell('sp'),
       dstPort: cell('dp'),
       vlan: cell('svln'),
+      first: cell('ts'),
+      last: cell('te'),
+      flags: cell('flg'),
+      input: cell('in'),
       packets: Number(cell('ipkt')),
       bytes: Number(cell('ibyt')),
     })

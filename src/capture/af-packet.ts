@@ -1,0 +1,262 @@
+import { OperatorError } from '../base/errors.ts'
+import type { BpfProgram } from './bpf.ts'
+import { INSTRUCTION } from './bpf.ts'
+import { loadCaptureCalls, type CaptureCalls } from './native.ts'
+import type { PacketBlock } from './packet-block.ts'
+
+// Packets of a Linux device from the kernel's own ring (AF_PACKET, TPACKET_V3; packet(7) and
+// Documentation/networking/packet_mmap.rst), read in place: the kernel fills blocks, we walk over them and give them back.
+
+export interface RingConfig {
+  readonly device: string
+  /** Bytes of a packet that are kept. */
+  readonly snapshotLength: number
+  readonly promiscuous: boolean
+  /** Runs in the kernel; its answer is the length that is kept. */
+  readonly filter?: BpfProgram | undefined
+  /** Bytes of the ring, a multiple of its blocks of 256 KiB. */
+  readonly ringBytes: number
+}
+
+export interface RingCounts {
+  /** Packets that the kernel had for us, and of these those that found no room. */
+  packets: number
+  drops: number
+}
+
+export interface PacketRing {
+  /** The device's ifIndex. */
+  readonly index: number
+  /** Shows the packets of the next block that the kernel has filled; false if none is. They are valid until `release`. */
+  next(into: PacketBlock): boolean
+  /** Gives the block that was shown last back to the kernel. */
+  release(): void
+  counts(): RingCounts
+  /** Why the device no longer delivers, such as ENETDOWN; '' if all is well. */
+  trouble(): string
+  close(): void
+}
+
+const AF_PACKET = 17
+const SOCK_RAW = 3
+const SOL_SOCKET = 1
+const SO_ERROR = 4
+const SO_ATTACH_FILTER = 26
+const SOL_PACKET = 263
+const PACKET_ADD_MEMBERSHIP = 1
+const PACKET_RX_RING = 5
+const PACKET_STATISTICS = 6
+const PACKET_VERSION = 10
+const TPACKET_V3 = 2
+const PACKET_MR_PROMISC = 1
+const ETH_P_ALL = 3
+const PROT_READ_WRITE = 3
+const MAP_SHARED = 1
+
+const BLOCK_BYTES = 256 * 1024
+/** Only bounds the packets of a block; in version 3 they are as long as they are. */
+const FRAME_BYTES = 2048
+/** The kernel hands a block over that is not full after so many milliseconds. */
+const RETIRE_MS = 10
+
+// tpacket_block_desc: version ·4 offset of private data ·4 status ·4 packets ·4 offset of the first ·4 …
+const BLOCK_STATUS = 8
+const STATUS_USER = 1
+
+// tpacket3_hdr: next ·4 sec ·4 nsec ·4 captured ·4 original ·4 status ·4 mac ·2 net ·2 rxhash ·4 vlan_tci ·4 vlan_tpid ·2 padding ·10,
+// then sockaddr_ll: family ·2 protocol ·2 ifindex ·4 hatype ·2 pkttype ·1 …
+const HEADER_BYTES = 48
+const VLAN_VALID = 1 << 4
+const VLAN_TPID_VALID = 1 << 6
+
+const ARPHRD_ETHER = 1
+const ARPHRD_LOOPBACK = 772
+
+/** Opens the ring of a device. @throws OperatorError */
+export function openPacketRing(config: RingConfig): PacketRing {
+  const calls = loadCaptureCalls()
+  const index = calls.ifNameToIndex(config.device)
+  if (index === 0)
+    throw new OperatorError('no_device', `there is no network device “${config.device}”`, {
+      hint: '“ip link” lists those that there are',
+    })
+  const fd = calls.socket(AF_PACKET, SOCK_RAW, 0)
+  if (fd < 0) {
+    const name = calls.errnoName()
+    throw new OperatorError('capture_refused', `a packet socket can't be opened (${name})`, {
+      hint: 'capturing needs root or the capability CAP_NET_RAW',
+    })
+  }
+  try {
+    return ringOn(fd, index, config, calls)
+  } catch (error) {
+    calls.close(fd)
+    throw error
+  }
+}
+
+function ringOn(fd: number, index: number, config: RingConfig, calls: CaptureCalls): PacketRing {
+  const check = (result: number, what: string): void => {
+    if (result < 0)
+      throw new OperatorError('capture_refused', `${config.device}: ${what} failed (${calls.errnoName()})`)
+  }
+  const setWords = (level: number, option: number, words: readonly number[], what: string): void => {
+    const value = new Uint32Array(words).buffer
+    check(calls.setsockopt(fd, level, option, calls.address(value), value.byteLength), what)
+  }
+  const blocks = Math.max(2, Math.floor(config.ringBytes / BLOCK_BYTES))
+  const bytes = blocks * BLOCK_BYTES
+  setWords(SOL_PACKET, PACKET_VERSION, [TPACKET_V3], 'choosing TPACKET_V3')
+  // Before the socket is bound, so that no packet passes unfiltered
+  attachFilter(fd, config, calls, check)
+  setWords(
+    SOL_PACKET,
+    PACKET_RX_RING,
+    [BLOCK_BYTES, blocks, FRAME_BYTES, bytes / FRAME_BYTES, RETIRE_MS, 0, 0],
+    `a ring of ${bytes} bytes`,
+  )
+  const address = calls.mmap(0, bytes, PROT_READ_WRITE, MAP_SHARED, fd, 0)
+  if (address === 0xffffffffffffffffn) check(-1, 'mapping the ring')
+  const memory = calls.view(address, bytes)
+  // struct sockaddr_ll: family ·2 protocol ·2 ifindex ·4 …
+  const name = new ArrayBuffer(20)
+  const nameView = new DataView(name)
+  nameView.setUint16(0, AF_PACKET, true)
+  nameView.setUint16(2, ETH_P_ALL)
+  nameView.setInt32(4, index, true)
+  check(calls.bind(fd, calls.address(name), 20), 'binding')
+  // struct packet_mreq: ifindex ·4 type ·2 address length ·2 address ·8
+  if (config.promiscuous)
+    setWords(SOL_PACKET, PACKET_ADD_MEMBERSHIP, [index, PACKET_MR_PROMISC, 0, 0], 'promiscuous mode')
+  return createRing(fd, index, memory, blocks, calls, () => calls.munmap(address, bytes))
+}
+
+function attachFilter(
+  fd: number,
+  config: RingConfig,
+  calls: CaptureCalls,
+  check: (result: number, what: string) => void,
+): void {
+  // Without a filter of the user's, one that only cuts: return the length to keep
+  const program = config.filter ? cutAt(config.filter, config.snapshotLength) : returning(config.snapshotLength)
+  // struct sock_fprog: instructions ·2, padding ·6, address ·8
+  const header = new ArrayBuffer(16)
+  const view = new DataView(header)
+  view.setUint16(0, program.length / INSTRUCTION, true)
+  view.setBigUint64(8, BigInt(calls.address(program.buffer)), true)
+  check(calls.setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, calls.address(header), 16), 'attaching the filter')
+}
+
+function returning(length: number): BpfProgram {
+  const program = new Uint8Array(INSTRUCTION)
+  const view = new DataView(program.buffer)
+  view.setUint16(0, 0x06, true)
+  view.setUint32(4, length, true)
+  return program
+}
+
+/** The same program, whose packets are cut at so many bytes. */
+function cutAt(program: BpfProgram, length: number): BpfProgram {
+  const copy = new Uint8Array(program)
+  const view = new DataView(copy.buffer)
+  for (let at = 0; at < copy.length; at += INSTRUCTION)
+    if (view.getUint16(at, true) === 0x06 && view.getUint32(at + 4, true) > 0) view.setUint32(at + 4, length, true)
+  return copy
+}
+
+function createRing(
+  fd: number,
+  index: number,
+  memory: ArrayBuffer,
+  blocks: number,
+  calls: CaptureCalls,
+  unmap: () => void,
+): PacketRing {
+  const bytes = new Uint8Array(memory)
+  const view = new DataView(memory)
+  const words = new Int32Array(memory)
+  const counts: RingCounts = { packets: 0, drops: 0 }
+  const option = new ArrayBuffer(16)
+  const optionLength = new Uint32Array(1)
+  let current = 0
+  // Packets of the block that were shown already: a block may hold more than the caller's has room for
+  let shown = 0
+  let at = 0
+  let isOpen = true
+
+  const statusWord = (): number => (current * BLOCK_BYTES + BLOCK_STATUS) >> 2
+
+  function readOption(level: number, name: number, length: number): DataView {
+    optionLength[0] = length
+    const result = calls.getsockopt(fd, level, name, calls.address(option), calls.address(optionLength.buffer))
+    if (result < 0) new Uint8Array(option).fill(0)
+    return new DataView(option)
+  }
+
+  return {
+    index,
+    next(into) {
+      if (!isOpen) return false
+      // The kernel's writes to the block are to be seen after this
+      if ((Atomics.load(words, statusWord()) & STATUS_USER) === 0) return false
+      const base = current * BLOCK_BYTES
+      const total = view.getUint32(base + 12, true)
+      if (shown === 0) at = base + view.getUint32(base + 16, true)
+      const most = into.offset.length
+      let count = 0
+      for (; count < most && shown < total; count++, shown++) {
+        into.seconds[count] = view.getUint32(at + 4, true)
+        into.nanos[count] = view.getUint32(at + 8, true)
+        into.captured[count] = view.getUint32(at + 12, true)
+        const status = view.getUint32(at + 20, true)
+        into.offset[count] = at + view.getUint16(at + 24, true)
+        const hardware = view.getUint16(at + HEADER_BYTES + 8, true)
+        // Devices without a link header, such as tun, deliver bare IP (LINKTYPE_RAW)
+        into.linkType[count] = hardware === ARPHRD_ETHER || hardware === ARPHRD_LOOPBACK ? 1 : 101
+        let original = view.getUint32(at + 16, true)
+        let tag = 0
+        if ((status & VLAN_VALID) !== 0) {
+          const tpid = (status & VLAN_TPID_VALID) !== 0 ? view.getUint16(at + 36, true) : 0x8100
+          tag = ((tpid << 16) | (view.getUint32(at + 32, true) & 0xffff)) >>> 0
+          original += 4
+        }
+        into.original[count] = original
+        into.tag[count] = tag
+        into.port[count] = index
+        into.direction[count] = view.getUint8(at + HEADER_BYTES + 10) === 4 ? 1 : 0
+        at += view.getUint32(at, true)
+      }
+      into.bytes = bytes
+      into.view = view
+      into.count = count
+      return true
+    },
+    release() {
+      if (!isOpen) return
+      const total = view.getUint32(current * BLOCK_BYTES + 12, true)
+      if (shown < total) return
+      Atomics.store(words, statusWord(), 0)
+      shown = 0
+      current = (current + 1) % blocks
+    },
+    counts() {
+      if (isOpen) {
+        // struct tpacket_stats_v3: packets ·4 drops ·4 freezes ·4; the kernel starts anew with each reading
+        const stats = readOption(SOL_PACKET, PACKET_STATISTICS, 12)
+        counts.packets += stats.getUint32(0, true)
+        counts.drops += stats.getUint32(4, true)
+      }
+      return { ...counts }
+    },
+    trouble() {
+      const code = readOption(SOL_SOCKET, SO_ERROR, 4).getInt32(0, true)
+      return code === 0 ? '' : code === 100 ? 'ENETDOWN' : `errno ${code}`
+    },
+    close() {
+      if (!isOpen) return
+      isOpen = false
+      unmap()
+      calls.close(fd)
+    },
+  }
+}

@@ -1,0 +1,169 @@
+// Packets in, flow records out: the life of a packet in the meter. Reading and sending are others' work.
+
+import type { PacketBlock } from '../capture/packet-block.ts'
+import type { ExportVersion } from './export-contract.ts'
+import { createFlowExport } from './flow-export.ts'
+import { keyMask, type TrackLevel } from './flow-key.ts'
+import { END, FlowTable, type FlowTimeouts } from './flow-table.ts'
+import { BATCH, PacketReader } from './packet-reader.ts'
+
+export interface MeterConfig {
+  readonly version: ExportVersion
+  readonly track: TrackLevel
+  /** Whether packets that differ in ToS are of different flows. */
+  readonly keyTos: boolean
+  readonly maxFlows: number
+  readonly timeouts: FlowTimeouts
+  /** One packet of each so many in a row is metered, at a random place among them. */
+  readonly samplingRate: number
+  readonly domain: number
+  readonly templateEvery: number
+  readonly templateSeconds: number
+  readonly maxBytes: number
+}
+
+export interface MeterDeps {
+  /** Takes a datagram that is overwritten afterwards. */
+  send(datagram: Uint8Array): void
+  /** In [0, 1). */
+  random(): number
+  /** When the exporter began, milliseconds since 1970: uptimes count from here. */
+  readonly startedAt: number
+}
+
+export interface MeterStatus {
+  /** Packets seen, those that sampling took, and those that held no IP packet. */
+  readonly packets: number
+  readonly sampled: number
+  readonly notIp: number
+  /** Bytes of IP packets metered. */
+  readonly bytes: number
+  readonly flows: number
+  readonly maxFlows: number
+  readonly memory: { readonly most: number; readonly used: number }
+  /** Flows ended, by reason. */
+  readonly ended: {
+    readonly idle: number
+    readonly active: number
+    readonly detected: number
+    readonly forced: number
+    readonly lackOfResources: number
+  }
+  /** Records and datagrams exported, and flows that the protocol can't carry. */
+  readonly records: number
+  readonly unsent: number
+  readonly datagrams: number
+}
+
+export interface Meter {
+  /** Meters all packets of a block, and looks after a share of the flows. */
+  block(block: PacketBlock): void
+  /** Without packets: looks after so many flows, and sends what waits. @param now milliseconds since 1970 */
+  tick(now: number, slots: number): void
+  /** Flow slots that a round of `tick` would have to look at. */
+  slots(): number
+  /** Reports the flows of so many slots; sends everything and answers false once there are none left. */
+  end(slots: number): boolean
+  status(): MeterStatus
+}
+
+export function createMeter(config: MeterConfig, deps: MeterDeps): Meter {
+  const flowExport = createFlowExport(
+    {
+      version: config.version,
+      domain: config.domain,
+      startedAt: deps.startedAt,
+      samplingRate: config.samplingRate,
+      link: config.track === 'vlan' || config.track === 'ether',
+      templateEvery: config.templateEvery,
+      templateSeconds: config.templateSeconds,
+      maxBytes: config.maxBytes,
+    },
+    deps.send,
+  )
+  const table = new FlowTable(
+    {
+      maxFlows: config.maxFlows,
+      mask: keyMask({ track: config.track, tos: config.keyTos }),
+      timeouts: config.timeouts,
+      seed: Math.floor(deps.random() * 2 ** 32),
+    },
+    (from, slot, reason) => flowExport.flow(from, slot, reason),
+  )
+  const reader = new PacketReader()
+  const rate = config.samplingRate
+  let packets = 0
+  let sampled = 0
+  let notIp = 0
+  let bytes = 0
+  // Packets until the next one that is taken, and until the end of its group
+  let untilTaken = 0
+  let untilNext = 0
+
+  function isTaken(): boolean {
+    if (untilNext === 0) {
+      untilTaken = Math.floor(deps.random() * rate)
+      untilNext = rate
+    }
+    untilNext--
+    return untilTaken-- === 0
+  }
+
+  function add(): void {
+    table.add(reader)
+    for (let row = 0; row < reader.count; row++) bytes += reader.ipLength[row] as number
+    reader.count = 0
+  }
+
+  return {
+    block(block) {
+      const { count, seconds, nanos } = block
+      if (count === 0) return
+      const last = timeOf(seconds[count - 1] as number, nanos[count - 1] as number)
+      flowExport.tick(last)
+      for (let i = 0; i < count; i++) {
+        if (rate > 1 && !isTaken()) continue
+        sampled++
+        if (!reader.read(block, i)) notIp++
+        else if (reader.count === BATCH) add()
+      }
+      add()
+      packets += count
+      table.sweep(last, count)
+    },
+    tick(now, slots) {
+      flowExport.tick(now)
+      table.sweep(now, slots)
+      flowExport.flush()
+    },
+    slots: () => table.reach,
+    end(slots) {
+      if (table.endSome(END.forced, slots)) return true
+      flowExport.flush()
+      return false
+    },
+    status: () => ({
+      packets,
+      sampled,
+      notIp,
+      bytes,
+      flows: table.count,
+      maxFlows: config.maxFlows,
+      memory: table.memory,
+      ended: {
+        idle: table.ended[END.idle] as number,
+        active: table.ended[END.active] as number,
+        detected: table.ended[END.detected] as number,
+        forced: table.ended[END.forced] as number,
+        lackOfResources: table.ended[END.lackOfResources] as number,
+      },
+      records: flowExport.counts.records,
+      unsent: flowExport.counts.unsent,
+      datagrams: flowExport.counts.datagrams,
+    }),
+  }
+}
+
+function timeOf(seconds: number, nanos: number): number {
+  return seconds * 1000 + nanos / 1e6
+}

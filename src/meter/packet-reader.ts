@@ -1,0 +1,187 @@
+// Packets → the words that flows are made of, many at a time. The frames that nearly all traffic is made of are read here, in
+// one go; the others go through the dissector, which knows every header.
+
+import type { PacketBlock } from '../capture/packet-block.ts'
+import { clearPacketRow, createPacketColumns, type PacketColumns } from '../packet/columns.ts'
+import { dissectLink, LINK } from '../packet/link.ts'
+import { networkOffset, SEEN } from '../packet/dissect.ts'
+import { EGRESS, FIELD, FIELDS } from './flow-key.ts'
+
+const MAPPED = 0xffff0000
+
+/** Packets that are looked up together: what they touch of the flow table has to stay in the first-level cache meanwhile. */
+export const BATCH = 128
+
+/** Up to BATCH IP packets that were read. */
+export class PacketReader {
+  count = 0
+  /** FIELDS words a packet. */
+  readonly fields = new Uint32Array(BATCH * FIELDS)
+  /** Bytes of the IP packet: what NetFlow counts. */
+  readonly ipLength = new Uint32Array(BATCH)
+  readonly tcpFlags = new Uint16Array(BATCH)
+  readonly ttl = new Uint8Array(BATCH)
+  /** Milliseconds since 1970. */
+  readonly time = new Float64Array(BATCH)
+  private readonly columns: PacketColumns = createPacketColumns(1)
+
+  /** Reads packet `i` of a block behind the others; false if it holds no IP packet. There must be room. */
+  read(block: PacketBlock, i: number): boolean {
+    const at = block.offset[i] as number
+    const length = block.captured[i] as number
+    const isCommon = block.linkType[i] === LINK.ethernet && this.readCommon(block.view, at, length)
+    if (!isCommon && !this.readAny(block, i, at, length)) return false
+    const row = this.count++
+    this.fields[row * FIELDS + FIELD.port] = block.port[i] as number
+    if (block.direction[i] === 1) this.putEgress(row)
+    if (block.tag[i] !== 0) this.putTag(row, block.tag[i] as number)
+    this.time[row] = (block.seconds[i] as number) * 1000 + (block.nanos[i] as number) / 1e6
+    return true
+  }
+
+  // Ethernet with at most one tag, IPv4 without options that is no fragment, or IPv6 without extension headers; TCP, or UDP to
+  // and from ports that no tunnel uses.
+  private readCommon(view: DataView, at: number, length: number): boolean {
+    if (length < 54) return false
+    const fields = this.fields
+    const f = this.count * FIELDS
+    let type = view.getUint16(at + 12)
+    let here = at + 14
+    let vlan = 0
+    if (type === 0x8100) {
+      if (length < 58) return false
+      vlan = view.getUint16(at + 14) & 0xfff
+      type = view.getUint16(at + 16)
+      here = at + 18
+    }
+    let protocol = 0
+    let transport = 0
+    if (type === 0x0800) {
+      const first = view.getUint32(here)
+      // Version 4, five words; no fragment
+      if (first >>> 24 !== 0x45 || (view.getUint16(here + 6) & 0x3fff) !== 0) return false
+      const third = view.getUint32(here + 8)
+      protocol = (third >>> 16) & 0xff
+      transport = here + 20
+      if (protocol !== 6 && protocol !== 17) return false
+      const total = first & 0xffff
+      if (total < 20) return false
+      this.ipLength[this.count] = total
+      this.ttl[this.count] = third >>> 24
+      fields[f + 0] = 0
+      fields[f + 1] = 0
+      fields[f + 2] = MAPPED
+      fields[f + 3] = view.getUint32(here + 12, true)
+      fields[f + 4] = 0
+      fields[f + 5] = 0
+      fields[f + 6] = MAPPED
+      fields[f + 7] = view.getUint32(here + 16, true)
+      fields[f + FIELD.protocol] = 0x08000000 | (((first >>> 16) & 0xff) << 8) | protocol
+    } else if (type === 0x86dd) {
+      if (at + length - here < 40) return false
+      const first = view.getUint32(here)
+      const second = view.getUint32(here + 4)
+      protocol = (second >>> 8) & 0xff
+      transport = here + 40
+      if (first >>> 28 !== 6 || (protocol !== 6 && protocol !== 17) || second >>> 16 === 0) return false
+      this.ipLength[this.count] = 40 + (second >>> 16)
+      this.ttl[this.count] = second & 0xff
+      fields[f + 0] = view.getUint32(here + 8, true)
+      fields[f + 1] = view.getUint32(here + 12, true)
+      fields[f + 2] = view.getUint32(here + 16, true)
+      fields[f + 3] = view.getUint32(here + 20, true)
+      fields[f + 4] = view.getUint32(here + 24, true)
+      fields[f + 5] = view.getUint32(here + 28, true)
+      fields[f + 6] = view.getUint32(here + 32, true)
+      fields[f + 7] = view.getUint32(here + 36, true)
+      fields[f + FIELD.protocol] = 0x86dd0000 | (((first >>> 20) & 0xff) << 8) | protocol
+    } else return false
+    const room = at + length - transport
+    if (protocol === 6) {
+      if (room < 14) return false
+      this.tcpFlags[this.count] = view.getUint16(transport + 12) & 0xfff
+    } else {
+      if (room < 8) return false
+      this.tcpFlags[this.count] = 0
+      if (mayBeTunnel(view.getUint16(transport)) || mayBeTunnel(view.getUint16(transport + 2))) return false
+    }
+    fields[f + FIELD.ports] = view.getUint32(transport)
+    fields[f + FIELD.vlans] = vlan
+    const middle = view.getUint32(at + 4)
+    fields[f + FIELD.dstMacLow] = (view.getUint16(at + 2) << 16) | (middle >>> 16)
+    fields[f + FIELD.srcMacLow] = view.getUint32(at + 8)
+    fields[f + FIELD.macsHigh] = ((middle & 0xffff) << 16) | view.getUint16(at)
+    fields[f + FIELD.tunnel] = 0
+    fields[f + FIELD.mpls] = 0
+    return true
+  }
+
+  private readAny(block: PacketBlock, i: number, at: number, length: number): boolean {
+    const { view } = block
+    const columns = this.columns
+    clearPacketRow(columns, 0)
+    const seen = dissectLink(block.linkType[i] as number, view, at, length, columns, 0)
+    const network = networkOffset(seen)
+    if (network === 0 && (seen & SEEN.network) === 0) return false
+    const type = columns.ethertype[0] as number
+    const isV4 = type === 0x0800
+    if (!isV4 && type !== 0x86dd) return false
+    const header = at + network
+    const here = at + length - header
+    const onWire = (block.original[i] as number) - network
+    const stated = isV4 ? (here >= 4 ? view.getUint16(header + 2) : 0) : here >= 6 ? view.getUint16(header + 4) + 40 : 0
+    // 0 where segmentation offload let the kernel see a packet larger than the wire carries
+    this.ipLength[this.count] = stated >= (isV4 ? 20 : 41) ? stated : onWire
+    this.ttl[this.count] = columns.ttl[0] as number
+    this.tcpFlags[this.count] = columns.tcp_flags[0] as number
+    const fields = this.fields
+    const f = this.count * FIELDS
+    for (let w = 0; w < 4; w++) {
+      fields[f + FIELD.src + w] = columns.src_addr[w] as number
+      fields[f + FIELD.dst + w] = columns.dst_addr[w] as number
+    }
+    const protocol = columns.proto[0] as number
+    fields[f + FIELD.ports] =
+      protocol === 1 || protocol === 58
+        ? ((columns.icmp_type[0] as number) << 8) | (columns.icmp_code[0] as number)
+        : ((columns.src_port[0] as number) << 16) | (columns.dst_port[0] as number)
+    fields[f + FIELD.protocol] = (type << 16) | ((columns.tos[0] as number) << 8) | protocol
+    fields[f + FIELD.vlans] = ((columns.s_vlan[0] as number) << 16) | (columns.vlan_in[0] as number)
+    fields[f + FIELD.srcMacLow] = columns.src_mac[0] as number
+    fields[f + FIELD.dstMacLow] = columns.dst_mac[0] as number
+    fields[f + FIELD.macsHigh] = ((columns.src_mac[1] as number) << 16) | (columns.dst_mac[1] as number)
+    fields[f + FIELD.tunnel] = ((columns.tunnel[0] as number) << 24) | ((columns.vni[0] as number) & 0xffffff)
+    fields[f + FIELD.mpls] = columns.mpls_label[0] as number
+    return true
+  }
+
+  private putEgress(row: number): void {
+    const at = row * FIELDS + FIELD.mpls
+    this.fields[at] = (this.fields[at] as number) | EGRESS
+  }
+
+  /** The tag that the kernel took off was the outermost. */
+  private putTag(row: number, tag: number): void {
+    const at = row * FIELDS + FIELD.vlans
+    const vlans = this.fields[at] as number
+    const vlan = tag & 0xfff
+    // Of three tags and more the outermost and the innermost are kept, as the dissector does
+    this.fields[at] = vlans === 0 ? vlan : (vlan << 16) | (vlans & 0xffff)
+  }
+}
+
+// The ports behind which the dissector looks for a tunnel
+function mayBeTunnel(port: number): boolean {
+  if (port < 2152 || port > 8472) return false
+  return (
+    port === 2152 || // GTP-U
+    port === 3544 || // Teredo
+    port === 4341 || // LISP
+    port === 4754 || // GRE
+    port === 4789 || // VXLAN
+    port === 4790 || // VXLAN-GPE
+    port === 6081 || // Geneve
+    port === 6635 || // MPLS
+    port === 8472 // VXLAN, as Linux had it
+  )
+}

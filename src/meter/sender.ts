@@ -1,0 +1,134 @@
+import { createSocket, type Socket } from 'node:dgram'
+import { lookup } from 'node:dns/promises'
+import { setTimeout as wait } from 'node:timers/promises'
+import { OperatorError } from '../base/errors.ts'
+
+// Datagrams to several collectors, each on a socket of its own.
+
+export interface CollectorAddress {
+  readonly host: string
+  readonly port: number
+}
+
+export interface CollectorStatus extends CollectorAddress {
+  readonly sent: number
+  readonly failed: number
+  /** Why the last one failed. */
+  readonly error?: string
+}
+
+export interface Sender {
+  /** Sends a copy to each collector. Those that can't be reached are counted, and keep nothing back. */
+  send(datagram: Uint8Array): void
+  /** Datagrams handed to the system and not gone yet. */
+  readonly flying: number
+  /** Resolves when fewer than so many are flying. */
+  below(limit: number): Promise<void>
+  status(): CollectorStatus[]
+  close(): void
+}
+
+interface Lane {
+  readonly collector: CollectorAddress
+  readonly socket: Socket
+  readonly address: string
+  sent: number
+  failed: number
+  error: string
+}
+
+const SEND_BUFFER = 4 << 20
+
+/**
+ * @param rate datagrams a second at most, evenly: a collector's socket holds few, and a file is read far faster than
+ * anything that it tells of happened
+ * @throws OperatorError if a collector's name can't be resolved
+ */
+export async function createSender(collectors: readonly CollectorAddress[], rate = Infinity): Promise<Sender> {
+  const lanes: Lane[] = []
+  for (const collector of collectors) lanes.push(await laneTo(collector))
+  let flying = 0
+  let waiting: (() => void)[] = []
+  const queue: Buffer[] = []
+  let isPumping = false
+
+  function toAll(copy: Buffer): void {
+    for (const lane of lanes) {
+      flying++
+      lane.socket.send(copy, lane.collector.port, lane.address, (error) => {
+        if (error) {
+          lane.failed++
+          lane.error = error.message
+        } else lane.sent++
+        landed()
+      })
+    }
+  }
+
+  async function pump(): Promise<void> {
+    isPumping = true
+    const began = performance.now()
+    for (let sent = 0; queue.length > 0;) {
+      const due = ((performance.now() - began) * rate) / 1000
+      for (; sent <= due && queue.length > 0; sent++) {
+        flying--
+        toAll(queue.shift() as Buffer)
+      }
+      await wait(1)
+    }
+    isPumping = false
+  }
+
+  function landed(): void {
+    flying--
+    const resumed = waiting
+    waiting = []
+    for (const resume of resumed) resume()
+  }
+
+  return {
+    send(datagram) {
+      const copy = Buffer.from(datagram)
+      if (rate === Infinity) return toAll(copy)
+      flying++
+      queue.push(copy)
+      if (!isPumping) void pump()
+    },
+    get flying() {
+      return flying
+    },
+    async below(limit) {
+      while (flying >= limit) await new Promise<void>((resolve) => waiting.push(resolve))
+    },
+    status: () =>
+      lanes.map(({ collector, sent, failed, error }) => ({ ...collector, sent, failed, ...(error ? { error } : {}) })),
+    close() {
+      for (const lane of lanes) lane.socket.close()
+    },
+  }
+}
+
+async function laneTo(collector: CollectorAddress): Promise<Lane> {
+  const { address, family } = await resolved(collector.host)
+  // Without a lookup of its own the socket would ask the resolver for each datagram
+  const socket = createSocket({
+    type: family === 6 ? 'udp6' : 'udp4',
+    sendBufferSize: SEND_BUFFER,
+    lookup: (_host, _options, done) => done(null, address, family),
+  })
+  const lane: Lane = { collector, socket, address, sent: 0, failed: 0, error: '' }
+  // A port where nothing listens answers by ICMP; it may listen again later
+  socket.on('error', (error) => (lane.error = error.message))
+  return lane
+}
+
+async function resolved(host: string): Promise<{ address: string; family: number }> {
+  try {
+    return await lookup(host)
+  } catch (cause) {
+    throw new OperatorError('unknown_host', `there is no host named ${host}`, {
+      cause,
+      hint: 'give an address, or look at the spelling',
+    })
+  }
+}

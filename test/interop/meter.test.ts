@@ -1,0 +1,250 @@
+// The flow meter against its peers: nfpcapd meters the same packets, nfcapd and tshark read what it exports.
+
+import assert from 'node:assert/strict'
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { frameOf, ipLength, someFlows, writeFrames, writePcap, type KnownFlow } from './frames.ts'
+import { parseNfdump, startNfcapd, startRelay, totalsBy, type NfdumpFlow } from './peers.ts'
+import { run, start, until } from './processes.ts'
+import { startServer, temporaryFolder, totalsOf } from './server.ts'
+
+const METER = [join(import.meta.dirname, '../../src/cli/main.ts'), 'meter']
+
+const folder = temporaryFolder()
+const flows = someFlows(300, { ipv6: true, vlans: [20, 30, 40] })
+const capture = join(folder.path, 'known.pcap')
+
+before(() => writePcap(capture, flows, Date.UTC(2026, 0, 5, 12)))
+after(() => folder.remove())
+
+const withoutV6 = (list: readonly KnownFlow[]): KnownFlow[] => list.filter((flow) => !flow.src.includes(':'))
+const known = (list: readonly KnownFlow[]): { key: string; packets: number; bytes: number }[] =>
+  list.map((flow) => ({
+    key: `${flow.src} ${flow.srcPort} ${flow.dst} ${flow.dstPort}`,
+    packets: flow.packets,
+    bytes: flow.packets * ipLength(flow),
+  }))
+const keyOf = (flow: NfdumpFlow): string => `${flow.src} ${flow.srcPort} ${flow.dst} ${flow.dstPort}`
+
+/** Runs the meter over a file into nfcapd, and answers what it said. */
+async function metered(
+  args: readonly string[],
+): Promise<{ flows: NfdumpFlow[]; said: string; tshark: { problems: string; packets: number } }> {
+  await using nfcapd = await startNfcapd(folder.path)
+  await using relay = await startRelay([nfcapd.port])
+  const said = run(process.execPath, [...METER, ...args, '-n', `127.0.0.1:${relay.port}`])
+  await relay.quiet(300)
+  const recording = join(folder.path, 'export.pcap')
+  relay.record(recording, 4739)
+  const problems = run('tshark', ['-r', recording, '-d', 'udp.port==4739,cflow', '-Y', '_ws.malformed or _ws.expert'])
+  return { flows: await nfcapd.flows(), said, tshark: { problems, packets: relay.count() } }
+}
+
+describe('the meter', () => {
+  for (const [version, name] of [
+    ['5', 'NetFlow v5'],
+    ['9', 'NetFlow v9'],
+    ['10', 'IPFIX'],
+  ] as const) {
+    test(`exports as ${name} what the packets were, read by nfcapd and without a complaint of tshark`, async () => {
+      const carried = version === '5' ? withoutV6(flows) : flows
+      const { flows: seen, said, tshark } = await metered(['-r', capture, '-v', version])
+      assert.deepEqual(
+        totalsBy(seen, keyOf),
+        totalsBy(known(carried), (flow) => flow.key),
+      )
+      assert.equal(tshark.problems, '')
+      const packets = flows.reduce((sum, flow) => sum + flow.packets, 0)
+      assert.match(said, new RegExp(`^${packets} packets, `))
+      if (version === '5') assert.match(said, /75 flows that NetFlow v5 can’t carry/)
+      else
+        assert.deepEqual(
+          totalsBy(seen, (flow) => flow.vlan),
+          totalsBy(
+            carried.map((flow) => ({ ...flow, bytes: flow.packets * ipLength(flow) })),
+            (flow) => String(flow.vlan),
+          ),
+        )
+    })
+  }
+
+  test('finds the flows that nfpcapd finds', async () => {
+    const directory = join(folder.path, 'nfpcapd')
+    mkdirSync(directory)
+    run('nfpcapd', ['-r', capture, '-l', directory, '-e', '300,60'])
+    const theirs = parseNfdump(run('nfdump', ['-N', '-6', '-R', directory, '-o', 'csv'], { env: { TZ: 'UTC' } }))
+    const { flows: ours } = await metered(['-r', capture, '-v', '10', '-T', 'full'])
+    const whole = (flow: NfdumpFlow): string =>
+      [keyOf(flow), flow.proto, flow.flags, flow.first, flow.last, flow.packets, flow.bytes].join(' ')
+    // nfpcapd ends a flow with each packet of ICMP and of DNS: there only the totals can agree
+    const isPiecemeal = (flow: NfdumpFlow): boolean =>
+      flow.proto === 'icmp' || (flow.proto === 'udp' && flow.dstPort === '53')
+    const lasting = (list: readonly NfdumpFlow[]): string[] =>
+      list
+        .filter((flow) => !isPiecemeal(flow))
+        .map(whole)
+        .toSorted()
+    assert.deepEqual(lasting(ours), lasting(theirs))
+    const sums = (list: readonly NfdumpFlow[]): Record<string, string> =>
+      Object.fromEntries(
+        Object.entries(totalsBy(list.filter(isPiecemeal), keyOf)).map(([key, sum]) => [
+          key,
+          `${sum.packets} ${sum.bytes}`,
+        ]),
+      )
+    assert.deepEqual(sums(ours), sums(theirs))
+  })
+
+  test('tells the collector what it was: VLANs, MACs, TTLs, lengths, flags and sampling', async () => {
+    await using server = await startServer(join(folder.path, 'data'))
+    run(process.execPath, [...METER, '-r', capture, '-T', 'ether', '-n', `127.0.0.1:${server.port}`])
+    await server.stored(flows.length)
+    assert.deepEqual(
+      totalsOf(await server.top(['vlan_in', 'src_mac'])),
+      totalsOf2(flows, (flow) => `${flow.vlan} 02:54:00:01:00:${hexByte(flow.src)}`),
+    )
+    assert.deepEqual(Object.keys(totalsOf(await server.top(['ttl'], 'proto tcp or proto udp'))), ['64'])
+  })
+
+  for (const version of ['5', '9', '10']) {
+    test(`meters one of so many packets at random, and version ${version} says so`, async () => {
+      const metered = version === '5' ? withoutV6(flows) : flows
+      const file = join(folder.path, `metered-${version}.pcap`)
+      writePcap(file, metered, Date.UTC(2026, 0, 5, 12))
+      const packets = metered.reduce((sum, flow) => sum + flow.packets, 0)
+      await using server = await startServer(join(folder.path, `data-sampled-${version}`))
+      const to = `127.0.0.1:${server.port}`
+      const said = run(process.execPath, [...METER, '-r', file, '-v', version, '-s', '4', '-n', to])
+      const sampled = Number(/(\d+) of them sampled/.exec(said)?.[1])
+      assert.ok(sampled === Math.floor(packets / 4) || sampled === Math.ceil(packets / 4), said)
+      await server.stored(Number(/exported: (\d+) records/.exec(said)?.[1]))
+      const total = Object.values(totalsOf(await server.top(['observation'])))
+      assert.deepEqual(
+        total.map((sum) => sum.packets),
+        [4 * sampled],
+      )
+    })
+  }
+
+  test('keeps tunnels, service tags, fragments and options apart as the dissector does', async () => {
+    const base: KnownFlow = {
+      src: '10.1.0.1',
+      dst: '10.2.0.2',
+      proto: 17,
+      srcPort: 7777,
+      dstPort: 4789,
+      packets: 1,
+      payload: 66,
+    }
+    const inner: KnownFlow = {
+      src: '192.168.0.1',
+      dst: '192.168.0.2',
+      proto: 6,
+      srcPort: 40_000,
+      dstPort: 443,
+      packets: 2,
+      payload: 4,
+    }
+    const vxlan = frameOf(base, 0)
+    const innerFrame = frameOf(inner, 1)
+    const at = vxlan.length - base.payload
+    vxlan.set([0x08, 0, 0, 0, 0, 0x13, 0x88, 0], at)
+    vxlan.set(innerFrame.subarray(0, base.payload - 8), at + 8)
+    const fragment = frameOf({ ...inner, proto: 17 }, 0)
+    fragment.writeUInt16BE(0x2000, 20)
+    const later = frameOf({ ...inner, proto: 17 }, 0)
+    later.writeUInt16BE(185, 20)
+    const tagged = frameOf({ ...inner, vlan: 30 }, 0)
+    const qinq = Buffer.concat([tagged.subarray(0, 12), Buffer.from('88a80064', 'hex'), tagged.subarray(12)])
+    const file = join(folder.path, 'odd.pcap')
+    writeFrames(file, [vxlan, fragment, later, qinq], Date.UTC(2026, 0, 5, 12))
+    await using server = await startServer(join(folder.path, 'data-odd'))
+    run(process.execPath, [...METER, '-r', file, '-v', '10', '-n', `127.0.0.1:${server.port}`])
+    await server.stored(4)
+    const rows = totalsOf(await server.top(['src_addr', 'proto', 'src_port', 'vni', 's_vlan', 'vlan_in']))
+    assert.deepEqual(Object.fromEntries(Object.entries(rows).map(([key, { bytes }]) => [key, bytes])), {
+      '192.168.0.1 tcp 40000 5000 0 0': ipLength(inner),
+      '192.168.0.1 tcp 40000 0 100 30': ipLength(inner),
+      '192.168.0.1 udp 40000 0 0 0': ipLength({ ...inner, proto: 17 }),
+      '192.168.0.1 udp 0 0 0 0': ipLength({ ...inner, proto: 17 }),
+    })
+  })
+
+  test('meters a live device, strips nothing that the kernel stripped, and ends cleanly', async () => {
+    const tag = process.pid.toString(36)
+    const [inside, near, far] = [`vm-${tag}`, `vma${tag}`, `vmb${tag}`]
+    try {
+      run('ip', ['netns', 'add', inside])
+      run('ip', ['link', 'add', near, 'type', 'veth', 'peer', 'name', far, 'netns', inside])
+      run('ip', ['link', 'set', near, 'up', 'mtu', '1600'])
+      run('ip', ['netns', 'exec', inside, 'ip', 'link', 'set', far, 'up', 'mtu', '1600'])
+      await using nfcapd = await startNfcapd(folder.path)
+      await using meter = start(process.execPath, [
+        ...METER,
+        '-i',
+        `77:${near}`,
+        '-v',
+        '9',
+        '-n',
+        `127.0.0.1:${nfcapd.port}`,
+        'vlan',
+      ])
+      await until('the meter to begin', () => (meter.output().includes('metering') ? true : undefined))
+      run('ip', ['netns', 'exec', inside, 'tcpreplay', '-q', '-M', '20', '-i', far, capture])
+      assert.equal(await meter.stop(), 0)
+      assert.match(meter.output(), /, 0 dropped by the kernel/)
+      const seen = await nfcapd.flows()
+      assert.deepEqual(
+        totalsBy(seen, keyOf),
+        totalsBy(known(flows), (flow) => flow.key),
+      )
+      assert.deepEqual(new Set(seen.map((flow) => flow.input)), new Set(['77']))
+    } finally {
+      run('ip', ['netns', 'del', inside])
+    }
+  })
+
+  test('says what is wrong: no collector, no source, a filter, a device', () => {
+    const failing = (args: readonly string[]): string => {
+      try {
+        run(process.execPath, [...METER, ...args])
+      } catch (error) {
+        return (error as Error).message
+      }
+      throw new Error('it did not fail')
+    }
+    const to = ['-n', '127.0.0.1:9']
+    assert.match(failing(['-r', capture]), /ended with 1: vnetscope: no collector is named/)
+    assert.match(failing(to), /ended with 1: vnetscope: name either a device/)
+    assert.match(failing(['-r', capture, ...to, 'tcp', 'prt', '80']), /the packet filter “tcp prt 80” is wrong/)
+    assert.match(failing(['-i', 'no-such-dev', ...to]), /there is no network device “no-such-dev”/)
+    assert.match(failing(['-r', join(folder.path, 'none.pcap'), ...to]), /none\.pcap can’t be read \(ENOENT\)/)
+    assert.match(failing(['-r', capture, ...to, '-t', 'tcp=soon']), /ended with 2: .*Expected NAME=TIME/s)
+  })
+
+  test('meters only what the filter lets pass', async () => {
+    const { flows: seen } = await metered(['-r', capture, '-v', '9', 'vlan 30 and port 443'])
+    assert.deepEqual(
+      totalsBy(seen, keyOf),
+      totalsBy(known(flows.filter((flow) => flow.vlan === 30 && flow.dstPort === 443)), (flow) => flow.key),
+    )
+  })
+})
+
+function hexByte(address: string): string {
+  const last = /[.:]([0-9a-f]+)$/.exec(address)?.[1] ?? ''
+  return Number.parseInt(last, address.includes(':') ? 16 : 10)
+    .toString(16)
+    .padStart(2, '0')
+}
+
+function totalsOf2(list: readonly KnownFlow[], key: (flow: KnownFlow) => string): ReturnType<typeof totalsOf> {
+  const totals = totalsBy(
+    list.map((flow) => ({ ...flow, bytes: flow.packets * ipLength(flow) })),
+    key,
+  )
+  return Object.fromEntries(
+    Object.entries(totals).map(([name, { bytes, packets }]) => [name, { bytes, packets }]),
+  ) as ReturnType<typeof totalsOf>
+}
