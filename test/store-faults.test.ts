@@ -149,10 +149,12 @@ test('a clock that jumps ahead and back by seconds, days and years stores each r
   await start(place.dir)
   const years = 365 * DAY
   for (const jump of [1500, -1000, DAY, -2 * DAY, 400 * DAY, -400 * DAY, 40 * years, -40 * years]) {
+    const isFarBack = jump < -100 * DAY
+    if (isFarBack) await running().loader.drained()
     await write()
     set += jump
     // What waits for others waits by the clock, but not until it has caught up.
-    if (jump < -100 * DAY) await until(() => running().loader.status().rowsWaiting === 0)
+    if (isFarBack) await until(() => running().loader.status().rowsWaiting === 0)
   }
   assert.equal(told.refused, 0)
   await assertAllStoredOnce()
