@@ -1,59 +1,216 @@
 import assert from 'node:assert/strict'
-import { join } from 'node:path'
 import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
 import { afterEach, beforeEach, test } from 'node:test'
-import type { FlowBatch } from '../flow/flow-batch.ts'
 import { systemClock } from '../base/clock.ts'
+import type { FlowBatch } from '../flow/flow-batch.ts'
 import type { EmbeddedStore } from './embedded.ts'
-import { createRoller, type Roller } from './roller.ts'
+import { rollStatement } from './roll-sql.ts'
+import { createRoller, type Roller, type RollerConfig } from './roller.ts'
 import { differences, NAMES, smallNetwork, totals } from './roller.fixture.ts'
-import { LEVELS, ROLLUPS } from './rollups.ts'
+import { LEVELS, ROLLUPS, rollupTable, type Rollup } from './rollups.ts'
 import { createSpool } from './spool.ts'
-import { createPlace, startStore, type Place } from './store.fixture.ts'
+import { createPlace, setTime, startStore, type Place } from './store.fixture.ts'
 
 const DAY = Date.parse('2030-05-06T00:00:00Z')
 const HOUR_MS = 3_600_000
 const MINUTE_MS = 60_000
+const EVERYTHING: RollerConfig = { fewestFlows: 1, worth: 0.5 }
 
 let place: Place
 let store: EmbeddedStore
-let roller: Roller
 let now = DAY
+let inserts = 0
 const clock = { now: () => now }
+const rollers: Roller[] = []
 
 beforeEach(async () => {
   place = await createPlace()
   store = await startStore(place.data)
-  roller = createRoller({ fewestFlows: 100, worth: 0.5 }, { store, clock })
   now = DAY + 26 * HOUR_MS
 })
 afterEach(async () => {
-  await roller.stop()
+  for (const roller of rollers.splice(0)) await roller.stop()
   await store.stop()
   await place.remove()
 })
 
-let token = 0
+function newRoller(config = EVERYTHING): Roller {
+  const roller = createRoller(config, { store, clock })
+  rollers.push(roller)
+  return roller
+}
+
 async function insert(batch: FlowBatch): Promise<void> {
   const spool = createSpool({ dir: place.spool, maxBytes: 1e9 }, { clock: systemClock })
   await spool.start()
   await spool.write(batch, NAMES)
   await spool.stop()
   const file = (await readdir(place.spool)).filter((name) => name.endsWith('.native')).at(-1) as string
-  await store.insertFiles('flows', [join(place.spool, file)], `test-${token++}`)
+  await store.insertFiles('flows', [join(place.spool, file)], `test-${inserts++}`)
 }
 
-async function assertSame(where = '1'): Promise<void> {
-  for (const level of LEVELS)
-    for (const rollup of ROLLUPS) assert.deepEqual(await differences(store, rollup, level, where), [])
+async function assertSums(levels = LEVELS as readonly (typeof LEVELS)[number][]): Promise<void> {
+  for (const level of levels)
+    for (const rollup of ROLLUPS) assert.deepEqual(await differences(store, rollup, level, '1'), [])
 }
 
-test('every rollup gives the sums of the flows by each key', async () => {
-  await insert(smallNetwork(1, 30_000, DAY + HOUR_MS, DAY + HOUR_MS + 10 * MINUTE_MS))
-  await insert(smallNetwork(2, 20_000, DAY + 3 * HOUR_MS, DAY + 3 * HOUR_MS + 5 * MINUTE_MS))
-  await roller.run()
-  await assertSame()
+async function assertTotals(flows: number): Promise<void> {
   const all = await totals(store)
-  assert.deepEqual(new Set(Object.values(all)), new Set([50_000]), JSON.stringify(all))
+  assert.deepEqual(new Set(Object.values(all)), new Set([flows]), JSON.stringify(all))
+}
+
+/** Ranges of the table from the day of the test on, in minutes of that day. */
+function covered(roller: Roller, table: string): [number, number][] {
+  const found = roller.coverage().find((coverage) => coverage.table === table)
+  assert.ok(found)
+  return found.ranges.map(({ from, to }) => [Math.max(0, (from - DAY) / MINUTE_MS), (to - DAY) / MINUTE_MS])
+}
+
+test('each rollup has the sums of the flows by every key, late flows are added, and nothing is added twice', async () => {
+  await insert(smallNetwork(1, 4_000, DAY + HOUR_MS, DAY + HOUR_MS + 10 * MINUTE_MS))
+  await insert(smallNetwork(2, 2_000, DAY + 3 * HOUR_MS, DAY + 3 * HOUR_MS + 5 * MINUTE_MS))
+  const roller = newRoller()
+  await roller.run()
+  await assertSums()
+  await assertTotals(6_000)
+  assert.equal(roller.status().built, 3 + 2 + 1)
   assert.equal(roller.status().waiting, 0)
+  assert.deepEqual(covered(roller, 'traffic_minute'), [[0, 26 * 60 - 5]])
+  assert.deepEqual(covered(roller, 'sources_hour'), [[0, 25 * 60]])
+  assert.deepEqual(covered(roller, 'networks_day'), [[0, 24 * 60]])
+
+  // Late flows, for a bucket that is built and for one that had none.
+  await insert(smallNetwork(3, 1_000, DAY + HOUR_MS + 2 * MINUTE_MS, DAY + HOUR_MS + 3 * MINUTE_MS))
+  await insert(smallNetwork(4, 1_000, DAY + 5 * HOUR_MS, DAY + 5 * HOUR_MS + MINUTE_MS))
+  await roller.run()
+  await assertSums()
+  await assertTotals(8_000)
+
+  // As after a crash between the rows and the note that they are there.
+  await store.execute('TRUNCATE TABLE rolled')
+  const again = newRoller()
+  await again.run()
+  assert.equal(again.status().built, 4 + 3 + 1)
+  await assertTotals(8_000)
+  await assertSums()
+
+  const third = newRoller()
+  await third.run()
+  assert.equal(third.status().built, 0)
+})
+
+test('what is still open or comes late is not covered until it is built', async () => {
+  now = DAY + HOUR_MS + 7 * MINUTE_MS
+  await insert(smallNetwork(1, 3_000, DAY + HOUR_MS, DAY + HOUR_MS + 7 * MINUTE_MS))
+  const roller = newRoller()
+  assert.deepEqual(covered(roller, 'traffic_minute'), [])
+  await roller.run()
+  assert.deepEqual(covered(roller, 'traffic_minute'), [[0, 65]])
+  assert.deepEqual(covered(roller, 'traffic_hour'), [[0, 60]])
+  assert.deepEqual(await store.query('SELECT count() FROM traffic_hour').then((a) => a.rows), [[0]])
+  await insert(smallNetwork(2, 1_000, DAY, DAY + MINUTE_MS))
+  now += 5 * MINUTE_MS
+  await roller.run()
+  assert.deepEqual(covered(roller, 'traffic_minute'), [[0, 70]])
+  await assertSums(['minute'])
+})
+
+test('minutes that would save little are left out, and their hour is made of the flows', async () => {
+  await insert(smallNetwork(1, 15_000, DAY + HOUR_MS, DAY + HOUR_MS + 5 * MINUTE_MS))
+  await insert(smallNetwork(2, 3_000, DAY + HOUR_MS + 10 * MINUTE_MS, DAY + HOUR_MS + 15 * MINUTE_MS))
+  const roller = newRoller({ fewestFlows: 4_000, worth: 8 })
+  await roller.run()
+  assert.deepEqual(await store.query('SELECT count() FROM traffic_minute').then((a) => a.rows), [[0]])
+  assert.deepEqual(covered(roller, 'traffic_minute'), [[0, 60]])
+  assert.deepEqual(covered(roller, 'traffic_hour'), [[0, 25 * 60]])
+  await assertSums(['hour', 'day'])
+  // They are not tried again.
+  const next = newRoller({ fewestFlows: 4_000, worth: 8 })
+  await next.run()
+  assert.equal(next.status().built, 0)
+})
+
+test('of an address no more is missing than its bound says, at each level and after late flows', async () => {
+  const from = DAY + HOUR_MS
+  for (let i = 0; i < 6; i++)
+    await insert(smallNetwork(i, 2_000, from + i * 20 * MINUTE_MS, from + (i * 20 + 5) * MINUTE_MS))
+  const roller = newRoller()
+  await roller.run()
+  await insert(smallNetwork(9, 3_000, from, from + 5 * MINUTE_MS))
+  await roller.run()
+  for (const rollup of ROLLUPS.filter(({ exact }) => !exact)) {
+    const address = rollup.folds[0]?.key as string
+    for (const level of LEVELS) {
+      const table = rollupTable(rollup, level)
+      for (const [sum, unseen] of [
+        ['sum(bytes * sampling_rate)', 'unseen_bytes'],
+        ['sum(packets * sampling_rate)', 'unseen_packets'],
+      ] as const) {
+        const { rows } = await store.query(
+          `SELECT address, ought, is, bound, carried FROM
+             (SELECT ${address} AS address, toInt64(${sum}) AS ought FROM flows GROUP BY address) AS o
+             LEFT JOIN (SELECT ${address} AS address, toInt64(${sum}) AS is, sum(${unseen}) AS carried FROM ${table} WHERE ${address} != toIPv6('::') GROUP BY address) AS r USING address
+             CROSS JOIN (SELECT sum(${unseen}) AS bound FROM ${table} WHERE ${address} = toIPv6('::')) AS b`,
+        )
+        assert.equal(rows.length, 400)
+        let own = 0
+        for (const [name, ought, is, bound, carried] of rows as [string, number, number, number, number][]) {
+          if (is > 0) own++
+          const missing = ought - is
+          assert.ok(missing >= 0, `${table} has ${is} of ${ought} for ${name}`)
+          assert.ok(missing <= bound - carried, `${table} lacks ${missing} of ${name}, bound ${bound} - ${carried}`)
+        }
+        assert.ok(own >= 20 && own < 200, `${own} addresses in ${table}`)
+      }
+    }
+  }
+})
+
+test('rare ports and autonomous systems are put together where there are too many, and other sums stay', async () => {
+  const batch = smallNetwork(1, 6_000, DAY + HOUR_MS, DAY + HOUR_MS + MINUTE_MS)
+  for (let i = 0; i < 3_000; i++) {
+    batch.dst_port[i] = 2_000 + i
+    batch.dst_as[i] = 64_000 + (i % 500)
+  }
+  await insert(batch)
+  for (const name of ['traffic', 'networks'] as const) {
+    const rollup = ROLLUPS.find((r) => r.name === name) as Rollup
+    const unit = { rollup, level: 'hour', from: 'flows', start: (DAY + HOUR_MS) / 1000 } as const
+    const options = { memoryBytes: 2 ** 28 }
+    await assert.rejects(store.execute(rollStatement(unit, { ...options, mostGroups: 100 })))
+    assert.deepEqual(await store.query(`SELECT count() FROM ${name}_hour`).then((a) => a.rows), [[0]])
+    await store.execute(rollStatement(unit, { ...options, fold: 10 }))
+    const folded = new Set(rollup.folds.map(({ key }) => key))
+    const other = { ...rollup, keys: rollup.keys.filter((key) => !folded.has(key.name)) }
+    assert.deepEqual(await differences(store, other, 'hour', '1'), [])
+    const key = rollup.folds[0]?.key
+    const [[distinct]] = (await store.query(`SELECT uniqExact(${key}) FROM ${name}_hour`)).rows as [[number]]
+    assert.ok(distinct <= 31, `${distinct} values of ${key}`)
+    // Built again unfolded: the difference takes the folded rows back.
+    await store.execute(rollStatement(unit, { ...options, again: true }))
+    assert.deepEqual(await differences(store, rollup, 'hour', '1'), [])
+  }
+})
+
+test('an engine that dies at any moment of a roll leaves nothing out and nothing twice', async () => {
+  await insert(smallNetwork(1, 6_000, DAY + HOUR_MS, DAY + HOUR_MS + 20 * MINUTE_MS))
+  const roller = newRoller()
+  for (let kill = 0; kill < 4; kill++) {
+    const before = await store.query('SELECT count() FROM rolled').then((a) => a.rows[0]?.[0] as number)
+    const running = roller.run().catch(() => undefined)
+    for (let looks = 0; looks < 200; looks++) {
+      const [[after]] = (await store.query('SELECT count() FROM rolled')).rows as [[number]]
+      if (after > before) break
+    }
+    process.kill(store.status().pid as number, 'SIGKILL')
+    await running
+    while (store.status().state !== 'ready') await new Promise((resolve) => setTimeout(resolve, 10))
+    const late = smallNetwork(10 + kill, 500, DAY + HOUR_MS, DAY + HOUR_MS + 20 * MINUTE_MS)
+    for (let i = 0; i < late.n; i += 2) setTime(late.time_received, i, DAY + HOUR_MS + kill * 5 * MINUTE_MS)
+    await insert(late)
+  }
+  await newRoller().run()
+  await assertTotals(8_000)
+  await assertSums()
 })
