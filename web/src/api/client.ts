@@ -79,7 +79,7 @@ function post(body: object, signal?: AbortSignal): RequestInit {
 }
 
 export type QuestionKind = 'top' | 'series' | 'flows' | 'matrix'
-export type FileFormat = 'csv' | 'json' | 'parquet'
+export type FileFormat = 'csv' | 'json' | 'jsonl' | 'parquet'
 
 let asked = 0
 
@@ -104,9 +104,30 @@ export function ask<T>(kind: QuestionKind, body: object, signal: AbortSignal): P
   return question(`/api/v1/query/${kind}`, body, signal, (response) => response.json() as Promise<T>)
 }
 
-/** The answer as a file. */
-export function askForFile(kind: QuestionKind, body: object, format: FileFormat, signal: AbortSignal): Promise<Blob> {
-  return question(`/api/v1/query/${kind}?format=${format}`, body, signal, (response) => response.blob())
+export interface FileQuestion {
+  readonly kind: QuestionKind
+  readonly body: object
+  /** Every flow of the range, as a stream. */
+  readonly all?: boolean
+}
+
+/** The answer as a file; `onBytes` is told how much has come so far. */
+export function askForFile(
+  { kind, body, all = false }: FileQuestion,
+  format: FileFormat,
+  signal: AbortSignal,
+  onBytes: (bytes: number) => void,
+): Promise<Blob> {
+  return question(`/api/v1/query/${kind}?format=${format}${all ? '&all=true' : ''}`, body, signal, async (response) => {
+    const parts: BlobPart[] = []
+    let bytes = 0
+    const reader = response.body?.getReader()
+    for (let part = await reader?.read(); part && !part.done; part = await reader?.read()) {
+      parts.push(part.value)
+      onBytes((bytes += part.value.length))
+    }
+    return new Blob(parts, { type: response.headers.get('content-type') ?? '' })
+  })
 }
 
 export function problemFrom(error: unknown): Problem {

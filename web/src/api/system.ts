@@ -1,7 +1,13 @@
 // What the server says about itself, its exporters and its inventory.
 import { keepPreviousData, useQuery } from '@tanstack/react-query'
 import type { UseQueryResult } from '@tanstack/react-query'
-import type { ColumnsAnswer, ExportersAnswer, Health, InventoryAnswer } from '../../../src/api/contract/system.ts'
+import type {
+  ColumnsAnswer,
+  ExportersAnswer,
+  Health,
+  InventoryAnswer,
+  StorageAnswer,
+} from '../../../src/api/contract/system.ts'
 import { get } from './client.ts'
 
 export type HealthHeard = Health & { readonly skew: number }
@@ -41,5 +47,14 @@ export function useColumns(): UseQueryResult<ColumnsAnswer, Error> {
     queryKey: ['columns'],
     staleTime: Infinity,
     queryFn: ({ signal }) => get<ColumnsAnswer>('/api/v1/columns', signal),
+  })
+}
+
+export function useStorage(): UseQueryResult<StorageAnswer, Error> {
+  return useQuery({
+    queryKey: ['storage'],
+    refetchInterval: 30_000,
+    placeholderData: keepPreviousData,
+    queryFn: ({ signal }) => get<StorageAnswer>('/api/v1/storage', signal),
   })
 }

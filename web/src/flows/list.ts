@@ -68,7 +68,12 @@ const SELDOM = new Set(['time_start', 'time_end', 'counted', 'src_host', 'dst_ho
 
 export function isTold(name: string, value: KeyValue | undefined): boolean {
   return (
-    !isUnknown(name, value) && value !== 0 && value !== '0' && value !== 'unknown' && value !== 'none' && value !== '00:00:00:00:00:00'
+    !isUnknown(name, value) &&
+    value !== 0 &&
+    value !== '0' &&
+    value !== 'unknown' &&
+    value !== 'none' &&
+    value !== '00:00:00:00:00:00'
   )
 }
 

@@ -10,6 +10,7 @@ import { Segments } from '../parts/segments.tsx'
 import { Head } from '../subject/head.tsx'
 import { useClock } from '../time/clock.tsx'
 import { agoText, durationText, momentText } from '../time/zone.ts'
+import { StorageCard } from './storage-card.tsx'
 
 const LIVE = [
   { value: 'live', label: 'Follow the present' },
@@ -109,6 +110,7 @@ export function Settings() {
           </Answer>
         </div>
       </Card>
+      <StorageCard />
     </>
   )
 }

@@ -3,20 +3,29 @@ import { Menu } from '@mantine/core'
 import { ChevronDown, Download, X } from 'lucide-react'
 import { useRef, useState } from 'react'
 import { askForFile, problemFrom } from '../api/client.ts'
-import type { FileFormat, QuestionKind } from '../api/client.ts'
+import type { FileFormat, FileQuestion } from '../api/client.ts'
 import { bytesText } from '../figures/units.ts'
 import { saveFile } from './save.ts'
 
-export interface Exported {
+export interface Exported extends FileQuestion {
   readonly name: string
   readonly describe: string
-  readonly kind: QuestionKind
-  readonly body: object
 }
 
-const FORMATS: readonly { readonly format: FileFormat; readonly label: string }[] = [
+interface Format {
+  readonly format: FileFormat
+  readonly label: string
+}
+
+const FORMATS: readonly Format[] = [
   { format: 'csv', label: 'CSV' },
   { format: 'json', label: 'JSON' },
+  { format: 'parquet', label: 'Parquet' },
+]
+/** A stream has no end to close a JSON list with. */
+const STREAMED: readonly Format[] = [
+  { format: 'csv', label: 'CSV' },
+  { format: 'jsonl', label: 'JSON, one a line' },
   { format: 'parquet', label: 'Parquet' },
 ]
 
@@ -33,7 +42,9 @@ export function ExportMenu({ of }: { readonly of: readonly Exported[] }) {
     stop.current = controller
     setState({ text: 'preparing the file', busy: true })
     try {
-      const file = await askForFile(what.kind, what.body, format, controller.signal)
+      const file = await askForFile(what, format, controller.signal, (bytes) =>
+        setState({ text: bytesText(bytes), busy: true }),
+      )
       saveFile(`vnetscope-${what.name}.${format}`, file)
       setState({ text: `saved ${bytesText(file.size)}`, busy: false })
     } catch (error) {
@@ -64,7 +75,7 @@ export function ExportMenu({ of }: { readonly of: readonly Exported[] }) {
           {of.map((what) => (
             <div key={what.name} role="group" aria-label={what.describe}>
               <Menu.Label>{what.describe}</Menu.Label>
-              {FORMATS.map(({ format, label }) => (
+              {(what.all === true ? STREAMED : FORMATS).map(({ format, label }) => (
                 <Menu.Item key={format} onClick={() => void start(what, format)}>
                   {label}
                 </Menu.Item>

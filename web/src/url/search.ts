@@ -92,6 +92,7 @@ export const DEFAULT_VIEW: View = {
   columns: [],
 }
 export const TOPS: readonly number[] = [5, 7, 10, 20, 50, 100]
+const MOST_GROUPS = 100
 
 function oneOf<T extends string>(values: readonly T[], text: string | undefined, otherwise: T): T {
   return values.find((value) => value === text) ?? otherwise
@@ -127,7 +128,7 @@ export function readView(search: Search): View {
     metric: oneOf(METRICS, search['metric'], DEFAULT_VIEW.metric),
     unit: oneOf(UNITS, search['unit'], DEFAULT_VIEW.unit),
     chart: oneOf(CHART_KINDS, search['chart'], DEFAULT_VIEW.chart),
-    top: Number.isInteger(top) && top >= 1 && top <= 1000 ? top : DEFAULT_VIEW.top,
+    top: Number.isInteger(top) && top >= 1 && top <= MOST_GROUPS ? top : DEFAULT_VIEW.top,
     sort: readSort(search['sort']),
     versus: oneOf(VERSUS, search['versus'], DEFAULT_VIEW.versus),
     columns: namesIn(search['columns']),

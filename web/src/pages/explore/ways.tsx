@@ -49,10 +49,24 @@ export function Ways({
 
 function exportsOf(view: View, bounds: Bounds, step: number | undefined): Exported[] {
   const all = (of: View) => ({ ...callOf(of, bounds, step).body, limit: MOST_ROWS })
-  if (view.chart === 'flows')
+  if (view.chart === 'flows') {
+    const { order: _order, ...every } = callOf(view, bounds, step).body
     return [
-      { name: 'flows', describe: `Flows, up to ${MOST_ROWS.toLocaleString('en-GB')}`, kind: 'flows', body: all(view) },
+      {
+        name: 'flows',
+        describe: `The flows as listed, up to ${MOST_ROWS.toLocaleString('en-GB')}`,
+        kind: 'flows',
+        body: all(view),
+      },
+      {
+        name: 'all-flows',
+        describe: 'Every flow of this time, the oldest first',
+        kind: 'flows',
+        body: { ...every, limit: undefined },
+        all: true,
+      },
     ]
+  }
   return [
     {
       name: 'groups',
