@@ -5,7 +5,7 @@ import type { EmbeddedStore } from '../store/embedded.ts'
 import { createPlace, startStore, type Place } from '../store/store.fixture.ts'
 import { createAsk, type Ask } from './ask.ts'
 import type { Row } from './measure.ts'
-import { insertRows } from './query.fixture.ts'
+import { flowsTable, insertRows } from './query.fixture.ts'
 import { bucketsOf } from './buckets.ts'
 
 const MINUTE = 60_000
@@ -130,7 +130,7 @@ test('either side counts a flow for both of its ends, and once where both are th
 test('what is beyond a long list of either side is counted once too', async () => {
   const from = T + 30 * MINUTE
   // 1200 flows between 1201 addresses in a chain: each address but the ends has two of them.
-  await store.execute(`INSERT INTO flows (time_received, src_addr, dst_addr, sampling_rate, bytes, packets, counted)
+  await store.execute(`INSERT INTO ${flowsTable(store)} (time_received, src_addr, dst_addr, sampling_rate, bytes, packets, counted)
     SELECT fromUnixTimestamp64Milli(toInt64(${from}), 'UTC'), toIPv6(concat('::a:', hex(number))), toIPv6(concat('::a:', hex(number + 1))), 1, 1 + number, 1, true FROM numbers(1200)`)
   const asked = { from, to: from + MINUTE, by: ['ip'] }
   for (const limit of [200, 400]) {

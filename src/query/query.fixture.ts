@@ -1,4 +1,5 @@
 import { columnNamed } from '../flow/columns.ts'
+import { LOCAL_HOME, type Home } from '../store/home.ts'
 import { quoted } from '../store/literal.ts'
 import type { Store } from '../store/store.ts'
 
@@ -15,8 +16,14 @@ const USUAL: FlowRow = {
   counted: true,
 }
 
+/** The table to insert into: of a cluster that of one shard. */
+export function flowsTable(store: Store & { readonly home?: Home }): string {
+  return (store.home ?? LOCAL_HOME).stored('flows')
+}
+
 /** Puts the rows into the table. Times are milliseconds, addresses and names text. */
 export async function insertRows(store: Store, rows: readonly FlowRow[]): Promise<void> {
+  const table = flowsTable(store)
   for (const row of rows) {
     const full: FlowRow = {
       time_start: row['time_received'] ?? 0,
@@ -26,7 +33,7 @@ export async function insertRows(store: Store, rows: readonly FlowRow[]): Promis
     }
     const names = Object.keys(full)
     const values = names.map((name) => literal(name, full[name] as string | number | boolean))
-    await store.execute(`INSERT INTO flows (${names.join(', ')}) SELECT ${values.join(', ')}`)
+    await store.execute(`INSERT INTO ${table} (${names.join(', ')}) SELECT ${values.join(', ')}`)
   }
 }
 
