@@ -251,6 +251,10 @@ function sessionSettings(queryMemory: number): string {
     `max_threads = ${availableParallelism()}`,
     // By default a second thread needs another free GiB, and a small memory limit halves the speed of every question.
     'max_threads_min_free_memory_per_thread = 0',
+    // A filter is bounded where it is read: what is allowed there must not fail here.
+    `max_query_size = ${16 * 2 ** 20}`,
+    'max_ast_elements = 1000000',
+    'max_expanded_ast_elements = 2000000',
   ].join(', ')
 }
 
@@ -294,6 +298,7 @@ async function openWhenUnlocked(open: () => Promise<void>): Promise<void> {
 }
 
 function openError(failure: unknown, lastWords: string, dir: string): OperatorError {
+  if (failure instanceof OperatorError && failure.code === 'store_version') return failure
   const message = failure instanceof Error ? failure.message : String(failure)
   if (/Cannot lock file|already running/i.test(lastWords)) {
     return new OperatorError('store_locked', `the data directory ${dir} is in use by another server`, {

@@ -3,6 +3,7 @@ import type { Comparator, FilterNode, Test, Value } from './ast.ts'
 import { expandFilter, type NamedFilterOptions } from './expand.ts'
 import { nounNamed, type Noun } from './nouns.ts'
 import { FilterError } from './problem.ts'
+import { ALWAYS, NEVER, simplified } from './simplify.ts'
 
 // Tree → what it asks of a row, without the words of the language: sides are spelled out, names of exporters are their
 // addresses, guards stand beside what they guard. SQL (sql.ts) and the predicate over batches (../predicate.ts) are both made
@@ -53,8 +54,6 @@ export interface ConditionOptions extends NamedFilterOptions {
   readonly unknownNames?: 'refuse' | 'nothing'
 }
 
-const ALWAYS: Condition = { kind: 'all', of: [] }
-const NEVER: Condition = { kind: 'any', of: [] }
 const IPV4: Condition = { kind: 'net', of: 'src_addr', address: '0.0.0.0', bits: 0 }
 
 /** What a word asks for besides its value, whether the value is to be the same or another. */
@@ -69,6 +68,11 @@ const GUARDS: Readonly<Record<string, Condition>> = {
 
 /** Tree → condition. @throws FilterError for a name that nobody knows. */
 export function conditionOf(tree: FilterNode, options: ConditionOptions = {}): Condition {
+  return simplified(plainConditionOf(tree, options))
+}
+
+/** The same, word by word as it was written. */
+export function plainConditionOf(tree: FilterNode, options: ConditionOptions = {}): Condition {
   return lowered(expandFilter(tree, options), options)
 }
 

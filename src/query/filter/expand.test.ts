@@ -77,7 +77,7 @@ test('the names that a filter uses itself, the words that it mentions and the co
     'time_end',
     'time_start',
   ])
-  assert.deepEqual([...filterColumns(parsedFilter('src vm = dst vm and exporter unknown-*'), options)].toSorted(), [
+  assert.deepEqual([...filterColumns(parsedFilter('src vm = dst vm or exporter unknown-*'), options)].toSorted(), [
     'dst_vm',
     'src_vm',
   ])

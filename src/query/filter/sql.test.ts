@@ -362,5 +362,45 @@ test('no text of a user reaches the statement, and hostile names are only names'
     }),
     { numRuns: 300, seed: 5 },
   )
+  // Long lists are one parameter.
+  await fc.assert(
+    fc.asyncProperty(fc.array(hostile, { minLength: 6, maxLength: 9 }), async (names) => {
+      const written = names.map((name) => `"${name.replaceAll(/[\\"]/g, (sign) => `\\${sign}`)}"`)
+      const params = new Params()
+      const sql = filterSql(parsedFilter(`src vm in [${[...written, 'web-1', '"1"', '"2"'].join(', ')}]`), params)
+      assert.match(sql, /^[A-Za-z0-9_ (){}:=!]*$/)
+      const answer = await store.query(`SELECT observation FROM flows WHERE ${sql}`, { params: params.values })
+      const wanted = ROWS.filter((row) => ['web-1', ...names].includes(String(row['src_vm'] ?? '')))
+      assert.deepEqual(
+        answer.rows.map(([number]) => Number(number)).toSorted(),
+        wanted.map((row) => row['observation']),
+      )
+    }),
+    { numRuns: 60, seed: 6 },
+  )
   assert.equal((await found('any')).length, ROWS.length)
+})
+
+test('a filter as long as it may be, and saved ones as large as they may be, are answered', async () => {
+  const list = (count: number, text: (i: number) => string, joint: string): string =>
+    Array.from({ length: count }, (_, i) => text(i)).join(joint)
+  const texts = [
+    list(1200, () => 'ipv4', ' or '),
+    list(600, (i) => `port>${60_000 - i}`, ' or '),
+    `not (${list(400, (i) => `dst port ${i + 9}`, ') and not (')})`,
+    `ip in [${list(700, (i) => `10.${i >> 8}.${i & 255}.9`, ' ')} 10.0.0.9]`,
+    `ip in [${list(300, (i) => `2001:db8:0:${i.toString(16)}::/64`, ',')}]`,
+    `${'not '.repeat(90)}ipv4`,
+    '@large',
+  ]
+  const half = list(400, (i) => `bytes<${i} and ttl>${i & 127}`, ' or ')
+  const namedFilter = (name: string): string => (name === 'large' ? '@half or not @half' : half)
+  const counts = []
+  for (const text of texts) {
+    const params = new Params()
+    const sql = filterSql(parsedFilter(text), params, { namedFilter })
+    const answer = await store.query(`SELECT count() FROM flows WHERE ${sql}`, { params: params.values })
+    counts.push(Number(answer.rows[0]?.[0]))
+  }
+  assert.deepEqual(counts, [4, 0, 4, 1, 1, 4, 6])
 })

@@ -8,6 +8,9 @@ import { conditionOf, type Condition, type ConditionOptions, type Constant } fro
 
 type Param = string | number | readonly (string | number)[]
 
+/** Lists longer than this are one parameter: each part of a statement costs its plan. */
+const FEW = 4
+
 /** The parameters of one statement. */
 export class Params {
   readonly values: Record<string, Param> = {}
@@ -51,7 +54,11 @@ export function conditionSql(condition: Condition, params: Params): string {
     case 'all':
     case 'any': {
       const [empty, joint] = condition.kind === 'all' ? ['1', ' AND '] : ['0', ' OR ']
-      const parts = condition.of.map((part) => `(${conditionSql(part, params)})`)
+      const { networks, rest } = networksApart(condition)
+      const parts = [
+        ...networks.map((list) => listOfNetworks(list, params)),
+        ...rest.map((part) => conditionSql(part, params)),
+      ].map((part) => `(${part})`)
       return parts.length === 0 ? empty : parts.join(joint)
     }
     case 'not':
@@ -62,12 +69,49 @@ export function conditionSql(condition: Condition, params: Params): string {
       return `toFloat64(${left}) ${condition.op} ${params.add('Float64', condition.times)} * toFloat64(${right})`
     }
     case 'net': {
-      const [low, high] = networkEnds(condition.address, condition.bits)
+      const [low, high] = networkEnds(condition)
       return conditionSql({ kind: 'between', of: condition.of, low, high }, params)
     }
     default:
       return ofColumn(condition, expressionOf(condition.of), typeOf(condition.of), params)
   }
+}
+
+type Net = Extract<Condition, { kind: 'net' }>
+
+/** Of many networks of one column and one length, which are one list; and the rest. */
+function networksApart(condition: Extract<Condition, { kind: 'all' | 'any' }>): {
+  networks: (readonly Net[])[]
+  rest: readonly Condition[]
+} {
+  if (condition.kind === 'all') return { networks: [], rest: condition.of }
+  const nets = condition.of.filter((part): part is Net => part.kind === 'net')
+  const networks = [...Map.groupBy(nets, (net) => `${net.of} ${bitsOf(net)}`).values()].filter(
+    (list) => list.length > FEW,
+  )
+  const taken = new Set<Condition>(networks.flat())
+  return { networks, rest: condition.of.filter((part) => !taken.has(part)) }
+}
+
+/** One look into a list, whatever its length. */
+function listOfNetworks(list: readonly Net[], params: Params): string {
+  const { of } = list[0] as Net
+  const first = `tupleElement(IPv6CIDRToRange(${of}, ${params.add('UInt8', bitsOf(list[0] as Net))}), 1)`
+  return `${first} IN ${params.add(
+    'Array(IPv6)',
+    list.map(({ address }) => String(mapped('IPv6', address))),
+  )}`
+}
+
+/** Length of the prefix in 128 bits. */
+function bitsOf({ address, bits }: Net): number {
+  return address.includes(':') ? bits : bits + 96
+}
+
+/** True for columns whose values a list can hold as they are. */
+function isListed(column: string): boolean {
+  const definition = columnNamed(column)
+  return definition?.values === undefined && definition?.format !== 'boolean'
 }
 
 function ofColumn(
@@ -82,6 +126,11 @@ function ofColumn(
     case 'equal': {
       const [only] = condition.values
       if (condition.values.length === 1) return `${expression} = ${place(only as Constant)}`
+      if (condition.values.length > FEW && isListed(condition.of))
+        return `${expression} IN ${params.add(
+          `Array(${type})`,
+          condition.values.map((value) => mapped(type, value as string)),
+        )}`
       return `${expression} IN (${condition.values.map(place).join(', ')})`
     }
     case 'compare':
@@ -117,9 +166,10 @@ function mapped(type: string, value: string | number): string | number {
   return type === 'IPv6' && !String(value).includes(':') ? `::ffff:${value}` : value
 }
 
-function networkEnds(address: string, bits: number): [string, string] {
+function networkEnds(net: Net): [string, string] {
+  const { address } = net
   const low = parseIp(address) as Uint8Array
-  const length = address.includes(':') ? bits : bits + 96
+  const length = bitsOf(net)
   const high = low.map((byte, i) => byte | (0xff >> Math.min(8, Math.max(0, length - i * 8))))
   return [hexText(low), hexText(high)]
 }
