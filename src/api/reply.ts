@@ -47,21 +47,23 @@ export async function answered<T>(
 }
 
 /** All flows, page by page: no more is made than the client takes. What fails midway breaks the transfer off. */
-export function streamed(reply: FastifyReply, format: Format, { columns, pages }: EveryFlow): FastifyReply {
+export function streamed(reply: FastifyReply, format: Format, flows: EveryFlow): FastifyReply {
   if (format === 'json')
     throw new UserError('all flows come as a stream, which is no single JSON value', {
       hint: 'ask for format jsonl, csv or parquet',
     })
   named(reply, 'flows', format)
-  const out = Readable.from(
-    (async function* () {
-      const write = pageWriter(format, columns)
-      for await (const page of pages) yield write.page(flowRows([...columns], page))
-      yield write.end()
-    })(),
-    { objectMode: false },
-  )
-  return typed(reply, format).send(out)
+  return typed(reply, format).send(Readable.from(written(format, flows), { objectMode: false }))
+}
+
+/** All flows as the pieces of a file. */
+export async function* written(
+  format: Exclude<Format, 'json'>,
+  { columns, pages }: EveryFlow,
+): AsyncGenerator<string | Buffer, void, void> {
+  const write = pageWriter(format, columns)
+  for await (const page of pages) yield write.page(flowRows([...columns], page))
+  yield write.end()
 }
 
 function pageWriter(

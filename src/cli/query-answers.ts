@@ -13,7 +13,7 @@ import {
   totalsOf,
   type Totals,
 } from './query-records.ts'
-import type { Source } from './query-source.ts'
+import type { Source, WholeFormat } from './query-source.ts'
 import { flowsText, topText } from './query-text.ts'
 import { FIVE_TUPLE, readKeys, readListOrder, readRecordOrder, readStat, type Order } from './query-words.ts'
 
@@ -38,8 +38,8 @@ export interface Wanted {
   readonly q?: boolean
   readonly N?: boolean
   readonly I?: boolean
-  /** Where the answer goes. */
-  readonly out: (text: string | Uint8Array) => void
+  /** Where the answer goes; resolves when it may go on. */
+  readonly out: (text: string | Uint8Array) => void | Promise<void>
   /** Rows that an answer can have. */
   readonly most: number
   /** First and last packet of all that there is, where that is known. */
@@ -77,6 +77,10 @@ export async function askAndPrint(source: Source, wanted: Wanted): Promise<void>
 function base(wanted: Wanted, usual: number): Pick<Question, 'from' | 'to' | 'filter'> & { limit: number } {
   const { from, to, filter, most } = wanted
   const count = wanted.n ?? wanted.c ?? usual
+  if (count > most)
+    throw new UserError(`an answer has at most ${most} rows`, {
+      hint: 'more flows come as ndjson, csv or parquet, without -O, in the order of their receipt',
+    })
   return { from, to, filter, limit: count === 0 ? most : count }
 }
 
@@ -87,7 +91,7 @@ const totalsAsked = async (source: Source, wanted: Wanted): Promise<{ answer: Re
 
 async function info(source: Source, wanted: Wanted): Promise<void> {
   const { answer, totals } = await totalsAsked(source, wanted)
-  if (wanted.o === undefined || wanted.o === 'table') wanted.out(infoText(totals))
+  if (wanted.o === undefined || wanted.o === 'table') void wanted.out(infoText(totals))
   else forPrograms(wanted, answer, () => recordsTable(answer))
 }
 
@@ -96,7 +100,7 @@ async function summary(source: Source, wanted: Wanted): Promise<void> {
   if (wanted.q) return
   const { answer, totals } = await totalsAsked(source, wanted)
   const window = wanted.window ?? { first: totals.first, last: totals.last }
-  wanted.out(summaryText(totals, window, answer, wanted.N === true))
+  void wanted.out(summaryText(totals, window, answer, wanted.N === true))
 }
 
 const METRICS: readonly string[] = ['flows', 'packets', 'bytes']
@@ -115,7 +119,7 @@ async function stats(source: Source, wanted: Wanted, words: readonly string[]): 
   let totals: Totals | undefined
   for (const [i, { word, by, order }] of tables.entries()) {
     const question = { ...base(wanted, STAT_ROWS), by }
-    if (i > 0 && (o === 'csv' || (o === 'table' && !wanted.q))) wanted.out('\n')
+    if (i > 0 && (o === 'csv' || (o === 'table' && !wanted.q))) void wanted.out('\n')
     if (!format && METRICS.includes(order)) {
       await top(source, wanted, { ...question, metric: order as Order })
       continue
@@ -127,9 +131,13 @@ async function stats(source: Source, wanted: Wanted, words: readonly string[]): 
     }
     totals ??= (await totalsAsked(source, wanted)).totals
     const most = wanted.n ?? wanted.c ?? STAT_ROWS
-    if (word === 'record' && !wanted.q) wanted.out(`Top ${most || answer.rows.length} flows ordered by ${order}:\n`)
-    if (word === 'record') wanted.out(linesOf(format ?? formatOfKeys(by), answer, wanted))
-    else wanted.out(statText(word, order, answer, totals, { quiet: wanted.q === true, full: wanted.N === true, most }))
+    if (word === 'record' && !wanted.q)
+      void wanted.out(`Top ${most || answer.rows.length} flows ordered by ${order}:\n`)
+    if (word === 'record') void wanted.out(linesOf(format ?? formatOfKeys(by), answer, wanted))
+    else
+      void wanted.out(
+        statText(word, order, answer, totals, { quiet: wanted.q === true, full: wanted.N === true, most }),
+      )
   }
   if (format) await summary(source, wanted)
 }
@@ -168,7 +176,7 @@ async function records(source: Source, wanted: Wanted, question: RecordsQuestion
   const answer = await source.records(question)
   const { o = 'table' } = wanted
   if (o !== 'table' && FORMATS.includes(o)) return forPrograms(wanted, answer, () => recordsTable(answer))
-  wanted.out(linesOf(format, answer, wanted))
+  void wanted.out(linesOf(format, answer, wanted))
   await summary(source, wanted)
 }
 
@@ -184,30 +192,40 @@ async function top(
   const answer = await source.top(question)
   const { o = 'table', from, to } = wanted
   if (o === 'table')
-    wanted.out(topText(answer, question.metric, from, to, { quiet: wanted.q === true, full: wanted.N === true }))
+    void wanted.out(topText(answer, question.metric, from, to, { quiet: wanted.q === true, full: wanted.N === true }))
   else forPrograms(wanted, answer, () => rowsTable(answer.columns, answer.rows))
 }
 
+/** Formats that hold any number of flows. */
+const WHOLE: Readonly<Record<string, WholeFormat>> = { ndjson: 'jsonl', csv: 'csv', parquet: 'parquet' }
+
 async function list(source: Source, wanted: Wanted): Promise<void> {
-  const { o = 'table', O, from, to } = wanted
+  const { o = 'table', O, from, to, filter } = wanted
+  const count = wanted.n ?? wanted.c
+  const whole = WHOLE[o]
+  if (whole && O === undefined && count !== undefined && (count === 0 || count > wanted.most)) {
+    const question: Question = { from, to, filter, ...(count === 0 ? {} : { limit: count }) }
+    for await (const piece of source.everyFlow(question, whole)) await wanted.out(piece)
+    return
+  }
   const format = readFormat(o)
   const order = O === undefined ? {} : { order: readListOrder(O) }
   const by = format?.columns ?? (o === 'table' ? TABLE_COLUMNS : undefined)
   const answer = await source.flows({ ...base(wanted, LIST_ROWS), ...order, ...(by ? { by: [...by] } : {}) })
   if (format) {
-    wanted.out(formatted(format, cellsOfFlows(answer), { quiet: wanted.q === true, full: wanted.N === true }))
-    if (answer.more && !wanted.q) wanted.out('There are more: ask for them by -n.\n')
+    void wanted.out(formatted(format, cellsOfFlows(answer), { quiet: wanted.q === true, full: wanted.N === true }))
+    if (answer.more && !wanted.q) void wanted.out('There are more: ask for them by -n.\n')
     await summary(source, wanted)
-  } else if (o === 'table') wanted.out(flowsText(answer, from, to, O, { quiet: wanted.q === true }))
+  } else if (o === 'table') void wanted.out(flowsText(answer, from, to, O, { quiet: wanted.q === true }))
   else forPrograms(wanted, answer, () => flowsTable(answer))
 }
 
 function forPrograms(wanted: Wanted, answer: TopAnswer | FlowsAnswer | RecordsAnswer, table: () => Table): void {
   const { o: format } = wanted
-  if (format === 'json') wanted.out(`${JSON.stringify(answer)}\n`)
-  else if (format === 'ndjson') wanted.out(ndjson(table()))
-  else if (format === 'csv') wanted.out(csv(table()))
-  else wanted.out(parquet(table()))
+  if (format === 'json') void wanted.out(`${JSON.stringify(answer)}\n`)
+  else if (format === 'ndjson') void wanted.out(ndjson(table()))
+  else if (format === 'csv') void wanted.out(csv(table()))
+  else void wanted.out(parquet(table()))
 }
 
 /** One object a line. */

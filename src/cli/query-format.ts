@@ -240,6 +240,7 @@ export function formatOfKeys(keys: readonly string[]): LineFormat {
 
 function keyTag(key: string): Tag {
   const known = Object.values(TAGS).find(({ columns }) => columns.length === 1 && columns[0] === key)
+  if (/^(src|dst)_net/.test(key)) return plain(key.startsWith('src') ? 'Src IP Addr' : 'Dst IP Addr', key)
   return known ?? plain(columnNamed(key)?.label ?? key, key)
 }
 

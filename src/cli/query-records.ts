@@ -31,9 +31,18 @@ function cellOf(record: FlowRecord, column: string): KeyValue {
       return record.packetsBack
     case 'tcp_flags':
       return record.key['tcp_flags'] ?? flagText(record.flags)
+    case 'src_addr':
+    case 'dst_addr':
+      return record.key[column] ?? networkIn(record, column.slice(0, 3))
     default:
       return record.key[column] ?? null
   }
+}
+
+/** What a mask left of an address. */
+function networkIn(record: FlowRecord, side: string): KeyValue {
+  const key = Object.keys(record.key).find((name) => name.startsWith(`${side}_net`))
+  return key === undefined ? null : (record.key[key] ?? null)
 }
 
 /** What is in all flows that were found, by protocol, and together. */

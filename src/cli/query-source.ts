@@ -6,19 +6,26 @@ import { systemClock } from '../base/clock.ts'
 import { OperatorError, UserError } from '../base/errors.ts'
 import type { Ask } from '../query/ask.ts'
 
+/** Formats in which flows come without a bound. */
+export type WholeFormat = 'jsonl' | 'csv' | 'parquet'
+
 /** Who answers: a server over HTTP, a data directory, or files that were read. */
 export interface Source {
   top(question: Question): Promise<TopAnswer>
   flows(question: Question): Promise<FlowsAnswer>
   records(question: RecordsQuestion): Promise<RecordsAnswer>
+  /** All flows, the oldest first, as the pieces of a file; `limit` bounds them if given. */
+  everyFlow(question: Question, format: WholeFormat): AsyncIterable<string | Uint8Array>
   close(): Promise<void>
 }
+
+const TYPES: Readonly<Record<WholeFormat, string>> = { jsonl: 'ndjson', csv: 'csv', parquet: 'parquet' }
 
 /** A server over HTTP. @throws UserError for what is no URL */
 export function serverAt(url: string): Source {
   if (!URL.canParse(url) || !/^https?:/.test(url))
     throw new UserError(`--url ${url} is not the URL of a server`, { hint: 'for example http://127.0.0.1:8080' })
-  async function post<T>(kind: string, question: Question | RecordsQuestion): Promise<T> {
+  async function asked(kind: string, question: Question | RecordsQuestion, type: string): Promise<Response> {
     const response = await fetch(new URL(`/api/v1/query/${kind}`, url), {
       method: 'POST',
       headers: { 'content-type': 'application/json', accept: 'application/json' },
@@ -29,16 +36,28 @@ export function serverAt(url: string): Source {
         hint: 'start one by `vnetscope serve`, name it by --url, or ask the files by --data DIR',
       })
     })
-    const type = response.headers.get('content-type') ?? ''
-    if (response.ok && type.includes('json')) return (await response.json()) as T
-    if (!type.includes('json'))
+    const found = response.headers.get('content-type') ?? ''
+    if (response.ok && found.includes(type)) return response
+    if (!found.includes('json'))
       throw new OperatorError('server_strange', `${url} answers, but not as vnetscope does (${response.status})`)
     const problem = (await response.json()) as Problem
     const hint = problem.hint === undefined ? {} : { hint: problem.hint }
     if (response.status < 500 && problem.code === undefined) throw new UserError(problem.detail ?? problem.title, hint)
     throw new OperatorError(problem.code ?? 'server_failed', problem.detail ?? problem.title, hint)
   }
+  async function post<T>(kind: string, question: Question | RecordsQuestion): Promise<T> {
+    return (await (await asked(kind, question, 'json')).json()) as T
+  }
+  async function* whole(question: Question, format: WholeFormat): AsyncGenerator<Uint8Array, void, void> {
+    const response = await asked(`flows?format=${format}&all=true`, question, TYPES[format])
+    try {
+      yield* response.body ?? []
+    } catch (cause) {
+      throw new OperatorError('server_broke_off', `${url} broke the answer off: the file isn't whole`, { cause })
+    }
+  }
   return {
+    everyFlow: whole,
     top: (question) => post('top', question),
     flows: (question) => post('flows', question),
     records: (question) => post('records', question),
@@ -76,6 +95,10 @@ export async function savedIn(data: string): Promise<(name: string) => string | 
 
 export function sourceOf(ask: Ask, close: () => Promise<void>): Source {
   return {
+    everyFlow: async function* (question, format) {
+      const { written } = await import('../api/reply.ts')
+      yield* written(format, ask.everyFlow(question))
+    },
     top: (question) => ask.top(question),
     flows: (question) => ask.flows(question),
     records: (question) => ask.records(question),

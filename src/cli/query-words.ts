@@ -112,10 +112,13 @@ export function dimensionOf(word: string): string {
   const net = /^(src|dst)ip([46]?)\/(\d+)$/i.exec(word)
   if (net) {
     const [, side, family, bits] = net as unknown as [string, string, string, string]
-    if (bits !== (family === '6' ? '48' : '24'))
-      throw new UserError(`networks are /24 of IPv4 and /48 of IPv6, not /${bits}`, {
-        hint: `for example -A ${side}ip4/24`,
+    const most = family === '4' ? 32 : family === '6' ? 128 : 0
+    if (family === '' && bits !== '24')
+      throw new UserError(`“${word}” leaves open which addresses are meant`, {
+        hint: `for example -A ${side}ip4/${bits}`,
       })
+    if (Number(bits) > Math.max(most, 24)) throw new UserError(`“${word}”: a mask has at most ${most} bits`)
+    if (bits !== (family === '6' ? '48' : '24')) return `${side.toLowerCase()}_net${family}/${Number(bits)}`
     return `${side.toLowerCase()}_net`
   }
   return STATS[word.toLowerCase()] ?? word

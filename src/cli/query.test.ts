@@ -153,6 +153,22 @@ test('lists come in the order asked for, as many as asked for, one object a line
   assert.match((await query('-O', 'colour')).stderr, /not an order of a list\n {2}it is one of tstart/)
 })
 
+test('lists come whole, however many flows there are', async () => {
+  const whole = ['--url', url, '-n', '0', '-o']
+  const { stdout } = await query(...whole, 'csv')
+  assert.deepEqual(
+    stdout.split('\r\n').map((line) => line.split(',')[9]),
+    ['src_addr', '10.0.0.1', '10.0.0.2', undefined],
+  )
+  const objects = (await query(...whole, 'ndjson')).stdout.trim().split('\n')
+  assert.deepEqual(
+    objects.map((line) => (JSON.parse(line) as { bytes: number }).bytes),
+    [1500, 100],
+  )
+  assert.match((await query(...whole, 'parquet')).stdout, /^PAR1/)
+  assert.match((await query('--url', url, '-n', '10001')).stderr, /at most 10000 rows\n {2}more flows come as ndjson/)
+})
+
 test('a filter is read from a file, and what is given beside it must hold too', async () => {
   const file = `${place.dir}/web.filter`
   await writeFile(file, '# the web\nport 443 or port 53 # and names')
@@ -194,7 +210,10 @@ test('words, spans and figures are read and written as nfdump does', () => {
   assert.deepEqual(readStat('record/bytes').by, ['proto', 'src_addr', 'src_port', 'dst_addr', 'dst_port'])
   assert.throws(() => readStat('srcip/colour'), /not an order/)
   assert.deepEqual(readKeys('srcip4/24, dstip6/48,proto,srcvm'), ['src_net', 'dst_net', 'proto', 'src_vm'])
-  assert.throws(() => readKeys('srcip4/16'), /\/24 of IPv4/)
+  assert.deepEqual(readKeys('srcip4/16,dstip6/64'), ['src_net4/16', 'dst_net6/64'])
+  assert.deepEqual(readKeys('none'), [])
+  assert.throws(() => readKeys('srcip4/33'), /at most 32 bits/)
+  assert.throws(() => readKeys('srcip/16'), /which addresses/)
   assert.throws(() => readStat('srcgeo'), /not recorded/)
   assert.deepEqual([readSpan('90s'), readSpan('1.5h'), readSpan('2w')], [90_000, 5_400_000, 1_209_600_000])
   assert.throws(() => readSpan('soon'), /span/)

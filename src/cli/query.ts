@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { InvalidArgumentError, Option, type Command } from 'commander'
@@ -67,7 +68,10 @@ export function addQuery(program: Command): void {
     )
     .option('-m', 'the same as -O tstart')
     .addOption(
-      new Option('-n <rows>', `rows at most; 0 for ${MOST_ROWS} (default: 10 groups, 100 flows)`).argParser(readCount),
+      new Option(
+        '-n <rows>',
+        `rows at most; 0 for ${MOST_ROWS}, and of lists as ndjson, csv or parquet for all there are (default: 10 groups, 100 flows)`,
+      ).argParser(readCount),
     )
     .addOption(new Option('-c <flows>', 'the same as -n, as nfdump has it for lists').argParser(readCount))
     .option('-f <file>', 'read the filter from this file; one given beside it must hold too')
@@ -112,8 +116,7 @@ function readOutput(text: string): string {
 }
 
 function readCount(text: string): number {
-  if (!/^\d{1,6}$/.test(text) || Number(text) > MOST_ROWS)
-    throw new InvalidArgumentError(`expected a whole number up to ${MOST_ROWS}`)
+  if (!/^\d{1,12}$/.test(text)) throw new InvalidArgumentError('expected a whole number')
   return Number(text)
 }
 
@@ -127,7 +130,7 @@ async function query(words: readonly string[], flags: Flags): Promise<void> {
     ...flags,
     ...(flags.m && flags.O === undefined ? { O: 'tstart' } : {}),
     most: MOST_ROWS,
-    out: (text) => void process.stdout.write(text),
+    out: print,
   }
   if (flags.o === 'parquet' && process.stdout.isTTY)
     throw new UserError('Parquet is not for a terminal', { hint: 'send it to a file: … -o parquet > flows.parquet' })
@@ -149,6 +152,11 @@ function hintFor(problem: FilterProblem, words: readonly string[], flags: Flags)
   if (flags.r !== undefined && words.some((word) => existsSync(word)))
     return { hint: 'of several files, each needs an -r before it; -r also takes a directory' }
   return problem.hint === undefined ? {} : { hint: problem.hint }
+}
+
+/** Writes, and waits where the reader is slower. */
+async function print(text: string | Uint8Array): Promise<void> {
+  if (!process.stdout.write(text)) await once(process.stdout, 'drain')
 }
 
 interface Opened {

@@ -100,6 +100,33 @@ function net(name: string, label: string, column: string): Dimension {
   }
 }
 
+const MASKED = /^(src|dst)_net([46])\/(\d{1,3})$/
+
+/** `src_net4/16`, `dst_net6/64`: networks of one family by any mask; addresses of the other stay whole. */
+function maskedNet(name: string): Dimension | undefined {
+  const match = MASKED.exec(name)
+  if (!match) return undefined
+  const [, side, family, text] = match as unknown as [string, 'src' | 'dst', '4' | '6', string]
+  const bits = Number(text)
+  if (bits > (family === '4' ? 32 : 128)) return undefined
+  const column = `${side}_addr`
+  const mapped = `(${column} >= toIPv6('::ffff:0.0.0.0') AND ${column} <= toIPv6('::ffff:255.255.255.255'))`
+  const lengths = family === '4' ? `${bits + 96}, 128` : `128, ${bits}`
+  return {
+    name,
+    label: `${side} network`,
+    describe: `Network of the ${side === 'src' ? 'source' : 'destination'} address by this mask.`,
+    format: 'ip',
+    derived: true,
+    type: 'IPv6',
+    sides: [`tupleElement(IPv6CIDRToRange(${column}, if(${mapped}, ${lengths})), 1)`],
+    decode: (cell) => {
+      const network = address(cell)
+      return network.includes(':') === (family === '6') ? `${network}/${bits}` : network
+    },
+  }
+}
+
 const SERVICE: Dimension = {
   name: 'service',
   label: 'service',
@@ -145,7 +172,7 @@ const byName = new Map(DIMENSIONS.map((dimension) => [dimension.name, dimension]
 
 /** The dimension of this name. @throws UserError that names the nearest ones. */
 export function dimensionNamed(name: string): Dimension {
-  const found = byName.get(name)
+  const found = byName.get(name) ?? maskedNet(name)
   if (found) return found
   const near = nearest(name, byName.keys())
   const all = [...byName.keys()].join(', ')
