@@ -7,10 +7,8 @@ import { readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { parseIp, ipText } from '../../src/base/address.ts'
 import { goldensOf } from './goldens.ts'
-import { packetRows, type PacketRow } from './packet-rows.ts'
+import { packetRows, type CapturedRow } from './packet-rows.ts'
 import { CAPTURES } from './pdml.ts'
-
-type Row = PacketRow & { readonly length: number }
 
 interface End {
   readonly ip?: string
@@ -82,10 +80,10 @@ const CHECKED = new Set(
 )
 
 /** Rows by where their packet's header stands in the file. */
-async function byPlace(file: string): Promise<Map<number, Row>> {
+async function byPlace(file: string): Promise<Map<number, CapturedRow>> {
   const bytes = readFileSync(file)
   const big = bytes.readUInt32BE(0) === 0xa1b2c3d4 || bytes.readUInt32BE(0) === 0xa1b23c4d
-  const rows = new Map<number, Row>()
+  const rows = new Map<number, CapturedRow>()
   let at = 24
   for await (const row of packetRows(file)) {
     rows.set(at, row)
@@ -99,7 +97,7 @@ const normal = (address: string): string => ipText(parseIp(address) as Uint8Arra
 
 function compare(
   session: Session,
-  rows: ReadonlyMap<number, Row>,
+  rows: ReadonlyMap<number, CapturedRow>,
   count: (what: string, n?: number) => void,
 ): string[] {
   const wrong: string[] = []
@@ -114,7 +112,7 @@ function compare(
   const sum = { source: { packets: 0, bytes: 0 }, destination: { packets: 0, bytes: 0 } }
   const flags: Record<string, number> = { syn: 0, 'syn-ack': 0, fin: 0, rst: 0, psh: 0, urg: 0 }
   const types = new Set<number>()
-  const isOf = (row: Row): boolean =>
+  const isOf = (row: CapturedRow): boolean =>
     row.proto === session.ipProtocol &&
     ((row.src === from && row.dst === to && row.ports === ports) ||
       (row.src === to && row.dst === from && row.ports === back))

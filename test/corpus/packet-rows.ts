@@ -54,13 +54,20 @@ export function rowOf(out: PacketColumns): PacketRow {
   }
 }
 
-/** A row for each packet of a capture file, in its order, with its length on the wire. */
-export async function* packetRows(file: string): AsyncGenerator<PacketRow & { readonly length: number }> {
+/** A packet's row, its length on the wire, and when it was captured, in microseconds since 1970. */
+export interface CapturedRow extends PacketRow {
+  readonly length: number
+  readonly micros: number
+}
+
+/** A row for each packet of a capture file, in its order. */
+export async function* packetRows(file: string): AsyncGenerator<CapturedRow> {
   const out = createPacketColumns()
   for await (const packet of readCapture(createReadStream(file), () => undefined)) {
     clearPacketRow(out, 0)
     const view = new DataView(packet.bytes.buffer, packet.bytes.byteOffset, packet.bytes.length)
     dissectLink(packet.linkType, view, 0, packet.bytes.length, out, 0)
-    yield { ...rowOf(out), length: packet.originalLength }
+    const micros = packet.seconds * 1e6 + Math.floor(packet.nanos / 1000)
+    yield { ...rowOf(out), length: packet.originalLength, micros }
   }
 }
