@@ -49,7 +49,17 @@ async function shownCode(page: Page, label: string): Promise<string> {
   return code ?? ''
 }
 
+/** The demo makes its last hour first and the older ones then: when there is some of them, the last hour is whole. */
+async function hasPast(page: Page): Promise<void> {
+  const whole = async () => {
+    const health = (await (await fetch('/api/v1/health')).json()) as { now: number; store: { oldest: number | null } }
+    return health.store.oldest !== null && health.store.oldest < health.now - 2 * 3_600_000
+  }
+  await page.waitForFunction(whole, undefined, { polling: 500 })
+}
+
 export async function operatorsHour(page: Page, url: string): Promise<void> {
+  await hasPast(page)
   await asks(page)
   await groups(page)
   await draws(page)
@@ -128,9 +138,9 @@ async function zooms(page: Page): Promise<SeriesAnswer> {
   const chart = page.getByRole('region', { name: 'Picture' }).locator('.chart')
   const box = await chart.boundingBox()
   assert.ok(box)
-  await page.mouse.move(box.x + box.width * 0.3, box.y + 90)
+  await page.mouse.move(box.x + box.width * 0.55, box.y + 90)
   await page.mouse.down()
-  await page.mouse.move(box.x + box.width * 0.6, box.y + 110, { steps: 6 })
+  await page.mouse.move(box.x + box.width * 0.75, box.y + 110, { steps: 6 })
   await page.mouse.up()
   await page.waitForURL((at) => at.searchParams.has('from') && at.searchParams.has('to'))
   await page.getByRole('button', { name: /^vs / }).click()

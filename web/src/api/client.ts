@@ -78,7 +78,7 @@ function post(body: object, signal?: AbortSignal): RequestInit {
   }
 }
 
-export type QuestionKind = 'top' | 'series' | 'flows' | 'matrix'
+export type QuestionKind = 'top' | 'series' | 'flows' | 'matrix' | 'distinct' | 'conversations'
 export type FileFormat = 'csv' | 'json' | 'jsonl' | 'parquet'
 
 let asked = 0

@@ -1,6 +1,7 @@
 // Questions as React hooks. The key of a question holds its span as asked ("last 1 h"), the answer the bounds it was fetched for.
 import { keepPreviousData, useQuery, useQueryClient } from '@tanstack/react-query'
 import type { UseQueryResult } from '@tanstack/react-query'
+import type { ConversationsAnswer, DistinctAnswer } from '../../../src/api/contract/analysis.ts'
 import type {
   FlowsAnswer,
   MatrixAnswer,
@@ -26,6 +27,9 @@ export interface Ask {
   /** Of a list of flows. */
   readonly order?: Question['order']
   readonly unit?: Question['unit']
+  /** Of distinct counts: the dimensions whose values are counted. */
+  readonly of?: readonly string[]
+  readonly orderBy?: string
   /** Also asks for the same question over an earlier time. */
   readonly versus?: Versus
   /** Asks over this span in place of the page's. */
@@ -112,3 +116,6 @@ export const useTop = (asked: Ask): Asked<TopAnswer> => useAsk<TopAnswer>('top',
 export const useSeries = (asked: Ask): Asked<SeriesAnswer> => useAsk<SeriesAnswer>('series', asked)
 export const useFlows = (asked: Ask): Asked<FlowsAnswer> => useAsk<FlowsAnswer>('flows', asked)
 export const useMatrix = (asked: Ask): Asked<MatrixAnswer> => useAsk<MatrixAnswer>('matrix', asked)
+export const useConversations = (asked: Ask): Asked<ConversationsAnswer> =>
+  useAsk<ConversationsAnswer>('conversations', asked)
+export const useDistinct = (asked: Ask): Asked<DistinctAnswer> => useAsk<DistinctAnswer>('distinct', asked)

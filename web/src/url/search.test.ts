@@ -23,6 +23,7 @@ test('a view comes back from its URL as it went', () => {
     sort: { column: 'peak', descending: true },
     versus: 'week',
     columns: ['time_received', 'src_addr'],
+    of: ['dst_vm'],
   }
   assert.deepEqual(readView(parseSearch(stringifySearch(writeView(view)))), view)
 })

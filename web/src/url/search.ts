@@ -52,8 +52,8 @@ export function spanSearch(span: Span): { last: string; from: string; to: string
   return { last: '', from: iso(span.from), to: iso(span.to) }
 }
 
-export type ChartKind = 'stacked' | 'lines' | 'heat' | 'sankey' | 'table' | 'flows'
-export const CHART_KINDS: readonly ChartKind[] = ['stacked', 'lines', 'heat', 'sankey', 'table', 'flows']
+export type ChartKind = 'stacked' | 'lines' | 'heat' | 'sankey' | 'table' | 'distinct' | 'flows'
+export const CHART_KINDS: readonly ChartKind[] = ['stacked', 'lines', 'heat', 'sankey', 'table', 'distinct', 'flows']
 export const METRICS: readonly MetricName[] = ['bytes', 'packets', 'flows', 'share']
 /** What bytes count: what the exporters told, frames, or IP packets. */
 export type Unit = 'observed' | 'l2' | 'l3'
@@ -73,6 +73,8 @@ export interface View {
   readonly versus: Versus
   /** Columns of the list of flows; empty for the usual ones. */
   readonly columns: readonly string[]
+  /** Dimensions whose different values are counted. */
+  readonly of: readonly string[]
 }
 
 export interface Sort {
@@ -90,7 +92,9 @@ export const DEFAULT_VIEW: View = {
   sort: undefined,
   versus: 'none',
   columns: [],
+  of: ['dst_addr', 'dst_port'],
 }
+const MOST_COUNTED = 4
 export const TOPS: readonly number[] = [5, 7, 10, 20, 50, 100]
 const MOST_GROUPS = 100
 
@@ -132,6 +136,7 @@ export function readView(search: Search): View {
     sort: readSort(search['sort']),
     versus: oneOf(VERSUS, search['versus'], DEFAULT_VIEW.versus),
     columns: namesIn(search['columns']),
+    of: search['of'] === undefined || search['of'] === '' ? DEFAULT_VIEW.of : namesIn(search['of'], MOST_COUNTED),
   }
 }
 
@@ -148,5 +153,6 @@ export function writeView(view: View): Record<string, string> {
     sort: writeSort(view.sort),
     versus: view.versus === DEFAULT_VIEW.versus ? '' : view.versus,
     columns: view.columns.join(','),
+    of: view.of.join(',') === DEFAULT_VIEW.of.join(',') ? '' : view.of.join(','),
   }
 }

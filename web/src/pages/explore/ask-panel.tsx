@@ -37,6 +37,7 @@ const CHARTS = [
   { value: 'heat', label: 'Heat' },
   { value: 'sankey', label: 'Sankey' },
   { value: 'table', label: 'Table' },
+  { value: 'distinct', label: 'Distinct' },
   { value: 'flows', label: 'Flows' },
 ] as const
 const VERSUS: readonly { readonly value: Versus; readonly label: string }[] = [
@@ -46,6 +47,7 @@ const VERSUS: readonly { readonly value: Versus; readonly label: string }[] = [
   { value: 'week', label: 'a week before' },
 ]
 const MOST_DIMENSIONS = 8
+const MOST_COUNTED = 4
 
 export interface AskPanelProps {
   readonly view: View
@@ -97,12 +99,24 @@ export function AskPanel({ view, change, problem, provenance }: AskPanelProps) {
           <span className="row ask-group">
             <span className="ask-label">Group by</span>
             <ChipList label="Group by" items={view.by} nameOf={labelOf} onChange={(by) => change({ by })} />
-            <AddDimension view={view} change={change} />
+            <AddDimension taken={view.by} most={MOST_DIMENSIONS} onAdd={(name) => change({ by: [...view.by, name] })} />
           </span>
         )}
+        {view.chart === 'distinct' ? (
+          <span className="row ask-group">
+            <span className="ask-label">Count different</span>
+            <ChipList
+              label="Count different"
+              items={view.of}
+              nameOf={labelOf}
+              onChange={(of) => change(of.length > 0 ? { of } : {})}
+            />
+            <AddDimension taken={view.of} most={MOST_COUNTED} onAdd={(name) => change({ of: [...view.of, name] })} />
+          </span>
+        ) : null}
         <span className="row ask-group">
           <span className="ask-label">Show</span>
-          {view.chart === 'flows' ? null : (
+          {view.chart === 'flows' || view.chart === 'distinct' ? null : (
             <Segments
               label="Metric"
               value={view.metric}
@@ -118,8 +132,8 @@ export function AskPanel({ view, change, problem, provenance }: AskPanelProps) {
             value={view.chart}
             options={CHARTS}
             onChange={(chart) =>
-              // A list is sorted by other columns than groups are.
-              change({ chart, ...((chart === 'flows') === (view.chart === 'flows') ? {} : { sort: undefined }) })
+              // Each kind of table is sorted by columns of its own.
+              change({ chart, ...(tableOf(chart) === tableOf(view.chart) ? {} : { sort: undefined }) })
             }
           />
         </span>
@@ -131,10 +145,12 @@ export function AskPanel({ view, change, problem, provenance }: AskPanelProps) {
               options={TOPS.map((top) => ({ value: top, label: String(top) }))}
               onChange={(top) => change({ top })}
             />
-            {view.metric === 'bytes' ? (
+            {view.metric === 'bytes' && view.chart !== 'distinct' ? (
               <Choice label="bits of" value={view.unit} options={UNITS} onChange={(unit) => change({ unit })} />
             ) : null}
-            <Choice label="vs" value={view.versus} options={VERSUS} onChange={(versus) => change({ versus })} />
+            {view.chart === 'distinct' ? null : (
+              <Choice label="vs" value={view.versus} options={VERSUS} onChange={(versus) => change({ versus })} />
+            )}
           </span>
         )}
         <span className="dim small ask-source">{provenance}</span>
@@ -143,20 +159,32 @@ export function AskPanel({ view, change, problem, provenance }: AskPanelProps) {
   )
 }
 
-function AddDimension({ view, change }: Pick<AskPanelProps, 'view' | 'change'>) {
+function tableOf(chart: View['chart']): 'flows' | 'distinct' | 'groups' {
+  return chart === 'flows' || chart === 'distinct' ? chart : 'groups'
+}
+
+function AddDimension({
+  taken,
+  most,
+  onAdd,
+}: {
+  readonly taken: readonly string[]
+  readonly most: number
+  readonly onAdd: (name: string) => void
+}) {
   const columns = useColumns().data?.columns
   const offered = (columns ?? USUAL_DIMENSIONS.map((name) => ({ name, describe: '', dimension: true }))).filter(
-    (column) => column.dimension && !view.by.includes(column.name),
+    (column) => column.dimension && !taken.includes(column.name),
   )
   const order = (name: string) => (USUAL_DIMENSIONS.includes(name) ? USUAL_DIMENSIONS.indexOf(name) : 1000)
   return (
     <AddName
       what="dimension"
-      disabled={view.by.length >= MOST_DIMENSIONS}
+      disabled={taken.length >= most}
       offered={[...offered]
         .sort((a, b) => order(a.name) - order(b.name))
         .map(({ name, describe }) => ({ name, label: labelOf(name), describe }))}
-      onAdd={(name) => change({ by: [...view.by, name] })}
+      onAdd={onAdd}
     />
   )
 }

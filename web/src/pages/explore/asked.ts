@@ -33,3 +33,8 @@ export function plainMeasure(measure: Measure): Measure {
 export function canShare(by: readonly string[]): boolean {
   return by.includes('exporter') && (by.includes('in_if') || by.includes('out_if'))
 }
+
+/** Of the dimensions that are counted, the one by which the groups are ordered. */
+export function countedFirst({ of, sort }: Pick<View, 'of' | 'sort'>): string {
+  return of.find((name) => name === sort?.column) ?? of[0] ?? ''
+}

@@ -3,7 +3,7 @@ import type { Bounds, Span } from '../../time/span.ts'
 import { durationCode, shiftOf } from '../../time/span.ts'
 import type { View } from '../../url/search.ts'
 import { listOrder } from '../../flows/list.ts'
-import { limitOf, measureOf, plainMeasure } from './asked.ts'
+import { countedFirst, limitOf, measureOf, plainMeasure } from './asked.ts'
 
 /** In single quotes for a POSIX shell. */
 export function shellQuoted(text: string): string {
@@ -33,7 +33,7 @@ export function asCommand(view: View, span: Span, origin: string): string {
 }
 
 export interface Call {
-  readonly kind: 'top' | 'series' | 'matrix' | 'flows'
+  readonly kind: 'top' | 'series' | 'matrix' | 'flows' | 'distinct'
   readonly body: Readonly<Record<string, unknown>>
 }
 
@@ -57,6 +57,8 @@ export function callOf(view: View, bounds: Bounds, step: number | undefined): Ca
       },
     }
   }
+  if (view.chart === 'distinct')
+    return { kind: 'distinct', body: { ...range, by: view.by, of: view.of, orderBy: countedFirst(view), limit } }
   const previous = shiftOf(view.versus, bounds.to - bounds.from, step ?? 1)
   const body = {
     ...range,

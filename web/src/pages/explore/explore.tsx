@@ -9,9 +9,10 @@ import type { Key } from '../../names/dimensions.ts'
 import { Answer, Provenance } from '../../parts/answer.tsx'
 import { readView, writeView } from '../../url/search.ts'
 import type { View } from '../../url/search.ts'
-import type { Acts } from './acts.ts'
+import type { Part } from './acts.ts'
 import { AskPanel } from './ask-panel.tsx'
 import { limitOf, measureOf, plainMeasure } from './asked.ts'
+import { Distinct } from './distinct.tsx'
 import { GroupsTable } from './groups-table.tsx'
 import { Picture } from './picture.tsx'
 import { Ways } from './ways.tsx'
@@ -45,17 +46,13 @@ export function Explore() {
       <h1 className="sr">Explore</h1>
       {view.chart === 'flows' ? (
         <Flows view={view} change={change} acts={acts} />
+      ) : view.chart === 'distinct' ? (
+        <Distinct view={view} change={change} acts={acts} />
       ) : (
         <Groups view={view} change={change} acts={acts} />
       )}
     </>
   )
-}
-
-interface Part {
-  readonly view: View
-  readonly change: (next: Partial<View>) => void
-  readonly acts: Acts
 }
 
 function Groups({ view, change, acts }: Part) {

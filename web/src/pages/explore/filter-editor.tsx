@@ -171,10 +171,12 @@ export function FilterEditor({ value, onChange, onRun, told }: FilterEditorProps
       latest.current.onRun(text)
       return true
     }
-    /** Tab takes what is chosen, or else the first that is offered. */
-    const take = (editor: EditorView) =>
-      completionStatus(editor.state) === 'active' &&
-      (acceptCompletion(editor) || (moveCompletionSelection(true)(editor) && acceptCompletion(editor)))
+    /** Tab takes what is chosen, or else the first that is offered; it leaves the editor where nothing is. */
+    const take = (editor: EditorView) => {
+      if (completionStatus(editor.state) !== 'active') return false
+      if (!acceptCompletion(editor) && moveCompletionSelection(true)(editor)) acceptCompletion(editor)
+      return true
+    }
     const wrap = new Compartment()
     const editor = new EditorView({
       parent: box.current,
@@ -199,6 +201,8 @@ export function FilterEditor({ value, onChange, onRun, told }: FilterEditorProps
             override: [recent, words(() => offers.current), values(() => offers.current)],
             icons: false,
             selectOnOpen: false,
+            // Nothing is chosen until it is chosen by hand: no need to wait against keys that were meant for the text.
+            interactionDelay: 0,
           }),
           linter(diagnose, { delay: 350 }),
           // One question is one line: pasted line breaks become blanks.

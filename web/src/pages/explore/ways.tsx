@@ -37,7 +37,9 @@ export function Ways({
   return (
     <span className="row">
       <ExportMenu of={exportsOf(view, bounds, step)} />
-      <AsCode label="as a command" note="asks the same server from a terminal" texts={commands} />
+      {view.chart === 'distinct' ? null : (
+        <AsCode label="as a command" note="asks the same server from a terminal" texts={commands} />
+      )}
       <AsCode
         label="as an API call"
         note="answers what is shown, as JSON"
@@ -49,6 +51,8 @@ export function Ways({
 
 function exportsOf(view: View, bounds: Bounds, step: number | undefined): Exported[] {
   const all = (of: View) => ({ ...callOf(of, bounds, step).body, limit: MOST_ROWS })
+  if (view.chart === 'distinct')
+    return [{ name: 'distinct', describe: 'The groups shown', ...callOf(view, bounds, step) }]
   if (view.chart === 'flows') {
     const { order: _order, ...every } = callOf(view, bounds, step).body
     return [
