@@ -90,7 +90,7 @@ Of sFlow version 5 these samples are read: flow samples (0:1), counter samples (
 packets (0:5), and InMon's custom metrics and flows (4300:1002, 4300:1003). A structure that is not known is stepped over by its
 length and counted as \`unsupported\`; \`vnetscope decode\` shows its number and bytes.
 
-Numbers are \`enterprise:format\`. A field without a type is an unsigned integer of 32 bits; \`u64\`, \`f32\` and \`u8\` are numbers,
+Numbers are \`enterprise:format\`. A field without a type is an unsigned integer of 32 bits; \`i32\`, \`u64\`, \`f32\` and \`u8\` are numbers,
 \`address\` is an IP address with its type, \`numbers\` a list with its count, \`words\` and \`rest\` go to the end of the record, and brackets hold what a list
 repeats. A structure may end early: old agents leave out the fields that were added later.
 

@@ -13,6 +13,8 @@ const MOST_ENTITIES = 65_536
 const MOST_TEXT = 255
 const TWO_32 = 4_294_967_296
 const ALL_ONES = 0xffffffff
+/** Of either sign: there is no such value, or it is not known (energy.power_factor). */
+const UNKNOWN_SIGNED = 0x7fffffff
 
 // sFlow Host Structures, enum machine_type and enum os_name
 const MACHINES = [
@@ -70,6 +72,9 @@ const NOT_METRICS = new Set([
   'flags',
 ])
 
+/** Types of fields that are quantities. */
+const NUMBERS: ReadonlySet<Field['type']> = new Set(['u32', 'i32', 'u64', 'f32'])
+
 export interface CounterReader {
   /** Reads the reader's current counter sample. */
   read(datagram: Datagram, stream: SflowStream, sink: IngestSink): void
@@ -114,6 +119,13 @@ export function createCounterReader(reader: SflowReader): CounterReader {
           if (end - at < 4) return
           const word = view.getUint32(at)
           if (word !== ALL_ONES) value = word
+          at += 4
+          break
+        }
+        case 'i32': {
+          if (end - at < 4) return
+          const word = view.getInt32(at)
+          if (Math.abs(word) !== UNKNOWN_SIGNED) value = word
           at += 4
           break
         }
@@ -217,7 +229,7 @@ export function createCounterReader(reader: SflowReader): CounterReader {
 }
 
 function isMetric(field: Field): boolean {
-  return (field.type === 'u32' || field.type === 'u64' || field.type === 'f32') && !NOT_METRICS.has(field.name)
+  return NUMBERS.has(field.type) && !NOT_METRICS.has(field.name)
 }
 
 function named(record: SflowRecord): { name?: string } {

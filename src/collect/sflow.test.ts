@@ -389,6 +389,19 @@ describe('counter samples', () => {
     assert.equal('if:3 jvm_statistics.fd_open_count' in old, false)
   })
 
+  it('of power and temperature keep their sign, and are left out where nothing is known', () => {
+    const energy = (factor: number): Uint8Array => tlv(3000, xdr(230_000, 0xffffffff, 400_000, factor, 5, 0))
+    const read = (factor: number): Record<string, number> =>
+      metricsOf(decode(sflowDatagram([counterSample([energy(factor), tlv(3001, xdr(-5, 41, 0))], 3)])))
+    const known = read(-9500)
+    assert.deepEqual(
+      [known['if:3 energy.voltage'], known['if:3 energy.power_factor'], known['if:3 temperature.minimum']],
+      [230_000, -9500, -5],
+    )
+    assert.equal('if:3 energy.current' in known, false)
+    for (const none of [0x7fffffff, -0x7fffffff]) assert.equal('if:3 energy.power_factor' in read(none), false)
+  })
+
   it('of unknown structures are counted, and the known ones beside them read', () => {
     const sink = decode(sflowDatagram([counterSample([tlv((9999 << 12) | 7, xdr(1)), IF_COUNTERS])]))
     assert.equal(sink.problems[0]?.startsWith('unsupported@'), true)

@@ -139,7 +139,7 @@ describe('records as objects', () => {
   })
 
   it('have the sizes that the structure texts give', () => {
-    const sizes: Record<string, number> = { u32: 4, u64: 8, f32: 4, u8: 1, mac: 8, ip4: 4, ip6: 16, uuid: 16 }
+    const sizes: Record<string, number> = { u32: 4, i32: 4, u64: 8, f32: 4, u8: 1, mac: 8, ip4: 4, ip6: 16, uuid: 16 }
     const sizeOf = (table: typeof FLOW_STRUCTURES, tag: number): number =>
       (table.get(tag)?.fields ?? []).reduce((sum, field) => sum + (sizes[field.type] ?? Number.NaN), 0)
     for (const [tag, size] of [
@@ -166,6 +166,7 @@ describe('records as objects', () => {
       [6, 80],
       [7, 56],
       [8, 24],
+      [9, 64],
       [11, 20],
       [1001, 28],
       [1003, 52],
@@ -191,6 +192,10 @@ describe('records as objects', () => {
       [2205, 92],
       [2206, 20],
       [2207, 24],
+      [3000, 24],
+      [3001, 12],
+      [3002, 4],
+      [3003, 12],
       [(4413 << 12) | 3, 144],
       [(5703 << 12) | 1, 48],
     ] as const)

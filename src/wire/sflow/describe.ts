@@ -42,6 +42,10 @@ class FieldReader {
     switch (field.type) {
       case 'u32':
         return this.u32()
+      case 'i32': {
+        const at = this.take(4)
+        return at < 0 ? undefined : this.view.getInt32(at)
+      }
       case 'u64':
         return this.u64()
       case 'f32': {

@@ -8,6 +8,7 @@
  */
 export type FieldType =
   | 'u32'
+  | 'i32'
   | 'u64'
   | 'f32'
   | 'u8'
@@ -238,6 +239,11 @@ export const COUNTER_STRUCTURES = table([
   ],
   [8, 'slow_path_counts', 'unknown other cam_miss cam_full no_hw_support cntrl'],
   [
+    9,
+    'ib_counters',
+    'port_xmit_pkts:u64 port_rcv_pkts:u64 symbol_error_counter link_error_recovery_counter link_downed_counter port_rcv_errors port_rcv_remote_physical_errors port_rcv_switch_relay_errors port_xmit_discards port_xmit_constraint_errors port_rcv_constraint_errors local_link_integrity_errors excessive_buffer_overrun_errors vl15_dropped',
+  ],
+  [
     10,
     'sfp',
     'module_id module_num_lanes module_supply_voltage module_temperature',
@@ -347,6 +353,11 @@ export const COUNTER_STRUCTURES = table([
   ],
   [2206, 'app_workers', 'workers_active workers_idle workers_max req_delayed req_dropped'],
   [2207, 'ovs_dp_stats', 'hits misses lost mask_hits flows masks'],
+  // As proposed on the sFlow list (P. Phaal, "Energy management", November 2010); the numbers are reserved for them
+  [3000, 'energy', 'voltage current real_power power_factor:i32 energy errors'],
+  [3001, 'temperature', 'minimum:i32 maximum:i32 errors'],
+  [3002, 'humidity', 'relative'],
+  [3003, 'fans', 'total failed speed'],
   [tagOf(4300, 2), 'xen_vif', 'address:address domain_id network_index flags'],
   [tagOf(4413, 1), 'bst_device_buffers', 'uc_pc mc_pc'],
   [
