@@ -1,12 +1,13 @@
 import type { Cell } from '../store/store.ts'
 import type { KeyValue } from './dimensions.ts'
 import { interval } from './interval.ts'
-import type { Metric } from './question.ts'
 import type { Reading } from './source.ts'
 import { addedBytesSql, type Unit } from './units.ts'
 
 // The five sums that every answer is made of, and what they say: estimates of bytes and packets (each row scaled once by
 // its rate), records, and for the metric the variance and the part that was sampled. All five add up over cells.
+
+export type Metric = 'bytes' | 'packets' | 'flows'
 
 export interface Sums {
   bytes: number

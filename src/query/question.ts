@@ -4,13 +4,11 @@ import { mentions } from './filter/ast.ts'
 import { expandFilter } from './filter/expand.ts'
 import { parsedFilter } from './filter/parse.ts'
 import { Params, filterSql, type FilterSqlOptions } from './filter/sql.ts'
-import type { Measured } from './measure.ts'
+import type { Measured, Metric } from './measure.ts'
 import { rowsSql, timeSql } from './source.ts'
 import type { Unit } from './units.ts'
 
 // A question as it is asked → what all statements of its answer share.
-
-export type Metric = 'bytes' | 'packets' | 'flows'
 
 /** Order of a list of flows. */
 export type FlowOrder = 'received' | 'start' | 'end' | 'duration' | 'bytes' | 'packets' | 'pps' | 'bps' | 'bpp'

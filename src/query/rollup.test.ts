@@ -24,7 +24,7 @@ const TO = T + 10 * MINUTE
 
 const clock = { now: () => T + DAY + HOUR }
 /** More by hand: VNETSCOPE_RUNS=2000 */
-const RUNS = Number(process.env['VNETSCOPE_RUNS'] ?? 25)
+const RUNS = Number(process.env['VNETSCOPE_RUNS'] ?? 15)
 
 let place: Place
 let store: EmbeddedStore

@@ -1,10 +1,10 @@
 import { performance } from 'node:perf_hooks'
 import { OperatorError, UserError } from '../base/errors.ts'
 import type { QueryAnswer, Store } from '../store/store.ts'
+import type { Facts } from './facts.ts'
 import type { Params } from './filter/sql.ts'
 import type { Sampling } from './measure.ts'
 import type { Prepared } from './question.ts'
-import type { Facts } from './sampling.ts'
 import { readFrom } from './source.ts'
 import { unitOf, type UnitAnswer } from './units.ts'
 

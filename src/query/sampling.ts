@@ -1,18 +1,10 @@
 import type { Cell } from '../store/store.ts'
+import type { Facts } from './facts.ts'
 import { UNSAMPLED, type Sampling, type Sums } from './measure.ts'
 import { rowsOf, where, type Prepared } from './question.ts'
 import type { Run } from './run.ts'
 
-// What an answer has to know of its rows besides their sums: how they were sampled, and by which protocols they came.
-
-export interface Facts {
-  readonly rows: number
-  readonly leastRate: number
-  readonly mostRate: number
-  /** Numbers of PROTOCOLS. */
-  readonly leastProtocol: number
-  readonly mostProtocol: number
-}
+// How the rows of an answer were sampled, from as little reading as says it.
 
 /** Two narrow columns, read fast: where nothing was sampled, the sums are the cheaper for knowing it. */
 export async function factsOf(prepared: Prepared, run: Run): Promise<Facts> {

@@ -10,11 +10,12 @@ import {
   sumsOf,
   sumsSql,
   weightOf,
+  type Metric,
   type Row,
   type Sampling,
   type Sums,
 } from './measure.ts'
-import { rowsOf, type Metric, type Prepared } from './question.ts'
+import { rowsOf, type Prepared } from './question.ts'
 import type { Provenance, Run } from './run.ts'
 import { factsOf, samplingOf } from './sampling.ts'
 import { speedsOf } from './speeds.ts'

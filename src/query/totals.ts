@@ -1,6 +1,6 @@
 import type { Cell } from '../store/store.ts'
-import { intervalOf, sumsOf, sumsSql, weightOf, type Sums } from './measure.ts'
-import { rowsOf, type Metric, type Prepared } from './question.ts'
+import { intervalOf, sumsOf, sumsSql, weightOf, type Metric, type Sums } from './measure.ts'
+import { rowsOf, type Prepared } from './question.ts'
 import type { Provenance, Run } from './run.ts'
 import { factsOf, samplingOf } from './sampling.ts'
 
