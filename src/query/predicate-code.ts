@@ -3,7 +3,7 @@ import { BugError } from '../base/errors.ts'
 import { columnNamed, type ColumnDefinition } from '../flow/columns.ts'
 import { KeyTable } from '../inventory/key-table.ts'
 import type { Comparator } from './filter/ast.ts'
-import type { Condition, Constant } from './filter/condition.ts'
+import type { Condition, Constant } from './filter/condition-tree.ts'
 import { isLike, isOneOf, NameVerdicts } from './name-verdicts.ts'
 
 // Condition → text of a loop over a batch. Into the text go numbers, the names of columns of our registry, operators, and nothing

@@ -1,40 +1,14 @@
 import { columnNamed } from '../../flow/columns.ts'
 import type { Comparator, FilterNode, Test, Value } from './ast.ts'
+import { ALWAYS, NEVER, type Condition, type Constant } from './condition-tree.ts'
 import { expandFilter, type NamedFilterOptions } from './expand.ts'
 import { nounNamed, type Noun } from './nouns.ts'
 import { FilterError } from './problem.ts'
-import { ALWAYS, NEVER, simplified } from './simplify.ts'
+import { simplified } from './simplify.ts'
 
 // Tree → what it asks of a row, without the words of the language: sides are spelled out, names of exporters are their
 // addresses, guards stand beside what they guard. SQL (sql.ts) and the predicate over batches (../predicate.ts) are both made
 // of this, so that they can't come to mean different things.
-
-/** A value as the column has it: a number, an address as text, a name or the text of an enumeration. */
-export type Constant = number | string | boolean
-
-/** `of` is a column, or one of MADE_OF. */
-export type Condition =
-  | { readonly kind: 'all' | 'any'; readonly of: readonly Condition[] }
-  | { readonly kind: 'not'; readonly of: Condition }
-  /** One of the values; never without any. */
-  | { readonly kind: 'equal'; readonly of: string; readonly values: readonly Constant[] }
-  | { readonly kind: 'compare'; readonly of: string; readonly op: Comparator; readonly value: number }
-  /** Ends included; addresses as text. */
-  | { readonly kind: 'between'; readonly of: string; readonly low: number | string; readonly high: number | string }
-  /** An address in a network; `bits` count from the address's own family. */
-  | { readonly kind: 'net'; readonly of: string; readonly address: string; readonly bits: number }
-  /** Upper and lower case are alike; `*` stands for any characters. */
-  | { readonly kind: 'like'; readonly of: string; readonly pattern: string }
-  /** All of the bits are set. */
-  | { readonly kind: 'bits'; readonly of: string; readonly bits: number }
-  /** One column beside another, that times a factor where there is one. */
-  | {
-      readonly kind: 'columns'
-      readonly of: string
-      readonly op: Comparator
-      readonly other: string
-      readonly times?: number
-    }
 
 /** What is worked out of a row and compared like a column (see sql.ts for each), and the columns that it is made of. */
 const MADE_OF: Readonly<Record<string, readonly string[]>> = {

@@ -1,12 +1,7 @@
-import type { Condition, Constant } from './condition.ts'
+import { ALWAYS, NEVER, type Condition, type Constant } from './condition-tree.ts'
 
 // Condition → one that holds for the same rows, with less to ask: chains of “or” over one column become one list, what stands twice is
 // asked once. Long filters are lists of addresses and ports in practice, and each part of a condition costs its plan and its time.
-
-/** What holds always: all of nothing. */
-export const ALWAYS: Condition = { kind: 'all', of: [] }
-/** What holds never: any of nothing. */
-export const NEVER: Condition = { kind: 'any', of: [] }
 
 export function simplified(condition: Condition): Condition {
   switch (condition.kind) {

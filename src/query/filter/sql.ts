@@ -1,7 +1,8 @@
 import { parseIp } from '../../base/address.ts'
 import { columnNamed } from '../../flow/columns.ts'
 import type { FilterNode } from './ast.ts'
-import { conditionOf, type Condition, type ConditionOptions, type Constant } from './condition.ts'
+import { conditionOf, type ConditionOptions } from './condition.ts'
+import type { Condition, Constant } from './condition-tree.ts'
 
 // Tree → condition for the store. What a user wrote gets in only as `{name:Type}` parameters; everything else in the
 // text is from the tables of this project.
