@@ -10,6 +10,7 @@ import { checkStatement, insertStatement } from './insert.ts'
 import { bindParams } from './literal.ts'
 import { createRetention, type Retention, type RetentionConfig } from './retention.ts'
 import { migrate } from './migrate.ts'
+import { settleMovedDirectory } from './moved-directory.ts'
 import type { StoreLog } from './store-log.ts'
 import type { ExecuteOptions, QueryOptions, Store, StoreStatus } from './store.ts'
 
@@ -272,6 +273,7 @@ function prepareDirectory(dir: string): void {
   try {
     makeDirectory(dir)
     accessSync(dir, constants.R_OK | constants.W_OK | constants.X_OK)
+    settleMovedDirectory(dir)
   } catch (cause) {
     const code = (cause as NodeJS.ErrnoException).code ?? ''
     throw new OperatorError('store_directory', `the data directory ${dir} cannot be used (${code})`, {

@@ -5,6 +5,7 @@ import { after, afterEach, before, test } from 'node:test'
 import { bareEngine, restoreDump } from './dump.fixture.ts'
 import type { EmbeddedStore } from './embedded.ts'
 import { migrate } from './migrate.ts'
+import { settleMovedDirectory } from './moved-directory.ts'
 import { createRoller } from './roller.ts'
 import { differences, totals } from './roller.fixture.ts'
 import { LEVELS, ROLLUPS } from './rollups.ts'
@@ -32,7 +33,8 @@ after(() => place.remove())
 /** The released store in a directory of its own. */
 function released(name: string): string {
   const dir = join(place.dir, name)
-  cpSync(join(place.dir, 'first'), dir, { recursive: true })
+  cpSync(join(place.dir, 'first'), dir, { recursive: true, verbatimSymlinks: true })
+  settleMovedDirectory(dir)
   return dir
 }
 
