@@ -1,7 +1,8 @@
+import type { DistinctAnswer } from '../api/contract/analysis.ts'
 import type { FlowsAnswer, Question, TopAnswer } from '../api/contract/query.ts'
 import type { RecordOrder, RecordsAnswer, RecordsQuestion } from '../api/contract/records.ts'
 import { parquet } from '../api/parquet.ts'
-import { csv, flowsTable, recordsTable, rowsTable, type Table } from '../api/table.ts'
+import { csv, distinctTable, flowsTable, recordsTable, rowsTable, type Table } from '../api/table.ts'
 import { UserError } from '../base/errors.ts'
 import { formatOfKeys, formatted, readFormat, type LineFormat } from './query-format.ts'
 import {
@@ -14,7 +15,7 @@ import {
   type Totals,
 } from './query-records.ts'
 import type { Source, WholeFormat } from './query-source.ts'
-import { flowsText, topText } from './query-text.ts'
+import { distinctText, flowsText, topText } from './query-text.ts'
 import { FIVE_TUPLE, readKeys, readListOrder, readRecordOrder, readStat, type Order } from './query-words.ts'
 
 // What `vnetscope query` asks, and how it prints the answer.
@@ -35,6 +36,13 @@ export interface Wanted {
   readonly n?: number
   readonly c?: number
   readonly o?: string
+  /** Columns of a list, parted by commas. */
+  readonly columns?: string
+  readonly unit?: 'observed' | 'l2' | 'l3'
+  /** Counts different values of these in each group of -A. */
+  readonly distinct?: string
+  /** Rare keys may be counted with the rest. */
+  readonly rough?: boolean
   readonly q?: boolean
   readonly N?: boolean
   readonly I?: boolean
@@ -68,6 +76,7 @@ const TABLE_COLUMNS = [
 
 export async function askAndPrint(source: Source, wanted: Wanted): Promise<void> {
   if (wanted.I) return info(source, wanted)
+  if (wanted.distinct !== undefined) return distinct(source, wanted, readKeys(wanted.distinct))
   if (wanted.s !== undefined) return stats(source, wanted, wanted.s)
   if (wanted.b || wanted.B) return together(source, wanted)
   if (wanted.A !== undefined || wanted.a) return aggregated(source, wanted)
@@ -189,28 +198,52 @@ async function top(
   wanted: Wanted,
   question: Question & { by: string[]; metric: Order },
 ): Promise<void> {
-  const answer = await source.top(question)
+  const answer = await source.top({ ...question, ...measured(wanted) })
   const { o = 'table', from, to } = wanted
   if (o === 'table')
     void wanted.out(topText(answer, question.metric, from, to, { quiet: wanted.q === true, full: wanted.N === true }))
   else forPrograms(wanted, answer, () => rowsTable(answer.columns, answer.rows))
 }
 
+/** Columns that were asked for by name. */
+function chosen({ columns }: Wanted): { by?: string[] } {
+  return columns === undefined ? {} : { by: columns.split(',').map((name) => name.trim()) }
+}
+
 /** Formats that hold any number of flows. */
 const WHOLE: Readonly<Record<string, WholeFormat>> = { ndjson: 'jsonl', csv: 'csv', parquet: 'parquet' }
+
+/** What bytes are, and how exact the answer has to be. */
+function measured({ unit, rough }: Wanted): Pick<Question, 'unit' | 'exact'> {
+  return { ...(unit === undefined ? {} : { unit }), ...(rough ? { exact: false } : {}) }
+}
+
+async function distinct(source: Source, wanted: Wanted, of: string[]): Promise<void> {
+  if (wanted.A === undefined) throw new UserError('--distinct counts within the groups of -A', { hint: DISTINCT_HINT })
+  const { o = 'table', from, to } = wanted
+  if (!FORMATS.includes(o))
+    throw new UserError(`-o ${o} is for flows and records`, { hint: `it is ${FORMATS.join(', ')}` })
+  const question = { ...base(wanted, STAT_ROWS), by: readKeys(wanted.A), of, ...measured(wanted) }
+  const answer = await source.distinct(question)
+  if (o === 'table')
+    void wanted.out(distinctText(answer, from, to, { quiet: wanted.q === true, full: wanted.N === true }))
+  else forPrograms(wanted, answer, () => distinctTable(answer))
+}
+
+const DISTINCT_HINT = 'for example -A srcip --distinct dstip,dstport'
 
 async function list(source: Source, wanted: Wanted): Promise<void> {
   const { o = 'table', O, from, to, filter } = wanted
   const count = wanted.n ?? wanted.c
   const whole = WHOLE[o]
   if (whole && O === undefined && count !== undefined && (count === 0 || count > wanted.most)) {
-    const question: Question = { from, to, filter, ...(count === 0 ? {} : { limit: count }) }
+    const question: Question = { from, to, filter, ...chosen(wanted), ...(count === 0 ? {} : { limit: count }) }
     for await (const piece of source.everyFlow(question, whole)) await wanted.out(piece)
     return
   }
   const format = readFormat(o)
   const order = O === undefined ? {} : { order: readListOrder(O) }
-  const by = format?.columns ?? (o === 'table' ? TABLE_COLUMNS : undefined)
+  const by = format?.columns ?? chosen(wanted).by ?? (o === 'table' ? TABLE_COLUMNS : undefined)
   const answer = await source.flows({ ...base(wanted, LIST_ROWS), ...order, ...(by ? { by: [...by] } : {}) })
   if (format) {
     void wanted.out(formatted(format, cellsOfFlows(answer), { quiet: wanted.q === true, full: wanted.N === true }))
@@ -220,7 +253,11 @@ async function list(source: Source, wanted: Wanted): Promise<void> {
   else forPrograms(wanted, answer, () => flowsTable(answer))
 }
 
-function forPrograms(wanted: Wanted, answer: TopAnswer | FlowsAnswer | RecordsAnswer, table: () => Table): void {
+function forPrograms(
+  wanted: Wanted,
+  answer: TopAnswer | FlowsAnswer | RecordsAnswer | DistinctAnswer,
+  table: () => Table,
+): void {
   const { o: format } = wanted
   if (format === 'json') void wanted.out(`${JSON.stringify(answer)}\n`)
   else if (format === 'ndjson') void wanted.out(ndjson(table()))

@@ -181,6 +181,8 @@ const TAGS: Readonly<Record<string, Tag>> = {
   dvm: plain('Dst VM', 'dst_vm'),
   shost: plain('Src host', 'src_host'),
   dhost: plain('Dst host', 'dst_host'),
+  sc: plain('SC', 'src_country'),
+  dc: plain('DC', 'dst_country'),
   loc: plain('Locality', 'locality'),
   rate: plain('1 in', 'sampling_rate'),
 }

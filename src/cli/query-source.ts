@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import type { DistinctAnswer, DistinctQuestion } from '../api/contract/analysis.ts'
 import type { FlowsAnswer, Problem, Question, TopAnswer } from '../api/contract/query.ts'
 import type { RecordsAnswer, RecordsQuestion } from '../api/contract/records.ts'
 import { systemClock } from '../base/clock.ts'
@@ -14,6 +15,7 @@ export interface Source {
   top(question: Question): Promise<TopAnswer>
   flows(question: Question): Promise<FlowsAnswer>
   records(question: RecordsQuestion): Promise<RecordsAnswer>
+  distinct(question: DistinctQuestion): Promise<DistinctAnswer>
   /** All flows, the oldest first, as the pieces of a file; `limit` bounds them if given. */
   everyFlow(question: Question, format: WholeFormat): AsyncIterable<string | Uint8Array>
   close(): Promise<void>
@@ -25,7 +27,11 @@ const TYPES: Readonly<Record<WholeFormat, string>> = { jsonl: 'ndjson', csv: 'cs
 export function serverAt(url: string): Source {
   if (!URL.canParse(url) || !/^https?:/.test(url))
     throw new UserError(`--url ${url} is not the URL of a server`, { hint: 'for example http://127.0.0.1:8080' })
-  async function asked(kind: string, question: Question | RecordsQuestion, type: string): Promise<Response> {
+  async function asked(
+    kind: string,
+    question: Question | RecordsQuestion | DistinctQuestion,
+    type: string,
+  ): Promise<Response> {
     const response = await fetch(new URL(`/api/v1/query/${kind}`, url), {
       method: 'POST',
       headers: { 'content-type': 'application/json', accept: 'application/json' },
@@ -45,7 +51,7 @@ export function serverAt(url: string): Source {
     if (response.status < 500 && problem.code === undefined) throw new UserError(problem.detail ?? problem.title, hint)
     throw new OperatorError(problem.code ?? 'server_failed', problem.detail ?? problem.title, hint)
   }
-  async function post<T>(kind: string, question: Question | RecordsQuestion): Promise<T> {
+  async function post<T>(kind: string, question: Question | RecordsQuestion | DistinctQuestion): Promise<T> {
     return (await (await asked(kind, question, 'json')).json()) as T
   }
   async function* whole(question: Question, format: WholeFormat): AsyncGenerator<Uint8Array, void, void> {
@@ -61,6 +67,7 @@ export function serverAt(url: string): Source {
     top: (question) => post('top', question),
     flows: (question) => post('flows', question),
     records: (question) => post('records', question),
+    distinct: (question) => post('distinct', question),
     close: async () => undefined,
   }
 }
@@ -102,6 +109,7 @@ export function sourceOf(ask: Ask, close: () => Promise<void>): Source {
     top: (question) => ask.top(question),
     flows: (question) => ask.flows(question),
     records: (question) => ask.records(question),
+    distinct: (question) => ask.distinct(question),
     close,
   }
 }

@@ -1,3 +1,4 @@
+import type { DistinctAnswer } from '../api/contract/analysis.ts'
 import type { FlowsAnswer, KeyValue, Row, TopAnswer } from '../api/contract/query.ts'
 import type { Order } from './query-words.ts'
 
@@ -64,6 +65,28 @@ export function topText(
   return `${title}, ${range(from, to)}\n${aligned(header, body, answer.columns.length)}${footer(answer)}`
 }
 
+/** How many different values each group has; where sampling may have missed some, up to how many there may be. */
+export function distinctText(
+  answer: DistinctAnswer,
+  from: number,
+  to: number,
+  options: { readonly quiet?: boolean; readonly full?: boolean } = {},
+): string {
+  const figure = options.full ? (value: number): string => String(Math.round(value)) : scaled
+  const header = [...answer.columns, ...answer.of, 'flows', 'packets', 'bytes']
+  const body = answer.rows.map((row) => [
+    ...answer.columns.map((name) => shown(row.key[name] ?? null)),
+    ...answer.of.map((name) => {
+      const { value = 0, high = 0 } = row.distinct[name] ?? {}
+      return high > value ? `${figure(value)} … ${figure(high)}` : figure(value)
+    }),
+    ...[row.flows, row.packets, row.bytes].map(figure),
+  ])
+  const text = aligned(options.quiet ? undefined : header, body, answer.columns.length)
+  if (options.quiet) return text
+  return `Top ${answer.rows.length} of ${answer.groups} by different ${answer.of[0]}, ${range(from, to)}\n${text}${footer(answer)}`
+}
+
 /** The rows themselves, one a line. */
 export function flowsText(
   answer: FlowsAnswer,
@@ -91,6 +114,7 @@ function footer(answer: {
   rowsRead: number
   tookMs: number
   samplingRates: readonly number[]
+  notes?: readonly string[]
 }): string {
   const rates = answer.samplingRates.filter((rate) => rate > 1)
   const all = rates.length === answer.samplingRates.length ? '' : ', some not at all'
@@ -98,7 +122,7 @@ function footer(answer: {
     rates.length === 0
       ? 'nothing sampled'
       : `sampled 1 in ${rates.length > 6 ? `${rates[0]} to ${rates[rates.length - 1]}` : rates.join(', ')}${all}`
-  return `${scaled(answer.rowsRead)} rows of ${answer.source} read in ${Math.round(answer.tookMs)} ms; ${sampling}\n`
+  return `${scaled(answer.rowsRead)} rows of ${answer.source} read in ${Math.round(answer.tookMs)} ms; ${sampling}\n${(answer.notes ?? []).map((note) => `${note}\n`).join('')}`
 }
 
 /** A value for a terminal. */

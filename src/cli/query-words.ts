@@ -50,6 +50,11 @@ export const STATS: Readonly<Record<string, string>> = {
   outmac: 'mac',
   nexthop: 'next_hop',
   vswitch: 'exporter',
+  srcgeo: 'src_country',
+  dstgeo: 'dst_country',
+  geo: 'country',
+  srccountry: 'src_country',
+  dstcountry: 'dst_country',
   srcvm: 'src_vm',
   dstvm: 'dst_vm',
   srchost: 'src_host',
@@ -59,7 +64,7 @@ export const STATS: Readonly<Record<string, string>> = {
 /** Words of nfdump of which no column tells. */
 const NOT_RECORDED = new Set(
   (
-    'dsttos maxttl nextas prevas nhbip bgpnext opid srcgeo dstgeo geo nbar ja3 ja4 ja4s cl sl al ivrf evrf event xevent nat ' +
+    'dsttos maxttl nextas prevas nhbip bgpnext opid nbar ja3 ja4 ja4s cl sl al ivrf evrf event xevent nat ' +
     'natsrcip natdstip natip natsrcport natdstport natport xsrcip xdstip xsrcport xdstport iacl eacl tunproto ' +
     'mpls2 mpls3 mpls4 mpls5 mpls6 mpls7 mpls8 mpls9 mpls10'
   ).split(' '),

@@ -169,6 +169,19 @@ test('lists come whole, however many flows there are', async () => {
   assert.match((await query('--url', url, '-n', '10001')).stderr, /at most 10000 rows\n {2}more flows come as ndjson/)
 })
 
+test('columns, different values and all traffic as one can be asked for', async () => {
+  const columns = await query('--url', url, '--columns', 'src_vm,bytes', '-o', 'csv')
+  assert.equal(columns.stdout, 'src_vm,bytes\r\n,100\r\nweb\u001b[31m,1500\r\n')
+  const scans = (await query('--url', url, '-A', 'srcip', '--distinct', 'dstip,dstport')).stdout.split('\n')
+  assert.match(scans[0] as string, /^Top 2 of 2 by different dst_addr, /)
+  assert.match(scans[1] as string, /^src_addr +dst_addr +dst_port +flows +packets +bytes$/)
+  assert.match(scans[2] as string, /^10\.0\.0\.\d +1 .* +1 /)
+  assert.match((await query('--url', url, '--distinct', 'dstip')).stderr, /groups of -A\n {2}for example/)
+  const total = (await query('--url', url, '-A', 'none', '--unit', 'l3', '--rough', '-N')).stdout.split('\n')
+  assert.match(total[0] as string, /^Total, /)
+  assert.match(total[2] as string, /^ *2 +100\.0 % +401 +100\.0 % /)
+})
+
 test('a filter is read from a file, and what is given beside it must hold too', async () => {
   const file = `${place.dir}/web.filter`
   await writeFile(file, '# the web\nport 443 or port 53 # and names')
@@ -214,7 +227,7 @@ test('words, spans and figures are read and written as nfdump does', () => {
   assert.deepEqual(readKeys('none'), [])
   assert.throws(() => readKeys('srcip4/33'), /at most 32 bits/)
   assert.throws(() => readKeys('srcip/16'), /which addresses/)
-  assert.throws(() => readStat('srcgeo'), /not recorded/)
+  assert.throws(() => readStat('nbar'), /not recorded/)
   assert.deepEqual([readSpan('90s'), readSpan('1.5h'), readSpan('2w')], [90_000, 5_400_000, 1_209_600_000])
   assert.throws(() => readSpan('soon'), /span/)
   assert.deepEqual(readWindow('2026/03/01.14:00:00-2026/03/01.15'), {

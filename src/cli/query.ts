@@ -28,6 +28,10 @@ interface Flags {
   from?: string
   to?: string
   o?: string
+  columns?: string
+  unit?: 'observed' | 'l2' | 'l3'
+  distinct?: string
+  rough?: boolean
   q?: boolean
   N?: boolean
   I?: boolean
@@ -90,6 +94,21 @@ export function addQuery(program: Command): void {
         '-o <format>',
         `how to print it: ${FORMATS.join(', ')}, or in nfdump’s way line, long, extended, biline, bilong, or tags such as “fmt:%ts %td %pr %sap -> %dap %byt %svm” (default: table)`,
       ).argParser(readOutput),
+    )
+    .option('--columns <names>', 'columns of a list, parted by commas: time_start,src_vm,dst_addr,bytes')
+    .addOption(
+      new Option(
+        '--unit <unit>',
+        'what bytes are: as the exporters count them (default), frames (l2) or IP packets (l3)',
+      ).choices(['observed', 'l2', 'l3']),
+    )
+    .option(
+      '--distinct <keys>',
+      'with -A: how many different values of these each group has, the most first: -A srcip --distinct dstip,dstport finds who scans',
+    )
+    .option(
+      '--rough',
+      'rare addresses, services and AS of long ranges may be counted with the rest, which is faster to answer; below the table stands what was',
     )
     .option('-6', 'addresses in full: they always are')
     .option('-q', 'without titles and without what stands below')
