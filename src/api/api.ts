@@ -57,7 +57,10 @@ export async function createApi(config: ApiConfig, deps: ApiDeps): Promise<Fasti
     transform: jsonSchemaTransform,
   })
   queryRoutes(app, deps.ask)
-  vocabularyRoutes(app, deps.ask, (name) => deps.saved.filters.text(name))
+  vocabularyRoutes(app, deps.ask, {
+    namedFilter: (name) => deps.saved.filters.text(name),
+    filterNames: () => deps.saved.filters.names(),
+  })
   savedRoutes(app, deps)
   namesRoutes(app, deps)
   systemRoutes(app, deps)

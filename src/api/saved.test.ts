@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import type { FastifyInstance } from 'fastify'
+import fc from 'fast-check'
 import { createSaved } from '../query/saved.ts'
 import { createApi, type ApiDeps } from './api.ts'
 import { FilterCheck, Problem } from './contract/query.ts'
@@ -78,6 +79,52 @@ test('checking a filter looks at the saved ones that it uses', async () => {
   assert.deepEqual(await check('not @web'), { ok: true, canonical: 'not @web' })
   const unknown = await check('not @web2')
   assert.ok(!unknown.ok && unknown.position === 4 && unknown.length === 5, JSON.stringify(unknown))
+  assert.match(unknown.hint ?? '', /did you mean “@web”/)
+})
+
+test('no name, text or address of a page makes more of itself than that', async () => {
+  const hostile = fc.oneof(
+    fc.string({ unit: 'binary', maxLength: 120 }),
+    fc.constantFrom(
+      "x'; DROP TABLE views; --",
+      "' OR '1'='1",
+      '../../etc/passwd',
+      '%2e%2e/',
+      '\0',
+      '?',
+      '#',
+      '"',
+      '\\',
+      'a/b',
+      '__proto__',
+      'constructor',
+      '{}',
+      '${x}',
+      '<script>',
+    ),
+  )
+  await put('/api/v1/filters/kept', { filter: 'any' })
+  await fc.assert(
+    fc.asyncProperty(hostile, hostile, async (name, text) => {
+      if (!name.isWellFormed() || name === '' || name === '.' || name === '..') return
+      const at = encodeURIComponent(name)
+      const filter = await put(`/api/v1/filters/${at}`, { filter: `vm ${JSON.stringify(text)}`, describe: text })
+      assert.ok([200, 400, 404, 414].includes(filter.statusCode), `${filter.statusCode}: ${filter.body}`)
+      const url = `/explore?filter=${text.isWellFormed() ? encodeURIComponent(text) : ''}`
+      const view = await put(`/api/v1/views/${at}`, { url })
+      assert.ok([200, 400, 404, 414].includes(view.statusCode), `${view.statusCode}: ${view.body}`)
+      if (view.statusCode !== 200) return
+      assert.deepEqual(SavedView.parse((await api.inject(`/api/v1/views/${at}`)).json()), {
+        name,
+        url,
+        updatedAt: 1234,
+      })
+      assert.equal((await api.inject({ method: 'DELETE', url: `/api/v1/views/${at}` })).statusCode, 204)
+    }),
+    { numRuns: 200, seed: 41 },
+  )
+  assert.equal(saved.filters.get('kept').filter, 'any')
+  assert.deepEqual(saved.views.list(), [])
 })
 
 test('a view is saved by any name, listed and removed', async () => {

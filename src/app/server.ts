@@ -142,6 +142,7 @@ export function createServer(given: Config, deps: ServerDeps) {
       exporterAddresses: (pattern) => exporterNames.addresses(pattern),
       exporterNames: () => exporterNames.all(),
       namedFilter: (name) => saved.filters.text(name),
+      filterNames: () => saved.filters.names(),
       ...(config.names.autonomousSystems === null ? {} : { asNumbers: (name: string) => places.numbersOf(name) }),
     },
   )

@@ -43,6 +43,8 @@ export interface AskDeps {
   readonly asNumbers?: (name: string) => readonly number[]
   /** Text of the filter that is saved under this name. */
   readonly namedFilter?: (name: string) => string | undefined
+  /** Names of the filters that are saved, for “did you mean”. */
+  readonly filterNames?: () => Iterable<string>
   readonly rollups?: RollupStatus
 }
 
@@ -120,11 +122,12 @@ export function createAsk(config: AskConfig, deps: AskDeps): Ask {
   const values = createValues(deps.clock)
   const underWay = new Map<string, AbortController>()
   const costs = createCosts()
-  const { exporterAddresses, asNumbers, namedFilter } = deps
+  const { exporterAddresses, asNumbers, namedFilter, filterNames } = deps
   const filterOptions = {
     ...(exporterAddresses ? { exporterAddresses } : {}),
     ...(asNumbers ? { asNumbers } : {}),
     ...(namedFilter ? { namedFilter } : {}),
+    ...(filterNames ? { filterNames } : {}),
   }
 
   async function asking<T>(

@@ -1,8 +1,9 @@
 import { parseIp } from '../base/address.ts'
 import { BugError } from '../base/errors.ts'
-import { columnNamed, type ColumnDefinition } from '../flow/columns.ts'
+import { columnNamed, TUNNELS, type ColumnDefinition } from '../flow/columns.ts'
 import { KeyTable } from '../inventory/key-table.ts'
 import type { Comparator } from './filter/ast.ts'
+import { TUNNEL_PROTOCOLS } from './filter/names.ts'
 import type { Condition, Constant } from './filter/condition-tree.ts'
 import { isLike, isOneOf, NameVerdicts } from './name-verdicts.ts'
 
@@ -22,7 +23,10 @@ export interface PredicateCode {
 const FEW = 6
 const HIGH = 4_294_967_296
 
-export const HELPERS = { perSecond, wholePart, servicePort, hasNumber, isBetween, order }
+/** Protocol that carries the tunnel, by the number of its kind. */
+const TUNNELED = Uint8Array.from({ length: 256 }, (_, kind) => TUNNEL_PROTOCOLS[TUNNELS[kind as 0] ?? ''] ?? 0)
+
+export const HELPERS = { perSecond, wholePart, servicePort, hasNumber, isBetween, order, TUNNELED }
 export type Helpers = typeof HELPERS
 
 /** The loop that a condition is. */
@@ -170,6 +174,8 @@ class Writer {
         return `wholePart(${this.column('bytes')}, ${this.column('packets')}, i * 2)`
       case 'service_port':
         return `servicePort(${this.column('proto')}[i], ${this.column('src_port')}[i], ${this.column('dst_port')}[i])`
+      case 'tunnel_proto':
+        return `TUNNELED[${this.column('tunnel')}[i]]`
     }
     const storage = columnNamed(of)?.storage
     if (storage === 'u64' || storage === 'mac')

@@ -57,6 +57,7 @@ export interface Saved {
     get(name: string): SavedFilter
     /** Text of a filter by its name, upper and lower case alike; for FilterSqlOptions. */
     text(name: string): string | undefined
+    names(): string[]
     /** @throws FilterError, UserError */
     put(name: string, filter: string, describe?: string): SavedFilter
     /** @throws NotSavedError, InUseError */
@@ -156,6 +157,7 @@ export function createSaved(config: { file: string; readOnly?: boolean }, deps: 
       list,
       get,
       text: (name) => all().get(name.toLowerCase()),
+      names: () => [...all().keys()],
       put(name, filter, describe = '') {
         if (!FILTER_NAME.test(name) || name.toLowerCase() === 'include')
           throw new UserError(`“${name.slice(0, 100)}” can't be the name of a filter`, {
@@ -168,7 +170,7 @@ export function createSaved(config: { file: string; readOnly?: boolean }, deps: 
         const namedFilter = (other: string): string | undefined =>
           same(other) ? filter : texts_.get(other.toLowerCase())
         const tree = parsedFilter(filter)
-        expandFilter(tree, { namedFilter })
+        expandFilter(tree, { namedFilter, filterNames: () => texts_.keys() })
         // Those that use it must go on meaning something.
         for (const [other, text] of texts_) {
           if (same(other)) continue

@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { COLUMNS } from '../../flow/columns.ts'
 import type { Ask } from '../../query/ask.ts'
 import { DIMENSIONS } from '../../query/dimensions.ts'
-import { expandFilter } from '../../query/filter/expand.ts'
+import { expandFilter, type NamedFilterOptions } from '../../query/filter/expand.ts'
 import { formatFilter } from '../../query/filter/format.ts'
 import { parseFilter } from '../../query/filter/parse.ts'
 import { FilterError } from '../../query/filter/problem.ts'
@@ -36,11 +36,7 @@ const COLUMNS_ANSWER: ColumnsAnswer = {
   ],
 }
 
-export function vocabularyRoutes(
-  app: FastifyInstance,
-  ask: Ask,
-  namedFilter: (name: string) => string | undefined,
-): void {
+export function vocabularyRoutes(app: FastifyInstance, ask: Ask, saved: NamedFilterOptions): void {
   const routes = app.withTypeProvider<ZodTypeProvider>()
   routes.get(
     '/api/v1/columns',
@@ -67,7 +63,7 @@ export function vocabularyRoutes(
       const result = parseFilter(request.body.filter)
       if (!result.ok) return { ok: false, ...result.problem, expected: [...result.problem.expected] }
       try {
-        expandFilter(result.ast, { namedFilter })
+        expandFilter(result.ast, saved)
       } catch (error) {
         if (!(error instanceof FilterError)) throw error
         return { ok: false, ...problemIn(error) }

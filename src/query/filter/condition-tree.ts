@@ -5,7 +5,7 @@ import type { Comparator } from './ast.ts'
 /** A value as the column has it: a number, an address as text, a name or the text of an enumeration. */
 export type Constant = number | string | boolean
 
-/** `of` is a column, or one of MADE_OF. */
+/** `of` is a column, or what is worked out of a row: duration, pps, bps, bpp, service_port, tunnel_proto. */
 export type Condition =
   | { readonly kind: 'all' | 'any'; readonly of: readonly Condition[] }
   | { readonly kind: 'not'; readonly of: Condition }

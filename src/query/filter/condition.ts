@@ -17,6 +17,7 @@ const MADE_OF: Readonly<Record<string, readonly string[]>> = {
   bps: ['bytes', 'time_start', 'time_end'],
   bpp: ['bytes', 'packets'],
   service_port: ['proto', 'src_port', 'dst_port'],
+  tunnel_proto: ['tunnel'],
 }
 
 export interface ConditionOptions extends NamedFilterOptions {

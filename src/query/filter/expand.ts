@@ -1,12 +1,14 @@
 import type { FilterNode } from './ast.ts'
 import { parseFilter } from './parse.ts'
-import { FilterError } from './problem.ts'
+import { FilterError, listed, nearest } from './problem.ts'
 
 // `@name` in a filter → the filter that is saved under the name, whose own `@names` are put in as well.
 
 export interface NamedFilterOptions {
   /** Text of the filter that is saved under this name, upper and lower case alike. */
   readonly namedFilter?: (name: string) => string | undefined
+  /** Names of those that are saved, for “did you mean”. */
+  readonly filterNames?: () => Iterable<string>
 }
 
 /** How deep filters may stand in each other. */
@@ -55,6 +57,12 @@ class Expansion {
     }
   }
 
+  private instead(name: string): string {
+    const near = nearest(name, this.options.filterNames?.() ?? [])
+    if (near.length === 0) return 'save it first, or write its text in its place'
+    return `did you mean ${listed(near.map((one) => `“@${one}”`))}?`
+  }
+
   private named(node: Named, path: readonly string[], outer: Named): FilterNode {
     const name = node.name.toLowerCase()
     const chain = [...path, name]
@@ -64,12 +72,7 @@ class Expansion {
       fail(outer, `filters use each other more than ${MAX_NAMED_DEPTH} levels deep: ${shown}`)
     const text = this.options.namedFilter?.(name)
     const where = path.length === 0 ? '' : `, which “@${path[path.length - 1]}” uses`
-    if (text === undefined)
-      fail(
-        outer,
-        `no filter is saved under the name “${node.name}”${where}`,
-        'save it first, or write its text in its place',
-      )
+    if (text === undefined) fail(outer, `no filter is saved under the name “${node.name}”${where}`, this.instead(name))
     const result = parseFilter(text)
     if (!result.ok) fail(outer, `the filter that is saved as “@${name}”${where} is wrong: ${result.problem.message}`)
     return this.of(result.ast, chain, outer)

@@ -99,6 +99,19 @@ export function ethertypeText(number: number): string {
   return ethertypeByNumber.get(number) ?? `0x${number.toString(16).padStart(4, '0')}`
 }
 
+/** Protocol that carries each kind of tunnel; kinds that are not here are of none that is known. */
+export const TUNNEL_PROTOCOLS: Readonly<Record<string, number>> = {
+  vxlan: 17,
+  geneve: 17,
+  teredo: 17,
+  gtp: 17,
+  gre: 47,
+  nvgre: 47,
+  erspan: 47,
+  ipip: 4,
+  '6in4': 41,
+}
+
 /** nfdump's names of forwardingStatus (IANA element 89; RFC 7270 §4.12), which it keeps by numbers of its own. */
 export const FORWARDING: Readonly<Record<string, number>> = {
   ukwn: 0,

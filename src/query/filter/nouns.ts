@@ -118,7 +118,7 @@ const WORDS: readonly Given[] = [
   },
   {
     name: 'mac',
-    alias: ['in mac', 'out mac'],
+    alias: ['in mac', 'out mac', 'ingress mac', 'egress mac'],
     kind: 'mac',
     src: 'src_mac',
     dst: 'dst_mac',
@@ -187,6 +187,13 @@ const WORDS: readonly Given[] = [
     dst: 'dst_addr',
     describe: 'address of a packet that was in a tunnel',
     complete: 'ip',
+  },
+  {
+    name: 'tun proto',
+    kind: 'proto',
+    any: ['tunnel_proto'],
+    max: 255,
+    describe: 'IP protocol that carried the tunnel: gre, ipip, udp for VXLAN and Geneve; 0 where there is none',
   },
   {
     name: 'inner port',

@@ -44,7 +44,6 @@ const GIVEN: readonly (readonly [phrases: string, reason: string, hint?: string]
   ['max ttl|ttl equal', 'one TTL a row is recorded, the least where an exporter tells both', 'ask by “ttl 64”'],
   ['dst tos', 'the ToS after the router is not recorded', 'ask by “tos 184”'],
   ['flowlabel|flow label', 'the IPv6 flow label is not recorded'],
-  ['tun proto', 'a tunnel is known by its kind', 'ask by “tunnel gre”, “tunnel vxlan” …'],
   [`mpls eos|mpls any|${[2, 3, 4, 5, 6, 7, 8, 9, 10].map((n) => `mpls label${n}`).join('|')}`, LABELS, LABEL_HINT],
   [`mpls exp|${[1, 2, 3, 4, 5, 6, 7, 8, 9, 10].map((n) => `mpls exp${n}`).join('|')}`, LABELS, LABEL_HINT],
 ]

@@ -2,6 +2,7 @@ import { parseIp } from '../../base/address.ts'
 import { columnNamed } from '../../flow/columns.ts'
 import type { FilterNode } from './ast.ts'
 import { conditionOf, type ConditionOptions } from './condition.ts'
+import { TUNNEL_PROTOCOLS } from './names.ts'
 import type { Condition, Constant } from './condition-tree.ts'
 
 // Tree → condition for the store. What a user wrote gets in only as `{name:Type}` parameters; everything else in the
@@ -42,6 +43,7 @@ const EXPRESSIONS: Readonly<Record<string, readonly [expression: string, type: s
   bps: [`if(${DURATION} > 0, floor(toFloat64(bytes) * 8000 / ${DURATION}), 0)`, 'Float64'],
   bpp: ['intDivOrZero(bytes, packets)', 'UInt64'],
   service_port: [SERVICE_PORT, 'UInt16'],
+  tunnel_proto: [tunnelProtocol(), 'UInt8'],
 }
 
 /** Tree → SQL condition over the table `flows`. @throws FilterError for a name that nobody knows */
@@ -76,6 +78,14 @@ export function conditionSql(condition: Condition, params: Params): string {
     default:
       return ofColumn(condition, expressionOf(condition.of), typeOf(condition.of), params)
   }
+}
+
+function tunnelProtocol(): string {
+  const byProtocol = Map.groupBy(Object.keys(TUNNEL_PROTOCOLS), (kind) => TUNNEL_PROTOCOLS[kind] as number)
+  const cases = [...byProtocol].map(
+    ([protocol, kinds]) => `tunnel IN (${kinds.map((kind) => `'${kind}'`).join(', ')}), ${protocol}`,
+  )
+  return `multiIf(${cases.join(', ')}, 0)`
 }
 
 type Net = Extract<Condition, { kind: 'net' }>
