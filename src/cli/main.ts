@@ -20,6 +20,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     add: async () => (await import('./serve.ts')).addServe,
   },
   {
+    name: 'probe',
+    summary: 'export sFlow for a virtual switch, from its mirror',
+    add: async () => (await import('./probe.ts')).addProbe,
+  },
+  {
     name: 'meter',
     summary: 'meter packets into flows and export them as NetFlow or IPFIX',
     add: async () => (await import('./meter.ts')).addMeter,
@@ -43,6 +48,16 @@ export const COMMANDS: readonly CommandEntry[] = [
     name: 'query',
     summary: 'ask a server, in nfdump’s words',
     add: async () => (await import('./query.ts')).addQuery,
+  },
+  {
+    name: 'backup',
+    summary: 'copy all that a server keeps, while it runs or not',
+    add: async () => (await import('./backup.ts')).addBackup,
+  },
+  {
+    name: 'restore',
+    summary: 'make a data directory of a backup',
+    add: async () => (await import('./backup.ts')).addRestore,
   },
   {
     name: 'check',
