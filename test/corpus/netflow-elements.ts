@@ -262,18 +262,18 @@ export const TSHARK_FIELDS: Readonly<Record<string, string | readonly string[]>>
 export const UNKNOWN_TO_TSHARK: ReadonlySet<string> = new Set(
   `
   assembledFragmentCount
-  e0.515
+  ipv6ExtensionHeadersFull
   e0.65
-  e0.8192
-  e0.8193
-  e0.8194
-  e0.8195
-  e0.8389
-  e0.8390
-  e0.8391
-  e0.8392
-  e0.8393
-  e15397.25
+  streamcoreWanRtt
+  streamcoreNetAppRespTime
+  streamcoreTotalAppRespTime
+  streamcoreTcpRetransRate
+  streamcoreIdRule6
+  streamcoreIdRule7
+  streamcoreIdRule8
+  streamcoreIdRule9
+  streamcoreIdRule10
+  proceraHttpFileLength
   e2011.232
   e2011.701
   e2011.702
@@ -283,8 +283,8 @@ export const UNKNOWN_TO_TSHARK: ReadonlySet<string> = new Set(
   e5951.330
   e5951.331
   e5951.332
-  e6871.16424
-  e6871.40
+  reverseFlowAttributes
+  flowAttributes
   egressInterfaceAttr
   expiredFragmentCount
   flowDirection

@@ -1,8 +1,8 @@
-// Captures whose decoded form other projects keep: NetGauze's for whole pcap files, logstash's for sequences of datagrams.
+// Captures whose decoded form NetGauze keeps.
 
 import { describe, test } from 'node:test'
 import assert from 'node:assert/strict'
-import { createReadStream, existsSync, readFileSync } from 'node:fs'
+import { createReadStream, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { ipText } from '../../src/base/address.ts'
 import { readCapture } from '../../src/capture/pcap-file.ts'
@@ -47,9 +47,39 @@ interface GoldenMessage {
   }[]
 }
 
-/** NetGauze writes enums by name, times as text and MPLS labels as lists: what is a number or an address there is compared. */
-function comparable(value: unknown): value is number | string {
-  return typeof value === 'number' || (typeof value === 'string' && /^[\d.]+$|^[0-9a-f:]*:[0-9a-f:]*$/i.test(value))
+/** What NetGauze writes by name, and the numbers of IANA's registries. */
+const WORDS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
+  protocolIdentifier: { ICMP: 1, IPv4: 4, TCP: 6, UDP: 17, IPv6: 41, IPv6ICMP: 58, VRRP: 112 },
+  flowDirection: { ingress: 0, egress: 1, '{"Unassigned":255}': 255 },
+  forwardingStatus: { '{"Forwarded":"Unknown"}': 64, '{"Consumed":"Forus"}': 195, '{"Unknown":{"Unassigned":0}}': 0 },
+  mplsTopLabelType: { Unknown: 0, BGP: 4, LDP: 5 },
+  selectorAlgorithm: { SystematiccountbasedSampling: 1, RandomnoutofNSampling: 3 },
+  flowEndReason: { idletimeout: 1, activetimeout: 2 },
+}
+const TCP_FLAGS = ['FIN', 'SYN', 'RST', 'PSH', 'ACK', 'URG', 'ECE', 'CWR']
+
+/** A value of NetGauze as ours may be written. */
+function asOurs(name: string, value: unknown, mine: FieldValue | undefined): readonly unknown[] {
+  const word = WORDS[name]?.[typeof value === 'string' ? value : JSON.stringify(value)]
+  if (word !== undefined) return [word]
+  if (Array.isArray(value)) {
+    const hex = Buffer.from(value as number[]).toString('hex')
+    // Of reduced length it fills up to the length of the type.
+    return [
+      hex,
+      hex.replaceAll(/..(?=.)/g, '$&:'),
+      ...(hex.endsWith(String(mine)) && /^0*$/.test(hex.slice(0, -String(mine).length)) ? [mine] : []),
+    ]
+  }
+  if (name === 'tcpControlBits')
+    return [TCP_FLAGS.reduce((sum, flag, bit) => sum | ((value as Record<string, boolean>)[flag] ? 1 << bit : 0), 0)]
+  return typeof value === 'string' && /^\d{4}-\d\d-\d\dT/.test(value) ? [Date.parse(value)] : [value]
+}
+
+/** Elements of makers that it does not know: it has their number and bytes. */
+function unwrapped(name: string, value: unknown): readonly [name: string, value: unknown] {
+  const { Unknown: unknown } = (value ?? {}) as { Unknown?: { id: number; value: number[] } }
+  return name === 'Huawei' && unknown ? [`e2011.${unknown.id}`, unknown.value] : [name, value]
 }
 
 describe('golden files', () => {
@@ -77,12 +107,15 @@ describe('golden files', () => {
       for (const golden of theirs) {
         const own = grouped.get(key(golden.domain, golden.id))?.shift()
         assert.ok(own, `a record of template ${golden.id}`)
-        for (const [name, value] of golden.fields) {
+        for (const [given, told] of golden.fields) {
+          // Padding is no value: `decode` does not print it.
+          if (given === 'paddingOctets') continue
+          const [name, value] = unwrapped(given, told)
           const mine: FieldValue | undefined = own.fields[name]
-          if (mine === undefined || !comparable(value)) continue
+          const list = (Array.isArray(mine) ? mine : [mine]) as (FieldValue | undefined)[]
           assert.ok(
-            (Array.isArray(mine) ? (mine as unknown[]) : [mine]).includes(value),
-            `${name}: ${String(value)}, here ${JSON.stringify(mine)}`,
+            list.some((one) => asOurs(name, value, one).includes(one)),
+            `${name}: ${JSON.stringify(value)}, here ${JSON.stringify(mine)}`,
           )
           values++
         }
@@ -90,26 +123,6 @@ describe('golden files', () => {
       assert.equal(ours.length, theirs.length)
       assert.ok(values > 0)
       t.diagnostic(`${ours.length} records, ${values} values equal`)
-    })
-  }
-
-  for (const [golden, , , , , files] of goldens('logstash-plugins/logstash-codec-netflow')) {
-    const { expected_event_count: expected } = JSON.parse(readFileSync(join(CAPTURES, golden as string), 'utf8')) as {
-      expected_event_count: number | null
-    }
-    const inputs = (files as string)
-      .trim()
-      .split(' ')
-      .map((file) => join(CAPTURES, file))
-    if (expected === null || !inputs.every((file) => existsSync(file))) continue
-    test(`${basename(golden as string)}: as many records`, () => {
-      const reader = createNetflowReader()
-      const records = inputs.flatMap((file) =>
-        reader.read(new Uint8Array(readFileSync(file)), '192.0.2.1').filter(isData),
-      )
-      // Logstash throws away data that comes before its template; here it waits for it.
-      const waited = (golden as string).endsWith('Netscaler-with-variable-length-fields.golden2.json') ? 3 : 0
-      assert.equal(records.length, expected + waited)
     })
   }
 })

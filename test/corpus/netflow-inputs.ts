@@ -72,7 +72,7 @@ export async function captured(name: string): Promise<{ datagrams: Captured[]; p
     const version = payload.bytes[0] === 0 ? payload.bytes[1] : 0
     if (version !== 5 && version !== 9 && version !== 10) continue
     ports.add(payload.toPort)
-    datagrams.push({ from: payload.from, port: payload.fromPort, payload: payload.bytes })
+    datagrams.push({ from: payload.from, port: payload.fromPort, payload: payload.bytes.slice() })
   }
   return { datagrams, ports }
 }

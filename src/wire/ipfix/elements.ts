@@ -473,6 +473,7 @@ export const ELEMENT_TABLES: readonly (readonly [enterprise: number, lines: stri
 500 srhIPv6ActiveSegmentType unsigned8
 501 srhSegmentIPv6LocatorLength unsigned8
 502 srhSegmentIPv6EndpointBehavior unsigned16
+515 ipv6ExtensionHeadersFull octetArray
 6660 EkinopsTcpConnectionSetupTime unsigned32
 6661 EkinopsTcpServerResponseTime unsigned32
 6662 EkinopsTcpMeanRtt unsigned32
@@ -496,6 +497,10 @@ export const ELEMENT_TABLES: readonly (readonly [enterprise: number, lines: stri
 6698 EkinopsDpiVersion string
 6699 EkinopsQosCfgFingerprint string
 6800 EkinopsNetControlCfgFingerprint string
+8192 streamcoreWanRtt unsigned32
+8193 streamcoreNetAppRespTime unsigned32
+8194 streamcoreTotalAppRespTime unsigned32
+8195 streamcoreTcpRetransRate unsigned16
 8196 streamcoreCallDirection unsigned8
 8256 streamcoreHostname string
 8257 streamcoreUrl string
@@ -504,6 +509,11 @@ export const ELEMENT_TABLES: readonly (readonly [enterprise: number, lines: stri
 8386 streamcoreIdRule3 unsigned32
 8387 streamcoreIdRule4 unsigned32
 8388 streamcoreIdRule5 unsigned32
+8389 streamcoreIdRule6 unsigned32
+8390 streamcoreIdRule7 unsigned32
+8391 streamcoreIdRule8 unsigned32
+8392 streamcoreIdRule9 unsigned32
+8393 streamcoreIdRule10 unsigned32
 16386 ETAInitialDataPacketOld octetArray
 16387 ETASequenceofPktLengthsandTimesOld octetArray
 33000 ingressAclId octetArray
@@ -761,6 +771,7 @@ export const ELEMENT_TABLES: readonly (readonly [enterprise: number, lines: stri
 37 osVersion string
 38 firstPacketBanner octetArray
 39 secondPacketBanner octetArray
+40 flowAttributes unsigned16
 100 expiredFragmentCount unsigned32
 101 assembledFragmentCount unsigned32
 102 meanFlowRate unsigned32
@@ -1176,6 +1187,7 @@ export const ELEMENT_TABLES: readonly (readonly [enterprise: number, lines: stri
 3 proceraIncomingOctets unsigned64
 4 proceraOutgoingOctets unsigned64
 15 proceraFlowBehavior string
+25 proceraHttpFileLength unsigned32
 47 proceraTemplateName string
 `],
   [39499, `
