@@ -15,6 +15,7 @@ import { aligned, boundsOf, shiftOf, stepFor } from '../time/span.ts'
 import type { Bounds, Span, Versus } from '../time/span.ts'
 import { ApiError, ask } from './client.ts'
 import type { QuestionKind } from './client.ts'
+import { isRough } from './rough.ts'
 
 export interface Ask {
   readonly by?: readonly string[]
@@ -27,6 +28,8 @@ export interface Ask {
   /** Of a list of flows. */
   readonly order?: Question['order']
   readonly unit?: Question['unit']
+  /** True to count each rare address and port of a long time by itself, which takes longer. */
+  readonly exact?: boolean
   /** Of distinct counts: the dimensions whose values are counted. */
   readonly of?: readonly string[]
   readonly orderBy?: string
@@ -76,9 +79,18 @@ function useAsk<T>(kind: QuestionKind, asked: Ask): Asked<T> {
   const clock = useClock()
   const span = asked.span ?? clock.span
   const queries = useQueryClient()
-  const { enabled = true, span: _span, points, lagMs = 0, versus = 'none', still = false, ...question } = asked
+  const {
+    enabled = true,
+    span: _span,
+    points,
+    lagMs = 0,
+    versus = 'none',
+    still = false,
+    exact = false,
+    ...question
+  } = asked
   return useQuery<Answered<T>, Error>({
-    queryKey: ['ask', kind, span, question, points, lagMs, versus],
+    queryKey: ['ask', kind, span, question, points, lagMs, versus, exact],
     enabled,
     placeholderData: keepPreviousData,
     refetchInterval: (query) => (clock.live && !still ? nextMs(span, query.state.data) : false),
@@ -94,6 +106,7 @@ function useAsk<T>(kind: QuestionKind, asked: Ask): Asked<T> {
         to,
         ...(kind === 'series' ? { step } : {}),
         ...(previous === undefined ? {} : { previous }),
+        ...(isRough(kind, to - from, exact) ? { exact: false } : {}),
       }
       // Who was told what a question costs, and asked it all the same, waits for it.
       const patience = ['patience', kind, span, question.filter, question.by]

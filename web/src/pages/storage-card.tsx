@@ -13,12 +13,12 @@ import type { Zone } from '../time/zone.ts'
 
 type Table = StorageAnswer['tables'][number]
 
-/** `90 days`, `90 days or 50.0 GB of all of its kind`, `as long as there is room`. */
-export function keptText({ keepDays, keepBytes }: Pick<Table, 'keepDays' | 'keepBytes'>): string {
+/** `90 days`, `90 days, at most 50.0 GB` of all of its kind, `no limit`. */
+function keptText({ keepDays, keepBytes }: Pick<Table, 'keepDays' | 'keepBytes'>): string {
   const days = keepDays === null ? undefined : `${countText(keepDays)} ${keepDays === 1 ? 'day' : 'days'}`
   const bytes = keepBytes === null ? undefined : bytesText(keepBytes)
   return days === undefined && bytes === undefined
-    ? 'as long as there is room'
+    ? 'no limit'
     : [days, bytes].filter((part) => part !== undefined).join(', at most ')
 }
 
@@ -69,9 +69,9 @@ function columnsOf(answer: StorageAnswer, zone: Zone): Column<Table>[] {
       id: 'name',
       head: 'Table',
       cell: (table) => (
-        <span title={table.describe}>
-          <span className="strong">{table.name}</span>{' '}
-          <span className="dim small wide-cell-text">{table.describe}</span>
+        <span title={table.describe} className="table-name">
+          <span className="strong">{table.name}</span>
+          <span className="dim small truncate wide-cell-text">{table.describe}</span>
         </span>
       ),
     },

@@ -24,6 +24,7 @@ test('a view comes back from its URL as it went', () => {
     versus: 'week',
     columns: ['time_received', 'src_addr'],
     of: ['dst_vm'],
+    exact: true,
   }
   assert.deepEqual(readView(parseSearch(stringifySearch(writeView(view)))), view)
 })

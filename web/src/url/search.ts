@@ -75,6 +75,8 @@ export interface View {
   readonly columns: readonly string[]
   /** Dimensions whose different values are counted. */
   readonly of: readonly string[]
+  /** True if over long times the rare ones are counted each, not with the rest. */
+  readonly exact: boolean
 }
 
 export interface Sort {
@@ -93,6 +95,7 @@ export const DEFAULT_VIEW: View = {
   versus: 'none',
   columns: [],
   of: ['dst_addr', 'dst_port'],
+  exact: false,
 }
 const MOST_COUNTED = 4
 export const TOPS: readonly number[] = [5, 7, 10, 20, 50, 100]
@@ -137,6 +140,7 @@ export function readView(search: Search): View {
     versus: oneOf(VERSUS, search['versus'], DEFAULT_VIEW.versus),
     columns: namesIn(search['columns']),
     of: search['of'] === undefined || search['of'] === '' ? DEFAULT_VIEW.of : namesIn(search['of'], MOST_COUNTED),
+    exact: search['exact'] === 'yes',
   }
 }
 
@@ -154,5 +158,6 @@ export function writeView(view: View): Record<string, string> {
     versus: view.versus === DEFAULT_VIEW.versus ? '' : view.versus,
     columns: view.columns.join(','),
     of: view.of.join(',') === DEFAULT_VIEW.of.join(',') ? '' : view.of.join(','),
+    exact: view.exact ? 'yes' : '',
   }
 }

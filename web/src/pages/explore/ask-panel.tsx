@@ -4,6 +4,7 @@ import { ChevronDown } from 'lucide-react'
 import { lazy, Suspense, useState } from 'react'
 import type { ReactNode } from 'react'
 import { problemFrom } from '../../api/client.ts'
+import { isRough } from '../../api/rough.ts'
 import { useColumns } from '../../api/system.ts'
 import { labelOf, USUAL_DIMENSIONS } from '../../names/dimensions.ts'
 import { AddName } from '../../parts/add-name.tsx'
@@ -11,6 +12,7 @@ import { ChipList } from '../../parts/chip-list.tsx'
 import { CopyButton } from '../../parts/copy.tsx'
 import { Segments } from '../../parts/segments.tsx'
 import { TOPS } from '../../url/search.ts'
+import { useClock } from '../../time/clock.tsx'
 import type { Unit, View } from '../../url/search.ts'
 import type { Versus } from '../../time/span.ts'
 import { canShare, limitOf } from './asked.ts'
@@ -66,6 +68,8 @@ export function AskPanel({ view, change, problem, provenance }: AskPanelProps) {
   const setText = (next: string) => setDraft({ of: view.filter, text: next })
   const run = (next = text) => change({ filter: next.trim() })
   const told = problem ? problemFrom(problem) : undefined
+  const { span } = useClock()
+  const isLong = isRough('top', span.kind === 'last' ? span.ms : span.to - span.from, false)
   const changed = text.trim() !== view.filter
   return (
     <section className="card ask" aria-label="Question">
@@ -153,6 +157,19 @@ export function AskPanel({ view, change, problem, provenance }: AskPanelProps) {
             )}
           </span>
         )}
+        {isLong && view.chart !== 'flows' && view.chart !== 'distinct' ? (
+          <label
+            className="row ask-label exact-choice"
+            title="Each rare address, port and system by itself; takes longer"
+          >
+            <input
+              type="checkbox"
+              checked={view.exact}
+              onChange={(event) => change({ exact: event.currentTarget.checked })}
+            />
+            exact
+          </label>
+        ) : null}
         <span className="dim small ask-source">{provenance}</span>
       </div>
     </section>

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { test } from 'node:test'
 import { DEFAULT_VIEW } from '../../url/search.ts'
+import type { View } from '../../url/search.ts'
 import { asCall, asCommand, callOf, shellQuoted } from './commands.ts'
 
 const HOUR = { kind: 'last', ms: 3_600_000 } as const
@@ -13,13 +14,29 @@ test('a view is a command', () => {
     asCommand(view, HOUR, 'http://127.0.0.1:8080'),
     "vnetscope query 'src vm web-7 and port 443' -A src_vm,dst_port -n 7 --last 1h --url http://127.0.0.1:8080",
   )
-  assert.match(asCommand({ ...view, metric: 'packets' }, HOUR, 'http://h'), / -O packets -n 7 /)
-  assert.match(asCommand({ ...view, by: [] }, HOUR, 'http://h'), / -A none /)
+  const words = (more: Partial<View>) => asCommand({ ...view, ...more }, HOUR, 'http://h') ?? ''
+  assert.match(words({ metric: 'packets' }), / -O packets -n 7 /)
+  assert.match(words({ by: [] }), / -A none /)
+  assert.match(words({ unit: 'l3' }), / --unit l3 -n 7 /)
+  assert.match(
+    words({ chart: 'distinct', of: ['dst_addr', 'dst_port'] }),
+    / -A src_vm,dst_port --distinct dst_addr,dst_port /,
+  )
+  assert.equal(asCommand({ ...view, metric: 'share' }, HOUR, 'http://h'), undefined)
+})
+
+test('over long times the rare ones are counted with the rest in the command too, unless each is asked for', () => {
+  const week = { kind: 'last', ms: 7 * 86_400_000 } as const
+  assert.match(asCommand(DEFAULT_VIEW, week, 'http://h') ?? '', / --rough --last 7d /)
+  assert.doesNotMatch(asCommand({ ...DEFAULT_VIEW, exact: true }, week, 'http://h') ?? '', /--rough/)
+  const bounds = { from: 0, to: week.ms }
+  assert.equal(callOf(DEFAULT_VIEW, bounds, 3600).body['exact'], false)
+  assert.equal(callOf({ ...DEFAULT_VIEW, exact: true }, bounds, 3600).body['exact'], undefined)
 })
 
 test('the time that is shown can be said exactly', () => {
   assert.match(
-    asCommand(DEFAULT_VIEW, { kind: 'between', ...BOUNDS }, 'http://h'),
+    asCommand(DEFAULT_VIEW, { kind: 'between', ...BOUNDS }, 'http://h') ?? '',
     /--from 1970-01-01T00:00:00.000Z --to 1970-01-01T00:01:00.000Z/,
   )
 })

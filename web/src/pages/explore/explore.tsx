@@ -58,10 +58,10 @@ export function Explore() {
 function Groups({ view, change, acts }: Part) {
   const sankey = view.chart === 'sankey' && view.by.length >= 2
   const limit = limitOf(view)
-  const { by, filter } = view
+  const { by, filter, exact } = view
   const measure = measureOf(view)
-  const series = useSeries({ by, filter, ...measure, limit, points: POINTS, versus: view.versus })
-  const matrix = useMatrix({ by: by.slice(0, 5), filter, ...plainMeasure(measure), limit, enabled: sankey })
+  const series = useSeries({ by, filter, ...measure, limit, exact, points: POINTS, versus: view.versus })
+  const matrix = useMatrix({ by: by.slice(0, 5), filter, ...plainMeasure(measure), limit, exact, enabled: sankey })
   const total = series.data?.total
   const error = total === undefined ? undefined : errorText(total[measure.metric], total.low, total.high)
   return (

@@ -1,7 +1,7 @@
 // The ways to take an answer along: as a file, as a command, as an API call.
 import { useClock } from '../../time/clock.tsx'
 import { durationCode } from '../../time/span.ts'
-import type { Bounds } from '../../time/span.ts'
+import type { Bounds, Span } from '../../time/span.ts'
 import { ExportMenu } from '../../parts/export-menu.tsx'
 import type { Exported } from '../../parts/export-menu.tsx'
 import type { View } from '../../url/search.ts'
@@ -21,25 +21,20 @@ export function Ways({
   readonly step: number | undefined
 }) {
   const clock = useClock()
-  const fixed = asCommand(view, { kind: 'between', ...bounds }, location.origin)
-  const commands = [
-    { value: 'fixed', label: 'this time', text: fixed },
+  const spans: readonly { readonly value: string; readonly label: string; readonly span: Span }[] = [
+    { value: 'fixed', label: 'this time', span: { kind: 'between', ...bounds } },
     ...(clock.span.kind === 'last'
-      ? [
-          {
-            value: 'moving',
-            label: `always the last ${durationCode(clock.span.ms)}`,
-            text: asCommand(view, clock.span, location.origin),
-          },
-        ]
+      ? [{ value: 'moving', label: `always the last ${durationCode(clock.span.ms)}`, span: clock.span }]
       : []),
   ]
+  const commands = spans.flatMap(({ span, ...rest }) => {
+    const text = asCommand(view, span, location.origin)
+    return text === undefined ? [] : [{ ...rest, text }]
+  })
   return (
     <span className="row">
       <ExportMenu of={exportsOf(view, bounds, step)} />
-      {view.chart === 'distinct' ? null : (
-        <AsCode label="as a command" note="asks the same server from a terminal" texts={commands} />
-      )}
+      <AsCode label="as a command" note="asks the same server from a terminal" texts={commands} />
       <AsCode
         label="as an API call"
         note="answers what is shown, as JSON"
