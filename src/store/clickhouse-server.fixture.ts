@@ -101,7 +101,7 @@ function inShard(sql: string, door: Pick<Door, 'shard' | 'replica'>): string {
     )
     .replace(/system\.clusters/g, `values('cluster String', '${plan.cluster}')`)
     .replaceAll(`'${plan.database}'`, `'${here}'`)
-    .replace(new RegExp(`\\bEXISTS ${plan.database}\\b`), `EXISTS ${here}`)
+    .replace(new RegExp(`\\b(EXISTS |AS )${plan.database}\\b`), `$1${here}`)
 }
 
 function settingsOf(query: URLSearchParams): string[] {

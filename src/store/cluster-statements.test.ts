@@ -62,7 +62,7 @@ test('each statement of a new cluster is one that the engine can read, and goes 
     )
     assert.match(
       await formatted(all.find((sql) => sql.startsWith(`CREATE TABLE IF NOT EXISTS ${name} `)) as string),
-      new RegExp(`AS ${name}_local ENGINE = Distributed\\('blue', 'vnetscope', '${name}_local'\\)$`),
+      new RegExp(`AS vnetscope.${name}_local ENGINE = Distributed\\('blue', 'vnetscope', '${name}_local'\\)$`),
     )
   }
 })

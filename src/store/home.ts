@@ -51,7 +51,7 @@ export function clusterHome(cluster: string, database: string): Home {
     },
     // Without a sharding key: what is inserted goes to the tables that hold it, and never by way of this one.
     spread: (table) => [
-      `CREATE TABLE IF NOT EXISTS ${table}${on} AS ${stored(table)} ENGINE = Distributed('${cluster}', '${database}', '${stored(table)}')`,
+      `CREATE TABLE IF NOT EXISTS ${table}${on} AS ${database}.${stored(table)} ENGINE = Distributed('${cluster}', '${database}', '${stored(table)}')`,
     ],
     alterColumn: (table, action) => [
       `ALTER TABLE ${stored(table)}${on} ${action}`,
