@@ -177,6 +177,33 @@ test('flows that were received a moment before SIGTERM are there after the next 
   assert.equal(await second.stop(), 0)
 })
 
+test('a filter that is saved is there after the next start, also for who asks the files', async () => {
+  const data = join(folder.path, 'saved')
+  const query = (...args: string[]) => vnetscope('query', ...args)
+  {
+    await using first = await startServer(data)
+    const saved = await fetch(`${first.url}/api/v1/filters/web`, {
+      method: 'PUT',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ filter: 'proto tcp and port in [80, 443]' }),
+    })
+    assert.equal(saved.status, 200)
+    assert.equal(await first.stop(), 0)
+  }
+  {
+    await using second = await startServer(data)
+    assert.equal((await second.top([], 'not @web')).total.flows, 0)
+    const unknown = await query('ipv4 and @wbe', '--url', second.url)
+    assert.equal(unknown.status, 1)
+    assertClear(unknown.output, /no filter is saved under the name “wbe”\n  ipv4 and @wbe\n {11}\^{4}\n/)
+    assert.match(unknown.output, /did you mean “@web”/)
+    assert.equal(await second.stop(), 0)
+  }
+  const { status, output } = await query('@WEB and ipv4', '-A', 'none', '--data', data)
+  assert.equal(status, 0, output)
+  assertClear(await query('@wbe', '--data', data).then((answer) => answer.output), /“wbe”\n  @wbe\n  \^{4}/)
+})
+
 test('doctor says what is free, what is in use and what to do, with a status to match', async () => {
   const file = configFile(
     'doctor.yaml',

@@ -6,6 +6,7 @@ import type { RecordsAnswer, RecordsQuestion } from '../api/contract/records.ts'
 import { systemClock } from '../base/clock.ts'
 import { OperatorError, UserError } from '../base/errors.ts'
 import type { Ask } from '../query/ask.ts'
+import { FilterError } from '../query/filter/problem.ts'
 
 /** Formats in which flows come without a bound. */
 export type WholeFormat = 'jsonl' | 'csv' | 'parquet'
@@ -48,6 +49,14 @@ export function serverAt(url: string): Source {
       throw new OperatorError('server_strange', `${url} answers, but not as vnetscope does (${response.status})`)
     const problem = (await response.json()) as Problem
     const hint = problem.hint === undefined ? {} : { hint: problem.hint }
+    if (problem.code === 'filter')
+      throw new FilterError({
+        message: problem.detail ?? problem.title,
+        position: problem.position ?? 0,
+        length: problem.length ?? 0,
+        expected: [problem.expected ?? ''],
+        ...hint,
+      })
     if (response.status < 500 && problem.code === undefined) throw new UserError(problem.detail ?? problem.title, hint)
     throw new OperatorError(problem.code ?? 'server_failed', problem.detail ?? problem.title, hint)
   }

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises'
 import { InvalidArgumentError, Option, type Command } from 'commander'
 import { UserError } from '../base/errors.ts'
 import { parseFilter } from '../query/filter/parse.ts'
-import type { FilterProblem } from '../query/filter/problem.ts'
+import { FilterError, type FilterProblem } from '../query/filter/problem.ts'
 import { moment } from '../query/question.ts'
 import { askAndPrint, FORMATS, type Wanted } from './query-answers.ts'
 import { filesIn, savedIn, serverAt, type Source } from './query-source.ts'
@@ -154,14 +154,20 @@ async function query(words: readonly string[], flags: Flags): Promise<void> {
   if (flags.o === 'parquet' && process.stdout.isTTY)
     throw new UserError('Parquet is not for a terminal', { hint: 'send it to a file: … -o parquet > flows.parquet' })
   const { source, ...range } = await opened(flags, window)
+  const asked = window ? within(filter, range.window) : filter
   try {
     await askAndPrint(source, {
       ...wanted,
       from: range.from,
       to: range.to,
-      filter: window ? within(filter, range.window) : filter,
+      filter: asked,
       ...(range.extent === undefined ? {} : { window: range.extent }),
     })
+  } catch (error) {
+    // Names of saved filters, exporters and AS are known only to whom is asked.
+    if (!(error instanceof FilterError)) throw error
+    const { message, position = 0, length, expected, hint } = error
+    throw new UserError(withCaret(asked, { message, position, length, expected }), hint === undefined ? {} : { hint })
   } finally {
     await source.close()
   }

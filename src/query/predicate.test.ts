@@ -330,7 +330,7 @@ test('a filter finds the same rows in a batch as in the store', async (t) => {
         if (rows.length > 0 && rows.length < ROWS) telling++
       }
     }),
-    MORE === undefined ? { numRuns: 40, seed: 23 } : { numRuns: Number(MORE) },
+    MORE === undefined ? { numRuns: 30, seed: 23 } : { numRuns: Number(MORE) },
   )
   t.diagnostic(`${filters} filters, of which ${telling} find some rows and not all`)
   assert.ok(telling > filters / 2)
