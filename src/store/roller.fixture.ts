@@ -1,6 +1,9 @@
+import { join } from 'node:path'
+import { systemClock } from '../base/clock.ts'
 import { FlowBatch } from '../flow/flow-batch.ts'
 import type { EmbeddedStore } from './embedded.ts'
 import { bucketSeconds, LEVELS, ROLLUPS, rollupTable, type Rollup, type RollupLevel } from './rollups.ts'
+import { createSpool } from './spool.ts'
 import { randomFrom, setTime } from './store.fixture.ts'
 
 export const NAMES = ['', 'web-1', 'web-2', 'db-1', 'db-2', 'host-a', 'host-b', 'blue', 'DE', 'FR']
@@ -52,6 +55,21 @@ function address(words: Uint32Array, row: number, net: number, host: number): vo
   const bytes = new Uint8Array(words.buffer, words.byteOffset + row * 16, 16)
   bytes.fill(0)
   bytes.set([0xff, 0xff, net, 0, host >> 8, host & 255], 10)
+}
+
+let inserts = 0
+
+/** A batch into the store, by way of a spool file. */
+export async function insertBatch(store: EmbeddedStore, spoolDir: string, batch: FlowBatch): Promise<void> {
+  const files: string[] = []
+  const spool = createSpool(
+    { dir: spoolDir, maxBytes: 1e9 },
+    { clock: systemClock, written: (file) => files.push(join(spoolDir, file)) },
+  )
+  await spool.start()
+  await spool.write(batch, NAMES)
+  await spool.stop()
+  await store.insertFiles('flows', files, `batch-${inserts++}`)
 }
 
 /** Groups, a hash of their keys and sums, and the sum of squares: equal where each group has the same sums. */

@@ -1,15 +1,11 @@
 import assert from 'node:assert/strict'
-import { readdir } from 'node:fs/promises'
-import { join } from 'node:path'
 import { afterEach, beforeEach, test } from 'node:test'
-import { systemClock } from '../base/clock.ts'
 import type { FlowBatch } from '../flow/flow-batch.ts'
 import type { EmbeddedStore } from './embedded.ts'
 import { rollStatement } from './roll-sql.ts'
 import { createRoller, type Roller, type RollerConfig } from './roller.ts'
-import { differences, NAMES, smallNetwork, totals } from './roller.fixture.ts'
+import { differences, insertBatch, smallNetwork, totals } from './roller.fixture.ts'
 import { LEVELS, ROLLUPS, rollupTable, type Rollup } from './rollups.ts'
-import { createSpool } from './spool.ts'
 import { createPlace, setTime, startStore, type Place } from './store.fixture.ts'
 
 const DAY = Date.parse('2030-05-06T00:00:00Z')
@@ -20,7 +16,6 @@ const EVERYTHING: RollerConfig = { fewestFlows: 1, worth: 0.5 }
 let place: Place
 let store: EmbeddedStore
 let now = DAY
-let inserts = 0
 const clock = { now: () => now }
 const rollers: Roller[] = []
 
@@ -41,13 +36,8 @@ function newRoller(config = EVERYTHING): Roller {
   return roller
 }
 
-async function insert(batch: FlowBatch): Promise<void> {
-  const spool = createSpool({ dir: place.spool, maxBytes: 1e9 }, { clock: systemClock })
-  await spool.start()
-  await spool.write(batch, NAMES)
-  await spool.stop()
-  const file = (await readdir(place.spool)).filter((name) => name.endsWith('.native')).at(-1) as string
-  await store.insertFiles('flows', [join(place.spool, file)], `test-${inserts++}`)
+function insert(batch: FlowBatch): Promise<void> {
+  return insertBatch(store, place.spool, batch)
 }
 
 async function assertSums(levels = LEVELS as readonly (typeof LEVELS)[number][]): Promise<void> {

@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict'
+import { afterEach, beforeEach, test } from 'node:test'
+import type { EmbeddedStore } from './embedded.ts'
+import { createRetention, type RetentionConfig } from './retention.ts'
+import { createRoller } from './roller.ts'
+import { differences, insertBatch, smallNetwork, totals } from './roller.fixture.ts'
+import { ROLLUPS } from './rollups.ts'
+import { createPlace, startStore, type Place } from './store.fixture.ts'
+
+const DAY_MS = 86_400_000
+const HOUR_MS = 3_600_000
+const MINUTE_MS = 60_000
+const FIRST = Date.parse('2030-05-06T10:00:00Z')
+const DAYS = 4
+const ROWS = 600
+
+let place: Place
+let store: EmbeddedStore
+let now = FIRST
+let elapsed = 0
+const clock = { now: () => now }
+
+beforeEach(async () => {
+  place = await createPlace()
+  store = await startStore(place.data)
+  now = FIRST + DAYS * DAY_MS
+  for (let day = 0; day < DAYS; day++) {
+    const at = FIRST + day * DAY_MS
+    await insertBatch(store, place.spool, smallNetwork(day, ROWS, at, at + 5 * MINUTE_MS))
+  }
+})
+afterEach(async () => {
+  await store.stop()
+  await place.remove()
+})
+
+function retain(keep: RetentionConfig['keep'], maxBytes?: number): Promise<void> {
+  const config = { keep, ...(maxBytes === undefined ? {} : { maxBytes }) }
+  return createRetention(config, { store, clock, elapsed: () => elapsed }).run()
+}
+
+function newRoller() {
+  return createRoller({ fewestFlows: 1, worth: 0.1 }, { store, clock })
+}
+
+async function bytesOf(table: string): Promise<number> {
+  const { rows } = await store.query(`SELECT sum(bytes_on_disk) FROM system.parts WHERE active AND table = '${table}'`)
+  return Number(rows[0]?.[0])
+}
+
+test('flows, minutes and hours are kept as long as each may be, and what is gone is told', async () => {
+  await newRoller().run()
+  await retain({ flows: { days: 2 }, minutes: { days: 3 } })
+  const all = await totals(store)
+  assert.equal(all.flows, 2 * ROWS)
+  assert.equal(all.traffic_minute, 3 * ROWS)
+  assert.equal(all.sources_5minutes, 3 * ROWS)
+  assert.equal(all.traffic_hour, DAYS * ROWS)
+  assert.equal(all.arrivals, DAYS * ROWS)
+  const roller = newRoller()
+  await roller.run()
+  assert.equal(roller.status().built, 0)
+  const from = new Map(roller.coverage().map(({ table, ranges }) => [table, ranges[0]?.from]))
+  const gone = (days: number): number => FIRST + (days - 1) * DAY_MS
+  assert.ok((from.get('flows') as number) > gone(2) && (from.get('flows') as number) <= gone(2) + 6 * MINUTE_MS)
+  assert.equal(from.get('traffic_minute'), gone(1) + 5 * MINUTE_MS)
+  assert.equal(from.get('traffic_hour'), 0)
+
+  // Late flows for a time that is deleted change nothing in the rollups of it; those of other times do.
+  await insertBatch(store, place.spool, smallNetwork(20, 50, FIRST + DAY_MS, FIRST + DAY_MS + MINUTE_MS))
+  await insertBatch(store, place.spool, smallNetwork(21, 50, FIRST + 3 * DAY_MS, FIRST + 3 * DAY_MS + MINUTE_MS))
+  await newRoller().run()
+  assert.equal((await totals(store)).traffic_hour, DAYS * ROWS + 50)
+  const since = `time_received >= toDateTime64('2030-05-08 00:00:00', 3, 'UTC')`
+  for (const rollup of ROLLUPS) assert.deepEqual(await differences(store, rollup, 'hour', since), [])
+})
+
+test('a kind of table that is too large loses its oldest, and a store that is too large its flows before its rollups', async () => {
+  await newRoller().run()
+  for (const table of ['traffic_minute', 'networks_minute', 'sources_5minutes', 'destinations_5minutes'])
+    await store.execute(`SYSTEM STOP MERGES ${table}`)
+  const minutes = await bytesOf('traffic_minute')
+  await retain({ minutes: { maxBytes: minutes } })
+  const all = await totals(store)
+  assert.ok((all.traffic_minute as number) < DAYS * ROWS)
+  assert.equal(all.flows, DAYS * ROWS)
+  await retain({}, 1)
+  assert.deepEqual(new Set(Object.values({ ...(await totals(store)), arrivals: 0 })), new Set([0]))
+})
+
+test('a clock that jumps years ahead deletes nothing until it has stayed there for a day', async () => {
+  const retention = createRetention({ keep: { flows: { days: 30 } } }, { store, clock, elapsed: () => elapsed })
+  await retention.run()
+  now += 1000 * DAY_MS
+  await retention.run()
+  elapsed += 23 * HOUR_MS
+  await retention.run()
+  assert.equal((await totals(store)).flows, DAYS * ROWS)
+  // A new start knows what was believed.
+  await createRetention({ keep: { flows: { days: 30 } } }, { store, clock, elapsed: () => elapsed }).run()
+  assert.equal((await totals(store)).flows, DAYS * ROWS)
+  elapsed += HOUR_MS
+  await retention.run()
+  assert.equal((await totals(store)).flows, 0)
+})
