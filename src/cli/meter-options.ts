@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from 'commander'
 import { TRACK_LEVELS, type TrackLevel } from '../meter/flow-key.ts'
 import type { FlowTimeouts } from '../meter/flow-table.ts'
-import type { CollectorAddress } from '../meter/sender.ts'
+import type { DatagramTarget } from '../base/datagram-sender.ts'
 
 // The meter's flags, in softflowd's words.
 
@@ -42,7 +42,7 @@ export function timeoutsOf(given: Readonly<Record<string, number>>): FlowTimeout
 }
 
 /** `host:port`, `[::1]:2055`, several with commas between. */
-export function parseCollectors(text: string, before: readonly CollectorAddress[]): CollectorAddress[] {
+export function parseCollectors(text: string, before: readonly DatagramTarget[]): DatagramTarget[] {
   const more = text.split(',').map((part) => {
     const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(part.trim())
     const port = Number(match?.[3])

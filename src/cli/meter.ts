@@ -7,7 +7,7 @@ import { createPacketBlock, type PacketBlock } from '../capture/packet-block.ts'
 import { readPacketBlocksOf } from '../capture/pcap-file.ts'
 import { OperatorError, UserError } from '../base/errors.ts'
 import { createMeter, type Meter, type MeterStatus } from '../meter/meter.ts'
-import { createSender, type CollectorAddress, type Sender } from '../meter/sender.ts'
+import { createDatagramSender, type DatagramSender, type DatagramTarget } from '../base/datagram-sender.ts'
 import type { TrackLevel } from '../meter/flow-key.ts'
 import {
   parseCollectors,
@@ -23,7 +23,7 @@ import {
 interface MeterOptions {
   readonly interface: readonly DeviceChoice[]
   readonly read: readonly string[]
-  readonly collector: readonly CollectorAddress[]
+  readonly collector: readonly DatagramTarget[]
   readonly netflow: 5 | 9 | 10
   readonly maxFlows: number
   readonly timeout: Record<string, number>
@@ -103,7 +103,7 @@ async function meter(filter: string, options: MeterOptions): Promise<void> {
   if (options.interface.length > 0 === options.read.length > 0)
     throw new UserError('name either a device (-i) or a capture file (-r)')
   const isFile = options.read.length > 0
-  const sender = await createSender(options.collector, isFile ? options.exportRate : Infinity)
+  const sender = await createDatagramSender(options.collector, isFile ? options.exportRate : Infinity)
   try {
     if (isFile) await meterFiles(filter, options, sender)
     else await meterDevices(filter, options, sender)
@@ -112,7 +112,7 @@ async function meter(filter: string, options: MeterOptions): Promise<void> {
   }
 }
 
-function newMeter(options: MeterOptions, sender: Sender, startedAt: number): Meter {
+function newMeter(options: MeterOptions, sender: DatagramSender, startedAt: number): Meter {
   return createMeter(
     {
       version: options.netflow,
@@ -134,7 +134,7 @@ function newMeter(options: MeterOptions, sender: Sender, startedAt: number): Met
 const WINDOW = 256
 const END_AT_ONCE = 4096
 
-async function meterFiles(filter: string, options: MeterOptions, sender: Sender): Promise<void> {
+async function meterFiles(filter: string, options: MeterOptions, sender: DatagramSender): Promise<void> {
   const filters = new Map<number, PacketFilter>()
   const began = performance.now()
   let meter: Meter | undefined
@@ -164,7 +164,7 @@ async function meterFiles(filter: string, options: MeterOptions, sender: Sender)
 }
 
 /** Reports what is left, no faster than it can be sent. */
-async function finish(meter: Meter, sender: Sender): Promise<void> {
+async function finish(meter: Meter, sender: DatagramSender): Promise<void> {
   while (meter.end(END_AT_ONCE)) if (sender.flying >= WINDOW) await sender.below(WINDOW / 2)
   await sender.below(1)
 }
@@ -209,7 +209,7 @@ const REST_MS = 10
 const ROUND_MS = 1000
 const LOOK_MS = 100
 
-async function meterDevices(filter: string, options: MeterOptions, sender: Sender): Promise<void> {
+async function meterDevices(filter: string, options: MeterOptions, sender: DatagramSender): Promise<void> {
   const openRing = (device: string): PacketRing =>
     openPacketRing({
       device,
@@ -298,7 +298,12 @@ function closeRing(device: Device): void {
   device.ring = undefined
 }
 
-function summary(status: MeterStatus, sender: Sender, seconds: number, devices: readonly Device[] = []): string {
+function summary(
+  status: MeterStatus,
+  sender: DatagramSender,
+  seconds: number,
+  devices: readonly Device[] = [],
+): string {
   const { ended, memory } = status
   const lines = [
     `${status.packets} packets, ${status.bytes} bytes of IP in ${seconds.toFixed(1)} s` +

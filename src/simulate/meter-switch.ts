@@ -19,7 +19,7 @@ import {
   SAMPLER_ID,
 } from './meter-templates.ts'
 import { Random } from './random.ts'
-import type { Sampler } from './sampler.ts'
+import type { Sampler } from '../capture/sampler.ts'
 import { outsideAddress, Session } from './session.ts'
 import type { SwitchExporter } from './sflow-switch.ts'
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { Random } from './random.ts'
-import { Sampler } from './sampler.ts'
+import { Sampler } from '../capture/sampler.ts'
 
 /** Positions of all samples in a stream that comes in trains of these lengths. */
 function positions(sampler: Sampler, trains: readonly number[]): number[] {

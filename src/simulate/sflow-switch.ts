@@ -6,7 +6,7 @@ import { FrameWriter } from './frame.ts'
 import { hostRecords, portRecords, vmRecords } from './host-counters.ts'
 import { FCS, TAG, type Lane } from './lane.ts'
 import { Random } from './random.ts'
-import type { Sampler } from './sampler.ts'
+import type { Sampler } from '../capture/sampler.ts'
 import { Session } from './session.ts'
 import type { Usage } from './usage.ts'
 

@@ -6,7 +6,7 @@ import { buildDataCenter, type DataCenter, type Host, type Port } from './data-c
 import type { Lane } from './lane.ts'
 import { MeterSwitch } from './meter-switch.ts'
 import { Random } from './random.ts'
-import { Sampler } from './sampler.ts'
+import { Sampler } from '../capture/sampler.ts'
 import { SflowSwitch, type SwitchExporter } from './sflow-switch.ts'
 import { countPorts, Traffic } from './traffic.ts'
 import { Truth, type TruthRow } from './truth.ts'

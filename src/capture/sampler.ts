@@ -1,4 +1,7 @@
-import type { Random } from './random.ts'
+/** Uniform in [0, 1). */
+export interface RandomSource {
+  unit(): number
+}
 
 /**
  * Random 1-in-N sampling of one data source as sFlow has it (sFlow v5 §3.1): after each sample, the number of packets to skip is
@@ -10,11 +13,11 @@ export class Sampler {
   pool = 0
   /** Samples taken. */
   sequence = 0
-  private readonly random: Random
+  private readonly random: RandomSource
   /** Packets until the next sample, that one included. */
   private skip = 1
 
-  constructor(rate: number, random: Random) {
+  constructor(rate: number, random: RandomSource) {
     this.random = random
     this.setRate(rate)
   }

@@ -1,35 +1,35 @@
 import { createSocket, type Socket } from 'node:dgram'
 import { lookup } from 'node:dns/promises'
 import { setTimeout as wait } from 'node:timers/promises'
-import { OperatorError } from '../base/errors.ts'
+import { OperatorError } from './errors.ts'
 
-// Datagrams to several collectors, each on a socket of its own.
+// Datagrams to several targets, each on a socket of its own.
 
-export interface CollectorAddress {
+export interface DatagramTarget {
   readonly host: string
   readonly port: number
 }
 
-export interface CollectorStatus extends CollectorAddress {
+export interface TargetStatus extends DatagramTarget {
   readonly sent: number
   readonly failed: number
   /** Why the last one failed. */
   readonly error?: string
 }
 
-export interface Sender {
-  /** Sends a copy to each collector. Those that can't be reached are counted, and keep nothing back. */
+export interface DatagramSender {
+  /** Sends a copy to each target. Those that can't be reached are counted, and keep nothing back. */
   send(datagram: Uint8Array): void
   /** Datagrams handed to the system and not gone yet. */
   readonly flying: number
   /** Resolves when fewer than so many are flying. */
   below(limit: number): Promise<void>
-  status(): CollectorStatus[]
+  status(): TargetStatus[]
   close(): void
 }
 
 interface Lane {
-  readonly collector: CollectorAddress
+  readonly target: DatagramTarget
   readonly socket: Socket
   readonly address: string
   sent: number
@@ -40,13 +40,16 @@ interface Lane {
 const SEND_BUFFER = 4 << 20
 
 /**
- * @param rate datagrams a second at most, evenly: a collector's socket holds few, and a file is read far faster than
+ * @param rate datagrams a second at most, evenly: a target's socket holds few, and a file is read far faster than
  * anything that it tells of happened
- * @throws OperatorError if a collector's name can't be resolved
+ * @throws OperatorError if a target's name can't be resolved
  */
-export async function createSender(collectors: readonly CollectorAddress[], rate = Infinity): Promise<Sender> {
+export async function createDatagramSender(
+  targets: readonly DatagramTarget[],
+  rate = Infinity,
+): Promise<DatagramSender> {
   const lanes: Lane[] = []
-  for (const collector of collectors) lanes.push(await laneTo(collector))
+  for (const target of targets) lanes.push(await laneTo(target))
   let flying = 0
   let waiting: (() => void)[] = []
   const queue: Buffer[] = []
@@ -55,7 +58,7 @@ export async function createSender(collectors: readonly CollectorAddress[], rate
   function toAll(copy: Buffer): void {
     for (const lane of lanes) {
       flying++
-      lane.socket.send(copy, lane.collector.port, lane.address, (error) => {
+      lane.socket.send(copy, lane.target.port, lane.address, (error) => {
         if (error) {
           lane.failed++
           lane.error = error.message
@@ -101,22 +104,22 @@ export async function createSender(collectors: readonly CollectorAddress[], rate
       while (flying >= limit) await new Promise<void>((resolve) => waiting.push(resolve))
     },
     status: () =>
-      lanes.map(({ collector, sent, failed, error }) => ({ ...collector, sent, failed, ...(error ? { error } : {}) })),
+      lanes.map(({ target, sent, failed, error }) => ({ ...target, sent, failed, ...(error ? { error } : {}) })),
     close() {
       for (const lane of lanes) lane.socket.close()
     },
   }
 }
 
-async function laneTo(collector: CollectorAddress): Promise<Lane> {
-  const { address, family } = await resolved(collector.host)
+async function laneTo(target: DatagramTarget): Promise<Lane> {
+  const { address, family } = await resolved(target.host)
   // Without a lookup of its own the socket would ask the resolver for each datagram
   const socket = createSocket({
     type: family === 6 ? 'udp6' : 'udp4',
     sendBufferSize: SEND_BUFFER,
     lookup: (_host, _options, done) => done(null, address, family),
   })
-  const lane: Lane = { collector, socket, address, sent: 0, failed: 0, error: '' }
+  const lane: Lane = { target, socket, address, sent: 0, failed: 0, error: '' }
   // A port where nothing listens answers by ICMP; it may listen again later
   socket.on('error', (error) => (lane.error = error.message))
   return lane

@@ -1,0 +1,76 @@
+import { readdirSync, readFileSync, existsSync } from 'node:fs'
+import { join } from 'node:path'
+
+// What the kernel knows of a Linux bridge, from /sys: its ports by name, and the addresses learnt behind each.
+
+export interface BridgePort {
+  readonly name: string
+  /** A physical device, and not a virtual machine's. */
+  readonly isUplink: boolean
+  /** Bits a second; 0 if unknown. */
+  readonly speed: number
+  readonly macs: readonly number[]
+}
+
+const NET = '/sys/class/net'
+
+/** struct __fdb_entry: MAC ·6 port ·1 local ·1 age ·4 port's upper byte ·1 padding ·3 */
+const ENTRY = 16
+
+/** The ports of a bridge; undefined if the device is none. */
+export function readBridge(device: string, net = NET): BridgePort[] | undefined {
+  const ports = join(net, device, 'brif')
+  if (!existsSync(ports)) return undefined
+  try {
+    const macs = addressesByPort(join(net, device, 'brforward'))
+    return readdirSync(ports)
+      .toSorted()
+      .map((name): BridgePort => {
+        const number = Number.parseInt(readFileSync(join(ports, name, 'port_no'), 'utf8'), 16)
+        return {
+          name,
+          isUplink: existsSync(join(net, name, 'device')),
+          speed: speedOf(join(net, name, 'speed')),
+          macs: macs.get(number) ?? [],
+        }
+      })
+  } catch {
+    // A port that goes while it is read: the next look will tell
+    return undefined
+  }
+}
+
+/** Whether a device tells VLANs apart when it floods: a Linux bridge only if it filters them, any other switch does. */
+export function isVlanAware(device: string, net = NET): boolean {
+  if (!existsSync(join(net, device, 'bridge'))) return true
+  try {
+    return readFileSync(join(net, device, 'bridge', 'vlan_filtering'), 'utf8').trim() === '1'
+  } catch {
+    // A kernel without VLAN filtering
+    return false
+  }
+}
+
+function addressesByPort(file: string): Map<number, number[]> {
+  const bytes = readFileSync(file)
+  const found = new Map<number, number[]>()
+  for (let at = 0; at + ENTRY <= bytes.length; at += ENTRY) {
+    // Addresses of the bridge itself are no machine behind a port
+    if (bytes.readUInt8(at + 7) !== 0) continue
+    const port = (bytes.readUInt8(at + 12) << 8) | bytes.readUInt8(at + 6)
+    const list = found.get(port) ?? []
+    list.push(bytes.readUIntBE(at, 6))
+    found.set(port, list)
+  }
+  return found
+}
+
+function speedOf(file: string): number {
+  try {
+    const megabits = Number(readFileSync(file, 'utf8'))
+    return megabits > 0 ? megabits * 1e6 : 0
+  } catch {
+    // Virtual devices may have none
+    return 0
+  }
+}

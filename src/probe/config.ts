@@ -1,0 +1,267 @@
+import { parseIp, parseMac } from '../base/address.ts'
+import { readSections, type Attribute, type Place, type Problem, type Section } from './sections.ts'
+
+// What vsprobed.conf says: InMon's settings with their defaults, and a few of our own.
+
+export interface PortConfig {
+  readonly kind: 'uplink' | 'virtual'
+  /** 48-bit number. */
+  readonly mac: number
+  /** Bits a second; 0 if unknown. */
+  readonly ifSpeed: number
+  /** IANA ifType; 6 is Ethernet. */
+  readonly ifType: number
+  /** Whether frames have their VLAN tag on this port: it is counted then. Mirrors often show tags that an access port takes off. */
+  readonly isTagged: boolean
+  /** Told as the port's name, if there is one. */
+  readonly name: string
+}
+
+export interface SwitchConfig {
+  readonly device: string
+  readonly headerBytes: number
+  readonly promiscuous: boolean
+  /** Packets that are monitored, in tcpdump's words; all if empty. */
+  readonly filter: string
+  /** Ports are found by themselves, beside those that are listed. */
+  readonly learn: boolean
+  /** In the order of the file, which is that of their numbers. */
+  readonly ports: readonly PortConfig[]
+}
+
+export interface ProbeConfig {
+  /** 16 bytes, IPv4 mapped. */
+  readonly agent: Uint8Array
+  readonly samplingRate: number
+  /** Seconds. */
+  readonly pollingInterval: number
+  readonly firstIfIndex: number
+  readonly firstSubAgentId: number
+  readonly collectors: readonly { readonly host: string; readonly port: number }[]
+  readonly switches: readonly SwitchConfig[]
+}
+
+export interface ParsedConfig {
+  /** Undefined if there are problems. */
+  readonly config: ProbeConfig | undefined
+  readonly problems: readonly Problem[]
+}
+
+type Reader<T> = (value: string) => T | undefined
+
+interface Setting<T> {
+  /** Spellings; the first is the usual one. */
+  readonly names: readonly string[]
+  readonly read: Reader<T>
+  readonly expected: string
+}
+
+const MOST_U32 = 0xffffffff
+
+function whole(names: readonly string[], least: number, most: number): Setting<number> {
+  return {
+    names,
+    expected: `a whole number from ${least} to ${most}`,
+    read: (value) =>
+      /^\d{1,12}$/.test(value) && Number(value) >= least && Number(value) <= most ? Number(value) : undefined,
+  }
+}
+
+const words: Readonly<Record<string, boolean>> = {
+  on: true,
+  yes: true,
+  true: true,
+  1: true,
+  off: false,
+  no: false,
+  false: false,
+  0: false,
+}
+
+function flag(name: string): Setting<boolean> {
+  return { names: [name], expected: '1 or 0 (on or off)', read: (value) => words[value.toLowerCase()] }
+}
+
+function text(name: string, pattern: RegExp, expected: string): Setting<string> {
+  return { names: [name], expected, read: (value) => (pattern.test(value) ? value : undefined) }
+}
+
+const address = (name: string): Setting<Uint8Array> => ({
+  names: [name],
+  expected: 'an IPv4 or IPv6 address',
+  read: (value) => parseIp(value) ?? undefined,
+})
+
+const SUFFIXES: Readonly<Record<string, number>> = { '': 1, k: 1e3, m: 1e6, g: 1e9, t: 1e12 }
+
+/** `1G`, `100M`, `10000000`. */
+const SPEED: Setting<number> = {
+  names: ['ifspeed'],
+  expected: 'bits a second, such as 1G, 100M or 10000000',
+  read: (value) => {
+    const match = /^(\d{1,15}(?:\.\d{1,6})?)([kmgt]?)$/i.exec(value)
+    const speed = Number(match?.[1]) * (SUFFIXES[(match?.[2] ?? '').toLowerCase()] ?? Number.NaN)
+    return Number.isSafeInteger(Math.round(speed)) ? Math.round(speed) : undefined
+  },
+}
+
+const MAC: Setting<number> = {
+  names: ['mac'],
+  expected: 'a MAC address of one interface, such as 00:14:22:59:22:77',
+  read: (value) => {
+    const mac = parseMac(value)
+    // Neither zero nor a group address names an interface
+    return mac === undefined || mac === 0 || (Math.floor(mac / 2 ** 40) & 1) === 1 ? undefined : mac
+  },
+}
+
+const AGENT = address('agentip')
+const RATE = whole(['packetsamplingrate'], 1, 0x3fffffff)
+const POLLING = whole(['counterpollinginterval'], 1, 86_400)
+const FIRST_INDEX = whole(['firstifindex', 'startifindex'], 1, 0x3ffffffe)
+const FIRST_SUB_AGENT = whole(['firstsubagentid', 'startsubagentid'], 0, MOST_U32)
+const COLLECTOR_IP = text('ip', /^[\w.:-]{1,253}$/, 'the address of the collector')
+const COLLECTOR_PORT = whole(['udpport'], 1, 65_535)
+const DEVICE = text('device', /^[^\s/]{1,15}$/, 'the name of a network device')
+const HEADER_BYTES = whole(['headerbytes'], 14, 1024)
+const PROMISCUOUS = flag('promiscuousmode')
+const FILTER = text('filter', /./, 'a filter in tcpdump’s words')
+const LEARN = flag('learn')
+const TYPE = whole(['iftype'], 1, 65_535)
+const TAGGED = flag('tagged')
+const NAME = text('name', /^.{1,255}$/, 'a name')
+
+/** Reads a configuration file; every problem comes with its place. */
+export function parseProbeConfig(source: string): ParsedConfig {
+  const { root, problems } = readSections(source)
+  const fail = (place: Place, message: string): void =>
+    void problems.push({ line: place.line, column: place.column, message })
+
+  /** Attributes of a section by setting; those that are none of its own are problems. */
+  function settings(
+    section: Section,
+    known: readonly Setting<unknown>[],
+    sections: readonly string[],
+  ): <T>(setting: Setting<T>) => T | undefined {
+    const taken = new Map<Setting<unknown>, Attribute>()
+    for (const attribute of section.attributes) {
+      const setting = known.find(({ names }) => names.includes(attribute.name.toLowerCase()))
+      const before = setting && taken.get(setting)
+      if (!setting) {
+        const names = known.flatMap((k) => k.names).join(', ')
+        fail(
+          attribute,
+          `“${attribute.name}” is no setting of “${section.name}”: expected ${names === '' ? 'none' : names}`,
+        )
+      } else if (before) fail(attribute, `“${attribute.name}” is set twice: first on line ${before.line}`)
+      else taken.set(setting, attribute)
+    }
+    for (const inner of section.sections)
+      if (!sections.includes(inner.name.toLowerCase()))
+        fail(
+          inner,
+          `there is no section “${inner.name}” in “${section.name || 'the file'}”: expected ${sections.length === 0 ? 'none' : sections.join(', ')}`,
+        )
+    return <T>(setting: Setting<T>): T | undefined => {
+      const attribute = taken.get(setting)
+      if (!attribute) return undefined
+      const value = setting.read(attribute.value)
+      if (value === undefined)
+        fail(
+          attribute.valueAt,
+          `“${attribute.value}” is not right for “${attribute.name}”: expected ${setting.expected}`,
+        )
+      return value
+    }
+  }
+  const named = (section: Section, name: string): Section[] =>
+    section.sections.filter((inner) => inner.name.toLowerCase() === name)
+  function required<T>(section: Section, value: T | undefined, setting: Setting<T>, instead: T): T {
+    const isSet = section.attributes.some(({ name }) => setting.names.includes(name.toLowerCase()))
+    if (value === undefined && !isSet)
+      fail(section, `“${section.name}” has no “${setting.names[0]}”: expected ${setting.expected}`)
+    return value ?? instead
+  }
+
+  settings(root, [], ['sflow'])
+  const [sflow, another] = named(root, 'sflow')
+  if (another) fail(another, 'there is a second section “sflow”: expected one')
+  if (!sflow) {
+    if (problems.length === 0) fail(root, 'there is no section “sflow”')
+    return { config: undefined, problems: sorted(problems) }
+  }
+  const get = settings(sflow, [AGENT, RATE, POLLING, FIRST_INDEX, FIRST_SUB_AGENT], ['collector', 'virtualswitch'])
+  const collectors = named(sflow, 'collector').map((section) => {
+    const of = settings(section, [COLLECTOR_IP, COLLECTOR_PORT], [])
+    return { host: required(section, of(COLLECTOR_IP), COLLECTOR_IP, ''), port: of(COLLECTOR_PORT) ?? 6343 }
+  })
+  if (collectors.length === 0) fail(sflow, '“sflow” has no section “collector”: nothing would be sent')
+  const seen = new Map<number, Attribute>()
+  const devices = new Map<string, Section>()
+  const switches = named(sflow, 'virtualswitch').map((section) => switchOf(section))
+  if (switches.length === 0) fail(sflow, '“sflow” has no section “virtualswitch”: nothing would be monitored')
+
+  function switchOf(section: Section): SwitchConfig {
+    const of = settings(section, [LEARN], ['pcap', 'uplink', 'virtualinterface'])
+    const [pcap, second] = named(section, 'pcap')
+    if (second) fail(second, 'there is a second section “pcap” in this switch: expected one')
+    if (!pcap) fail(section, '“virtualswitch” has no section “pcap”, which names its device')
+    const from = pcap && settings(pcap, [DEVICE, HEADER_BYTES, PROMISCUOUS, FILTER], [])
+    const device = pcap && from ? required(pcap, from(DEVICE), DEVICE, '') : ''
+    const other = devices.get(device)
+    if (pcap && device !== '' && other)
+      fail(pcap, `the device ${device} is that of the switch of line ${other.line} already`)
+    devices.set(device, section)
+    const ports = section.sections.flatMap((inner): PortConfig[] => {
+      const kind = { uplink: 'uplink', virtualinterface: 'virtual' }[inner.name.toLowerCase()] as
+        | PortConfig['kind']
+        | undefined
+      return kind ? [portOf(inner, kind)] : []
+    })
+    const learn = of(LEARN) ?? false
+    if (ports.length === 0 && !learn)
+      fail(section, '“virtualswitch” has no ports: expected “uplink” and “virtualinterface” sections, or learn = on')
+    return {
+      device,
+      headerBytes: from?.(HEADER_BYTES) ?? 128,
+      promiscuous: from?.(PROMISCUOUS) ?? true,
+      filter: from?.(FILTER) ?? '',
+      learn,
+      ports,
+    }
+  }
+
+  function portOf(section: Section, kind: PortConfig['kind']): PortConfig {
+    const of = settings(section, [MAC, SPEED, TYPE, TAGGED, NAME], [])
+    const mac = required(section, of(MAC), MAC, 0)
+    const attribute = section.attributes.find(({ name }) => name.toLowerCase() === 'mac')
+    const before = seen.get(mac)
+    if (attribute && mac !== 0) {
+      if (before) fail(attribute.valueAt, `the MAC address ${attribute.value} is that of line ${before.line} already`)
+      seen.set(mac, attribute)
+    }
+    return {
+      kind,
+      mac,
+      ifSpeed: of(SPEED) ?? 0,
+      ifType: of(TYPE) ?? 6,
+      isTagged: of(TAGGED) ?? kind === 'uplink',
+      name: of(NAME) ?? '',
+    }
+  }
+
+  const config: ProbeConfig = {
+    agent: required(sflow, get(AGENT), AGENT, new Uint8Array(16)),
+    samplingRate: get(RATE) ?? 400,
+    pollingInterval: get(POLLING) ?? 30,
+    firstIfIndex: get(FIRST_INDEX) ?? 1,
+    firstSubAgentId: get(FIRST_SUB_AGENT) ?? 0,
+    collectors,
+    switches,
+  }
+  return { config: problems.length === 0 ? config : undefined, problems: sorted(problems) }
+}
+
+function sorted(problems: readonly Problem[]): Problem[] {
+  return problems.toSorted((a, b) => a.line - b.line || a.column - b.column)
+}
