@@ -14,7 +14,7 @@ import { createPlaces } from '../enrich/places.ts'
 import { createInventory } from '../inventory/inventory.ts'
 import { createAsk } from '../query/ask.ts'
 import { createEmbeddedStore, type EmbeddedStore } from '../store/embedded.ts'
-import { createLoader } from '../store/loader.ts'
+import { createLoader, type Loader } from '../store/loader.ts'
 import { createSpool } from '../store/spool.ts'
 import { createExportReader } from './export-rows.ts'
 import { isNfdumpFile, readNfdumpFile } from './nfdump-rows.ts'
@@ -81,7 +81,7 @@ export async function openFiles(files: readonly string[], given: FilesConfig): P
     const notes = await readAll(files, dir, netflowOptionsOf(config), writer)
     await writer.end()
     await spool.stop()
-    await loader.drained()
+    await stored(loader)
     const ask = createAsk(
       { timeoutMs: LONGEST_MS },
       {
@@ -105,6 +105,29 @@ export async function openFiles(files: readonly string[], given: FilesConfig): P
 
 /** Nobody else waits for the answer. */
 const LONGEST_MS = 600_000
+
+const LOOK_MS = 500
+const PATIENCE_MS = 30_000
+
+/** Resolves when all rows are in the store; rejects if it doesn't take them, however often it is tried. */
+async function stored(loader: Loader): Promise<void> {
+  let troubledSince = 0
+  let watch: NodeJS.Timeout | undefined
+  const refused = new Promise<never>((_, reject) => {
+    watch = setInterval(() => {
+      const { problem } = loader.status()
+      if (problem === undefined) troubledSince = 0
+      else troubledSince ||= Date.now()
+      if (troubledSince > 0 && Date.now() - troubledSince > PATIENCE_MS)
+        reject(new OperatorError('store_refused', `the flows could not be stored to be asked: ${problem}`))
+    }, LOOK_MS)
+  })
+  try {
+    await Promise.race([loader.drained(), refused])
+  } finally {
+    clearInterval(watch)
+  }
+}
 
 async function readAll(
   files: readonly string[],

@@ -197,6 +197,8 @@ interface Opened {
 /** Exporters tell of a flow at the latest so long after its last packet. */
 const TOLD_WITHIN_MS = 3_600_000
 const HOUR = 3_600_000
+/** No question may be longer: a capture whose clock was wrong shouldn't make one so. */
+const LONGEST_MS = 20 * 365 * 24 * HOUR
 
 async function opened(flags: Flags, window: Window | undefined): Promise<Opened> {
   const given = (key: 'from' | 'to'): number | undefined =>
@@ -215,9 +217,14 @@ async function opened(flags: Flags, window: Window | undefined): Promise<Opened>
     for (const note of read.notes) process.stderr.write(`vnetscope: ${note}\n`)
     const end = to ?? Math.max(read.to, 1)
     const last = flags.last === undefined ? undefined : end - readSpan(flags.last)
+    const first = Math.max(Math.min(read.from, end - 1), end - LONGEST_MS)
+    if (from === undefined && last === undefined && read.from < first)
+      process.stderr.write(
+        `vnetscope: what was received before ${new Date(first).toISOString()} is left out; ask for it by --to\n`,
+      )
     return {
       source: read.source,
-      from: from ?? last ?? Math.min(read.from, end - 1),
+      from: from ?? last ?? first,
       to: end,
       window: resolved(window, read.first, read.last),
       extent: { first: read.first, last: read.last },

@@ -6,7 +6,9 @@ import { structureOf, TABLES, type TableDefinition } from './schema.ts'
 // A group of files becomes one block: nothing is stored unless all of it could be read, and the engine knows the block
 // again by token and partition, whatever the order of its rows.
 
-const ONE_BLOCK = 'min_insert_block_size_rows = 1000000000, min_insert_block_size_bytes = 0'
+// A clock that was wrong, or captures of many years, may spread a group over any number of days.
+const ONE_BLOCK =
+  'min_insert_block_size_rows = 1000000000, min_insert_block_size_bytes = 0, max_partitions_per_insert_block = 0'
 const ONE_THREAD = 'max_threads = 1, max_insert_threads = 1'
 
 /** The statement that inserts Native files of a table under a token. All files lie in one directory. */
