@@ -119,7 +119,10 @@ export function dissectLink(
   const header: LinkHeader = { at: 0, etherType: 0, start: 0 }
   if (!readLink(linkType, view, offset, length, header)) return SEEN.cut
   const rest = offset + length - header.at
-  return header.start !== 0
-    ? dissect(view, header.at, rest, header.start, out, row)
-    : dissectEtherType(view, header.at, rest, header.etherType, out, row)
+  const seen =
+    header.start !== 0
+      ? dissect(view, header.at, rest, header.start, out, row)
+      : dissectEtherType(view, header.at, rest, header.etherType, out, row)
+  // The place of the IP header counts from the link header
+  return (seen & SEEN.network) === 0 ? seen : (seen & 0xff) | (((seen >>> 8) + header.at - offset) << 8)
 }

@@ -1,0 +1,199 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import fc from 'fast-check'
+import { frameOf, someFlows, type KnownFlow } from '../../test/interop/frames.ts'
+import { createPacketBlock, type PacketBlock } from '../capture/packet-block.ts'
+import { FIELDS, keyMask } from './flow-key.ts'
+import { END, FlowTable, NUMBER, SLOT_NUMBERS, SLOT_WORDS, type FlowTimeouts } from './flow-table.ts'
+import { BATCH, PacketReader } from './packet-reader.ts'
+
+const TIMEOUTS: FlowTimeouts = { active: 300, tcp: 60, tcpFin: 5, tcpRst: 5, udp: 60, icmp: 60, general: 60 }
+
+/** Frames as a block, at these times in milliseconds. */
+function blockOf(frames: readonly Uint8Array[], times: readonly number[] = frames.map(() => 0)): PacketBlock {
+  const block = createPacketBlock(frames.length)
+  block.bytes = Buffer.concat(frames)
+  block.view = new DataView(block.bytes.buffer, block.bytes.byteOffset, block.bytes.length)
+  let at = 0
+  for (const [i, frame] of frames.entries()) {
+    block.offset[i] = at
+    block.captured[i] = frame.length
+    block.original[i] = frame.length
+    block.linkType[i] = 1
+    const time = times[i] as number
+    block.seconds[i] = Math.floor(time / 1000)
+    block.nanos[i] = Math.round((time % 1000) * 1e6)
+    at += frame.length
+  }
+  block.count = frames.length
+  return block
+}
+
+interface Ended {
+  readonly key: string
+  readonly packets: number
+  readonly bytes: number
+  readonly reason: number
+}
+
+function tableWith(maxFlows: number, ended: Ended[], timeouts = TIMEOUTS): FlowTable {
+  return new FlowTable(
+    { maxFlows, mask: keyMask({ track: 'ether', tos: true }), timeouts, seed: 12_345 },
+    (table, slot, reason) =>
+      ended.push({
+        key: table.words.subarray(slot * SLOT_WORDS, slot * SLOT_WORDS + FIELDS).join(),
+        packets: table.numbers[slot * SLOT_NUMBERS + NUMBER.packets] as number,
+        bytes: table.numbers[slot * SLOT_NUMBERS + NUMBER.bytes] as number,
+        reason,
+      }),
+  )
+}
+
+function addAll(table: FlowTable, block: PacketBlock): void {
+  const reader = new PacketReader()
+  for (let i = 0; i < block.count; i++) {
+    reader.read(block, i)
+    if (reader.count === BATCH || i === block.count - 1) {
+      table.add(reader)
+      reader.count = 0
+    }
+  }
+}
+
+const FLOWS = someFlows(60, { ipv6: true, vlans: [1, 2, 3] })
+const frame = (flow: KnownFlow, n = 1): Uint8Array => frameOf({ ...flow, packets: 99 }, n)
+
+describe('the flow table', () => {
+  test('loses and doubles no packet, whatever its size and whatever comes', () => {
+    const steps = fc.array(fc.tuple(fc.nat(FLOWS.length - 1), fc.nat(40_000), fc.nat(3)), { maxLength: 400 })
+    fc.assert(
+      fc.property(fc.constantFrom(1, 3, 16, 200), steps, (maxFlows, list) => {
+        const ended: Ended[] = []
+        const table = tableWith(maxFlows, ended)
+        const truth = new Map<string, { packets: number; bytes: number }>()
+        let now = 1_700_000_000_000
+        const times = list.map(([, pause]) => (now += pause))
+        const frames = list.map(([i]) => frame(FLOWS[i] as KnownFlow))
+        const reader = new PacketReader()
+        for (let i = 0; i < frames.length; i++) {
+          const block = blockOf([frames[i] as Uint8Array], [times[i] as number])
+          reader.read(block, 0)
+          const key = reader.fields.subarray(0, FIELDS).join()
+          const sum = truth.get(key) ?? { packets: 0, bytes: 0 }
+          truth.set(key, { packets: sum.packets + 1, bytes: sum.bytes + (reader.ipLength[0] as number) })
+          table.add(reader)
+          reader.count = 0
+          table.sweep(times[i] as number, list[i]?.[2] ?? 0)
+          assert.ok(table.count <= maxFlows)
+        }
+        while (table.endSome(END.forced, 7));
+        assert.equal(table.count, 0)
+        const seen = new Map<string, { packets: number; bytes: number }>()
+        for (const { key, packets, bytes } of ended) {
+          const sum = seen.get(key) ?? { packets: 0, bytes: 0 }
+          seen.set(key, { packets: sum.packets + packets, bytes: sum.bytes + bytes })
+        }
+        assert.deepEqual(seen, truth)
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  test('ends a flow at rest, in pieces while it lasts, and behind a FIN', () => {
+    const [flow] = FLOWS as [KnownFlow]
+    const ended: Ended[] = []
+    const table = tableWith(100, ended)
+    const at = (seconds: number, which = 1): void =>
+      addAll(table, blockOf([frame(flow, which)], [1_700_000_000_000 + seconds * 1000]))
+    at(0)
+    at(59)
+    at(120)
+    assert.deepEqual(
+      ended.map(({ packets, reason }) => [packets, reason]),
+      [[2, END.idle]],
+    )
+    for (let second = 150; second <= 450; second += 30) at(second)
+    assert.deepEqual(
+      ended.slice(1).map(({ packets, reason }) => [packets, reason]),
+      [[10, END.active]],
+    )
+    at(451, 98)
+    table.sweep(1_700_000_455_000, 100)
+    assert.equal(ended.length, 2)
+    table.sweep(1_700_000_456_000, 100)
+    assert.deepEqual(
+      ended.slice(2).map(({ packets, reason }) => [packets, reason]),
+      [[3, END.detected]],
+    )
+    assert.equal(table.count, 0)
+  })
+
+  test('begins a new flow where a connection is opened again behind its end', () => {
+    const [flow] = FLOWS as [KnownFlow]
+    const ended: Ended[] = []
+    const table = tableWith(100, ended)
+    addAll(table, blockOf([frame(flow, 98), frame(flow, 0), frame(flow, 1)], [1000, 1500, 1600]))
+    assert.deepEqual(
+      ended.map(({ packets, reason }) => [packets, reason]),
+      [[1, END.detected]],
+    )
+    assert.equal(table.count, 1)
+  })
+
+  test('ends flows that lie ahead of a clock that was set back', () => {
+    const ended: Ended[] = []
+    const table = tableWith(100, ended)
+    addAll(
+      table,
+      blockOf(
+        FLOWS.map((flow) => frame(flow)),
+        FLOWS.map(() => 1_700_000_000_000),
+      ),
+    )
+    table.sweep(1_600_000_000_000, 100)
+    assert.equal(table.count, 0)
+    assert.deepEqual(new Set(ended.map(({ reason }) => reason)), new Set([END.forced]))
+  })
+})
+
+describe('a packet', () => {
+  test('is the same flow by the short way and by the dissector', () => {
+    const reader = new PacketReader()
+    for (const flow of FLOWS) {
+      const bytes = frame(flow)
+      // A link type that the short way does not take: the same IP packet behind a Linux cooked header
+      const start = flow.vlan === undefined ? 14 : 18
+      const cooked = Buffer.concat([Buffer.alloc(14), bytes.subarray(start - 2)])
+      const block = blockOf([bytes, cooked])
+      block.linkType[1] = 113
+      reader.count = 0
+      assert.ok(reader.read(block, 0) && reader.read(block, 1))
+      assert.deepEqual(reader.fields.subarray(0, 10), reader.fields.subarray(FIELDS, FIELDS + 10))
+      assert.equal(reader.ipLength[0], reader.ipLength[1])
+      assert.equal(reader.ttl[0], reader.ttl[1])
+      assert.equal(reader.tcpFlags[0], reader.tcpFlags[1])
+    }
+  })
+
+  test('that is cut or broken anywhere is read within its bounds', () => {
+    fc.assert(
+      fc.property(
+        fc.nat(FLOWS.length - 1),
+        fc.nat(200),
+        fc.array(fc.tuple(fc.nat(120), fc.nat(255)), { maxLength: 8 }),
+        fc.constantFrom(1, 101, 113, 276, 0, 239),
+        (which, length, flips, linkType) => {
+          const bytes = Uint8Array.from(frame(FLOWS[which] as KnownFlow).subarray(0, length))
+          for (const [at, value] of flips) if (at < bytes.length) bytes[at] = value
+          const block = blockOf([bytes])
+          block.linkType[0] = linkType
+          const reader = new PacketReader()
+          reader.read(block, 0)
+          const ended: Ended[] = []
+          tableWith(4, ended).add(reader)
+        },
+      ),
+      { numRuns: 5000 },
+    )
+  })
+})
