@@ -16,12 +16,13 @@ const SPARE_ROWS = 4096
 
 /**
  * Rows as the server would have made them of the simulated data center's exports, decoded and enriched, in batches as they
- * fill, with receipt times from `startAt` on. `take` may keep the batch only until it resolves.
+ * fill, with receipt times from `startAt` on. `take` may keep the batch only until it resolves; `sent` gets each datagram.
  */
 export async function simulateRows(
   rows: number,
   options: { startAt: number; pps: number; vms: number; hosts: number; protocol: 'sflow' | 'mixed' | 'ipfix' },
   take: (batch: FlowBatch, names: readonly string[]) => Promise<unknown>,
+  sent: (bytes: Uint8Array) => unknown = () => undefined,
 ): Promise<void> {
   const { startAt, ...config } = options
   const batch = new FlowBatch(BATCH_ROWS)
@@ -45,6 +46,7 @@ export async function simulateRows(
     {
       clock,
       send(bytes, exporter) {
+        sent(bytes)
         const datagram = arrived.set(bytes, exporter.loopback, 0, now)
         const ingest = exporter.protocol === 'sflow' ? sflow : netflow
         ingest.datagram(datagram, sink)

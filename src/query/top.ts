@@ -45,12 +45,15 @@ interface Found {
 
 /** @param before the same question for the time before */
 export async function top(asked: Prepared, limit: number, run: Run, before?: Prepared): Promise<TopAnswer> {
-  const facts = await factsOf(asked, run)
-  const prepared = { ...asked, unsampled: facts.mostRate <= 1 }
+  const known = factsOf(asked, run)
+  // It may be awaited after something else has failed.
+  void known.catch(() => undefined)
+  // Of the flows it is worth to know beforehand that nothing was sampled; rollups are small either way.
+  const prepared = asked.reading ? asked : { ...asked, unsampled: (await known).mostRate <= 1 }
   const { dimensions, metric } = prepared
   const columns = dimensions.map((d) => d.name)
   if (dimensions.length === 0) {
-    const sums = await totalSums(prepared, run)
+    const [sums, facts] = await Promise.all([totalSums(prepared, run), known])
     const sampling = await samplingOf(prepared, sums, facts, run)
     const total = rowOf({}, sums, metric, sampling)
     const isEmpty = sums.flows === 0
@@ -67,7 +70,7 @@ export async function top(asked: Prepared, limit: number, run: Run, before?: Pre
     }
   }
   const grouping = groupingBy(prepared)
-  const { found, totals, groups } = await greatest(prepared, grouping, limit, run)
+  const [{ found, totals, groups }, facts] = await Promise.all([greatest(prepared, grouping, limit, run), known])
   const rest =
     groups > found.length || grouping.folded !== undefined
       ? await otherSums(prepared, grouping, found, totals, run)

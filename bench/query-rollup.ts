@@ -1,0 +1,318 @@
+// Questions of the console over a month of simulated flows, from rollups and from the flows; beside nfdump on the same flows.
+//
+//   npm run bench -- query-rollup [--flows 10000000] [--base 10000000] [--days 30] [--rounds 7] [--protocol ipfix|mixed|sflow] [--nfdump]
+//
+// `base` flows come out of the simulator, which nfdump gets too with --nfdump; what is more is made of them by shifting
+// their times. They are received evenly over the days, which end now.
+
+import { createSocket } from 'node:dgram'
+import { execFileSync } from 'node:child_process'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { systemClock } from '../src/base/clock.ts'
+import type { FlowBatch } from '../src/flow/flow-batch.ts'
+import { createAsk, type Ask } from '../src/query/ask.ts'
+import type { Asked } from '../src/query/question.ts'
+import { createEmbeddedStore, type EmbeddedStore } from '../src/store/embedded.ts'
+import { createRoller } from '../src/store/roller.ts'
+import { createSpool } from '../src/store/spool.ts'
+import { machineLine, median } from './machine.ts'
+import { startNfdumpCollector, type NfdumpCollector } from './nfdump-collector.ts'
+import { simulateRows } from './simulated-rows.ts'
+
+const { values } = parseArgs({
+  options: {
+    flows: { type: 'string', default: '10000000' },
+    base: { type: 'string', default: '10000000' },
+    days: { type: 'string', default: '30' },
+    rounds: { type: 'string', default: '7' },
+    protocol: { type: 'string', default: 'ipfix' },
+    nfdump: { type: 'boolean', default: false },
+    vms: { type: 'string', default: '2000' },
+  },
+})
+const FLOWS = Number(values.flows)
+const BASE = Math.min(FLOWS, Number(values.base))
+const DAY = 86_400_000
+const ROUNDS = Number(values.rounds)
+const END = Math.floor(Date.now() / 3_600_000) * 3_600_000
+const START = END - Number(values.days) * DAY
+/** The base lies in the first of so many equal spans. */
+const COPIES = Math.ceil(FLOWS / BASE)
+const SPAN = Math.floor((END - START) / COPIES)
+const FILES_AT_ONCE = 16
+
+const say = (line: string): void => void process.stdout.write(`${line}\n`)
+const seconds = (since: number): string => `${((performance.now() - since) / 1000).toFixed(1)} s`
+
+const work = await mkdtemp(join(tmpdir(), 'vnetscope-bench-'))
+const store = createEmbeddedStore({ dir: join(work, 'store'), keepDays: 3650 }, { clock: systemClock })
+await store.start()
+const rival = values.nfdump ? await startNfdumpCollector('nfcapd') : undefined
+try {
+  say(machineLine())
+  await fill(store, rival)
+  const roller = createRoller({}, { store, clock: { now: () => Date.now() } })
+  const before = await cpuOfEngine()
+  let began = performance.now()
+  await roller.run()
+  const cpu = (await cpuOfEngine()) - before
+  say(`rollups built in ${seconds(began)}: ${((cpu / FLOWS) * 1e6).toFixed(2)} CPU s a million flows`)
+  began = performance.now()
+  await merged(store)
+  say(`merges settled after ${seconds(began)}`)
+  await sizes(store)
+  const ask = createAsk({ timeoutMs: 120_000 }, { store, clock: systemClock, rollups: roller })
+  await asConsole(ask)
+  const raw = createAsk({ timeoutMs: 120_000 }, { store, clock: systemClock })
+  if (rival) await beside(rival, raw, ask)
+} finally {
+  await store.stop()
+  rival?.remove()
+  await rm(work, { recursive: true, force: true })
+}
+
+async function cpuOfEngine(): Promise<number> {
+  const fields = (await readFile(`/proc/${store.status().pid}/stat`, 'utf8')).split(') ')[1]?.split(' ') ?? []
+  return (Number(fields[11]) + Number(fields[12])) / 100
+}
+
+/** The simulator's rows, spread over the first span, then copies of them. */
+async function fill(into: EmbeddedStore, peer: NfdumpCollector | undefined): Promise<void> {
+  const began = performance.now()
+  const files: string[] = []
+  const dir = join(work, 'spool')
+  const spool = createSpool(
+    { dir, maxBytes: 1e12 },
+    { clock: systemClock, written: (file) => files.push(join(dir, file)) },
+  )
+  await spool.start()
+  const send = peer ? pacedSender(peer.port) : undefined
+  let done = 0
+  let inserts = 0
+  const insert = async (): Promise<void> => {
+    if (files.length > 0) await into.insertFiles('flows', files.splice(0), `bench-${inserts++}`)
+  }
+  const options = { startAt: START, pps: 2e6, vms: Number(values.vms), hosts: 60, protocol: values.protocol as 'ipfix' }
+  await simulateRows(
+    BASE,
+    options,
+    async (batch, names) => {
+      spread(batch, done)
+      done += batch.n
+      await spool.write(batch, names)
+      await send?.flush()
+      if (files.length >= FILES_AT_ONCE) await insert()
+    },
+    send ? (bytes) => send.send(bytes) : undefined,
+  )
+  await insert()
+  for (let copy = 1; copy < COPIES; copy++) {
+    const more = `toIntervalMillisecond(${copy * SPAN})`
+    const some = copy === COPIES - 1 && FLOWS % BASE > 0 ? ` LIMIT ${FLOWS % BASE}` : ''
+    await into.execute(
+      `INSERT INTO flows SELECT * REPLACE (time_received + ${more} AS time_received, time_start + ${more} AS time_start, time_end + ${more} AS time_end) FROM (SELECT * FROM flows WHERE time_received < fromUnixTimestamp64Milli(${START + SPAN}, 'UTC')${some}) SETTINGS max_insert_threads = 2, max_execution_time = 0`,
+    )
+  }
+  await send?.close()
+  if (peer) {
+    await new Promise((resolve) => setTimeout(resolve, 2000))
+    await peer.stop()
+  }
+  say(`${FLOWS} flows over ${values.days} days stored in ${seconds(began)}`)
+}
+
+/** Receipt times evenly over the first span, in the order of the rows; the other times keep their distance. */
+function spread(batch: FlowBatch, done: number): void {
+  for (let i = 0; i < batch.n; i++) {
+    const received = START + Math.floor(((done + i) / BASE) * SPAN)
+    const was = read(batch.time_received, i)
+    for (const column of [batch.time_start, batch.time_end])
+      write(column, i, Math.max(0, read(column, i) + received - was))
+    write(batch.time_received, i, received)
+  }
+}
+
+function read(words: Uint32Array, row: number): number {
+  return (words[2 * row + 1] as number) * 2 ** 32 + (words[2 * row] as number)
+}
+
+function write(words: Uint32Array, row: number, value: number): void {
+  words[2 * row] = value % 2 ** 32
+  words[2 * row + 1] = Math.floor(value / 2 ** 32)
+}
+
+/** Sends to a collector as fast as it reads: waits while its receive queue is long. */
+function pacedSender(port: number) {
+  const socket = createSocket({ type: 'udp4', sendBufferSize: 4 * 2 ** 20 })
+  let waiting: Uint8Array[] = []
+  return {
+    send: (bytes: Uint8Array) => waiting.push(bytes.slice()),
+    async flush() {
+      const list = waiting
+      waiting = []
+      for (const [i, bytes] of list.entries()) {
+        await new Promise<void>((resolve) => socket.send(bytes, port, '127.0.0.1', () => resolve()))
+        if (i % 32 === 0) while (queued(port) > 2 ** 20) await new Promise((resolve) => setTimeout(resolve, 1))
+      }
+    },
+    close: () => new Promise<void>((resolve) => socket.close(() => resolve())),
+  }
+}
+
+/** Bytes that wait in the receive queue of the port. */
+function queued(port: number): number {
+  const hex = port.toString(16).toUpperCase().padStart(4, '0')
+  const line = readFileSync('/proc/net/udp', 'utf8')
+    .split('\n')
+    .find((text) => new RegExp(`^ *\\d+: \\w+:${hex} `).test(text))
+  return Number.parseInt(line?.trim().split(/\s+/)[4]?.split(':')[1] ?? '0', 16)
+}
+
+async function merged(of: EmbeddedStore): Promise<void> {
+  for (let quiet = 0; quiet < 3;) {
+    const { rows } = await of.query('SELECT count() FROM system.merges')
+    quiet = Number(rows[0]?.[0]) === 0 ? quiet + 1 : 0
+    await new Promise((resolve) => setTimeout(resolve, 1000))
+  }
+}
+
+async function sizes(of: EmbeddedStore): Promise<void> {
+  const { rows } = await of.query(
+    `SELECT table, sum(rows), sum(bytes_on_disk) FROM system.parts WHERE active AND database = currentDatabase() AND rows > 0 GROUP BY table ORDER BY table`,
+  )
+  for (const [table, count, bytes] of rows)
+    say(
+      `  ${String(table).padEnd(24)} ${String(count).padStart(12)} rows ${(Number(bytes) / 1e6).toFixed(1).padStart(9)} MB`,
+    )
+}
+
+/** What Overview and Explore ask, over a month, a week, a day and the last hour. */
+async function asConsole(ask: Ask): Promise<void> {
+  const now = END + 1234
+  const spans = { '30 d': 30 * DAY, '7 d': 7 * DAY, '24 h': DAY, '1 h': DAY / 24 }
+  const top = (name: string, more: Partial<Asked>): [string, (range: Asked) => ReturnType<Ask['top']>] => [
+    name,
+    (range) => ask.top({ ...range, ...more }),
+  ]
+  const series = (name: string, more: Partial<Asked>): [string, (range: Asked) => ReturnType<Ask['series']>] => [
+    name,
+    (range) => ask.series({ ...range, ...more }),
+  ]
+  const overview = [
+    series('series by VLAN', { by: ['vlan'], limit: 7 }),
+    series('series by locality', { by: ['locality'], limit: 7 }),
+    top('top VMs', { by: ['vm'], limit: 10 }),
+    top('top pairs of VMs', { by: ['src_vm', 'dst_vm'], limit: 10 }),
+    top('localities', { by: ['locality'] }),
+    top('services', { by: ['service'], limit: 10, exact: false }),
+    top('hosts', { by: ['src_host', 'dst_host'], limit: 50 }),
+  ]
+  const explore = [
+    series('series by VM, filtered', { by: ['src_vm'], filter: 'vlan 110 or vlan 120', limit: 10 }),
+    top('services of a host', { by: ['service'], filter: 'locality inter_host', limit: 10, exact: false }),
+    top('switch ports', { by: ['exporter', 'in_if'], limit: 20, uncounted: true }),
+    top('heaviest sources', { by: ['src_addr'], limit: 20, exact: false }),
+    series('series by destination', { by: ['dst_addr'], limit: 8, exact: false }),
+    top('beside the time before', { by: ['vlan'], limit: 20, previous: 7 * DAY }),
+  ]
+  const raw = [
+    top('top sources', { by: ['src_addr'], limit: 20 }),
+    top('top pairs', { by: ['src_addr', 'dst_addr'], limit: 20 }),
+    top('top 4-tuples', { by: ['proto', 'src_addr', 'dst_addr', 'dst_port'], limit: 20 }),
+    top('filtered', { by: ['dst_addr'], filter: 'proto tcp and dst port 443', limit: 20 }),
+  ]
+  for (const [title, questions, which] of [
+    ['Overview', overview, ['30 d', '7 d', '24 h', '1 h']],
+    ['Explore', explore, ['30 d', '7 d', '24 h']],
+    ['the flows of the last hour', raw, ['1 h']],
+    ['the flows of a month', raw, ['30 d']],
+  ] as const) {
+    const times: number[] = []
+    say(`\n${title}`)
+    for (const [name, question] of questions)
+      for (const span of which) {
+        const took: number[] = []
+        let source = ''
+        let rowsRead = 0
+        const cpu = await cpuOfEngine()
+        for (let round = 0; round <= ROUNDS; round++) {
+          const range = { from: now - spans[span], to: now }
+          const began = performance.now()
+          const answer = await question(range)
+          // The first warms the caches.
+          if (round > 0) took.push(performance.now() - began)
+          source = answer.source
+          rowsRead = answer.rowsRead
+        }
+        times.push(...took)
+        const each = (((await cpuOfEngine()) - cpu) / (ROUNDS + 1)) * 1000
+        say(
+          `  ${name.padEnd(26)} ${span.padStart(4)} ${median(took).toFixed(0).padStart(6)} ms ${each.toFixed(0).padStart(6)} CPU ms ${String(rowsRead).padStart(11)} rows of ${source}`,
+        )
+      }
+    const sorted = times.toSorted((a, b) => a - b)
+    say(
+      `  p95 ${(sorted[Math.ceil(sorted.length * 0.95) - 1] as number).toFixed(0)} ms, median ${median(times).toFixed(0)} ms`,
+    )
+  }
+}
+
+/** The same flows through nfdump: those of the first span. */
+async function beside(peer: NfdumpCollector, raw: Ask, rolled: Ask): Promise<void> {
+  const kept = peer.totals()
+  const range = { from: START, to: START + SPAN, limit: 20, uncounted: true }
+  say(`\nbeside nfdump, warm, on the same ${BASE} flows (nfcapd kept ${kept.flows})`)
+  const questions: readonly (readonly [string, number, readonly string[], Ask, Partial<Asked>])[] = [
+    [
+      'filtered top 20',
+      5,
+      ['-s', 'srcip/bytes', 'proto tcp and dst port 443'],
+      raw,
+      { by: ['src_addr'], filter: 'proto tcp and dst port 443' },
+    ],
+    ['top 20 sources', 4, ['-s', 'srcip/bytes'], raw, { by: ['src_addr'] }],
+    [
+      'full 4-tuple',
+      4,
+      ['-A', 'proto,srcip,dstip,dstport', '-O', 'bytes'],
+      raw,
+      { by: ['proto', 'src_addr', 'dst_addr', 'dst_port'] },
+    ],
+    ['protocols, by rollup', 20, ['-s', 'proto/bytes'], rolled, { by: ['proto'] }],
+    ['interfaces, by rollup', 20, ['-s', 'inif/bytes'], rolled, { by: ['in_if'] }],
+  ]
+  for (const [name, wanted, words, ask, more] of questions) {
+    const ours: number[] = []
+    const theirs: number[] = []
+    let same = false
+    let source = ''
+    for (let round = 0; round <= ROUNDS; round++) {
+      let began = performance.now()
+      const answer = await ask.top({ ...range, ...more })
+      const us = performance.now() - began
+      began = performance.now()
+      const out = execFileSync('nfdump', ['-R', peer.dir, '-n', '20', '-q', '-N', '-o', 'csv', ...words], {
+        encoding: 'utf8',
+        maxBuffer: 2 ** 28,
+      })
+      const them = performance.now() - began
+      if (round === 0) {
+        source = answer.source
+        // The greatest has as many bytes in both; the last datagram may hold flows beyond the base.
+        const bytes = answer.rows[0]?.bytes ?? 0
+        same = out.split(/[\n,]/).some((word) => Math.abs(Number(word) - bytes) < bytes * 0.005)
+        continue
+      }
+      ours.push(us)
+      theirs.push(them)
+    }
+    const ratio = median(theirs) / median(ours)
+    say(
+      `  ${name.padEnd(24)} ${median(ours).toFixed(0).padStart(6)} ms of ${source}, nfdump ${median(theirs).toFixed(0).padStart(6)} ms: ${ratio.toFixed(1)}× (wanted ${wanted}×)${same ? '' : '  THE ANSWERS DIFFER'}`,
+    )
+  }
+}
