@@ -27,6 +27,7 @@ const NOTES: Readonly<Record<string, string>> = {
 const OTHERS: readonly (readonly [element: number, what: string])[] = [
   [82, 'names of interfaces, behind 10 in a record or in options'],
   [104, 'the packet, dissected: its columns'],
+  [137, 'what options told under this id fills the columns that the record leaves empty (RFC 5473)'],
   [161, '`time_start` or `time_end`, with the other one'],
   [162, '`time_start` or `time_end`, with the other one'],
   [313, 'the packet, dissected: its columns'],
