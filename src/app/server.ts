@@ -82,11 +82,21 @@ export function createServer(given: Config, deps: ServerDeps) {
       },
       { clock, log: storeLog },
     )
-  const loader = createLoader({ dir: spoolDir }, { store, clock, log: storeLog })
   // Rollups are built in one place alone.
   const roller = cluster
     ? undefined
     : createRoller({ memoryBytes: Math.floor(config.storage.memory / 4) }, { store, clock, log: storeLog })
+  const loader = createLoader(
+    { dir: spoolDir },
+    {
+      store,
+      clock,
+      log: storeLog,
+      stored: async (table) => {
+        if (table === 'flows') await roller?.arrived()
+      },
+    },
+  )
   const pipeline = createPipelineThread(
     {
       pipeline: {

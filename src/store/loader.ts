@@ -38,6 +38,8 @@ export interface LoaderDeps {
   readonly store: Pick<Store, 'insertFiles'> & { checkFile(table: string, file: string): Promise<void> }
   readonly clock: Clock
   readonly log?: StoreLog
+  /** Called when rows of a table have been stored; never rejects. The next insert waits for it. */
+  readonly stored?: (table: string) => Promise<void>
 }
 
 export interface LoaderStatus {
@@ -166,6 +168,7 @@ export function createLoader(config: LoaderConfig, deps: LoaderDeps): Loader {
       inserts++
       rowsStored += rowsOf(group)
       tableOf(group.table).stored += rowsOf(group)
+      await deps.stored?.(group.table)
     }
     await markDone(config.dir, group)
     await deleteGroup(config.dir, group.token, group.files)

@@ -204,3 +204,15 @@ test('an engine that dies at any moment of a roll leaves nothing out and nothing
   await assertTotals(8_000)
   await assertSums()
 })
+
+test('late flows are taken out of what is covered as soon as they are stored', async () => {
+  await insert(smallNetwork(1, 500, DAY + HOUR_MS, DAY + HOUR_MS + MINUTE_MS))
+  const roller = newRoller()
+  await roller.run()
+  assert.deepEqual(covered(roller, 'traffic_hour'), [[0, 25 * 60]])
+  await insert(smallNetwork(2, 500, DAY + HOUR_MS, DAY + HOUR_MS + MINUTE_MS))
+  await roller.arrived()
+  assert.deepEqual(covered(roller, 'traffic_hour'), [[0, 60]])
+  await roller.run()
+  assert.deepEqual(covered(roller, 'traffic_hour'), [[0, 25 * 60]])
+})

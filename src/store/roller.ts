@@ -35,20 +35,24 @@ export interface Roller extends RollupStatus {
   stop(): Promise<void>
   /** Builds what is due now, and resolves when nothing is. */
   run(): Promise<void>
+  /** Flows were stored. What is covered is known again when this resolves, unless the store takes long to say. */
+  arrived(): Promise<void>
   status(): RollerStatus
 }
 
 const EVERY_MS = 5_000
 /** How long one pass goes on before it looks at what came meanwhile. */
 const PASS_MS = 5_000
-/** A bucket for which flows keep coming is built when they pause, or after so many passes. */
-const PATIENCE = 24
+/** A unit for which flows keep coming is built when they pause so long, or after a while all the same. */
+const PAUSE_MS = 5_000
+const PATIENCE_MS = 60_000
 const STOP_WAIT_MS = 1500
+const LOOK_WAIT_MS = 1000
 const SIZES_EVERY_MS = 30_000
 /** Tries after which flows that are told of but not found are given up. */
 const MOST_TRIES = 10
 
-interface DueBucket {
+interface DueUnit {
   readonly level: RollupLevel
   readonly start: number
 }
@@ -58,11 +62,12 @@ export function createRoller(config: RollerConfig, deps: RollerDeps): Roller {
   const { store, clock } = deps
   const book = createRollBook()
   const build = createRollBuild({ ...config, memoryBytes: config.memoryBytes ?? 512 * 2 ** 20 }, { store })
-  /** Buckets whose flows came since the look before, and for how many looks now. */
-  const moving = new Map<string, number>()
+  /** Units whose flows came a short while ago, and since when they come. */
+  const moving = new Map<string, { readonly since: number; last: number }>()
   const tries = new Map<string, number>()
   const sizes = new Map<string, { rows: number; bytes: number }>()
   let known = false
+  let looking: Promise<void> = Promise.resolve()
   let lastBlock = -1
   let sizesAt = Number.NEGATIVE_INFINITY
   let ranges: Map<RollupLevel, Coverage['ranges']> | undefined
@@ -77,8 +82,14 @@ export function createRoller(config: RollerConfig, deps: RollerDeps): Roller {
 
   const closedBefore = (): number => Math.floor((clock.now() - lagMs) / 1000)
 
+  function look(): Promise<void> {
+    const next = looking.then(lookNow)
+    looking = next.catch(() => undefined)
+    return next
+  }
+
   /** Reads what came since the last look, or all there is the first time. */
-  async function look(): Promise<void> {
+  async function lookNow(): Promise<void> {
     if (!known) {
       book.clear()
       lastBlock = -1
@@ -126,11 +137,16 @@ export function createRoller(config: RollerConfig, deps: RollerDeps): Roller {
 
   /** Late flows mostly come in numbers, over minutes: their buckets wait until they pause. */
   function note(changed: ReadonlySet<number>): void {
-    const now = new Set<string>()
-    for (const minute of changed)
-      for (const level of LEVELS) now.add(keyOf(level, minute - (minute % UNIT_SECONDS[level])))
-    for (const key of moving.keys()) if (!now.has(key)) moving.delete(key)
-    for (const key of now) moving.set(key, (moving.get(key) ?? 0) + 1)
+    const now = performance.now()
+    for (const [key, { last }] of moving) if (now - last > PAUSE_MS) moving.delete(key)
+    for (const start of changed) {
+      for (const level of LEVELS) {
+        const key = keyOf(level, start - (start % UNIT_SECONDS[level]))
+        const there = moving.get(key)
+        if (there) there.last = now
+        else moving.set(key, { since: now, last: now })
+      }
+    }
   }
 
   async function measure(): Promise<void> {
@@ -142,15 +158,16 @@ export function createRoller(config: RollerConfig, deps: RollerDeps): Roller {
     sizesAt = clock.now()
   }
 
-  function* due(patient: boolean): Generator<DueBucket> {
+  function* due(patient: boolean): Generator<DueUnit> {
+    const now = performance.now()
     for (const bucket of book.dirty(closedBefore())) {
-      const moved = moving.get(keyOf(bucket.level, bucket.start)) ?? 0
-      if (!patient || moved === 0 || moved > PATIENCE) yield bucket
+      const moved = moving.get(keyOf(bucket.level, bucket.start))
+      if (!patient || !moved || now - moved.last > PAUSE_MS || now - moved.since > PATIENCE_MS) yield bucket
     }
   }
 
   /** One bucket; where it is made of the level below, that has to be whole. */
-  async function buildOne({ level, start }: DueBucket): Promise<boolean> {
+  async function buildOne({ level, start }: DueUnit): Promise<boolean> {
     const key = keyOf(level, start)
     const below = level === 'hour' ? 'minute' : level === 'day' ? 'hour' : undefined
     const isWhole = below !== undefined && book.isWhole(below, start, UNIT_SECONDS[level])
@@ -193,10 +210,10 @@ export function createRoller(config: RollerConfig, deps: RollerDeps): Roller {
     let any = false
     const skipped = new Set<string>()
     for (;;) {
-      let next: DueBucket | undefined
-      for (const bucket of due(patient)) {
-        if (skipped.has(keyOf(bucket.level, bucket.start))) continue
-        next = bucket
+      let next: DueUnit | undefined
+      for (const unit of due(patient)) {
+        if (skipped.has(keyOf(unit.level, unit.start))) continue
+        next = unit
         break
       }
       if (!next || stopping || performance.now() > until) break
@@ -247,6 +264,11 @@ export function createRoller(config: RollerConfig, deps: RollerDeps): Roller {
     },
     async run() {
       while (await pass(false));
+    },
+    async arrived() {
+      if (!known) return
+      // Questions may hold every reader; rows do not wait for them.
+      await Promise.race([look().catch(failed), new Promise((resolve) => setTimeout(resolve, LOOK_WAIT_MS).unref())])
     },
     status: () => ({ built, waiting, ...(problem === undefined ? {} : { problem }) }),
     coverage() {
