@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises'
 import { setTimeout as wait } from 'node:timers/promises'
-import type { Command } from 'commander'
+import { Option, type Command } from 'commander'
 import { openPacketRing, type PacketRing } from '../capture/af-packet.ts'
 import { compileFilter, createPacketFilter, type PacketFilter } from '../capture/bpf.ts'
 import { createPacketBlock, type PacketBlock } from '../capture/packet-block.ts'
@@ -29,6 +29,8 @@ interface MeterOptions {
   readonly timeout: Record<string, number>
   readonly track: TrackLevel
   readonly tos: boolean
+  readonly tunnels: 'inner' | 'outer'
+  readonly fragments: 'together' | 'apart'
   readonly sampling: number
   readonly domain: number
   readonly snaplen: number
@@ -73,6 +75,16 @@ export function addMeter(program: Command): void {
       'what makes a flow: ip, proto, full (with ports), vlan, ether (with MACs)',
       parseTrack,
       'vlan',
+    )
+    .addOption(
+      new Option('--tunnels <which>', 'meter what is in tunnels by its own headers, or by those of the tunnel')
+        .choices(['inner', 'outer'])
+        .default('inner'),
+    )
+    .addOption(
+      new Option('--fragments <how>', 'later fragments belong to the flow of the first, or to one without ports')
+        .choices(['together', 'apart'])
+        .default('together'),
     )
     .option('--no-tos', 'packets that differ in ToS belong to one flow')
     .option('-s, --sampling <n>', 'meter a random one of each n packets, and say so', wholeBetween(1, 0x3fff), 1)
@@ -119,6 +131,7 @@ function newMeter(options: MeterOptions, sender: DatagramSender, startedAt: numb
       track: options.track,
       keyTos: options.tos,
       maxFlows: options.maxFlows,
+      reading: { tunnels: options.tunnels, fragments: options.fragments },
       timeouts: timeoutsOf(options.timeout),
       samplingRate: options.sampling,
       domain: options.domain,

@@ -5,7 +5,7 @@ import type { ExportVersion } from './export-contract.ts'
 import { createFlowExport } from './flow-export.ts'
 import { keyMask, type TrackLevel } from './flow-key.ts'
 import { END, FlowTable, type FlowTimeouts } from './flow-table.ts'
-import { BATCH, PacketReader } from './packet-reader.ts'
+import { BATCH, PacketReader, type PacketReaderOptions } from './packet-reader.ts'
 
 export interface MeterConfig {
   readonly version: ExportVersion
@@ -13,6 +13,7 @@ export interface MeterConfig {
   /** Whether packets that differ in ToS are of different flows. */
   readonly keyTos: boolean
   readonly maxFlows: number
+  readonly reading: PacketReaderOptions
   readonly timeouts: FlowTimeouts
   /** One packet of each so many in a row is metered, at a random place among them. */
   readonly samplingRate: number
@@ -90,7 +91,7 @@ export function createMeter(config: MeterConfig, deps: MeterDeps): Meter {
     },
     (from, slot, reason) => flowExport.flow(from, slot, reason),
   )
-  const reader = new PacketReader()
+  const reader = new PacketReader(config.reading)
   const rate = config.samplingRate
   let packets = 0
   let sampled = 0

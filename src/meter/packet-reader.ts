@@ -8,9 +8,17 @@ import { networkOffset, SEEN } from '../packet/dissect.ts'
 import { EGRESS, FIELD, FIELDS } from './flow-key.ts'
 
 const MAPPED = 0xffff0000
+const IPV6_FRAGMENT = 44
 
 /** Packets that are looked up together: what they touch of the flow table has to stay in the first-level cache meanwhile. */
 export const BATCH = 128
+
+export interface PacketReaderOptions {
+  /** Whether a packet in a tunnel is metered by its own headers, or by those of the tunnel. */
+  readonly tunnels: 'inner' | 'outer'
+  /** Whether later fragments belong to the flow of the first, which alone has ports, or to one without ports. */
+  readonly fragments: 'together' | 'apart'
+}
 
 /** Up to BATCH IP packets that were read. */
 export class PacketReader {
@@ -24,6 +32,13 @@ export class PacketReader {
   /** Milliseconds since 1970. */
   readonly time = new Float64Array(BATCH)
   private readonly columns: PacketColumns = createPacketColumns(1)
+  private readonly isOuter: boolean
+  private readonly fragments: Fragments | undefined
+
+  constructor(options: PacketReaderOptions = { tunnels: 'inner', fragments: 'together' }) {
+    this.isOuter = options.tunnels === 'outer'
+    this.fragments = options.fragments === 'together' ? new Fragments() : undefined
+  }
 
   /** Reads packet `i` of a block behind the others; false if it holds no IP packet. There must be room. */
   read(block: PacketBlock, i: number): boolean {
@@ -63,7 +78,7 @@ export class PacketReader {
       const third = view.getUint32(here + 8)
       protocol = (third >>> 16) & 0xff
       transport = here + 20
-      if (protocol !== 6 && protocol !== 17) return false
+      if (!this.isRead(protocol)) return false
       const total = first & 0xffff
       if (total < 20) return false
       this.ipLength[this.count] = total
@@ -83,7 +98,7 @@ export class PacketReader {
       const second = view.getUint32(here + 4)
       protocol = (second >>> 8) & 0xff
       transport = here + 40
-      if (first >>> 28 !== 6 || (protocol !== 6 && protocol !== 17) || second >>> 16 === 0) return false
+      if (first >>> 28 !== 6 || !this.isRead(protocol) || second >>> 16 === 0) return false
       this.ipLength[this.count] = 40 + (second >>> 16)
       this.ttl[this.count] = second & 0xff
       fields[f + 0] = view.getUint32(here + 8, true)
@@ -103,9 +118,10 @@ export class PacketReader {
     } else {
       if (room < 8) return false
       this.tcpFlags[this.count] = 0
-      if (mayBeTunnel(view.getUint16(transport)) || mayBeTunnel(view.getUint16(transport + 2))) return false
+      if (!this.isOuter && (mayBeTunnel(view.getUint16(transport)) || mayBeTunnel(view.getUint16(transport + 2))))
+        return false
     }
-    fields[f + FIELD.ports] = view.getUint32(transport)
+    fields[f + FIELD.ports] = protocol === 6 || protocol === 17 ? view.getUint32(transport) : 0
     fields[f + FIELD.vlans] = vlan
     const middle = view.getUint32(at + 4)
     fields[f + FIELD.dstMacLow] = (view.getUint16(at + 2) << 16) | (middle >>> 16)
@@ -114,6 +130,12 @@ export class PacketReader {
     fields[f + FIELD.tunnel] = 0
     fields[f + FIELD.mpls] = 0
     return true
+  }
+
+  /** TCP and UDP; and where tunnels are metered by their own headers, the protocols that carry other packets. */
+  private isRead(protocol: number): boolean {
+    if (protocol === 6 || protocol === 17) return true
+    return this.isOuter && (protocol === 4 || protocol === 41 || protocol === 47 || protocol === 97 || protocol === 137)
   }
 
   private readAny(block: PacketBlock, i: number, at: number, length: number): boolean {
@@ -145,6 +167,8 @@ export class PacketReader {
       protocol === 1 || protocol === 58
         ? ((columns.icmp_type[0] as number) << 8) | (columns.icmp_code[0] as number)
         : ((columns.src_port[0] as number) << 16) | (columns.dst_port[0] as number)
+    if (this.fragments && here >= (isV4 ? 20 : 48))
+      fields[f + FIELD.ports] = this.fragments.portsOf(view, header, isV4, fields, f, (seen & SEEN.fragment) !== 0)
     fields[f + FIELD.protocol] = (type << 16) | ((columns.tos[0] as number) << 8) | protocol
     fields[f + FIELD.vlans] = ((columns.s_vlan[0] as number) << 16) | (columns.vlan_in[0] as number)
     fields[f + FIELD.srcMacLow] = columns.src_mac[0] as number
@@ -167,6 +191,45 @@ export class PacketReader {
     const vlan = tag & 0xfff
     // Of three tags and more the outermost and the innermost are kept, as the dissector does
     this.fields[at] = vlans === 0 ? vlan : (vlan << 16) | (vlans & 0xffff)
+  }
+}
+
+/** Datagrams whose fragments are awaited: an older one gives way to a newer one in its place. */
+const FRAGMENTED = 4096
+const MORE = 0x2000
+
+/** Ports of datagrams whose first fragment was seen. */
+class Fragments {
+  // Two hashes of addresses, protocol and identification stand for them
+  private readonly keys = new Int32Array(2 * FRAGMENTED)
+  private readonly ports = new Uint32Array(FRAGMENTED)
+
+  /** The ports of a packet: its own, or those of its first fragment if that was seen. */
+  portsOf(view: DataView, header: number, isV4: boolean, fields: Uint32Array, f: number, isLater: boolean): number {
+    const own = fields[f + FIELD.ports] as number
+    if (!isLater) {
+      const isFirst = isV4
+        ? (view.getUint16(header + 6) & MORE) !== 0
+        : view.getUint8(header + 6) === IPV6_FRAGMENT && (view.getUint16(header + 42) & 1) !== 0
+      if (!isFirst) return own
+    } else if (!isV4 && view.getUint8(header + 6) !== IPV6_FRAGMENT) return own
+    const id = isV4 ? (view.getUint16(header + 4) << 8) | view.getUint8(header + 9) : view.getUint32(header + 44)
+    let one = id
+    let two = ~id
+    for (let w = 0; w < 8; w++) {
+      one = Math.imul(one ^ (fields[f + w] as number), 0x9e3779b1)
+      one ^= one >>> 15
+      two = Math.imul(two ^ (fields[f + w] as number), 0x85ebca6b)
+      two ^= two >>> 13
+    }
+    const place = one & (FRAGMENTED - 1)
+    if (!isLater) {
+      this.keys[2 * place] = one
+      this.keys[2 * place + 1] = two
+      this.ports[place] = own
+      return own
+    }
+    return this.keys[2 * place] === one && this.keys[2 * place + 1] === two ? (this.ports[place] as number) : own
   }
 }
 

@@ -1,7 +1,7 @@
 // The flow meter against its peers: nfpcapd meters the same packets, nfcapd and tshark read what it exports.
 
 import assert from 'node:assert/strict'
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { frameOf, ipLength, someFlows, writeFrames, writePcap, type KnownFlow } from './frames.ts'
@@ -161,14 +161,25 @@ describe('the meter', () => {
     writeFrames(file, [vxlan, fragment, later, qinq], Date.UTC(2026, 0, 5, 12))
     await using server = await startServer(join(folder.path, 'data-odd'))
     run(process.execPath, [...METER, '-r', file, '-v', '10', '-n', `127.0.0.1:${server.port}`])
-    await server.stored(4)
+    await server.stored(3)
     const rows = totalsOf(await server.top(['src_addr', 'proto', 'src_port', 'vni', 's_vlan', 'vlan_in']))
     assert.deepEqual(Object.fromEntries(Object.entries(rows).map(([key, { bytes }]) => [key, bytes])), {
       '192.168.0.1 tcp 40000 5000 0 0': ipLength(inner),
       '192.168.0.1 tcp 40000 0 100 30': ipLength(inner),
-      '192.168.0.1 udp 40000 0 0 0': ipLength({ ...inner, proto: 17 }),
-      '192.168.0.1 udp 0 0 0 0': ipLength({ ...inner, proto: 17 }),
+      '192.168.0.1 udp 40000 0 0 0': 2 * ipLength({ ...inner, proto: 17 }),
     })
+    // The same, each by its outermost headers and each fragment by itself
+    await using nfcapd = await startNfcapd(folder.path)
+    const to = `127.0.0.1:${nfcapd.port}`
+    run(process.execPath, [...METER, '-r', file, '-v', '9', '-n', to, '--tunnels', 'outer', '--fragments', 'apart'])
+    await until('the collector to have read', () => (unread(nfcapd.port) === 0 ? true : undefined))
+    const apart = (await nfcapd.flows()).map((flow) => `${flow.src} ${flow.proto} ${flow.srcPort} ${flow.bytes}`)
+    assert.deepEqual(apart.toSorted(), [
+      `10.1.0.1 udp 7777 ${ipLength(base)}`,
+      `192.168.0.1 tcp 40000 ${ipLength(inner)}`,
+      `192.168.0.1 udp 0 ${ipLength({ ...inner, proto: 17 })}`,
+      `192.168.0.1 udp 40000 ${ipLength({ ...inner, proto: 17 })}`,
+    ])
   })
 
   test('meters a live device, strips nothing that the kernel stripped, and ends cleanly', async () => {
@@ -231,6 +242,15 @@ describe('the meter', () => {
     )
   })
 })
+
+/** Bytes that wait in the UDP socket of this port. */
+function unread(port: number): number {
+  const needle = `0100007F:${port.toString(16).toUpperCase().padStart(4, '0')} `
+  const line = readFileSync('/proc/net/udp', 'utf8')
+    .split('\n')
+    .find((text) => text.includes(needle))
+  return Number.parseInt(/ [0-9A-F]{8}:([0-9A-F]{8}) /.exec(line ?? '')?.[1] ?? '', 16)
+}
 
 function hexByte(address: string): string {
   const last = /[.:]([0-9a-f]+)$/.exec(address)?.[1] ?? ''
