@@ -190,6 +190,14 @@ test('each noun finds the rows that it names', async () => {
     ['vm in ["web-1", x1, x2, x3, x4, "db-1"]', [1, 2]],
     ['exporter in [10.0.0.0/24, 192.0.2.2, edge]', [3]],
     ['src ip in [10.0.0.0/32, 10.0.0.9/32, 10.0.0.3/32, 10.0.0.4/32, 10.0.0.5/32, 2001:db8::/64]', [4, 6]],
+    [
+      'src net 10.0.0.0/31 and src net 10.0.0.2/31 and src net 10.0.0.8/31 and src net 10.1.2.2/31 and src net 10.9.9.0/31',
+      [],
+    ],
+    [
+      'src net 10.0.0.0/31 or src net 10.0.0.2/31 or src net 10.0.0.8/31 or src net 10.1.2.2/31 or src net 10.9.9.0/31',
+      [1, 2, 3, 6],
+    ],
     ['port 7 or port 9 or port 53 or port 54 or port 55', [3, 6]],
     ['tun ip 10.9.0.2', [4]],
     ['src tun ip 10.9.0.2', []],
