@@ -302,9 +302,10 @@ async function beside(peer: NfdumpCollector, raw: Ask, rolled: Ask): Promise<voi
       const them = performance.now() - began
       if (round === 0) {
         source = answer.source
-        // The greatest has as many bytes in both; the last datagram may hold flows beyond the base.
-        const bytes = answer.rows[0]?.bytes ?? 0
-        same = out.split(/[\n,]/).some((word) => Math.abs(Number(word) - bytes) < bytes * 0.005)
+        // The greatest has as many bytes in both, but for the rate, which nfdump leaves alone, and for flows that were sent beyond the base.
+        const [rate = 1] = answer.samplingRates
+        const bytes = (answer.rows[0]?.bytes ?? 0) / rate
+        same = out.split(/[\n,]/).some((word) => Math.abs(Number(word) - bytes) < bytes * 0.03)
         continue
       }
       ours.push(us)

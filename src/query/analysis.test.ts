@@ -243,6 +243,8 @@ test('traffic is held against the speed of its interface, as it was told last be
   )
   const { series } = await ask.series({ ...asked, step: 60 })
   assert.deepEqual([series[0]?.values[2], series[0]?.speed, series[1]?.values[2]], [(9000 * 8) / 60 / 1e6, 1e6, null])
+  const few = await ask.series({ ...asked, step: 60, limit: 1, filter: '' })
+  assert.deepEqual([few.series[1]?.other, few.series[1]?.speed, few.series[1]?.values[2]], [true, null, null])
   await assert.rejects(ask.top({ ...asked, by: ['in_if'] }), UserError)
   await assert.rejects(ask.top({ ...asked, metric: 'packets' }), UserError)
 })

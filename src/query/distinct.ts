@@ -32,7 +32,7 @@ export async function distinct(prepared: Prepared, order: number, limit: number,
   const { keys, counts, groups } = await greatest(prepared, grouping, of, order, limit, run)
   const sums = await sumsByKey(prepared, grouping, keys, run)
   const sampling = await samplingOf(prepared, sums.total, facts, run)
-  const rare = facts.mostRate > 1 ? await rareValues(prepared, grouping, of, keys, run) : undefined
+  const rare = facts.sampledRate !== undefined ? await rareValues(prepared, grouping, of, keys, run) : undefined
   return {
     columns,
     of: of.map((d) => d.name),

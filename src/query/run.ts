@@ -66,7 +66,7 @@ export function startRun(store: Store, params: Params, limits: Limits, signal: A
       ...readFrom(prepared),
       ...spent(),
       samplingRates: [...sampling.rates],
-      unit: unitOf(prepared.unit, facts.leastProtocol, facts.mostProtocol),
+      unit: unitOf(prepared.unit, facts),
     }),
   }
 }

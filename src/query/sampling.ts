@@ -6,44 +6,76 @@ import type { Run } from './run.ts'
 
 // How the rows of an answer were sampled, from as little reading as says it.
 
+const SFLOW = "protocol = 'sflow'"
+
 /**
- * Two narrow columns, read fast: where nothing was sampled, the sums are the cheaper for knowing it. Of rollups, which are
- * small, all there is to know at once.
+ * Of the flows only whether there is any such row: each probe stops at the first, and where there is none it has read one
+ * narrow column. Of rollups, which are small, all there is to know.
  */
 export async function factsOf(prepared: Prepared, run: Run): Promise<Facts> {
-  const protocol = `CAST(protocol, 'Int8')`
-  const more = prepared.reading
-    ? `, arraySort(groupUniqArray(1000)(sampling_rate)), quantileBFloat16WeightedIf(0.95)(packet_bytes, toUInt64(greatest(bytes * sampling_rate, 0)), sampling_rate > 1)`
-    : ''
-  const answer = await run.query(
-    `SELECT count(), min(sampling_rate), max(sampling_rate), min(${protocol}), max(${protocol})${more} FROM ${rowsOf(prepared)}`,
+  return prepared.reading ? ofRollups(prepared, run) : ofFlows(prepared, run)
+}
+
+async function ofFlows(prepared: Prepared, run: Run): Promise<Facts> {
+  const probes = ['sampling_rate > 1', 'sampling_rate = 1', SFLOW, `NOT (${SFLOW})`].map(
+    (probe, i) => `(SELECT ${i} AS i, sampling_rate FROM flows WHERE ${where(prepared)} AND ${probe} LIMIT 1)`,
   )
-  const cells = answer.rows[0] ?? []
-  const [rows = 0, leastRate = 1, mostRate = 1, leastProtocol = 0, mostProtocol = 0] = cells.slice(0, 5).map(Number)
-  const facts = { rows, leastRate, mostRate, leastProtocol, mostProtocol }
-  if (!prepared.reading) return facts
-  const rates = ((cells[5] ?? []) as readonly Cell[]).map(Number)
-  return { ...facts, sampling: { rates, packetBytes: Number(cells[6]) || 0 } }
+  const answer = await run.query(probes.join(' UNION ALL '))
+  const found = new Map(answer.rows.map(([i, rate]) => [Number(i), Number(rate)]))
+  const sampledRate = found.get(0)
+  return {
+    ...(sampledRate === undefined ? {} : { sampledRate }),
+    unsampled: found.has(1),
+    frames: found.has(2),
+    packets: found.has(3),
+  }
+}
+
+async function ofRollups(prepared: Prepared, run: Run): Promise<Facts> {
+  const size = `quantileBFloat16WeightedIf(0.95)(packet_bytes, toUInt64(greatest(bytes * sampling_rate, 0)), sampling_rate > 1)`
+  const answer = await run.query(
+    `SELECT arraySort(groupUniqArray(1000)(sampling_rate)), countIf(${SFLOW}), countIf(NOT (${SFLOW})), ${size} FROM ${rowsOf(prepared)}`,
+  )
+  const [list = [], frames = 0, packets = 0, packetBytes = 0] = answer.rows[0] ?? []
+  const rates = (list as readonly Cell[]).map(Number)
+  const sampledRate = rates.find((rate) => rate > 1)
+  return {
+    ...(sampledRate === undefined ? {} : { sampledRate }),
+    unsampled: rates.includes(1),
+    frames: Number(frames) > 0,
+    packets: Number(packets) > 0,
+    sampling: { rates, packetBytes: Number(packetBytes) || 0 },
+  }
 }
 
 /** Sampled packets looked at for how large the large ones are, in so many places of the range. */
 const SLICES = 8
 const ROWS_OF_SLICE = 20_000
+/** Rates that are asked for one by one; whoever has more of them is asked for all at once. */
+const FEW_RATES = 5
 
 export async function samplingOf(prepared: Prepared, totals: Sums, facts: Facts, run: Run): Promise<Sampling> {
-  if (facts.rows === 0 || facts.mostRate <= 1) return UNSAMPLED
+  const { sampledRate } = facts
+  if (sampledRate === undefined) return UNSAMPLED
   if (facts.sampling) return facts.sampling
   const [rates, packetBytes] = await Promise.all([
-    ratesOf(prepared, facts, run),
+    ratesOf(prepared, [...(facts.unsampled ? [1] : []), sampledRate], run),
     prepared.metric === 'bytes' && totals.sampled > 0 ? packetBytesOf(prepared, run) : 0,
   ])
   return { rates, packetBytes }
 }
 
-async function ratesOf(prepared: Prepared, facts: Facts, run: Run): Promise<number[]> {
-  if (facts.leastRate === facts.mostRate) return [facts.mostRate]
-  const answer = await run.query(`SELECT arraySort(groupUniqArray(1000)(sampling_rate)) FROM ${rowsOf(prepared)}`)
-  return ((answer.rows[0]?.[0] ?? []) as readonly Cell[]).map(Number)
+/** The rates known and all others, ascending. */
+async function ratesOf(prepared: Prepared, known: readonly number[], run: Run): Promise<number[]> {
+  if (known.length > FEW_RATES) {
+    const answer = await run.query(`SELECT groupUniqArray(1000)(sampling_rate) FROM ${rowsOf(prepared)}`)
+    return ((answer.rows[0]?.[0] ?? []) as readonly Cell[]).map(Number).sort((a, b) => a - b)
+  }
+  const others = `sampling_rate NOT IN (1, ${known.join(', ')})`
+  const { rows } = await run.query(`SELECT sampling_rate FROM flows WHERE ${where(prepared)} AND ${others} LIMIT 1`)
+  const [another] = rows[0] ?? []
+  if (another === undefined) return known.toSorted((a, b) => a - b)
+  return ratesOf(prepared, [...known, Number(another)], run)
 }
 
 /** The size of packet that is exceeded by 5 % of the sampled bytes. */

@@ -31,10 +31,12 @@ export async function speedsOf(
   run: Run,
 ): Promise<SpeedOf> {
   const side = interfaceOf(prepared.dimensions.map((d) => d.name))
-  if (!side || keys.length === 0) return () => null
+  // What is left over has no key.
+  const named = keys.filter((key) => key['exporter'] !== undefined)
+  if (!side || named.length === 0) return () => null
   const { params } = prepared
-  const sources = params.add('Array(IPv6)', unique(keys.map((key) => mapped(String(key['exporter'])))))
-  const entities = params.add('Array(String)', unique(keys.map((key) => `if:${key[side] as number}`)))
+  const sources = params.add('Array(IPv6)', unique(named.map((key) => mapped(String(key['exporter'])))))
+  const entities = params.add('Array(String)', unique(named.map((key) => `if:${key[side] as number}`)))
   const until = `time < fromUnixTimestamp64Milli(${prepared.to}, 'UTC')`
   const answer = await run.query(
     `SELECT source, entity, if(countIf(${until}) > 0, argMaxIf(value, time, ${until}), argMin(value, time)) FROM metrics WHERE metric = 'if_counters.if_speed' AND has(${sources}, source) AND has(${entities}, entity) AND value > 0 GROUP BY source, entity`,

@@ -49,7 +49,7 @@ export async function top(asked: Prepared, limit: number, run: Run, before?: Pre
   // It may be awaited after something else has failed.
   void known.catch(() => undefined)
   // Of the flows it is worth to know beforehand that nothing was sampled; rollups are small either way.
-  const prepared = asked.reading ? asked : { ...asked, unsampled: (await known).mostRate <= 1 }
+  const prepared = asked.reading ? asked : { ...asked, unsampled: (await known).sampledRate === undefined }
   const { dimensions, metric } = prepared
   const columns = dimensions.map((d) => d.name)
   if (dimensions.length === 0) {

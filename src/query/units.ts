@@ -23,13 +23,10 @@ export function addedBytesSql(unit: Unit): string | undefined {
   return unit === 'l3' ? `toInt64(if(${sflow}, -${HEADER}, 0))` : `toInt64(if(${sflow}, 0, ${HEADER}))`
 }
 
-/** Numbers of `PROTOCOLS` that tell frames from IP packets. */
-const SFLOW = 1
-
-/** What the bytes of an answer are, from the least and greatest number of the protocols in it. */
-export function unitOf(unit: Unit, leastProtocol: number, mostProtocol: number): UnitAnswer {
-  const frames = leastProtocol === SFLOW && mostProtocol === SFLOW
-  const packets = leastProtocol > SFLOW
+/** What the bytes of an answer are, some of whose rows came by sFlow (frames), some by others (packets). */
+export function unitOf(unit: Unit, of: { readonly frames: boolean; readonly packets: boolean }): UnitAnswer {
+  const frames = of.frames && !of.packets
+  const packets = of.packets && !of.frames
   if (unit === 'observed') {
     if (frames) return { bytes: 'l2', estimated: false, describe: 'frames as sFlow counts them, with check sequence' }
     if (packets) return { bytes: 'l3', estimated: false, describe: 'IP packets as NetFlow and IPFIX count them' }
