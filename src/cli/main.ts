@@ -50,6 +50,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     add: async () => (await import('./query.ts')).addQuery,
   },
   {
+    name: 'grow',
+    summary: 'move the embedded store’s content to ClickHouse servers',
+    add: async () => (await import('./grow.ts')).addGrow,
+  },
+  {
     name: 'backup',
     summary: 'copy all that a server keeps, while it runs or not',
     add: async () => (await import('./backup.ts')).addBackup,

@@ -16,6 +16,7 @@ import type { Session } from 'chdb'
 //   ON CLUSTER            the statement runs in every shard's database
 //   Replicated…MergeTree  …MergeTree: the replicas of a shard are doors to the same tables
 //   Distributed           Merge over the shards' tables
+//   SYSTEM SYNC REPLICA   nothing: replicas are always alike
 //   data of an INSERT     a file that is read by file(): the engine, embedded, runs what follows inline data as SQL
 //
 // Started by clickhouse.fixture.ts, with its plan as the only argument.
@@ -81,6 +82,7 @@ function databaseOf(shard: number): string {
 function inShard(sql: string, door: Pick<Door, 'shard' | 'replica'>): string {
   const killing = sql.replace(/^KILL QUERY WHERE query_id =/, "KILL QUERY WHERE Settings['log_comment'] =")
   if (plan.cluster === undefined) return killing
+  if (killing.startsWith('SYSTEM SYNC REPLICA ')) return 'SELECT 1'
   const here = databaseOf(door.shard)
   return killing
     .replace(/ ON CLUSTER \w+/g, '')

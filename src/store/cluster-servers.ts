@@ -5,6 +5,7 @@ import type { QueryAnswer } from './store.ts'
 // The servers that the configuration lists: which answer, and which shard each belongs to.
 
 export interface Server {
+  readonly address: ServerAddress
   readonly connection: ServerConnection
   /** Shard of the cluster, as its macro names it; undefined until it has answered. Empty without a cluster. */
   shard: string | undefined
@@ -29,6 +30,7 @@ const PROBE_MS = 5000
 
 export function createServers(addresses: readonly ServerAddress[], cluster: string | undefined): Servers {
   const all: Server[] = addresses.map((address) => ({
+    address,
     connection: createServerConnection(address),
     shard: undefined,
     problem: 'not asked yet',

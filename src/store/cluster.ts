@@ -10,7 +10,7 @@ import { keepPlace, readIdentity, identityFile, type Identity } from './collecto
 import { clusterHome, serverHome, type Home } from './home.ts'
 import { bindParams, paramTexts, quoted } from './literal.ts'
 import { migrate } from './migrate.ts'
-import { structureOf, TABLES, type TableDefinition } from './schema.ts'
+import { structureOf, TABLES, type SchemaOptions, type TableDefinition } from './schema.ts'
 import type { StoreLog } from './store-log.ts'
 import type { QueryOptions, Store, StoreStatus } from './store.ts'
 
@@ -52,7 +52,11 @@ export interface ClusterStore extends Store {
   checkFile(table: string, file: string): Promise<void>
   /** Drops the oldest days above the size that may be kept; runs by itself every minute. Age is the servers' to follow. */
   retain(): Promise<void>
+  /** As `insertFiles`, into a table that is named as it stands on the servers. */
+  insertInto(stored: string, columns: readonly string[], files: readonly string[], token: string): Promise<void>
   readonly home: Home
+  /** How tables are made here. */
+  readonly schema: SchemaOptions
 }
 
 const LOOK_EVERY_MS = 10_000
@@ -68,7 +72,7 @@ export function createClusterStore(config: ClusterStoreConfig, deps: ClusterStor
   const { cluster, database } = config
   const home = cluster === undefined ? serverHome(database) : clusterHome(cluster, database)
   const servers = createServers(config.servers, cluster)
-  const schema = { keepDays: config.keepDays ?? 30, maxPartBytes: MAX_PART_BYTES, home }
+  const schema: SchemaOptions = { keepDays: config.keepDays ?? 30, maxPartBytes: MAX_PART_BYTES, home }
   const queryMemory = config.queryMemoryBytes ?? 2 ** 30
   const queryTimeoutMs = config.queryTimeoutMs ?? 30_000
   let identity: Identity | undefined
@@ -281,6 +285,7 @@ export function createClusterStore(config: ClusterStoreConfig, deps: ClusterStor
 
   const store: ClusterStore = {
     home,
+    schema,
     async start() {
       if (state !== 'stopped' || stopped.signal.aborted) throw new BugError('the store is started twice')
       identity = await readIdentity(config.spoolDir)
@@ -311,10 +316,12 @@ export function createClusterStore(config: ClusterStoreConfig, deps: ClusterStor
       await change(sql, database)
     },
     async insertFiles(table, files, token) {
+      const columns = tableNamed(table).columns.map((c) => c.name)
+      await store.insertInto(home.stored(table), columns, files, token)
+    },
+    async insertInto(stored, columns, files, token) {
       ready()
-      const definition = tableNamed(table)
-      const columns = definition.columns.map((c) => c.name).join(', ')
-      await insert(`INSERT INTO ${home.stored(table)} (${columns}) FORMAT Native`, files, {
+      await insert(`INSERT INTO ${stored} (${columns.join(', ')}) FORMAT Native`, files, {
         insert_deduplication_token: `${(identity as Identity).id}-${token}`,
         ...(cluster !== undefined && (config.quorum ?? 1) > 1 ? { insert_quorum: config.quorum as number } : {}),
       })

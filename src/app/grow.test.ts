@@ -1,0 +1,149 @@
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { afterEach, beforeEach, test } from 'node:test'
+import { systemClock } from '../base/clock.ts'
+import { COLUMNS } from '../flow/columns.ts'
+import { MetricBatch } from '../flow/metric-batch.ts'
+import { startClickHouse, startClusterStore, type ClickHouse } from '../store/clickhouse.fixture.ts'
+import type { ClusterStore } from '../store/cluster.ts'
+import { createLoader } from '../store/loader.ts'
+import { createSpool } from '../store/spool.ts'
+import type { Store } from '../store/store.ts'
+import { createPlace, randomBatch, setTime, startStore, type Place } from '../store/store.fixture.ts'
+import { ConfigSchema, type Config } from './config.ts'
+import { grow } from './grow.ts'
+
+const NOW = Date.now()
+const DAY = 86_400_000
+let place: Place
+const ends: (() => Promise<void>)[] = []
+
+beforeEach(async () => {
+  place = await createPlace()
+})
+afterEach(async () => {
+  for (const end of ends.splice(0).reverse()) await end()
+  await place.remove()
+})
+
+/** An embedded store with rows of five days, and what its last insert left in the spool. */
+async function installation(): Promise<void> {
+  const store = await startStore(place.data)
+  const spool = createSpool({ dir: place.spool, maxBytes: 1e9 }, { clock: systemClock })
+  const loader = createLoader({ dir: place.spool }, { store, clock: systemClock })
+  await spool.start()
+  await loader.start()
+  for (let day = 0; day < 5; day++) {
+    const batch = randomBatch(day, 600, NOW, 1, day * 600)
+    for (let i = 0; i < batch.n; i++) setTime(batch.time_received, i, NOW - day * DAY - (i % 60) * 1000)
+    await spool.write(batch, [''])
+  }
+  const metrics = new MetricBatch()
+  for (let i = 0; i < 50; i++) metrics.add(NOW - i * 1000, '192.0.2.1', 0, `if:${i}`, 'if_counters.if_in_octets', i)
+  await spool.writeMetrics(metrics)
+  await loader.drained()
+  await loader.stop()
+  await spool.write(randomBatch(9, 100, NOW, 1, 50_000), [''])
+  await store.stop()
+}
+
+function configOf(ch: ClickHouse, cluster: string | undefined): Config {
+  return ConfigSchema.parse({
+    data: place.dir,
+    storage: { url: [...ch.urls], ...(cluster === undefined ? {} : { cluster }) },
+  })
+}
+
+async function servers(cluster: string | undefined): Promise<ClickHouse> {
+  const ch = await startClickHouse(
+    join(place.dir, 'servers'),
+    cluster === undefined ? {} : { cluster, shards: 2, replicas: 2 },
+  )
+  ends.push(() => ch.stop())
+  return ch
+}
+
+async function open(ch: ClickHouse, cluster: string | undefined): Promise<ClusterStore> {
+  const store = await startClusterStore(ch.urls, {
+    spoolDir: join(place.dir, 'elsewhere'),
+    ...(cluster === undefined ? {} : { cluster }),
+  })
+  ends.push(() => store.stop())
+  return store
+}
+
+async function until(condition: () => Promise<boolean>): Promise<void> {
+  while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 10))
+}
+
+/** A sum over all columns of all rows. */
+async function fingerprint(store: Store): Promise<unknown> {
+  const columns = COLUMNS.map((column) => column.name).join(', ')
+  const flows = await store.query(`SELECT count(), sum(cityHash64(${columns})) FROM flows WHERE observation < 1000000`)
+  const metrics = await store.query('SELECT count(), sum(cityHash64(*)) FROM metrics')
+  return [flows.rows, metrics.rows]
+}
+
+const quiet = { clock: systemClock, log: { info: () => undefined, warn: () => undefined }, pieceRows: 200 }
+
+for (const cluster of [undefined, 'c']) {
+  const where = cluster === undefined ? 'a server' : 'a cluster'
+  test(`an embedded store moves to ${where} whole, broken off and begun again, while flows come`, async () => {
+    await installation()
+    const ch = await servers(cluster)
+    const config = configOf(ch, cluster)
+    const target = await open(ch, cluster)
+    // A collector stores there already, today's rows beside today's.
+    const files: string[] = []
+    const spool = createSpool(
+      { dir: join(place.dir, 'new'), maxBytes: 1e9 },
+      { clock: systemClock, written: (file) => files.push(join(place.dir, 'new', file)) },
+    )
+    await spool.start()
+    await spool.write(randomBatch(77, 300, NOW, 1, 2_000_000), [''])
+    await target.insertFiles('flows', files, 'new')
+
+    const words: string[] = []
+    const breakingAfter = (lines: number) => (line: string) => {
+      words.push(line)
+      if (words.length >= lines) throw new Error('broken off')
+    }
+    await assert.rejects(grow(config, { ...quiet, say: breakingAfter(3) }), /broken off/)
+    assert.match(words[0] as string, /^The server can be started/)
+    // The next attempt meets a connection that breaks after the server has done its part, and servers that vanish.
+    for (let door = 0; door < ch.urls.length; door++)
+      await ch.fault(door, { on: 'insert', times: 1, what: { kind: 'cut-after' } })
+    if (cluster !== undefined) {
+      await assert.rejects(grow(config, { ...quiet, say: breakingAfter(5) }), /broken off/)
+      await ch.kill()
+      await ch.revive()
+    }
+    const moved = await grow(config, { ...quiet, say: (line) => words.push(line) })
+    assert.deepEqual(moved, { flows: 3100, metrics: 50 })
+    assert.equal(words.filter((line) => line.startsWith('flows of')).length, 5)
+
+    const old = await startStore(place.data)
+    const expected = await fingerprint(old)
+    await old.stop()
+    await until(async () => target.status().state === 'ready')
+    assert.deepEqual(await fingerprint(target), expected)
+    const { rows } = await target.query('SELECT count() FROM flows WHERE observation >= 1000000')
+    assert.deepEqual(rows, [[300]])
+    const left = await target.query("SELECT count() FROM system.tables WHERE name LIKE '%moving%'")
+    assert.deepEqual(left.rows, [[0]])
+    // Done is done.
+    assert.deepEqual(await grow(config, { ...quiet, say: () => undefined }), moved)
+    assert.deepEqual(await fingerprint(target), expected)
+    if (cluster !== undefined) {
+      const shards = await target.query('SELECT uniqExact(_database) FROM flows WHERE observation < 1000000')
+      assert.deepEqual(shards.rows, [[2]])
+    }
+  })
+}
+
+test('without servers in the configuration, and without an old store, it says so', async () => {
+  const config = ConfigSchema.parse({ data: place.dir })
+  await assert.rejects(grow(config, { ...quiet, say: () => undefined }), /names no servers/)
+  const named = ConfigSchema.parse({ data: place.dir, storage: { url: 'http://127.0.0.1:9' } })
+  await assert.rejects(grow(named, { ...quiet, say: () => undefined }), /no embedded store/)
+})
