@@ -75,7 +75,7 @@ export function FlowList(props: FlowListProps) {
           <span className="row">
             <ColumnsMenu
               all={all}
-              shown={shown.map(({ column }) => column.name)}
+              shown={columns.length > 0 ? columns : shown.map(({ column }) => column.name)}
               chosen={columns.length > 0}
               onChange={onColumns}
             />

@@ -44,7 +44,7 @@ const inventory = {
   vlans: [{ id: 110, name: 'storage', lastSeen: null }],
   switches: [],
 }
-const entries = entriesFrom(inventory, undefined)
+const entries = entriesFrom(inventory, undefined, undefined)
 
 test('a name that begins so comes before one that holds it', () => {
   assert.deepEqual(
@@ -65,4 +65,11 @@ test('any address has a page, and any text can be tried as a filter', () => {
   assert.equal(found(entries, '2001:db8::1')[0]?.to, '/addresses/2001%3Adb8%3A%3A1')
   assert.deepEqual(found(entries, 'proto tcp').at(-1)?.search, { filter: 'proto tcp' })
   assert.ok(!looksLikeAddress('web'))
+})
+
+test('a saved view is found by a word of its name, and leads to its question', () => {
+  const views = { views: [{ name: 'the nightly backup', url: '/explore?by=vlan&last=1d', updatedAt: 0 }] }
+  const [first] = found(entriesFrom(undefined, undefined, views), 'backup')
+  assert.equal(first?.group, 'view')
+  assert.deepEqual([first?.to, first?.search?.['by'], first?.search?.['last']], ['/explore', 'vlan', '1d'])
 })

@@ -1,12 +1,13 @@
 // What the search finds, and in which order.
 import type { ExportersAnswer, InventoryAnswer } from '../../../src/api/contract/system.ts'
-
+import type { ViewsAnswer } from '../../../src/api/contract/saved.ts'
+import { viewTarget } from '../url/search.ts'
 import { parseFilter } from '../../../src/query/filter/parse.ts'
 
 export interface Entry {
   readonly text: string
   readonly note: string
-  readonly group: 'page' | 'machine' | 'host' | 'VLAN' | 'address' | 'exporter' | 'command'
+  readonly group: 'page' | 'machine' | 'host' | 'VLAN' | 'address' | 'exporter' | 'view' | 'command'
   readonly to?: string
   readonly search?: Readonly<Record<string, string>>
   readonly command?: 'light' | 'dark' | 'auto' | 'live' | 'still'
@@ -32,7 +33,11 @@ const PAGES: readonly Entry[] = [
 
 const page = (kind: string, name: string) => `/${kind}/${encodeURIComponent(name)}`
 
-export function entriesFrom(inventory: InventoryAnswer | undefined, exporters: ExportersAnswer | undefined): Entry[] {
+export function entriesFrom(
+  inventory: InventoryAnswer | undefined,
+  exporters: ExportersAnswer | undefined,
+  views: ViewsAnswer | undefined,
+): Entry[] {
   const machines = (inventory?.machines ?? []).map((machine): Entry => ({
     text: machine.name,
     note:
@@ -55,7 +60,13 @@ export function entriesFrom(inventory: InventoryAnswer | undefined, exporters: E
     to: page('exporters', exporter.address),
     also: [exporter.address],
   }))
-  return [...PAGES, ...machines, ...vlans, ...heard]
+  const saved = (views?.views ?? []).map(({ name, url }): Entry => ({
+    text: name,
+    note: 'saved view',
+    group: 'view',
+    ...viewTarget(url),
+  }))
+  return [...PAGES, ...saved, ...machines, ...vlans, ...heard]
 }
 
 /** True for what can only be an IP address (or the start of a page for one). */

@@ -1,9 +1,10 @@
-// Search over everything: pages, machines, hosts, VLANs, addresses, exporters, commands.
+// Search over everything: pages, saved views, machines, hosts, VLANs, addresses, exporters, commands.
 import { Modal, useMantineColorScheme } from '@mantine/core'
 import { useNavigate } from '@tanstack/react-router'
-import { Cpu, FileSearch, Globe, RadioTower, Server, SquareTerminal, Tags } from 'lucide-react'
+import { Bookmark, Cpu, FileSearch, Globe, RadioTower, Server, SquareTerminal, Tags } from 'lucide-react'
 import type { LucideIcon } from 'lucide-react'
 import { useEffect, useMemo, useRef, useState } from 'react'
+import { useViews } from '../api/saved.ts'
 import { useExporters, useInventory } from '../api/system.ts'
 import { useClock } from '../time/clock.tsx'
 import { entriesFrom, found } from './palette-entries.ts'
@@ -16,19 +17,21 @@ const ICONS: Readonly<Record<Entry['group'], LucideIcon>> = {
   VLAN: Tags,
   address: Globe,
   exporter: RadioTower,
+  view: Bookmark,
   command: SquareTerminal,
 }
 
 export function Palette({ onClose }: { readonly onClose: () => void }) {
   const inventory = useInventory().data
   const exporters = useExporters().data
+  const views = useViews().data
   const navigate = useNavigate()
   const clock = useClock()
   const { setColorScheme } = useMantineColorScheme()
   const [typed, setTyped] = useState('')
   const [at, setAt] = useState(0)
   const list = useRef<HTMLDivElement>(null)
-  const entries = useMemo(() => entriesFrom(inventory, exporters), [inventory, exporters])
+  const entries = useMemo(() => entriesFrom(inventory, exporters, views), [inventory, exporters, views])
   const shown = useMemo(() => found(entries, typed), [entries, typed])
 
   useEffect(() => {

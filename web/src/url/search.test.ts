@@ -8,6 +8,7 @@ import {
   spanOf,
   spanSearch,
   stringifySearch,
+  viewTarget,
   writeView,
 } from './search.ts'
 import type { View } from './search.ts'
@@ -60,4 +61,12 @@ test('a span comes back from its URL as it went, to the second', () => {
 
 test('only text survives from what a router may hand over', () => {
   assert.deepEqual(plainSearch({ a: 'x', b: 7, c: { d: 1 }, e: undefined }), { a: 'x', b: '7' })
+})
+
+test('a saved view brings its own time, or the usual one', () => {
+  assert.deepEqual(viewTarget('/explore?by=vlan&last=6h'), {
+    to: '/explore',
+    search: { last: '6h', from: '', to: '', by: 'vlan' },
+  })
+  assert.deepEqual(viewTarget('/machines').search, { last: '', from: '', to: '' })
 })

@@ -161,3 +161,9 @@ export function writeView(view: View): Record<string, string> {
     exact: view.exact ? 'yes' : '',
   }
 }
+
+/** Where the URL of a saved view leads: its own time, or none, not the one that is shown now. */
+export function viewTarget(url: string): { readonly to: string; readonly search: Readonly<Record<string, string>> } {
+  const [path = '/', search = ''] = url.split('?')
+  return { to: path, search: { last: '', from: '', to: '', ...parseSearch(search) } }
+}

@@ -171,11 +171,14 @@ export function FilterEditor({ value, onChange, onRun, told }: FilterEditorProps
       latest.current.onRun(text)
       return true
     }
-    /** Tab takes what is chosen, or else the first that is offered; it leaves the editor where nothing is. */
+    let wanted = false
+    /** Tab takes what is chosen, or else the first that is offered, as soon as it is; it leaves the editor where nothing is. */
     const take = (editor: EditorView) => {
-      if (completionStatus(editor.state) !== 'active') return false
-      if (!acceptCompletion(editor) && moveCompletionSelection(true)(editor)) acceptCompletion(editor)
-      return true
+      const status = completionStatus(editor.state)
+      wanted = status === 'pending'
+      if (status === 'active' && !acceptCompletion(editor) && moveCompletionSelection(true)(editor))
+        acceptCompletion(editor)
+      return status !== null
     }
     const wrap = new Compartment()
     const editor = new EditorView({
@@ -231,6 +234,9 @@ export function FilterEditor({ value, onChange, onRun, told }: FilterEditorProps
           }),
           EditorView.updateListener.of((update) => {
             if (update.docChanged) latest.current.onChange(update.state.doc.toString())
+            if (!wanted || completionStatus(update.state) === 'pending') return
+            wanted = false
+            if (!update.docChanged) queueMicrotask(() => take(update.view))
           }),
         ],
       }),

@@ -7,7 +7,7 @@ import { problemFrom } from '../../api/client.ts'
 import { useKeep, useSavedFilters, useViews } from '../../api/saved.ts'
 import type { Kept } from '../../api/saved.ts'
 import { Segments } from '../../parts/segments.tsx'
-import { parseSearch } from '../../url/search.ts'
+import { viewTarget } from '../../url/search.ts'
 
 const KINDS = [
   { value: 'views', label: 'Views' },
@@ -105,8 +105,7 @@ function Views({ onOpened }: { readonly onOpened: () => void }) {
       onChoose={(name) => {
         const url = views.data?.views.find((view) => view.name === name)?.url
         if (url === undefined) return
-        const [path = '/', search = ''] = url.split('?')
-        void navigate({ to: path as never, search: { last: '', from: '', to: '', ...parseSearch(search) } as never })
+        void navigate(viewTarget(url) as never)
         onOpened()
       }}
     />
