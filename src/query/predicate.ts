@@ -23,7 +23,8 @@ export interface Predicate {
 type Loop = (batch: FlowBatch, into: Uint32Array, tables: readonly Table[], helpers: Helpers) => number
 
 /**
- * Compiles the filter. A name of an exporter or of an AS that nobody knows matches nothing until `refresh` finds it.
+ * Compiles the filter. Rows that another observation point counts too are among those that it finds, unless it says `counted`; sums that are
+ * to agree with those of questions leave them out. A name of an exporter or of an AS that nobody knows matches nothing until `refresh` finds it.
  * @throws FilterError for a saved filter that is unknown or wrong
  */
 export function createPredicate(tree: FilterNode, options: ConditionOptions = {}): Predicate {
