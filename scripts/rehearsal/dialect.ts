@@ -39,7 +39,7 @@ const KNOWN_TABLE_SETTINGS = /^replicated_deduplication_window(_seconds)? = /
 
 /** The statement in the words of 18.16; undefined if it has none for it. */
 export function oldWords(sql: string, params: URLSearchParams): string | undefined {
-  if (/^ALTER TABLE \w+ ON CLUSTER \w+ MODIFY /.test(sql)) return undefined
+  if (/^ALTER TABLE \w+ ON CLUSTER '\w+' MODIFY /.test(sql)) return undefined
   let old = sql
     .replace(/ CODEC\((?:[^()]|\([^()]*\))*\)/g, '')
     .replace(/\nTTL .*$/m, '')

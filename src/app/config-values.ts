@@ -87,13 +87,10 @@ export const mac = () =>
 const PREFIX = 'a network like 10.0.0.0/8 or 2001:db8::/32'
 export const prefix = () => z.string({ error: PREFIX }).refine(isPrefix, { error: PREFIX }).meta({ kind: PREFIX })
 
-/** A name that stands in statements without quotes. */
-export function word(what: string): z.ZodString {
-  const error = `${what}: letters, digits and _, at most 63, beginning with a letter`
-  return z
-    .string({ error })
-    .regex(/^[A-Za-z]\w{0,62}$/, { error })
-    .meta({ kind: what })
+/** A name that stands in statements without quotes; with `-` in it, between quotes. */
+export function word(what: string, characters = /^[A-Za-z]\w{0,62}$/, which = 'letters, digits and _'): z.ZodString {
+  const error = `${what}: ${which}, at most 63, beginning with a letter`
+  return z.string({ error }).regex(characters, { error }).meta({ kind: what })
 }
 
 const SERVER = 'an http:// or https:// URL without user, password and query, or a list of up to 64'

@@ -140,7 +140,7 @@ const Storage = z
       .describe(
         'HTTP interface of the ClickHouse server that stores instead of the embedded engine; of a cluster a list, of which the first says to which shard this collector’s flows go and the others take its place; `null` for the embedded store. See docs/how-to/grow.md.',
       ),
-    cluster: word('the name of a cluster')
+    cluster: word('the name of a cluster', /^[A-Za-z][\w-]{0,62}$/, 'letters, digits, _ and -')
       .nullable()
       .default(null)
       .describe(

@@ -86,7 +86,7 @@ async function fingerprint(store: Store): Promise<unknown> {
 
 const quiet = { clock: systemClock, log: { info: () => undefined, warn: () => undefined }, pieceRows: 200 }
 
-for (const cluster of [undefined, 'c']) {
+for (const cluster of [undefined, 'blue-green']) {
   const where = cluster === undefined ? 'a server' : 'a cluster'
   test(`an embedded store moves to ${where} whole, broken off and begun again, while flows come`, async () => {
     await installation()

@@ -85,15 +85,15 @@ function inShard(sql: string, door: Pick<Door, 'shard' | 'replica'>): string {
   if (killing.startsWith('SYSTEM SYNC REPLICA ')) return 'SELECT 1'
   const here = databaseOf(door.shard)
   return killing
-    .replace(/ ON CLUSTER \w+/g, '')
+    .replace(/ ON CLUSTER '[\w-]+'/g, '')
     .replace(/Replicated(\w*MergeTree)\('[^']*', '[^']*'(?:, )?/g, '$1(')
     .replace(/MergeTree\(\)/g, 'MergeTree')
     .replace(
-      /Distributed\('\w+', '\w+', '(\w+)'\)/g,
+      /Distributed\('[\w-]+', '\w+', '(\w+)'\)/g,
       (_all, table: string) => `Merge(REGEXP('^${plan.database}__[0-9]+$'), '^${table}$')`,
     )
     .replace(
-      /cluster\('\w+', system\.parts\)/g,
+      /cluster\('[\w-]+', system\.parts\)/g,
       () =>
         `(SELECT * REPLACE('${here}' AS database) FROM system.parts WHERE match(database, '^${plan.database}__[0-9]+$'))`,
     )

@@ -93,14 +93,14 @@ export async function startClusterStore(
 
 /** A store with servers of its own, which come back by themselves when they are killed. */
 export async function startStoreOverHttp(dir: string, kind: 'server' | 'cluster', config: Partial<ClusterStoreConfig>) {
-  const options = kind === 'cluster' ? { cluster: 'c', shards: 2, replicas: 2 } : {}
+  const options = kind === 'cluster' ? { cluster: 'blue-green', shards: 2, replicas: 2 } : {}
   let revived = 0
   const servers: ClickHouse = await startClickHouse(`${dir}-servers`, options, () => {
     void servers.revive().then(() => revived++)
   })
   const store = await startClusterStore(servers.urls, {
     spoolDir: dirname(dir),
-    ...(kind === 'cluster' ? { cluster: 'c' } : {}),
+    ...(kind === 'cluster' ? { cluster: 'blue-green' } : {}),
     ...config,
   })
   return {

@@ -35,7 +35,7 @@ async function startCollector(
   const store = await startClusterStore(urls, {
     spoolDir,
     insertTimeoutMs: INSERT_TIMEOUT_MS,
-    ...(urls.length > 1 ? { cluster: 'c' } : {}),
+    ...(urls.length > 1 ? { cluster: 'blue-green' } : {}),
   })
   const loader = createLoader({ dir: spoolDir, waitMs: 30, maxRows: 20_000 }, { store, clock: systemClock })
   const spool = createSpool(
@@ -101,7 +101,7 @@ const FAULTS: readonly Fault['what'][] = [
 
 test('two collectors of a cluster, while its servers answer slowly, wrongly or not at all, store each row once', async () => {
   const place = await createPlace()
-  const ch = await startClickHouse(join(place.dir, 'servers'), { cluster: 'c', shards: 2, replicas: 2 })
+  const ch = await startClickHouse(join(place.dir, 'servers'), { cluster: 'blue-green', shards: 2, replicas: 2 })
   const [a1, a2, b1, b2] = ch.urls as [string, string, string, string]
   const one = await startCollector(place.dir, [a1, a2, b1, b2], 0)
   const two = await startCollector(place.dir, [b1, b2, a1, a2], 1_000_000_000)

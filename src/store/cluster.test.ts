@@ -12,7 +12,7 @@ import { createSpool } from './spool.ts'
 import { createPlace, randomBatch, type Place } from './store.fixture.ts'
 
 const LONG = 'SELECT count() FROM numbers(1000000000000) WHERE NOT ignore(sipHash64(number))'
-const TWO_SHARDS: ClickHouseOptions = { cluster: 'c', shards: 2, replicas: 2 }
+const TWO_SHARDS: ClickHouseOptions = { cluster: 'blue-green', shards: 2, replicas: 2 }
 const NOW = Date.parse('2030-05-06T12:00:00Z')
 let place: Place
 const ends: (() => Promise<void>)[] = []
@@ -156,12 +156,12 @@ test('over TLS the server has to be the one that the authority vouches for, and 
 test('two collectors store in two shards under tokens of their own, and each asks for all', async () => {
   const ch = await servers(TWO_SHARDS)
   const [a1, a2, b1, b2] = ch.urls as [string, string, string, string]
-  const one = await open([a1, a2, b1, b2], { cluster: 'c' })
-  const two = await open([b1, b2, a1, a2], { cluster: 'c', spoolDir: join(place.dir, 'spool-two') })
+  const one = await open([a1, a2, b1, b2], { cluster: 'blue-green' })
+  const two = await open([b1, b2, a1, a2], { cluster: 'blue-green', spoolDir: join(place.dir, 'spool-two') })
   // Group tokens are made of the time of the start: two collectors may have the same.
   await one.insertFiles('flows', await filesOf('one', 0, 1000), 'flows-1-1')
   await two.insertFiles('flows', await filesOf('two', 5000, 500), 'flows-1-1')
-  const three = await open([a2, b1], { cluster: 'c', spoolDir: join(place.dir, 'spool-three') })
+  const three = await open([a2, b1], { cluster: 'blue-green', spoolDir: join(place.dir, 'spool-three') })
   await three.insertFiles('flows', await filesOf('three', 9000, 70), 'flows-1-1')
   for (const store of [one, two, three]) assert.deepEqual(await stored(store), [1570, 1570])
   const shards = await one.query('SELECT _database, count() FROM flows GROUP BY _database ORDER BY _database')
@@ -174,7 +174,7 @@ test('two collectors store in two shards under tokens of their own, and each ask
 test('a replay changes nothing, whichever replica of the shard it reaches', async () => {
   const ch = await servers(TWO_SHARDS)
   const [a1, a2, b1] = ch.urls as [string, string, string, string]
-  const store = await open([a1, a2, b1], { cluster: 'c' })
+  const store = await open([a1, a2, b1], { cluster: 'blue-green' })
   const files = await filesOf('files', 0, 1000)
   await ch.fault(0, { on: 'insert', times: 1, what: { kind: 'cut-after' } })
   await store.insertFiles('flows', files, 'group')
@@ -186,7 +186,7 @@ test('a replay changes nothing, whichever replica of the shard it reaches', asyn
 test('one replica that refuses is passed over, and while all of them do, questions are still answered', async () => {
   const ch = await servers(TWO_SHARDS)
   const [a1, a2] = ch.urls as [string, string]
-  const store = await open([a1, a2], { cluster: 'c' })
+  const store = await open([a1, a2], { cluster: 'blue-green' })
   const readOnly = { kind: 'refuse', code: 242, message: 'Table is in readonly mode. (TABLE_IS_READ_ONLY)' } as const
   await ch.fault(0, { on: 'insert', times: 1, what: readOnly })
   await store.insertFiles('flows', await filesOf('one', 0, 10), 'one')
@@ -200,16 +200,16 @@ test('one replica that refuses is passed over, and while all of them do, questio
 test('a group under way is not repeated in another place than it was', async () => {
   const ch = await servers(TWO_SHARDS)
   const [a1, , b1] = ch.urls as [string, string, string]
-  const first = await open([a1], { cluster: 'c' })
+  const first = await open([a1], { cluster: 'blue-green' })
   await first.stop()
   await writeFile(join(place.spool, 'flows-x-1.group'), '{}')
-  const moved = await open([b1], { cluster: 'c' })
+  const moved = await open([b1], { cluster: 'blue-green' })
   assert.equal(moved.status().state, 'away')
-  assert.match(moved.status().error as string, /1 inserts under way to c vnetscope shard 1, .* shard 2/)
-  const back = await open([a1], { cluster: 'c' })
+  assert.match(moved.status().error as string, /1 inserts under way to blue-green vnetscope shard 1, .* shard 2/)
+  const back = await open([a1], { cluster: 'blue-green' })
   assert.equal(back.status().state, 'ready')
   await rm(join(place.spool, 'flows-x-1.group'))
-  const settled = await open([b1], { cluster: 'c' })
+  const settled = await open([b1], { cluster: 'blue-green' })
   assert.equal(settled.status().state, 'ready')
   assert.match(await readFile(identityFile(place.spool), 'utf8'), /shard 2/)
 })
@@ -225,7 +225,7 @@ test('a spool of the embedded store with a group under way is not taken to serve
 test('a server that does not know the cluster, or not its own place in it, says so', async () => {
   const ch = await servers(TWO_SHARDS)
   const store = await open(ch.urls, { cluster: 'elsewhere' })
-  assert.match(store.status().error as string, /knows no cluster elsewhere, only c/)
+  assert.match(store.status().error as string, /knows no cluster elsewhere, only blue-green/)
 })
 
 test('it starts while no server answers, and is ready when one does', async () => {
@@ -265,8 +265,8 @@ test('tables that somebody drops are made again', async () => {
 test('above the size that may be kept the oldest days go from all shards, and the newest stays', async () => {
   const ch = await servers(TWO_SHARDS)
   const [a1, , b1] = ch.urls as [string, string, string]
-  const one = await open([a1], { cluster: 'c' })
-  const two = await open([b1], { cluster: 'c', spoolDir: join(place.dir, 'spool-two'), maxBytes: 1 })
+  const one = await open([a1], { cluster: 'blue-green' })
+  const two = await open([b1], { cluster: 'blue-green', spoolDir: join(place.dir, 'spool-two'), maxBytes: 1 })
   for (const [day, store] of [
     [3, one],
     [2, two],

@@ -37,9 +37,9 @@ export function serverHome(database: string): Home {
 const REMEMBERED_INSERTS = 20_000
 const REMEMBERED_SECONDS = 30 * 86_400
 
-/** A cluster that the servers' `remote_servers` names; each has the macros `shard` and `replica`. Names are words. */
+/** A cluster that the servers' `remote_servers` names; each has the macros `shard` and `replica`. Its name is of letters, digits, _ and -. */
 export function clusterHome(cluster: string, database: string): Home {
-  const on = ` ON CLUSTER ${cluster}`
+  const on = ` ON CLUSTER '${cluster}'`
   const stored = (table: string): string => `${table}_local`
   return {
     stored,
