@@ -190,22 +190,34 @@ export function createAsk(config: AskConfig, deps: AskDeps): Ask {
     return asking(asked, options, measured, inTurn, prepared)
   }
 
-  async function drawing(prepared: Prepared, asked: Asked, run: Run, step: number | undefined): Promise<Drawing> {
+  /** The question in whole buckets of the step, planned. */
+  async function inBuckets(
+    prepared: Prepared,
+    asked: Asked,
+    run: Run,
+    step: number,
+  ): Promise<Omit<Drawing, 'overall'>> {
     const buckets = bucketsOf(prepared.from, prepared.to, step)
     const whole = { ...prepared, from: buckets.from, to: buckets.to }
     return { prepared: await planned('series', whole, asked, run, buckets), buckets }
   }
 
-  async function drawSeries(prepared: Prepared, asked: Asked, run: Run): Promise<SeriesAnswer> {
+  /** Seconds of a bucket: what is asked for or usual, unless so short ones are no longer kept. */
+  function stepOf(prepared: Prepared, asked: Asked): number {
     const { step } = bucketsOf(prepared.from, prepared.to, asked.step)
-    const { rollups } = deps
-    const back = asked.previous ?? 0
-    const coarse = coarseEnough(back > 0 ? moved(prepared, -back) : prepared, step, rollups ? { rollups } : {})
-    const now = await drawing(prepared, asked, run, coarse)
+    return coarseEnough(asked.previous === undefined ? prepared : moved(prepared, -asked.previous), step, {
+      ...(deps.rollups ? { rollups: deps.rollups } : {}),
+    })
+  }
+
+  async function drawSeries(prepared: Prepared, asked: Asked, run: Run): Promise<SeriesAnswer> {
+    const step = stepOf(prepared, asked)
+    const now = await inBuckets(prepared, asked, run, step)
+    const overall = await planned('series', moved(now.prepared, 0), { ...asked, atMostSeconds: undefined }, run)
     // Back by whole buckets, so that each has one beside it.
-    const shift = Math.ceil(back / (coarse * 1000)) * coarse * 1000
-    const before = shift > 0 ? await drawing(moved(now.prepared, -shift), asked, run, coarse) : undefined
-    const answer = await series(now, before, limit('series', asked), deps.clock.now(), run)
+    const shift = Math.ceil((asked.previous ?? 0) / (step * 1000)) * step * 1000
+    const before = shift > 0 ? await inBuckets(moved(now.prepared, -shift), asked, run, step) : undefined
+    const answer = await series({ ...now, overall }, before, limit('series', asked), deps.clock.now(), run)
     costs.learn(now.prepared, 'series', run.spent())
     return answer
   }
@@ -248,7 +260,7 @@ export function createAsk(config: AskConfig, deps: AskDeps): Ask {
       async (from, run) => {
         if (kind === 'flows') return costs.estimate(from, kind, run)
         if (kind !== 'series') return costs.estimate(await planned(kind, from, question, run), kind, run)
-        const found = await drawing(from, question, run, question.step)
+        const found = await inBuckets(from, question, run, stepOf(from, question))
         return costs.estimate(found.prepared, kind, run)
       },
       inPassing,

@@ -144,7 +144,14 @@ test('through rollups and through the flows, the same questions have the same an
       assert.deepEqual(figures([other.total]), figures([one.total]))
       assert.deepEqual([other.groups, other.samplingRates, other.notes], [one.groups, one.samplingRates, []])
       const step = 60 * (1 + (few % 5))
-      const lines = await Promise.all([raw, rolled].map((ask) => ask.series({ ...asked, limit: few, step })))
+      const previous = few % 2 === 0 ? { previous: few * MINUTE } : {}
+      const lines = await Promise.all(
+        [raw, rolled].map((ask) => ask.series({ ...asked, limit: few, step, ...previous })),
+      )
+      assert.deepEqual(
+        lines[1]?.previous?.series.map((line) => line.values),
+        lines[0]?.previous?.series.map((line) => line.values),
+      )
       assert.deepEqual(
         lines[1]?.series.map((line) => [line.key, line.other, line.values, line.low]),
         lines[0]?.series.map((line) => [line.key, line.other, line.values, line.low]),

@@ -61,7 +61,10 @@ interface Line {
 
 /** Prepared for whole buckets. */
 export interface Drawing {
+  /** Read from tables whose buckets lie within those of the series. */
   readonly prepared: Prepared
+  /** The same range, read from the coarsest tables: sums of all of it are cheaper there. */
+  readonly overall: Prepared
   readonly buckets: Buckets
 }
 
@@ -70,16 +73,16 @@ export interface Drawing {
  * @param now buckets that begin later have no value yet
  */
 export async function series(
-  { prepared, buckets }: Drawing,
-  before: Drawing | undefined,
+  { prepared, overall, buckets }: Drawing,
+  before: Omit<Drawing, 'overall'> | undefined,
   limit: number,
   now: number,
   run: Run,
 ): Promise<SeriesAnswer> {
   const { dimensions, metric } = prepared
-  const [facts, { lines, total, groups, codes }, oldest] = await Promise.all([
-    factsOf(prepared, run),
-    dimensions.length === 0 ? wholeLine(prepared, buckets, run) : greatestLines(prepared, buckets, limit, run),
+  const [facts, { lines, total, groups, keys }, oldest] = await Promise.all([
+    factsOf(overall, run),
+    dimensions.length === 0 ? wholeLine(prepared, buckets, run) : greatestLines(prepared, overall, buckets, limit, run),
     oldestRow(prepared, run),
   ])
   const order = lines
@@ -89,7 +92,7 @@ export async function series(
         Number(at(lines, a).other) - Number(at(lines, b).other) ||
         at(lines, b).sums[metric] - at(lines, a).sums[metric],
     )
-  const sampling = await samplingOf(prepared, total, facts, run)
+  const sampling = await samplingOf(overall, total, facts, run)
   const isShare = prepared.unit === 'share'
   const speedOf = isShare
     ? await speedsOf(
@@ -103,7 +106,7 @@ export async function series(
     return speedOf ? asShare(drawing, line.other ? null : speedOf(line.key)) : drawing
   }
   const previous = before
-    ? await linesOf(before.prepared, before.buckets, codes, lines, run).then((then) => ({
+    ? await linesOf(before.prepared, before.buckets, keys, lines, run).then((then) => ({
         from: before.buckets.from,
         to: before.buckets.to,
         series: order.map((i) => draw(at(then.lines, i), before.buckets)),
@@ -147,10 +150,12 @@ interface Lines {
   readonly total: Sums
 }
 
+type Keys = readonly (readonly Cell[])[]
+
 interface Chosen extends Lines {
   readonly groups: number
-  /** How rows are told to belong to the lines; undefined if all do. */
-  readonly codes?: Codes | undefined
+  /** Of the lines, by which rows are told to belong to them; undefined if all do. */
+  readonly keys?: Keys | undefined
 }
 
 function bucketSql(buckets: Buckets): string {
@@ -175,28 +180,34 @@ async function wholeLine(prepared: Prepared, buckets: Buckets, run: Run): Promis
 }
 
 /** One line a group, the greatest of the whole range, and one for the rest: first the keys, then their buckets by code. */
-async function greatestLines(prepared: Prepared, buckets: Buckets, limit: number, run: Run): Promise<Chosen> {
-  const grouping = groupingBy(prepared)
-  const { keys, groups } = await greatestKeys(prepared, grouping, limit, run)
+async function greatestLines(
+  prepared: Prepared,
+  overall: Prepared,
+  buckets: Buckets,
+  limit: number,
+  run: Run,
+): Promise<Chosen> {
+  const grouping = groupingBy(overall)
+  const { keys, groups } = await greatestKeys(overall, grouping, limit, run)
   if (groups === 0) return { lines: [], total: noSums(), groups }
-  const codes = codesOf(grouping, keys, prepared.params)
   const wanted = [...keys.map((key) => newLine(keyOf(grouping, key, 0), false)), newLine({}, true)]
-  const { lines, total } = await linesOf(prepared, buckets, codes, wanted, run)
+  const { lines, total } = await linesOf(prepared, buckets, keys, wanted, run)
   const rest = lines.at(-1) as Line
-  return { lines: rest.sums.flows > 0 ? lines : lines.slice(0, -1), total, groups, codes }
+  return { lines: rest.sums.flows > 0 ? lines : lines.slice(0, -1), total, groups, keys }
 }
 
 /** Lines of the same keys over these buckets; what is in none goes to the one that is `other`, or is left out. */
 async function linesOf(
   prepared: Prepared,
   buckets: Buckets,
-  codes: Codes | undefined,
+  keys: Keys | undefined,
   like: readonly Line[],
   run: Run,
 ): Promise<Lines> {
   const lines = like.map(({ key, other }) => newLine(key, other))
   const total = noSums()
   if (lines.length === 0) return { lines, total }
+  const codes = keys ? codesOf(groupingBy(prepared), keys, prepared.params) : undefined
   const expressions = codes?.sides.flat() ?? []
   const select = expressions.map((expression, i) => `${expression} AS c${i}, `).join('')
   const names = expressions.map((_, i) => `, c${i}`).join('')
