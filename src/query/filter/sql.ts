@@ -81,10 +81,11 @@ export function conditionSql(condition: Condition, params: Params): string {
 }
 
 function tunnelProtocol(): string {
-  const byProtocol = Map.groupBy(Object.keys(TUNNEL_PROTOCOLS), (kind) => TUNNEL_PROTOCOLS[kind] as number)
-  const cases = [...byProtocol].map(
-    ([protocol, kinds]) => `tunnel IN (${kinds.map((kind) => `'${kind}'`).join(', ')}), ${protocol}`,
-  )
+  const kinds = Object.keys(TUNNEL_PROTOCOLS)
+  const cases = [...new Set(Object.values(TUNNEL_PROTOCOLS))].map((protocol) => {
+    const carried = kinds.filter((kind) => TUNNEL_PROTOCOLS[kind] === protocol)
+    return `tunnel IN (${carried.map((kind) => `'${kind}'`).join(', ')}), ${protocol}`
+  })
   return `multiIf(${cases.join(', ')}, 0)`
 }
 
@@ -97,9 +98,14 @@ function networksApart(condition: Extract<Condition, { kind: 'all' | 'any' }>): 
 } {
   if (condition.kind === 'all') return { networks: [], rest: condition.of }
   const nets = condition.of.filter((part): part is Net => part.kind === 'net')
-  const networks = [...Map.groupBy(nets, (net) => `${net.of} ${bitsOf(net)}`).values()].filter(
-    (list) => list.length > FEW,
-  )
+  const lists = new Map<string, Net[]>()
+  for (const net of nets) {
+    const key = `${net.of} ${bitsOf(net)}`
+    const list = lists.get(key)
+    if (list) list.push(net)
+    else lists.set(key, [net])
+  }
+  const networks = [...lists.values()].filter((list) => list.length > FEW)
   const taken = new Set<Condition>(networks.flat())
   return { networks, rest: condition.of.filter((part) => !taken.has(part)) }
 }
