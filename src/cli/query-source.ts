@@ -88,15 +88,23 @@ export async function filesIn(data: string): Promise<Source> {
     throw new UserError(`there is no store in ${data}`, {
       hint: 'name the data directory of a server, as given to `vnetscope serve --data`',
     })
-  const [{ createEmbeddedStore }, { createAsk }, namedFilter] = await Promise.all([
+  const [{ createEmbeddedStore }, { createRoller }, { createAsk }, namedFilter] = await Promise.all([
     import('../store/embedded.ts'),
+    import('../store/roller.ts'),
     import('../query/ask.ts'),
     savedIn(data),
   ])
   // The server alone decides how long flows are kept.
   const store = createEmbeddedStore({ dir, keepDays: 36_500 }, { clock: systemClock })
   await store.start()
-  return sourceOf(createAsk({}, { store, clock: systemClock, namedFilter }), () => store.stop())
+  const rollups = createRoller({}, { store, clock: systemClock })
+  try {
+    await rollups.look()
+  } catch (error) {
+    await store.stop()
+    throw error
+  }
+  return sourceOf(createAsk({}, { store, clock: systemClock, namedFilter, rollups }), () => store.stop())
 }
 
 /** Filters saved in a data directory, by name; a running server may have it open. */

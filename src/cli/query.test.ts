@@ -8,10 +8,12 @@ import type { FastifyInstance } from 'fastify'
 import { createApi, type ApiDeps } from '../api/api.ts'
 import { createAsk } from '../query/ask.ts'
 import { insertRows } from '../query/query.fixture.ts'
+import { createRoller } from '../store/roller.ts'
 import { createPlace, startStore, type Place } from '../store/store.fixture.ts'
 import type { EmbeddedStore } from '../store/embedded.ts'
 import { parseFilter } from '../query/filter/parse.ts'
 import { withCaret } from './query.ts'
+import { filesIn } from './query-source.ts'
 import { scaled } from './query-text.ts'
 import { readKeys, readSpan, readStat, readWindow } from './query-words.ts'
 
@@ -248,4 +250,45 @@ test('words, spans and figures are read and written as nfdump does', () => {
     '1.23 M',
     '5.00 E',
   ])
+})
+
+test('the data directory of a server that is stopped is asked without it, its rollups included', async () => {
+  const own = await createPlace()
+  // As a server lays it out.
+  const stopped = await startStore(`${own.dir}/store`)
+  const hour = Math.floor(Date.now() / 3_600_000) * 3_600_000 - 4 * 3_600_000
+  await insertRows(
+    stopped,
+    Array.from({ length: 400 }, (_, i) => ({
+      time_received: hour + i * 700,
+      src_addr: '10.0.0.1',
+      dst_addr: '10.0.0.2',
+      proto: 6,
+      src_port: 50_000 + (i % 2),
+      dst_port: 443,
+      bytes: 100,
+      packets: 1,
+    })),
+  )
+  const roller = createRoller({ fewestFlows: 1, worth: 1 }, { store: stopped, clock: { now: Date.now } })
+  await roller.run()
+  await stopped.stop()
+  const range = { from: hour, to: hour + 3_600_000 }
+  const source = await filesIn(own.dir)
+  try {
+    const { total, source: from } = await source.top({ ...range, by: ['proto'] })
+    assert.deepEqual([total.bytes, total.flows], [40_000, 400])
+    assert.match(from, /_hour/)
+    const records = await source.records({ ...range, by: ['src_port'] })
+    assert.deepEqual(
+      records.rows.map(({ flows, bytes }) => [flows, bytes]),
+      [
+        [200, 20_000],
+        [200, 20_000],
+      ],
+    )
+  } finally {
+    await source.close()
+  }
+  await own.remove()
 })

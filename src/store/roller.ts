@@ -35,6 +35,8 @@ export interface Roller extends RollupStatus {
   stop(): Promise<void>
   /** Builds what is due now, and resolves when nothing is. */
   run(): Promise<void>
+  /** Reads what is built, and builds nothing: for those who ask a store that they don't keep. */
+  look(): Promise<void>
   /** Flows were stored. What is covered is known again when this resolves, unless the store takes long to say. */
   arrived(): Promise<void>
   status(): RollerStatus
@@ -265,6 +267,7 @@ export function createRoller(config: RollerConfig, deps: RollerDeps): Roller {
     async run() {
       while (await pass(false));
     },
+    look,
     async arrived() {
       if (!known) return
       // Questions may hold every reader; rows do not wait for them.
