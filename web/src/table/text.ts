@@ -1,21 +1,17 @@
-// Tables as text: CSV to a file, TSV to the clipboard.
+// Tables as text for the clipboard, and their order.
 
 export type Cell = string | number | boolean | null | undefined
 
-/** RFC 4180, with a quote before what a spreadsheet would run as a formula. */
-export function csvCell(value: Cell): string {
+/** One cell, with a quote before what a spreadsheet would run as a formula. */
+function plain(value: Cell): string {
   if (value === null || value === undefined) return ''
   if (typeof value !== 'string') return String(value)
-  const safe = /^[=+@\t\r]|^-(?![\d.]+$)/.test(value) ? `'${value}` : value
-  return /[",\r\n]/.test(safe) ? `"${safe.replace(/"/g, '""')}"` : safe
-}
-
-export function toCsv(rows: readonly (readonly Cell[])[]): string {
-  return rows.map((row) => row.map(csvCell).join(',')).join('\r\n') + '\r\n'
+  const line = value.replace(/[\t\r\n]+/g, ' ')
+  return /^[=+@]|^-(?![\d.]+$)/.test(line) ? `'${line}` : line
 }
 
 export function toTsv(rows: readonly (readonly Cell[])[]): string {
-  return rows.map((row) => row.map((cell) => String(cell ?? '').replace(/[\t\r\n]+/g, ' ')).join('\t')).join('\n')
+  return rows.map((row) => row.map(plain).join('\t')).join('\n')
 }
 
 /** A stable sort by one value of each row; what has no value comes last, whichever the direction. */

@@ -7,6 +7,7 @@ import { FlowList } from '../../flows/flow-list.tsx'
 import { excluding, narrowed } from '../../names/narrow.ts'
 import type { Key } from '../../names/dimensions.ts'
 import { Answer, Provenance } from '../../parts/answer.tsx'
+import { NothingInSpan } from '../../parts/states.tsx'
 import { readView, writeView } from '../../url/search.ts'
 import type { View } from '../../url/search.ts'
 import type { Part } from './acts.ts'
@@ -74,7 +75,13 @@ function Groups({ view, change, acts }: Part) {
       />
       {view.chart === 'table' ? (
         <Answer of={series} height={0}>
-          {() => null}
+          {(data) =>
+            data.total.flows === 0 ? (
+              <section className="card">
+                <NothingInSpan filtered={filter !== ''} />
+              </section>
+            ) : null
+          }
         </Answer>
       ) : (
         <Picture view={view} series={series} matrix={matrix} acts={acts} />
