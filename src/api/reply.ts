@@ -22,7 +22,7 @@ export function whoAsks(request: FastifyRequest, reply: FastifyReply): AskOption
 }
 
 /** Aborted when the client goes away before it has the answer. */
-export function whileConnected(reply: FastifyReply): AbortSignal {
+function whileConnected(reply: FastifyReply): AbortSignal {
   const controller = new AbortController()
   reply.raw.once('close', () => {
     if (!reply.raw.writableFinished) controller.abort()

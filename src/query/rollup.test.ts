@@ -75,6 +75,8 @@ test('whole days are read from the table of days, what is left from finer ones',
       ['flows', T + DAY, T + DAY + 7000],
     ],
   )
+  const services = await rolled.top({ from: T - DAY, to: T + DAY, by: ['service'], filter: 'service 443/tcp' })
+  assert.equal(services.source, 'traffic_day', 'no port had to be put together with others')
   const ports = await rolled.top({ from: T - DAY, to: T + DAY, by: ['src_port'] })
   assert.equal(ports.source, 'flows', 'no rollup has it')
 })

@@ -10,7 +10,7 @@ import { parseFilter } from '../../query/filter/parse.ts'
 import { FilterError } from '../../query/filter/problem.ts'
 import { FilterCheck, Problem, ValuesAnswer } from '../contract/query.ts'
 import { ColumnsAnswer } from '../contract/system.ts'
-import { whileConnected } from '../reply.ts'
+import { whoAsks } from '../reply.ts'
 
 // What can be asked: columns and dimensions, whether a filter is right, and values that complete one.
 
@@ -87,7 +87,7 @@ export function vocabularyRoutes(app: FastifyInstance, ask: Ask, saved: NamedFil
     },
     async (request, reply): Promise<ValuesAnswer> => {
       const { column, prefix, limit } = request.query
-      return { column, values: await ask.values(column, prefix, limit, { signal: whileConnected(reply) }) }
+      return { column, values: await ask.values(column, prefix, limit, whoAsks(request, reply)) }
     },
   )
 }
