@@ -29,16 +29,18 @@ async function startCollector(
   dir: string,
   urls: readonly string[],
   firstRow: number,
-  spoolBytes = 2 ** 30,
-  loading: { readonly maxRows?: number } = { maxRows: 20_000 },
+  { spoolBytes = 2 ** 30, isPatient = false } = {},
 ): Promise<Collector> {
   const spoolDir = join(dir, `spool-${firstRow}`)
   const store = await startClusterStore(urls, {
     spoolDir,
-    ...(loading.maxRows === undefined ? {} : { insertTimeoutMs: INSERT_TIMEOUT_MS }),
+    ...(isPatient ? {} : { insertTimeoutMs: INSERT_TIMEOUT_MS }),
     ...(urls.length > 1 ? { cluster: 'blue-green' } : {}),
   })
-  const loader = createLoader({ dir: spoolDir, waitMs: 30, ...loading }, { store, clock: systemClock })
+  const loader = createLoader(
+    { dir: spoolDir, waitMs: 30, ...(isPatient ? {} : { maxRows: 20_000 }) },
+    { store, clock: systemClock },
+  )
   const spool = createSpool(
     { dir: spoolDir, maxBytes: spoolBytes },
     { clock: systemClock, written: (file) => loader.notify(file) },
@@ -136,12 +138,10 @@ test(`a store that is gone for ${OUTAGE_SECONDS} seconds, hangs and dies in the 
   const place = await createPlace()
   const ch = await startClickHouse(join(place.dir, 'servers'))
   const isLong = OUTAGE_SECONDS > 60
-  const collector = await startCollector(
-    place.dir,
-    ch.urls,
-    0,
-    ...(isLong ? ([2 ** 32, {}] as const) : ([2 ** 21] as const)),
-  )
+  const collector = await startCollector(place.dir, ch.urls, 0, {
+    spoolBytes: isLong ? 2 ** 32 : 2 ** 21,
+    isPatient: isLong,
+  })
   const began = performance.now()
   const rate = isLong ? 20_000 : 1000
   try {
