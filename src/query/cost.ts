@@ -1,9 +1,9 @@
 import { OperatorError } from '../base/errors.ts'
+import { COLUMNS, type ColumnStorage } from '../flow/columns.ts'
+import { textsOf } from './planner.ts'
 import type { Prepared } from './question.ts'
 import type { Run } from './run.ts'
-import { readFrom, tablesOf } from './source.ts'
-import { textsOf } from './planner.ts'
-import { columnsIn } from './source.ts'
+import { columnsIn, readFrom, tablesOf } from './source.ts'
 
 // What a question will cost, before it runs: the rows that the store's index leaves to be read, and how fast such
 // questions were answered here so far.
@@ -36,6 +36,8 @@ const DISTINCT_GUESS = 4e6
 /** Fewer rows say nothing about speed. */
 const ENOUGH_ROWS = 200_000
 const SHARE_OF_LATEST = 0.3
+/** Bytes of a value in memory. */
+const WIDTHS: Readonly<Record<ColumnStorage, number>> = { u8: 1, u16: 2, u32: 4, u64: 8, mac: 8, ip: 16, name: 2 }
 /** What any question takes. */
 const LEAST_S = 0.02
 
@@ -95,22 +97,18 @@ function passesOf({ dimensions }: Prepared, kind: Kind): number {
 }
 
 async function rowsAndBytes(prepared: Prepared, run: Run): Promise<{ rows: number; bytes: number }> {
-  const columns = [
-    ...new Set(['bytes', 'packets', 'sampling_rate', ...textsOf(prepared).flatMap((t) => [...columnsIn(t)])]),
-  ]
+  const columns = new Set(['time_received', 'bytes', 'packets', 'sampling_rate'])
+  for (const text of textsOf(prepared)) for (const column of columnsIn(text)) columns.add(column)
+  const width = COLUMNS.reduce((sum, { name, storage }) => sum + (columns.has(name) ? WIDTHS[storage] : 0), 0)
   let rows = 0
-  let bytes = 0
   for (const { table, time } of tablesOf(prepared)) {
-    const estimate = await run.query(`EXPLAIN ESTIMATE SELECT count() FROM ${table} WHERE ${time}`)
-    const found = estimate.rows.reduce((sum, cells) => sum + Number(cells[3]), 0)
-    rows += found
-    const list = columns.map((column) => `'${column}'`).join(', ')
-    const sizes = await run.query(
-      `SELECT (SELECT sum(data_uncompressed_bytes) FROM system.columns WHERE database = currentDatabase() AND table = '${table}' AND name IN (${list})) / (SELECT greatest(sum(rows), 1) FROM system.parts WHERE database = currentDatabase() AND table = '${table}' AND active)`,
-    )
-    bytes += Math.round(found * Number(sizes.rows[0]?.[0] ?? 0))
+    const { rows: parts } = await run.query(`EXPLAIN ESTIMATE SELECT count() FROM ${table} WHERE ${time}`)
+    // A table that is spread over servers has no estimate of its own.
+    const counted =
+      parts.length > 0 ? parts : (await run.query(`SELECT 0, 0, 0, count() FROM ${table} WHERE ${time}`)).rows
+    rows += counted.reduce((sum, cells) => sum + Number(cells[3]), 0)
   }
-  return { rows, bytes }
+  return { rows, bytes: rows * width }
 }
 
 /** @throws OperatorError `query_long` if it would take longer than the client wants to wait */
