@@ -103,6 +103,34 @@ test('an exception after status 200 is an error, and half an answer is none', as
   assert.match(Buffer.from(quoted).toString(), /^"Code: 241/)
 })
 
+test('text of every kind gets to the server letter for letter, in lists too', async () => {
+  const store = await open((await servers()).urls)
+  const texts = [
+    "'",
+    "\\'",
+    '\\',
+    '\\n',
+    'a\nb\r\t\b\f\0',
+    "'; DROP TABLE flows; --",
+    '[',
+    "']",
+    '{a:String}',
+    '%',
+    '&b=1',
+    'ä☃𝄞',
+    '',
+    'NULL',
+    '\\N',
+  ]
+  const answer = await store.query('SELECT {list:Array(String)}, {numbers:Array(UInt16)}, {addresses:Array(IPv6)}', {
+    params: { list: texts, numbers: [0, 65_535], addresses: ['::1', '::ffff:10.0.0.1'] },
+  })
+  assert.deepEqual(answer.rows, [[texts, [0, 65_535], ['::1', '::ffff:10.0.0.1']]])
+  for (const text of texts)
+    assert.deepEqual((await store.query('SELECT {text:String}', { params: { text } })).rows, [[text]])
+  assert.deepEqual(await stored(store), [0, 0])
+})
+
 test('values too long for a URL get to the server as well', async () => {
   const store = await open((await servers()).urls)
   const list = Array.from({ length: 5000 }, (_, i) => `it's\n${i}`)

@@ -351,6 +351,8 @@ const INSERT_SETTINGS = {
   min_insert_block_size_rows: 1_000_000_000,
   min_insert_block_size_bytes: 0,
   max_insert_threads: 1,
+  // A group may hold rows of many days, after a clock was set.
+  max_partitions_per_insert_block: 0,
   max_execution_time: 0,
   max_memory_usage: 0,
   wait_end_of_query: 1,
