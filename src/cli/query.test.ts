@@ -257,18 +257,8 @@ test('the data directory of a server that is stopped is asked without it, its ro
   // As a server lays it out.
   const stopped = await startStore(`${own.dir}/store`)
   const hour = Math.floor(Date.now() / 3_600_000) * 3_600_000 - 4 * 3_600_000
-  await insertRows(
-    stopped,
-    Array.from({ length: 400 }, (_, i) => ({
-      time_received: hour + i * 700,
-      src_addr: '10.0.0.1',
-      dst_addr: '10.0.0.2',
-      proto: 6,
-      src_port: 50_000 + (i % 2),
-      dst_port: 443,
-      bytes: 100,
-      packets: 1,
-    })),
+  await stopped.execute(
+    `INSERT INTO flows (time_received, src_addr, proto, src_port, bytes, packets, sampling_rate, counted) SELECT fromUnixTimestamp64Milli(${hour} + number * 700, 'UTC'), toIPv6('10.0.0.1'), 6, 50000 + number % 2, 100, 1, 1, true FROM numbers(400)`,
   )
   const roller = createRoller({ fewestFlows: 1, worth: 1 }, { store: stopped, clock: { now: Date.now } })
   await roller.run()
