@@ -304,7 +304,7 @@ function streamTarget(): Target {
     share: 1,
     run(bytes, length, choice) {
       const stream = Buffer.concat([bytes.subarray(0, length), bytes.subarray(0, length)])
-      const piece = 16 + (choice & 0xff)
+      const piece = 48 + (choice & 0xff)
       const start = choice >>> 0
       const inOrder: IpPayload[] = []
       for (let at = 0; at < stream.length; at += piece)

@@ -7,8 +7,8 @@ const MOST_OF_A_PACKET = 256
 
 /** Gives every target of an input the input cut at every byte. Throws what a target throws, with the input. */
 export function truncations(corpus: Corpus): { inputs: number; runs: number } {
-  // An ingest with its twin does what the ingest does alone.
-  const targets = createTargets().filter(({ name }) => !name.endsWith(' ingest'))
+  // An ingest with its twin does what the ingest does alone; a connection cuts its messages itself, at every run somewhere else.
+  const targets = createTargets().filter(({ name }) => !name.endsWith(' ingest') && name !== 'tcp streams')
   const inputs: readonly (readonly [Target['of'], Uint8Array])[] = [
     ...corpus.netflow.map((bytes) => ['netflow', bytes] as const),
     ...corpus.sflow.map((bytes) => ['sflow', bytes] as const),
