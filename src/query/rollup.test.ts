@@ -77,6 +77,8 @@ test('whole days are read from the table of days, what is left from finer ones',
   )
   const services = await rolled.top({ from: T - DAY, to: T + DAY, by: ['service'], filter: 'service 443/tcp' })
   assert.equal(services.source, 'traffic_day', 'no port had to be put together with others')
+  const vlan = await rolled.top({ from: T - DAY, to: T + DAY, by: ['vm'], filter: 'vlan 100 and not service 53/udp' })
+  assert.equal(vlan.source, 'traffic_day')
   const ports = await rolled.top({ from: T - DAY, to: T + DAY, by: ['src_port'] })
   assert.equal(ports.source, 'flows', 'no rollup has it')
 })

@@ -133,6 +133,7 @@ export const ROLLUPS: readonly Rollup[] = [
       'direction',
       'vlan_in',
       'vlan_out',
+      's_vlan',
       'vni',
       'src_host',
       'dst_host',
