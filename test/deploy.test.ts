@@ -48,7 +48,8 @@ test('the engine reads the cluster out of the servers’ configuration as it is 
   const servers = Object.entries(compose.services).filter(([name]) => name.startsWith('clickhouse-'))
   assert.equal(servers.length, 4)
   try {
-    for (const [name, { environment }] of servers) {
+    // The first and the last: a process with the engine for each takes its time.
+    for (const [name, { environment }] of [servers[0], servers[3]] as typeof servers) {
       const script = `
         const { Session } = require('chdb')
         const session = new Session(${JSON.stringify(join(dir, name))}, {
