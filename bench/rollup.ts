@@ -1,6 +1,6 @@
 // Rollups: CPU seconds a million flows, rows and bytes of each level; built as they are, and by materialized views.
 //
-//   npm run bench -- rollup [--rows 3000000]
+//   npm run bench -- rollup [--rows 6000000]
 
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -16,13 +16,14 @@ import { diverseRows } from './diverse-rows.ts'
 import { machineLine } from './machine.ts'
 import { simulateRows } from './simulated-rows.ts'
 
-const { values } = parseArgs({ options: { rows: { type: 'string', default: '3000000' } } })
+const { values } = parseArgs({ options: { rows: { type: 'string', default: '6000000' } } })
 const ROWS = Number(values.rows)
 const HOUR = 3_600_000
 const START = Math.floor(Date.now() / (24 * HOUR)) * 24 * HOUR - 72 * HOUR
 const FILES_AN_INSERT = 8
-/** Long after everything. */
-const LATER = { now: () => START + 240 * HOUR }
+/** When the minutes are over but not the first hour; and when all is over. */
+const MINUTES_OVER = START + 59 * 60_000
+const ALL_OVER = START + 240 * HOUR
 
 type Take = Parameters<typeof diverseRows>[2]
 
@@ -164,12 +165,23 @@ try {
     const alone = await measured(join(work, 'alone'), files, nothing, nothing)
     say(`    inserts alone      ${perMillion(alone.cpu)} CPU s a million, ${(ROWS / alone.seconds).toFixed(0)} flows/s`)
     let sizes = new Map<string, readonly [number, number]>()
+    let minutes = 0
+    let rest = 0
     const rolled = await measured(join(work, 'rolled'), files, nothing, async (store) => {
-      await createRoller({}, { store, clock: LATER }).run()
+      const pid = store.status().pid as number
+      const at = await cpuOf(pid)
+      await createRoller({}, { store, clock: { now: () => MINUTES_OVER } }).run()
+      const then = await cpuOf(pid)
+      await createRoller({}, { store, clock: { now: () => ALL_OVER } }).run()
+      minutes = then - at
+      rest = (await cpuOf(pid)) - then
       sizes = await tableSizes(store)
     })
     say(
-      `    with rollups       ${perMillion(rolled.cpu)}: ${perMillion(rolled.cpu - alone.cpu)} for them; ${(ROWS / rolled.seconds).toFixed(0)} flows/s, the rolls after the inserts`,
+      `    with rollups       ${perMillion(rolled.cpu)}: ${perMillion(rolled.cpu - alone.cpu)} for them, with merges; ${(ROWS / rolled.seconds).toFixed(0)} flows/s, the rolls after the inserts`,
+    )
+    say(
+      `                       the minutes of the first hour ${perMillion(minutes)} a million flows of all; all else ${rest.toFixed(2)} CPU s`,
     )
     const viewed = await measured(join(work, 'viewed'), files, makeViews, nothing)
     say(
