@@ -305,7 +305,7 @@ async function beside(peer: NfdumpCollector, raw: Ask, rolled: Ask): Promise<voi
         // The greatest has as many bytes in both, but for the rate, which nfdump leaves alone, and for flows that were sent beyond the base.
         const [rate = 1] = answer.samplingRates
         const bytes = (answer.rows[0]?.bytes ?? 0) / rate
-        same = out.split(/[\n,]/).some((word) => Math.abs(Number(word) - bytes) < bytes * 0.03)
+        same = out.split(/[\n,]/).some((word) => Math.abs(Number(word) - bytes) < bytes * (0.005 + 1000 / BASE))
         continue
       }
       ours.push(us)
