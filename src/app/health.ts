@@ -2,6 +2,7 @@ import type { Health } from '../api/contract/system.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Home } from '../store/home.ts'
 import type { LoaderStatus } from '../store/loader.ts'
+import type { RollerStatus } from '../store/roller.ts'
 import type { Cell, Store, StoreStatus } from '../store/store.ts'
 import type { PipelineReport } from './pipeline-messages.ts'
 
@@ -61,6 +62,8 @@ export interface HealthParts {
   readonly content: StoreContent
   readonly loader: LoaderStatus
   readonly spoolLimitBytes: number
+  /** Undefined where there are no rollups. */
+  readonly roller?: RollerStatus
 }
 
 /** All parts as one answer, with what is not as it should be in plain sentences. */
@@ -106,7 +109,7 @@ export function healthOf(parts: HealthParts): Health {
   }
 }
 
-function reasonsOf({ report, store, loader, now }: HealthParts): string[] {
+function reasonsOf({ report, store, loader, roller, now }: HealthParts): string[] {
   const reasons = [...report.pipeline.reasons]
   const { recent } = report.pipeline
   if (store.state !== 'ready')
@@ -115,6 +118,8 @@ function reasonsOf({ report, store, loader, now }: HealthParts): string[] {
   if (loader.waitingSince !== undefined && now - loader.waitingSince > LONG_WAIT_MS) {
     reasons.push(`Answers are delayed: ${minutes(now - loader.waitingSince)} of traffic wait safely in the spool.`)
   }
+  if (roller?.problem !== undefined && store.state === 'ready')
+    reasons.push(`Flows are not summed up, so questions over long times are slower: ${roller.problem}`)
   if (report.spool.problem !== undefined) reasons.push(`The spool refuses flows: ${report.spool.problem}`)
   const over = `in the last ${minutes(recent.overMs)}`
   if (recent.queueDropped > 0)

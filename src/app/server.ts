@@ -193,6 +193,7 @@ export function createServer(given: Config, deps: ServerDeps) {
       store: store.status(),
       content,
       loader: loader.status(),
+      ...(roller ? { roller: roller.status() } : {}),
       spoolLimitBytes: config.spool.maxBytes,
     })
   }
@@ -233,6 +234,7 @@ export function createServer(given: Config, deps: ServerDeps) {
       ...storeMetrics({
         store: () => store.status(),
         loader: () => loader.status(),
+        ...(roller ? { roller: () => roller.status() } : {}),
         spool: () => (latest as PipelineReport).spool,
       }),
     ])

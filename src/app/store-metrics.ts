@@ -1,4 +1,5 @@
 import type { LoaderStatus } from '../store/loader.ts'
+import type { RollerStatus } from '../store/roller.ts'
 import type { SpoolStatus } from '../store/spool.ts'
 import type { StoreStatus } from '../store/store.ts'
 import type { MetricDefinition } from '../telemetry/metrics.ts'
@@ -8,6 +9,8 @@ export function storeMetrics(status: {
   store: () => StoreStatus
   loader: () => LoaderStatus
   spool: () => SpoolStatus
+  /** Undefined where there are no rollups. */
+  roller?: () => RollerStatus
 }): MetricDefinition[] {
   return [
     {
@@ -42,11 +45,30 @@ export function storeMetrics(status: {
       kind: 'gauge',
       read: () => status.loader().filesWaiting,
     },
+    ...rollerMetrics(status.roller),
     {
       name: 'spool_bytes',
       help: 'Bytes that wait in the spool',
       kind: 'gauge',
       read: () => status.spool().bytesWaiting,
+    },
+  ]
+}
+
+function rollerMetrics(status: (() => RollerStatus) | undefined): MetricDefinition[] {
+  if (!status) return []
+  return [
+    {
+      name: 'rollups_built_total',
+      help: 'Times (five minutes, hours, days) whose flows were summed up, also again after late flows',
+      kind: 'counter',
+      read: () => status().built,
+    },
+    {
+      name: 'rollups_waiting',
+      help: 'Times whose sums are due',
+      kind: 'gauge',
+      read: () => status().waiting,
     },
   ]
 }
