@@ -109,7 +109,7 @@ function inShard(sql: string, door: Pick<Door, 'shard' | 'replica'>): string {
 function settingsOf(query: URLSearchParams): string[] {
   const settings: string[] = []
   for (const [name, value] of query) {
-    if (OF_HTTP.has(name) || name.startsWith('distributed_ddl') || name === 'insert_quorum') continue
+    if (OF_HTTP.has(name)) continue
     // The last of a statement's settings, because it forbids to change any other.
     if (name === 'readonly') continue
     const shard = plan.cluster !== undefined && value === plan.database && name.startsWith('param_')

@@ -211,7 +211,7 @@ export function createClusterStore(config: ClusterStoreConfig, deps: ClusterStor
     const timeoutMs = options.timeoutMs ?? queryTimeoutMs
     const memory = Math.min(options.maxMemoryBytes ?? queryMemory, queryMemory)
     const texts = paramTexts(sql, options.params ?? {})
-    const length = [...texts].reduce((sum, [name, text]) => sum + name.length + text.length, 0)
+    const length = [...texts].reduce((sum, [name, text]) => sum + name.length + urlLength(text), 0)
     const inUrl = length <= MAX_URL_PARAMS
     const spill = Math.floor(memory / 2)
     const statement: HttpStatement = {
@@ -356,6 +356,10 @@ const INSERT_SETTINGS = {
   max_execution_time: 0,
   max_memory_usage: 0,
   wait_end_of_query: 1,
+}
+
+function urlLength(text: string): number {
+  return new URLSearchParams([['', text]]).toString().length
 }
 
 function tableNamed(table: string): TableDefinition {
