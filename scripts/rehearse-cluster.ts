@@ -68,7 +68,10 @@ async function collector(name: string, doors: readonly number[], quorum: number,
   )
   await spool.start()
   await store.start()
-  await until(() => `collector ${name}: ${store.status().error}`, () => store.status().state === 'ready')
+  await until(
+    () => `collector ${name}: ${store.status().error}`,
+    () => store.status().state === 'ready',
+  )
   await loader.start()
   ends.push(async () => {
     await loader.stop()
