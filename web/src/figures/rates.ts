@@ -13,9 +13,11 @@ export interface Rate {
   readonly high: number
 }
 
-/** A second, over `seconds`: bits for bytes; null where the speed of the interface is not known. */
-export function rateOf(row: Row, metric: MetricName, seconds: number): Rate | null {
-  if (metric === 'share') return row.share ?? null
-  const scale = (metric === 'bytes' ? 8 : 1) / Math.max(1, seconds)
-  return { value: row[metric] * scale, low: row.low * scale, high: row.high * scale }
+/** A second, over `seconds`: bits for bytes; a share of `speed`, and null where that is not known. */
+export function rateOf(row: Row, metric: MetricName, seconds: number, speed?: number | null): Rate | null {
+  if (metric === 'share' && row.share) return row.share
+  const whole = metric === 'share' ? (speed ?? row.speed) : 1
+  if (!whole) return null
+  const scale = (summed(metric) === 'bytes' ? 8 : 1) / Math.max(1, seconds) / whole
+  return { value: row[summed(metric)] * scale, low: row.low * scale, high: row.high * scale }
 }

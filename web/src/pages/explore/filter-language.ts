@@ -78,9 +78,12 @@ export const filterTheme = EditorView.theme({
     overflow: 'hidden',
     boxShadow: '0 6px 24px rgb(0 0 0 / 12%)',
   },
-  '.cm-tooltip-autocomplete > ul': { fontFamily: 'var(--mono)', fontSize: '12px', maxHeight: '260px' },
-  '.cm-tooltip-autocomplete > ul > li': { padding: '3px 10px !important' },
-  '.cm-tooltip-autocomplete > ul > li[aria-selected]': { backgroundColor: 'var(--accent-soft)', color: 'var(--ink)' },
+  '.cm-tooltip.cm-tooltip-autocomplete > ul': { fontFamily: 'var(--mono)', fontSize: '12px', maxHeight: '260px' },
+  '.cm-tooltip.cm-tooltip-autocomplete > ul > li': { padding: '3px 10px !important' },
+  '.cm-tooltip.cm-tooltip-autocomplete > ul > li[aria-selected]': {
+    backgroundColor: 'var(--accent-soft)',
+    color: 'var(--ink)',
+  },
   '.cm-completionDetail': { color: 'var(--ink-2)', fontStyle: 'normal', fontFamily: 'var(--sans)', marginLeft: '12px' },
   '.cm-diagnostic': { padding: '4px 10px', borderLeftColor: 'var(--bad)' },
 })

@@ -78,22 +78,18 @@ test('a group is held against what it was before', () => {
   )
 })
 
-test('a share of a link is what the server says, and unknown where it does not', () => {
+test('a share of a link is of the speed that the server says, and unknown where it does not', () => {
   const [first, second] = answer.series
   assert.ok(first && second)
-  const known = { ...row(1000), share: { value: 0.4, low: 0.3, high: 0.5 } }
-  const shared = {
-    ...answer,
-    series: [
-      { ...first, total: known },
-      { ...second, total: { ...row(1500), share: null } },
-    ],
-  }
+  const told = { ...row(1000), share: { value: 0.4, low: 0.3, high: 0.5 } }
+  const third = { ...second, other: false, key: { vlan: 3 }, speed: 800, total: row(500) }
+  const shared = { ...answer, series: [{ ...first, total: told }, { ...second, total: row(1500) }, third] }
   const groups = groupsOf(shared, 'share', 20, 1)
   assert.deepEqual(
     groups.map((group) => [group.average, group.averageHigh]),
     [
       [0.4, 0.5],
+      [0.25, 0.275],
       [null, 0],
     ],
   )

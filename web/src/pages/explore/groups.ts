@@ -41,7 +41,7 @@ export function groupsOf(answer: SeriesAnswer, metric: MetricName, seconds: numb
     .map((series, index) => {
       const values = series.values.slice(0, Math.max(1, complete))
       const total = series.total[counted]
-      const rate = rateOf(series.total, metric, seconds)
+      const rate = rateOf(series.total, metric, seconds, series.speed)
       const earlier = answer.previous?.series[index]?.total
       return {
         id: series.other ? '\u0000other' : JSON.stringify(series.key),
@@ -54,7 +54,7 @@ export function groupsOf(answer: SeriesAnswer, metric: MetricName, seconds: numb
         p95: percentile(values, 0.95),
         total,
         share: whole > 0 ? total / whole : 0,
-        before: earlier ? (rateOf(earlier, metric, seconds)?.value ?? null) : null,
+        before: earlier ? (rateOf(earlier, metric, seconds, series.speed)?.value ?? null) : null,
       }
     })
     .sort((a, b) => Number(a.other) - Number(b.other) || b.total - a.total)
