@@ -1,6 +1,6 @@
 // Rollups: CPU seconds a million flows, rows and bytes of each level; built as they are, and by materialized views.
 //
-//   npm run bench -- rollup [--rows 6000000]
+//   npm run bench -- rollup [--rows 6000000] [--traffic 2000]
 
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -16,7 +16,9 @@ import { diverseRows } from './diverse-rows.ts'
 import { machineLine } from './machine.ts'
 import { simulateRows } from './simulated-rows.ts'
 
-const { values } = parseArgs({ options: { rows: { type: 'string', default: '6000000' } } })
+const { values } = parseArgs({
+  options: { rows: { type: 'string', default: '6000000' }, traffic: { type: 'string', default: '' } },
+})
 const ROWS = Number(values.rows)
 const HOUR = 3_600_000
 const START = Math.floor(Date.now() / (24 * HOUR)) * 24 * HOUR - 72 * HOUR
@@ -158,6 +160,7 @@ say(machineLine())
 const work = await mkdtemp(join(tmpdir(), 'vnetscope-bench-rollup-'))
 try {
   for (const [name, source] of Object.entries(TRAFFIC)) {
+    if (!name.includes(values.traffic)) continue
     const files = await fillSpool(join(work, 'spool'), source)
     const nothing = async (): Promise<void> => undefined
     const perMillion = (cpu: number): string => ((cpu / ROWS) * 1e6).toFixed(2)

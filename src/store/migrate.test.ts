@@ -44,6 +44,11 @@ async function assertBroughtUp(at: EmbeddedStore): Promise<void> {
   assert.deepEqual([flows, metrics], [FLOWS, 20])
   const versions = await at.query('SELECT version FROM schema_version ORDER BY version')
   assert.deepEqual(versions.rows, [[1], [SCHEMA_VERSION]])
+  const arrived = await at.query('SELECT sum(flows) FROM arrivals')
+  assert.deepEqual(arrived.rows, [[FLOWS]])
+}
+
+async function assertRolledUp(at: EmbeddedStore): Promise<void> {
   const roller = createRoller({ fewestFlows: 1, worth: 0.1 }, { store: at, clock: { now: () => LATER } })
   await roller.run()
   const all = await totals(at)
@@ -53,6 +58,7 @@ async function assertBroughtUp(at: EmbeddedStore): Promise<void> {
 test('a store of version 1 keeps its flows and counters and gets the rollups of them', async () => {
   store = await startStore(released('whole'))
   await assertBroughtUp(store)
+  await assertRolledUp(store)
   for (const level of LEVELS)
     for (const rollup of ROLLUPS) assert.deepEqual(await differences(store, rollup, level, '1'), [])
   const [[ttl, countries]] = (
