@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import type { FastifyInstance } from 'fastify'
 import type { z } from 'zod'
+import { OperatorError } from '../base/errors.ts'
 import { createAsk, type Ask } from '../query/ask.ts'
 import { insertRows } from '../query/query.fixture.ts'
 import type { EmbeddedStore } from '../store/embedded.ts'
@@ -151,4 +152,42 @@ test('questions of one address wait for each other, not for those of another', a
     await other.inject({ method: 'POST', url: '/api/v1/query/top', payload: HOUR, remoteAddress })
   assert.deepEqual(clients, ['192.0.2.7', '192.0.2.8'])
   await other.close()
+})
+
+test('a client that goes away in the middle of a stream ends what is read for it', async () => {
+  const ended = Promise.withResolvers<void>()
+  const endless: Ask = {
+    ...ask,
+    everyFlow: (_question, options = {}) => ({
+      columns: [{ name: 'bytes', label: 'bytes', format: 'bytes' }],
+      pages: (async function* () {
+        try {
+          for (;;) {
+            yield Array.from({ length: 1000 }, (_, i) => [i])
+            await new Promise((resolve) => setImmediate(resolve))
+            if (options.signal?.aborted) throw new OperatorError('query_cancelled', 'cancelled')
+          }
+        } finally {
+          ended.resolve()
+        }
+      })(),
+    }),
+  }
+  const server = await createApi({}, { ask: endless } as unknown as ApiDeps)
+  await server.listen({ port: 0, host: '127.0.0.1' })
+  const { port } = server.server.address() as { port: number }
+  const controller = new AbortController()
+  const answer = await fetch(`http://127.0.0.1:${port}/api/v1/query/flows?all=true&format=jsonl`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(HOUR),
+    signal: controller.signal,
+  })
+  const reader = answer.body?.getReader()
+  assert.ok(((await reader?.read())?.value?.length ?? 0) > 0)
+  controller.abort()
+  await ended.promise
+  const next = await server.inject({ method: 'POST', url: '/api/v1/query/top', payload: HOUR })
+  assert.equal(next.statusCode, 200)
+  await server.close()
 })
