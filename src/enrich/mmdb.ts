@@ -83,8 +83,9 @@ export function openMmdb(bytes: Uint8Array, name: string): Mmdb {
     return node
   }
 
+  const databaseType = metadata?.['database_type']
   return {
-    type: String(metadata?.['database_type'] ?? ''),
+    type: typeof databaseType === 'string' ? databaseType : '',
     built: Number(metadata?.['build_epoch'] ?? 0) * 1000,
     find(words, at) {
       let node = 0

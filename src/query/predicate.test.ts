@@ -339,6 +339,7 @@ test('a filter finds the same rows in a batch as in the store', async (t) => {
 test('a condition that is made simpler finds the same rows', () => {
   const rowsOf = (condition: Condition): number[] => {
     const { source, tables } = predicateCode(condition)
+    // oxlint-disable-next-line no-implied-eval, no-new-func
     const loop = new Function('batch', 'into', 'tables', 'helpers', source) as (...given: unknown[]) => number
     const looked = tables.map((table) => (table instanceof NameVerdicts ? table.over(NAMES) : table))
     return [...into.subarray(0, loop(batch, into, looked, HELPERS))]

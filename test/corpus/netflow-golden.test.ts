@@ -64,11 +64,12 @@ function asOurs(name: string, value: unknown, mine: FieldValue | undefined): rea
   if (word !== undefined) return [word]
   if (Array.isArray(value)) {
     const hex = Buffer.from(value as number[]).toString('hex')
+    const tail = typeof mine === 'string' ? mine : JSON.stringify(mine ?? '')
     // Of reduced length it fills up to the length of the type.
     return [
       hex,
       hex.replaceAll(/..(?=.)/g, '$&:'),
-      ...(hex.endsWith(String(mine)) && /^0*$/.test(hex.slice(0, -String(mine).length)) ? [mine] : []),
+      ...(hex.endsWith(tail) && /^0*$/.test(hex.slice(0, -tail.length)) ? [mine] : []),
     ]
   }
   if (name === 'tcpControlBits')

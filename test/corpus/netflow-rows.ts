@@ -177,7 +177,7 @@ export function compareRow(
       // Its value has been held against the bytes that tshark shows.
       const has = column === 'tcp_flags' ? (Number(row[column]) & Number(value)) === value : row[column] === value
       if (has) compared++
-      else wrong.push(`value ${name}: ${String(value)} is not in ${column}`)
+      else wrong.push(`value ${name}: ${JSON.stringify(value)} is not in ${column}`)
       continue
     }
     if (!names.some((one) => CHECKS[one] !== undefined || UPTIMES[one] !== undefined))

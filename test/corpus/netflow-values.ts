@@ -41,7 +41,7 @@ export function compareField(own: OwnField, nth: number, payload: Uint8Array, th
   const hex = Buffer.from(payload.subarray(own.at, own.at + own.length)).toString('hex')
   if (raw.hex !== hex) return differs(`${hex}, tshark ${raw.hex}`)
   if (LISTS.has(own.type ?? '')) return isList(own.value, hex) ? { how: 'list' } : differs(JSON.stringify(own.value))
-  return String(own.value) === ofBytes(own, hex) ? { how: 'bytes' } : differs(`${text(own.value)}, bytes ${hex}`)
+  return text(own.value) === ofBytes(own, hex) ? { how: 'bytes' } : differs(`${text(own.value)}, bytes ${hex}`)
 }
 
 /** Of a field of variable length tshark also counts the byte that tells the length; some it shows in parts. */
@@ -64,7 +64,7 @@ function told(own: OwnField, fields: readonly OracleField[]): string | undefined
   switch (name) {
     case 'cflow.mpls_label':
       // Ours is the whole entry of the stack, tshark's its label.
-      return Number.parseInt(String(own.value), 16) >> 4 === Number(show) ? String(own.value) : undefined
+      return Number.parseInt(text(own.value), 16) >> 4 === Number(show) ? text(own.value) : undefined
     case 'cflow.forwarding_status': {
       const reason = /^\d+$/.exec(fields.find((field) => field.name.startsWith('cflow.forwarding_status_'))?.show ?? '')
       return reason === null ? undefined : String((Number(show) << 6) | Number(reason[0]))
@@ -89,7 +89,7 @@ function told(own: OwnField, fields: readonly OracleField[]): string | undefined
       return isTime(show) ? time(show, 'dateTimeMilliseconds') : integer(show)
     case 'float32':
     case 'float64':
-      return Number(Number(own.value).toPrecision(6)) === Number(show) ? String(own.value) : show
+      return Number(Number(own.value).toPrecision(6)) === Number(show) ? text(own.value) : show
     case 'boolean':
       return show === '1' ? 'true' : show === '0' ? 'false' : undefined
     case 'ipv4Address':

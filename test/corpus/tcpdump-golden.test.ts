@@ -144,7 +144,7 @@ function compare(row: CapturedRow, text: string, count: (what: string) => void):
     hold(
       'TCP flags',
       row.flags & 255,
-      flags === 'none' ? 0 : [...flags].reduce((sum, flag) => sum | (FLAGS[flag] ?? 0), 0),
+      flags === 'none' ? 0 : flags.split('').reduce((sum, flag) => sum | (FLAGS[flag] ?? 0), 0),
     )
   const message = /ICMP6?,? ?([^\n]*)/.exec(rest)?.[1]
   const type = message === undefined ? undefined : ICMP.find(([words]) => words.test(message))
