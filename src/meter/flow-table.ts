@@ -162,7 +162,7 @@ export class FlowTable {
       place = (place + 1) & indexMask
     }
     if (slot < 0) {
-      slot = this.take()
+      slot = this.take(now)
       // Making room may have moved what stood behind: look for the end of the chain again
       place = hash & indexMask
       while (index[2 * place + 1] !== 0) place = (place + 1) & indexMask
@@ -230,27 +230,28 @@ export class FlowTable {
     return this.used
   }
 
-  // Sums of products by odd numbers that nobody outside knows (multilinear hashing): the products don't wait for each other.
-  private hashOf(fields: Uint32Array, from: number): number {
+  // Sums of what `mixed` makes of each word: they don't wait for each other. A product alone would not do: its lower bits don't
+  // depend on the upper ones of the word, and there an address has its last byte.
+  hashOf(fields: Uint32Array, from: number): number {
     const { mask, by } = this
     let hash = 0
-    hash = (hash + Math.imul((fields[from + 0] as number) & (mask[0] as number), by[0] as number)) | 0
-    hash = (hash + Math.imul((fields[from + 1] as number) & (mask[1] as number), by[1] as number)) | 0
-    hash = (hash + Math.imul((fields[from + 2] as number) & (mask[2] as number), by[2] as number)) | 0
-    hash = (hash + Math.imul((fields[from + 3] as number) & (mask[3] as number), by[3] as number)) | 0
-    hash = (hash + Math.imul((fields[from + 4] as number) & (mask[4] as number), by[4] as number)) | 0
-    hash = (hash + Math.imul((fields[from + 5] as number) & (mask[5] as number), by[5] as number)) | 0
-    hash = (hash + Math.imul((fields[from + 6] as number) & (mask[6] as number), by[6] as number)) | 0
-    hash = (hash + Math.imul((fields[from + 7] as number) & (mask[7] as number), by[7] as number)) | 0
-    hash = (hash + Math.imul((fields[from + 8] as number) & (mask[8] as number), by[8] as number)) | 0
-    hash = (hash + Math.imul((fields[from + 9] as number) & (mask[9] as number), by[9] as number)) | 0
-    hash = (hash + Math.imul((fields[from + 10] as number) & (mask[10] as number), by[10] as number)) | 0
-    hash = (hash + Math.imul((fields[from + 11] as number) & (mask[11] as number), by[11] as number)) | 0
-    hash = (hash + Math.imul((fields[from + 12] as number) & (mask[12] as number), by[12] as number)) | 0
-    hash = (hash + Math.imul((fields[from + 13] as number) & (mask[13] as number), by[13] as number)) | 0
-    hash = (hash + Math.imul((fields[from + 14] as number) & (mask[14] as number), by[14] as number)) | 0
-    hash = (hash + Math.imul((fields[from + 15] as number) & (mask[15] as number), by[15] as number)) | 0
-    hash = (hash + Math.imul((fields[from + 16] as number) & (mask[16] as number), by[16] as number)) | 0
+    hash = (hash + mixed((fields[from + 0] as number) & (mask[0] as number), by[0] as number)) | 0
+    hash = (hash + mixed((fields[from + 1] as number) & (mask[1] as number), by[1] as number)) | 0
+    hash = (hash + mixed((fields[from + 2] as number) & (mask[2] as number), by[2] as number)) | 0
+    hash = (hash + mixed((fields[from + 3] as number) & (mask[3] as number), by[3] as number)) | 0
+    hash = (hash + mixed((fields[from + 4] as number) & (mask[4] as number), by[4] as number)) | 0
+    hash = (hash + mixed((fields[from + 5] as number) & (mask[5] as number), by[5] as number)) | 0
+    hash = (hash + mixed((fields[from + 6] as number) & (mask[6] as number), by[6] as number)) | 0
+    hash = (hash + mixed((fields[from + 7] as number) & (mask[7] as number), by[7] as number)) | 0
+    hash = (hash + mixed((fields[from + 8] as number) & (mask[8] as number), by[8] as number)) | 0
+    hash = (hash + mixed((fields[from + 9] as number) & (mask[9] as number), by[9] as number)) | 0
+    hash = (hash + mixed((fields[from + 10] as number) & (mask[10] as number), by[10] as number)) | 0
+    hash = (hash + mixed((fields[from + 11] as number) & (mask[11] as number), by[11] as number)) | 0
+    hash = (hash + mixed((fields[from + 12] as number) & (mask[12] as number), by[12] as number)) | 0
+    hash = (hash + mixed((fields[from + 13] as number) & (mask[13] as number), by[13] as number)) | 0
+    hash = (hash + mixed((fields[from + 14] as number) & (mask[14] as number), by[14] as number)) | 0
+    hash = (hash + mixed((fields[from + 15] as number) & (mask[15] as number), by[15] as number)) | 0
+    hash = (hash + mixed((fields[from + 16] as number) & (mask[16] as number), by[16] as number)) | 0
     hash ^= hash >>> 16
     hash = Math.imul(hash, 0x85ebca6b)
     return hash ^ (hash >>> 13)
@@ -322,7 +323,7 @@ export class FlowTable {
   }
 
   /** A slot for a new flow; where there is none, the one of the next few that rested longest is ended for it. */
-  private take(): number {
+  private take(now: number): number {
     if (this.freeCount > 0) return this.free[--this.freeCount] as number
     if (this.used < this.maxFlows) return this.used++
     let oldest = -1
@@ -336,7 +337,8 @@ export class FlowTable {
         oldest = slot
       }
     }
-    this.end(oldest, END.lackOfResources)
+    const due = this.dueReason(oldest * SLOT_WORDS, oldest * SLOT_NUMBERS, now)
+    this.end(oldest, due === 0 ? END.lackOfResources : due)
     return this.free[--this.freeCount] as number
   }
 
@@ -359,4 +361,10 @@ export class FlowTable {
     }
     index[2 * hole + 1] = 0
   }
+}
+
+/** A word of a key by an odd number that nobody outside knows, so that all of its bits reach all parts of the result. */
+function mixed(word: number, by: number): number {
+  const product = Math.imul(word, by)
+  return Math.imul(product ^ (product >>> 18), by)
 }

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { frameOf, someFlows, type KnownFlow } from '../../test/interop/frames.ts'
 import { createPacketBlock, type PacketBlock } from '../capture/packet-block.ts'
-import { FIELDS, keyMask } from './flow-key.ts'
+import { FIELD, FIELDS, keyMask } from './flow-key.ts'
 import { END, FlowTable, NUMBER, SLOT_NUMBERS, SLOT_WORDS, type FlowTimeouts } from './flow-table.ts'
 import { BATCH, PacketReader } from './packet-reader.ts'
 
@@ -140,6 +140,23 @@ describe('the flow table', () => {
     assert.equal(table.count, 1)
   })
 
+  test('keeps flows apart whose keys differ in a few bits only', () => {
+    const reader = new PacketReader()
+    const table = tableWith(1 << 16, [])
+    // A network that asks each address of another one; and by the upper bits of every word of IPv6 addresses, as if on purpose
+    for (const keyOf of [
+      (i: number) => [0, 0, 0xffff0000, 10 | ((i & 255) << 24), 0, 0, 0xffff0000, 172 | ((i >>> 8) << 24)],
+      (i: number) => Array.from({ length: 8 }, (_, w) => ((i >>> (2 * w)) & 3) << 30),
+    ]) {
+      const hashes = new Set<number>()
+      for (let i = 0; i < 65_536; i++) {
+        reader.fields.set(keyOf(i))
+        hashes.add(table.hashOf(reader.fields, 0))
+      }
+      assert.ok(hashes.size > 60_000, `${hashes.size} hashes of 65536 flows`)
+    }
+  })
+
   test('ends flows that lie ahead of a clock that was set back', () => {
     const ended: Ended[] = []
     const table = tableWith(100, ended)
@@ -172,6 +189,32 @@ describe('a packet', () => {
       assert.equal(reader.ipLength[0], reader.ipLength[1])
       assert.equal(reader.ttl[0], reader.ttl[1])
       assert.equal(reader.tcpFlags[0], reader.tcpFlags[1])
+    }
+  })
+
+  test('behind MPLS labels, PPPoE and PPP is the same flow', () => {
+    const reader = new PacketReader()
+    for (const flow of FLOWS.filter(({ vlan }) => vlan === FLOWS[0]?.vlan)) {
+      const bytes = frame(flow)
+      const start = flow.vlan === undefined ? 14 : 18
+      const ip = bytes.subarray(start)
+      const isV6 = flow.src.includes(':')
+      const macs = bytes.subarray(0, 12)
+      const ppp = isV6 ? '0057' : '0021'
+      const block = blockOf([
+        Buffer.concat([macs, bytes.subarray(start - 2, start), ip]),
+        Buffer.concat([macs, Buffer.from('8847000640ff0000a1ff', 'hex'), ip]),
+        Buffer.concat([macs, Buffer.from(`8864110000010000${ppp}`, 'hex'), ip]),
+        Buffer.concat([Buffer.from(`ff03${ppp}`, 'hex'), ip]),
+      ])
+      block.linkType[3] = 9
+      reader.count = 0
+      for (let i = 0; i < 4; i++) {
+        assert.ok(reader.read(block, i), `${i} of ${flow.src}`)
+        assert.deepEqual(reader.fields.subarray(i * FIELDS, i * FIELDS + 10), reader.fields.subarray(0, 10))
+        assert.equal(reader.ipLength[i], reader.ipLength[0])
+      }
+      assert.equal((reader.fields[FIELDS + FIELD.mpls] as number) & 0xfffff, 100)
     }
   })
 

@@ -145,12 +145,13 @@ export class PacketReader {
     const seen = dissectLink(block.linkType[i] as number, view, at, length, columns, 0)
     const network = networkOffset(seen)
     if (network === 0 && (seen & SEEN.network) === 0) return false
-    const type = columns.ethertype[0] as number
-    const isV4 = type === 0x0800
-    if (!isV4 && type !== 0x86dd) return false
     const header = at + network
     const here = at + length - header
-    const onWire = (block.original[i] as number) - network
+    const type = ipType(columns, here > 0 ? view.getUint8(header) >>> 4 : 0)
+    if (type === 0) return false
+    const isV4 = type === 0x0800
+    // A tag that the kernel took off counts on the wire, but is not before the header
+    const onWire = (block.original[i] as number) - network - (block.tag[i] === 0 ? 0 : 4)
     const stated = isV4 ? (here >= 4 ? view.getUint16(header + 2) : 0) : here >= 6 ? view.getUint16(header + 4) + 40 : 0
     // 0 where segmentation offload let the kernel see a packet larger than the wire carries
     this.ipLength[this.count] = stated >= (isV4 ? 20 : 41) ? stated : onWire
@@ -231,6 +232,18 @@ class Fragments {
     }
     return this.keys[2 * place] === one && this.keys[2 * place + 1] === two ? (this.ports[place] as number) : own
   }
+}
+
+/** EtherType of the IP packet that was dissected; 0 if there is none. @param version of the header that was found */
+function ipType(columns: PacketColumns, version: number): number {
+  const type = columns.ethertype[0] as number
+  if (type === 0x0800 || type === 0x86dd) return type
+  // Behind MPLS and PPP nothing but the header itself tells; and in a tunnel what has no IP header has no addresses
+  if (type !== 0 && type !== 0x8847 && type !== 0x8848 && type !== 0x8864) return 0
+  const { src_addr: src, dst_addr: dst } = columns
+  for (let w = 0; w < 4; w++)
+    if (src[w] !== 0 || dst[w] !== 0) return version === 4 ? 0x0800 : version === 6 ? 0x86dd : 0
+  return 0
 }
 
 // The ports behind which the dissector looks for a tunnel
