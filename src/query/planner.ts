@@ -168,9 +168,15 @@ function foldedKeys(prepared: Prepared, used: readonly Usable[]): Reading['folde
         const sides = dimension.sides.map((side) => replacedIn({ replaced: replacedBy(table.rollup) }, side))
         if (sides.includes(fold.key)) folded[dimension.name] = `KEY = ${foldedValue(fold)}`
         else if (sides.some((side) => wordsOf(side).includes(fold.key)))
-          folded[dimension.name] = dimension.name === 'service' ? `intDiv(KEY, 256) = ${FOLDED_PORT}` : '0'
+          folded[dimension.name] = foldedWithin(dimension.type, fold)
       }
   return folded
+}
+
+/** The same of a dimension that is made of the key: a service, or the network of an address. */
+function foldedWithin(type: string, fold: Fold): string {
+  if (fold.key === 'service_port') return `intDiv(KEY, 256) = ${FOLDED_PORT}`
+  return type === 'IPv6' ? `KEY = ${foldedValue(fold)}` : '0'
 }
 
 function foldedValue({ foldedAs }: Fold): string {
@@ -239,17 +245,31 @@ function unique<T>(list: readonly T[], by: (item: T) => unknown = (item) => item
 }
 
 /**
- * Seconds of a bucket that the tables can still answer: where the flows of the beginning are gone, those of the finest
- * table that has it.
+ * Seconds of a bucket that the tables can still answer: where flows are gone, those of the finest tables that have the
+ * whole range, or the most of it. Minutes have holes in times with few flows, hours and days have none.
  */
 export function coarseEnough(prepared: Prepared, step: number, { rollups }: Pick<PlannerDeps, 'rollups'>): number {
-  const held = new Map((rollups?.coverage() ?? []).map(({ table, ranges }) => [table, ranges]))
-  const holds = (ranges: readonly Span[]): boolean =>
-    ranges.some(({ from, to }) => from <= prepared.from && to > prepared.from)
-  if (holds(held.get('flows') ?? ALWAYS)) return step
-  const steps = ROLLUP_TABLES.filter(
-    (table) => holds(held.get(table.name) ?? []) && needsOf(table.rollup, prepared) !== undefined,
-  ).map((table) => table.stepMs / 1000)
-  const finest = Math.min(...steps)
-  return Number.isFinite(finest) && step % finest !== 0 ? Math.ceil(step / finest) * finest : step
+  const held = new Map((rollups?.coverage() ?? []).map((table) => [table.table, table]))
+  if (held.size === 0) return step
+  const flows: Level = { table: 'flows', stepMs: 1, ranges: held.get('flows')?.ranges ?? ALWAYS }
+  const usable: Usable[] = ROLLUP_TABLES.flatMap((table) => {
+    const { ranges = [], rows = 0 } = held.get(table.name) ?? {}
+    const needs = needsOf(table.rollup, prepared)
+    return needs && ranges.length > 0 ? [{ table, needs, ranges, rows }] : []
+  })
+  const steps = usable.map(({ table }) => Math.ceil((step * 1000) / table.stepMs) * (table.stepMs / 1000))
+  let best = step
+  let least = Number.POSITIVE_INFINITY
+  for (const wider of unique([step, ...steps.sort((a, b) => a - b)])) {
+    const width = wider * 1000
+    const from = Math.floor(prepared.from / width) * width
+    const buckets = { from, to: Math.ceil(prepared.to / width) * width, step: wider, count: 0 }
+    const levels = levelsOf(usable.filter(({ table }) => fits(table, buckets)))
+    const { missing } = planRange(prepared.from, prepared.to, [flows, ...levels])
+    const sum = missing.reduce((all, span) => all + span.to - span.from, 0)
+    if (sum >= least) continue
+    best = wider
+    least = sum
+  }
+  return best
 }

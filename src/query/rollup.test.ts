@@ -216,6 +216,52 @@ test('where the flows are gone the rollups answer at their granularity, and the 
   assert.equal(series.series.length, 3)
 })
 
+test('a time that is kept by the hour alone is drawn by the hour, and one that is not kept at all is unknown, not nothing', async () => {
+  const hole = [
+    { from: 0, to: T - 5 * MINUTE },
+    { from: T + 5 * MINUTE, to: T + DAY },
+  ]
+  const only = (tables: Readonly<Record<string, { from: number; to: number }[]>>): Ask =>
+    createAsk(
+      {},
+      {
+        store,
+        clock,
+        rollups: {
+          coverage: () => roller.coverage().map((held) => ({ ...held, ranges: tables[held.table] ?? [] })),
+        },
+      },
+    )
+  const asked = { from: T - 10 * MINUTE, to: T + 10 * MINUTE, by: ['src_vm'], step: 60 }
+  const hours = await only({ traffic_minute: hole, traffic_hour: [{ from: 0, to: T + DAY }] }).series(asked)
+  const whole = await raw.series({ ...asked, step: 3600 })
+  assert.deepEqual([hours.step, hours.source, hours.notes], [3600, 'traffic_hour', []])
+  assert.deepEqual(
+    hours.series.map((line) => [line.key, line.values]),
+    whole.series.map((line) => [line.key, line.values]),
+  )
+  const minutes = await only({ traffic_minute: hole }).series(asked)
+  assert.deepEqual([minutes.step, minutes.notes.length], [60, 1])
+  for (const { values } of minutes.series) {
+    assert.deepEqual(new Set(values.slice(5, 15)), new Set([null]))
+    assert.ok([...values.slice(0, 5), ...values.slice(15)].every((value) => value !== null))
+  }
+})
+
+test('networks of addresses that were put together are no network of their own', async () => {
+  const range = { from: T - HOUR - 5 * MINUTE, to: T + 5 * MINUTE, limit: 50 }
+  const answer = await rolled.top({ ...range, by: ['src_net4/30'], exact: false })
+  assert.match(answer.source, /^sources_hour/)
+  assert.deepEqual(
+    answer.rows.filter((row) => String(row.key['src_net4/30']).startsWith('::')),
+    [],
+  )
+  assert.equal(
+    answer.rows.reduce((sum, row) => sum + row.flows, answer.other?.flows ?? 0),
+    (await raw.totals(range)).flows.value,
+  )
+})
+
 test('rare addresses may be left out where the question allows it or nothing else is kept, within a bound', async () => {
   const range = { from: T - HOUR - 5 * MINUTE, to: T + 5 * MINUTE }
   for (const [by, metric] of [

@@ -101,15 +101,17 @@ export async function series(
         run,
       )
     : undefined
-  const draw = (line: Line, of: Buckets): Drawn => {
-    const drawing = drawn(line, metric, of, isKnown(of, now, oldest), sampling)
+  const draw = (line: Line, of: Buckets, known: readonly boolean[]): Drawn => {
+    const drawing = drawn(line, metric, of, known, sampling)
     return speedOf ? asShare(drawing, line.other ? null : speedOf(line.key)) : drawing
   }
+  const known = isKnown(buckets, now, oldest, prepared)
+  const knownBefore = before ? isKnown(before.buckets, now, oldest, before.prepared) : []
   const previous = before
     ? await linesOf(before.prepared, before.buckets, keys, lines, run).then((then) => ({
         from: before.buckets.from,
         to: before.buckets.to,
-        series: order.map((i) => draw(at(then.lines, i), before.buckets)),
+        series: order.map((i) => draw(at(then.lines, i), before.buckets, knownBefore)),
         total: rowOf({}, then.total, metric, sampling),
       }))
     : undefined
@@ -121,7 +123,7 @@ export async function series(
     times: timesOf(buckets),
     series: order.map((i) => {
       const { key, other } = at(lines, i)
-      const line = draw(at(lines, i), buckets)
+      const line = draw(at(lines, i), buckets, known)
       const speed = speedOf ? { speed: other ? null : speedOf(key) } : {}
       return { key, other, ...line, p95: percentile95(line), ...speed }
     }),
@@ -140,8 +142,12 @@ function timesOf(buckets: Buckets): number[] {
   return Array.from({ length: buckets.count }, (_, i) => buckets.from + i * buckets.step * 1000)
 }
 
-function isKnown(buckets: Buckets, now: number, oldest: number): boolean[] {
-  return timesOf(buckets).map((time) => time <= now && time + buckets.step * 1000 > oldest)
+/** Of each bucket whether it may have rows: it has begun, and something is kept of it where the question is read. */
+function isKnown(buckets: Buckets, now: number, oldest: number, { reading }: Prepared): boolean[] {
+  const width = buckets.step * 1000
+  const isKept = (time: number): boolean =>
+    !reading || reading.pieces.some((piece) => piece.from < time + width && piece.to > time)
+  return timesOf(buckets).map((time) => time <= now && time + width > oldest && isKept(time))
 }
 
 interface Lines {
@@ -189,7 +195,8 @@ async function greatestLines(
 ): Promise<Chosen> {
   const grouping = groupingBy(overall)
   const { keys, groups } = await greatestKeys(overall, grouping, limit, run)
-  if (groups === 0) return { lines: [], total: noSums(), groups }
+  // What a rollup has put together of rare keys has no name, and yet is there.
+  if (groups === 0 && grouping.folded === undefined) return { lines: [], total: noSums(), groups }
   const wanted = [...keys.map((key) => newLine(keyOf(grouping, key, 0), false)), newLine({}, true)]
   const { lines, total } = await linesOf(prepared, buckets, keys, wanted, run)
   const rest = lines.at(-1) as Line
