@@ -101,7 +101,9 @@ try {
   for (const server of servers) {
     const port = await freePort()
     const door = await openDoor(port, server.http, converter, join(dir, 'uploads'))
-    ends.push(async () => void door.close().closeAllConnections())
+    ends.push(async () => {
+      door.close().closeAllConnections()
+    })
     doors.push(port)
   }
   const [da1, da2, db1, db2] = doors as [number, number, number, number]

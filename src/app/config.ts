@@ -198,7 +198,9 @@ const Query = z
       .describe('Most memory that one question may take; sorting and grouping go to disk before that.'),
     concurrency: whole(1, 64, 'a number from 1 to 64')
       .default(3)
-      .describe('Questions answered at a time, one less of a single client. More wait, each client in a line of its own.'),
+      .describe(
+        'Questions answered at a time, one less of a single client. More wait, each client in a line of its own.',
+      ),
   })
   .prefault({})
   .describe('Bounds of the questions that the API answers.')

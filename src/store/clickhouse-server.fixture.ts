@@ -229,7 +229,10 @@ async function handle(door: Door, request: IncomingMessage, response: ServerResp
       return
     }
     if (fault?.kind === 'slow') await new Promise((resolve) => setTimeout(resolve, fault.ms))
-    if (fault?.kind === 'refuse') return void refuse(response, fault)
+    if (fault?.kind === 'refuse') {
+      refuse(response, fault)
+      return
+    }
     if (fault?.kind === 'proxy') {
       response.writeHead(fault.status, { 'content-type': 'text/html' })
       response.end('<html><h1>Bad gateway</h1></html>')
@@ -241,7 +244,10 @@ async function handle(door: Door, request: IncomingMessage, response: ServerResp
     })
     const answer = await run(door, searchParams, sql, file)
     if (fault?.kind === 'cut-after') return void request.socket.destroy()
-    if (fault?.kind === 'late') return void endLate(response, answer, fault.tag)
+    if (fault?.kind === 'late') {
+      endLate(response, answer, fault.tag)
+      return
+    }
     const packed = /\bzstd\b/.test(String(request.headers['accept-encoding'])) && answer.length > 1000
     response.writeHead(200, packed ? { 'content-encoding': 'zstd' } : {})
     response.end(packed ? zstdCompressSync(answer) : answer)
