@@ -111,12 +111,13 @@ export function createRollBuild(
     }
   }
 
-  async function rollExact(unit: Unit, to: ToBuild, again: boolean): Promise<boolean> {
-    const most = mostGroups(unit.rollup, to, worth)
+  /** @param mayLeaveOut nothing of the unit is there yet: else it has to be built, whatever it saves */
+  async function rollExact(unit: Unit, to: ToBuild, again: boolean, mayLeaveOut: boolean): Promise<boolean> {
+    const most = mostGroups(unit.rollup, to, worth, mayLeaveOut)
     if (await tryRoll(unit, again, most)) return true
-    if (to.level === 'minute' && to.flows < WORTH_FOLDING) return false
+    if (to.level === 'minute' && mayLeaveOut && to.flows < WORTH_FOLDING) return false
     for (const fold of FOLDS) if (await tryRoll(unit, again, most, fold)) return true
-    return false
+    return !(to.level === 'minute' && mayLeaveOut) && tryRoll(unit, again, LARGE, FOLDS[1])
   }
 
   async function rollAddresses(unit: Unit, to: ToBuild, again: boolean): Promise<void> {
@@ -140,9 +141,11 @@ export function createRollBuild(
     const isNew = [...before.values()].every((flows) => flows === 0)
     for (const rollup of ROLLUPS) {
       const unit: Unit = { rollup, level, from: to.from, start }
-      if (!rollup.exact) await rollAddresses(unit, to, before.get(rollup.name) !== 0)
-      else if (!(await rollExact(unit, to, before.get(rollup.name) !== 0))) {
-        if (rollup === ROLLUPS[0] && isNew) return leaveOut(to)
+      const again = before.get(rollup.name) !== 0
+      const mayLeaveOut = rollup === ROLLUPS[0] && isNew
+      if (!rollup.exact) await rollAddresses(unit, to, again)
+      else if (!(await rollExact(unit, to, again, mayLeaveOut))) {
+        if (mayLeaveOut) return leaveOut(to)
         throw new OperatorError(
           'rollup_large',
           `${target(unit)} would get more rows from ${sourceTable(unit)} than it may have`,
@@ -185,9 +188,14 @@ function three(answer: QueryAnswer, from: number): Three {
   return (answer.rows[0] as readonly string[]).slice(from, from + 3) as unknown as Three
 }
 
-function mostGroups(rollup: Rollup, { level, flows, wasWorthIt }: ToBuild, worth: number): number {
+function mostGroups(
+  rollup: Rollup,
+  { level, flows, wasWorthIt }: ToBuild,
+  worth: number,
+  mayLeaveOut: boolean,
+): number {
   if (level !== 'minute') return Math.max(SMALL, Math.min(LARGE, flows / 2))
-  if (rollup !== ROLLUPS[0]) return Math.max(SMALL, flows / worth)
+  if (rollup !== ROLLUPS[0] || !mayLeaveOut) return Math.max(SMALL, flows / worth)
   return flows / (wasWorthIt ? worth * STILL_WORTH : worth)
 }
 

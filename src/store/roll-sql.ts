@@ -122,7 +122,7 @@ function difference(unit: Unit, ought: string, keys: string): string {
   const names = unit.rollup.keys.map((key, i) => `${key.name} AS k${i}`).join(', ')
   const there = `SELECT time_received AS b, ${names}, -bytes AS s0, -packets AS s1, -flows AS s2, -bytes_squares AS s3, packet_bytes AS s4 FROM ${target(unit)} WHERE ${within(unit.start, unit.level)}`
   const added = 'sum(s0) AS d0, sum(s1) AS d1, sum(s2) AS d2, sum(s3) AS d3, max(s4) AS d4'
-  return `SELECT ${keys}, d0, d1, d2, d3, d4 FROM (SELECT ${keys}, ${added} FROM (${ought} UNION ALL ${there}) GROUP BY ${keys} HAVING d2 != 0)`
+  return `SELECT ${keys}, d0, d1, d2, d3, d4 FROM (SELECT ${keys}, ${added} FROM (${ought} UNION ALL ${there}) GROUP BY ${keys} HAVING d0 != 0 OR d1 != 0 OR d2 != 0)`
 }
 
 // Rollups of addresses. First the greatest addresses of a unit are noted, by bytes, by packets and by flows; then their
@@ -245,10 +245,11 @@ export function foldStatement(unit: Unit, unseen: Unseen, options: RollOptions):
   const first = `row_number() OVER (PARTITION BY ${address} ORDER BY k0 DESC, s2 DESC, ${keys}) = 1`
   const bound = METRICS.map((i) => {
     const own = `${unseen.bounds[i]} - ${unseen.carried[i]}`
-    return `w${i} + if(first, if(own, ${own}, ${unseen.bounds[i]}), 0) AS x${i}`
+    return `w${i} + if(first AND rest, if(own, ${own}, ${unseen.bounds[i]}), 0) AS x${i}`
   }).join(', ')
   const sumNames = SUM_NAMES.join(', ')
-  const ought = `SELECT ${keys}, ${sumNames}, ${bound} FROM (SELECT *, ${first} AS first FROM (${grouped}))`
+  // Where each address keeps its rows none is missing, and there is no row that could carry a bound.
+  const ought = `SELECT ${keys}, ${sumNames}, ${bound} FROM (SELECT *, ${first} AS first, max(NOT own) OVER () AS rest FROM (${grouped}))`
   const rows = again ? foldDifference(unit, ought, keys) : ought
   return `INSERT INTO ${target(unit)} (${columns}) SELECT ${instant(start)}, ${keys}, ${sumNames}, x0, x1, x2 FROM (${rows}) ${settings(options)}`
 }

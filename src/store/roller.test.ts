@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, test } from 'node:test'
+import { OperatorError } from '../base/errors.ts'
 import type { FlowBatch } from '../flow/flow-batch.ts'
 import type { EmbeddedStore } from './embedded.ts'
 import { rollStatement } from './roll-sql.ts'
@@ -38,6 +39,30 @@ function newRoller(config = EVERYTHING): Roller {
 
 function insert(batch: FlowBatch): Promise<void> {
   return insertBatch(store, place.spool, batch)
+}
+
+/** Flows that differ in their addresses and amounts alone. */
+function alike(batch: FlowBatch): FlowBatch {
+  const { src_vm, dst_vm, src_host, dst_host, slice, in_if, out_if, src_as, dst_as, src_country, exporter } = batch
+  for (const column of [
+    src_vm,
+    dst_vm,
+    src_host,
+    dst_host,
+    slice,
+    in_if,
+    out_if,
+    src_as,
+    dst_as,
+    src_country,
+    exporter,
+  ])
+    column.fill(0)
+  for (const column of [batch.locality, batch.counted, batch.protocol, batch.sampling_rate]) column.fill(1)
+  batch.vlan_in.fill(100)
+  batch.proto.fill(6)
+  batch.dst_port.fill(443)
+  return batch
 }
 
 async function assertSums(levels = LEVELS as readonly (typeof LEVELS)[number][]): Promise<void> {
@@ -123,6 +148,93 @@ test('minutes that would save little are left out, and their hour is made of the
   const next = newRoller({ fewestFlows: 4_000, worth: 8 })
   await next.run()
   assert.equal(next.status().built, 0)
+})
+
+test('minutes that are built stay built when late flows make more rows of them than would be worth it', async () => {
+  await insert(alike(smallNetwork(1, 4_000, DAY + HOUR_MS, DAY + HOUR_MS + MINUTE_MS)))
+  const roller = newRoller({ fewestFlows: 1, worth: 8 })
+  await roller.run()
+  await assertTotals(4_000)
+  await insert(smallNetwork(2, 4_000, DAY + HOUR_MS, DAY + HOUR_MS + 5 * MINUTE_MS))
+  await roller.run()
+  assert.deepEqual([roller.status().waiting, roller.status().problem], [0, undefined])
+  await assertTotals(8_000)
+  await assertSums()
+})
+
+test('a unit that cannot be built keeps no other from being built, and is said', async () => {
+  await insert(smallNetwork(1, 500, DAY + HOUR_MS, DAY + HOUR_MS + 5 * MINUTE_MS))
+  await insert(smallNetwork(2, 500, DAY + 2 * HOUR_MS, DAY + 2 * HOUR_MS + 5 * MINUTE_MS))
+  let fails = true
+  const part = `${DAY + 2 * HOUR_MS}`
+  const roller = createRoller(EVERYTHING, {
+    clock,
+    store: {
+      ...store,
+      execute: (sql, options) =>
+        fails && sql.startsWith('INSERT INTO networks_minute') && sql.includes(part)
+          ? Promise.reject(new OperatorError('store_failed', 'too much of it'))
+          : store.execute(sql, options),
+    },
+  })
+  rollers.push(roller)
+  await roller.run()
+  assert.equal(roller.status().problem, 'too much of it')
+  assert.equal(roller.status().waiting, 1)
+  await assertSums(['hour', 'day'])
+  fails = false
+  await roller.run()
+  assert.deepEqual([roller.status().waiting, roller.status().problem], [0, undefined])
+  await assertSums()
+  await assertTotals(1_000)
+})
+
+test('where each address keeps its rows none of them says that something may be missing', async () => {
+  const batch = alike(smallNetwork(1, 60, DAY + HOUR_MS, DAY + HOUR_MS + MINUTE_MS))
+  // 15 addresses with many bytes in one flow, and 15 with few in three: more than are kept by either.
+  for (let i = 0; i < batch.n; i++) {
+    const address = i < 15 ? i : 15 + (i % 15)
+    batch.src_addr.set([0, 0, 0xffff0000, 10 + (address << 24)], i * 4)
+    setTime(batch.packets, i, 1)
+    setTime(batch.bytes, i, i < 15 ? 10_000 + i : 100 + address)
+  }
+  await insert(batch)
+  await newRoller().run()
+  for (const table of ['sources_5minutes', 'sources_hour', 'sources_day'])
+    assert.deepEqual(
+      (await store.query(`SELECT uniqExact(src_addr), sum(flows), sum(unseen_bytes), sum(unseen_flows) FROM ${table}`))
+        .rows,
+      [[30, 60, 0, 0]],
+      table,
+    )
+})
+
+test('a rare port that takes the place of another leaves the bytes of all as they are', async () => {
+  const rollup = ROLLUPS[0] as Rollup
+  const unit = { rollup, level: 'hour', from: 'flows', start: (DAY + HOUR_MS) / 1000 } as const
+  const options = { memoryBytes: 2 ** 28, fold: 1 }
+  const ofPort = (port: number, rows: number): FlowBatch => {
+    const batch = alike(smallNetwork(5, rows, DAY + HOUR_MS, DAY + HOUR_MS + 1))
+    batch.dst_port.fill(port)
+    for (let i = 0; i < rows; i++) setTime(batch.bytes, i, port)
+    return batch
+  }
+  await insert(ofPort(443, 10))
+  await insert(ofPort(80, 10))
+  await store.execute(rollStatement(unit, options))
+  const named = (): Promise<unknown> =>
+    store
+      .query(
+        'SELECT service_port FROM traffic_hour WHERE service_port < 65535 GROUP BY service_port HAVING sum(flows) > 0',
+      )
+      .then((a) => a.rows[0]?.[0])
+  const first = await named()
+  const second = first === 80 ? 443 : 80
+  await insert(ofPort(second, 1))
+  await store.execute(rollStatement(unit, { ...options, again: true }))
+  assert.equal(await named(), second, 'as many flows have lost their port as had none')
+  const other = { ...rollup, keys: rollup.keys.filter((key) => key.name !== 'service_port') }
+  assert.deepEqual(await differences(store, other, 'hour', '1'), [])
 })
 
 test('of an address no more is missing than its bound says, at each level and after late flows', async () => {

@@ -51,6 +51,10 @@ const PATIENCE_MS = 60_000
 const STOP_WAIT_MS = 1500
 const LOOK_WAIT_MS = 1000
 const SIZES_EVERY_MS = 30_000
+/** A unit that cannot be built is passed over for so long: the others are not to wait for it. */
+const PASSED_OVER_MS = 600_000
+/** Codes that say nothing of the unit. */
+const OF_THE_STORE: ReadonlySet<string> = new Set(['store_away', 'store_disk', 'store_busy'])
 /** Tries after which flows that are told of but not found are given up. */
 const MOST_TRIES = 10
 
@@ -67,6 +71,8 @@ export function createRoller(config: RollerConfig, deps: RollerDeps): Roller {
   /** Units whose flows came a short while ago, and since when they come. */
   const moving = new Map<string, { readonly since: number; last: number }>()
   const tries = new Map<string, number>()
+  /** Units that could not be built, when and why. */
+  const passedOver = new Map<string, DueUnit & { readonly at: number; readonly why: string }>()
   const sizes = new Map<string, { rows: number; bytes: number }>()
   let known = false
   let looking: Promise<void> = Promise.resolve()
@@ -163,7 +169,9 @@ export function createRoller(config: RollerConfig, deps: RollerDeps): Roller {
   function* due(patient: boolean): Generator<DueUnit> {
     const now = performance.now()
     for (const bucket of book.dirty(closedBefore())) {
-      const moved = moving.get(keyOf(bucket.level, bucket.start))
+      const key = keyOf(bucket.level, bucket.start)
+      if (patient && now - (passedOver.get(key)?.at ?? Number.NEGATIVE_INFINITY) < PASSED_OVER_MS) continue
+      const moved = moving.get(key)
       if (!patient || !moved || now - moved.last > PAUSE_MS || now - moved.since > PATIENCE_MS) yield bucket
     }
   }
@@ -219,14 +227,31 @@ export function createRoller(config: RollerConfig, deps: RollerDeps): Roller {
         break
       }
       if (!next || stopping || performance.now() > until) break
-      const done = await buildOne(next)
+      const done = await tryOne(next)
       any ||= done
       if (!done || book.dirtyNow(next.level, next.start)) skipped.add(keyOf(next.level, next.start))
     }
     await build.flush()
+    for (const [key, { level, start }] of passedOver) if (!book.dirtyNow(level, start)) passedOver.delete(key)
     waiting = 0
     for (const _ of book.dirty(closedBefore())) waiting++
     return any
+  }
+
+  /** What is there of a unit that failed is looked at when it is tried again. */
+  async function tryOne(unit: DueUnit): Promise<boolean> {
+    const key = keyOf(unit.level, unit.start)
+    try {
+      const done = await buildOne(unit)
+      passedOver.delete(key)
+      return done
+    } catch (error) {
+      if (OF_THE_STORE.has((error as OperatorError).code)) throw error
+      const why = (error as OperatorError).message
+      if (!passedOver.has(key)) deps.log?.warn(`rollups: ${why}`)
+      passedOver.set(key, { ...unit, at: performance.now(), why })
+      return false
+    }
   }
 
   function failed(error: unknown): void {
@@ -273,7 +298,10 @@ export function createRoller(config: RollerConfig, deps: RollerDeps): Roller {
       // Questions may hold every reader; rows do not wait for them.
       await Promise.race([look().catch(failed), new Promise((resolve) => setTimeout(resolve, LOOK_WAIT_MS).unref())])
     },
-    status: () => ({ built, waiting, ...(problem === undefined ? {} : { problem }) }),
+    status() {
+      const why = problem ?? passedOver.values().next().value?.why
+      return { built, waiting, ...(why === undefined ? {} : { problem: why }) }
+    },
     coverage() {
       const now = closedBefore()
       if (!ranges || now !== rangesAt) {

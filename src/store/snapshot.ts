@@ -59,8 +59,12 @@ export async function linkStore(from: string, to: string, logs: boolean): Promis
   }
 }
 
-/** What tells of flows comes before the flows: then nothing is told of that is not there. */
-const FIRST = ['arrivals', 'rolled', 'dropped']
+/**
+ * What says that something is there comes before it, and what says that something has come or gone after it: then no rollup
+ * is taken for whole that is not. Flows that came meanwhile may be told of and not be there, which the roller finds out.
+ */
+const FIRST = ['rolled']
+const LAST = ['flows', 'arrivals', 'dropped']
 
 function tablesInOrder(from: string): string[] {
   const place = new Map<string, string>()
@@ -75,7 +79,7 @@ function tablesInOrder(from: string): string[] {
     }
   const rank = (uuid: string): number => {
     const name = place.get(uuid) ?? ''
-    return name === 'flows' ? FIRST.length + 1 : FIRST.includes(name) ? FIRST.indexOf(name) : FIRST.length
+    return FIRST.includes(name) ? -1 : LAST.indexOf(name) + 1
   }
   return [...uuids].sort(([a], [b]) => rank(a) - rank(b)).map(([, path]) => path)
 }
