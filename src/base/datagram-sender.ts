@@ -49,10 +49,15 @@ export async function createDatagramSender(
   rate = Infinity,
 ): Promise<DatagramSender> {
   const lanes: Lane[] = []
-  for (const target of targets) lanes.push(await laneTo(target))
+  try {
+    for (const target of targets) lanes.push(await laneTo(target))
+  } catch (error) {
+    for (const lane of lanes) lane.socket.close()
+    throw error
+  }
   let flying = 0
   let waiting: (() => void)[] = []
-  const queue: Buffer[] = []
+  let queue: Buffer[] = []
   let isPumping = false
 
   function toAll(copy: Buffer): void {
@@ -106,6 +111,9 @@ export async function createDatagramSender(
     status: () =>
       lanes.map(({ target, sent, failed, error }) => ({ ...target, sent, failed, ...(error ? { error } : {}) })),
     close() {
+      // What still waits for its turn has nowhere to go
+      flying -= queue.length
+      queue = []
       for (const lane of lanes) lane.socket.close()
     },
   }

@@ -53,7 +53,7 @@ const ETH_P_ALL = 3
 const PROT_READ_WRITE = 3
 const MAP_SHARED = 1
 
-const BLOCK_BYTES = 256 * 1024
+export const BLOCK_BYTES = 256 * 1024
 /** Only bounds the packets of a block; in version 3 they are as long as they are. */
 const FRAME_BYTES = 2048
 /** The kernel hands a block over that is not full after so many milliseconds. */
@@ -71,6 +71,7 @@ const VLAN_TPID_VALID = 1 << 6
 
 const ARPHRD_ETHER = 1
 const ARPHRD_LOOPBACK = 772
+const PACKET_OUTGOING = 4
 
 /** Opens the ring of a device. @throws OperatorError */
 export function openPacketRing(config: RingConfig): PacketRing {
@@ -204,13 +205,16 @@ function createRing(
       if (shown === 0) at = base + view.getUint32(base + 16, true)
       const most = into.offset.length
       let count = 0
-      for (; count < most && shown < total; count++, shown++) {
+      for (; count < most && shown < total; at += view.getUint32(at, true), shown++) {
+        const hardware = view.getUint16(at + HEADER_BYTES + 8, true)
+        const isSent = view.getUint8(at + HEADER_BYTES + 10) === PACKET_OUTGOING
+        // On a loopback device all that is sent comes in, too
+        if (isSent && hardware === ARPHRD_LOOPBACK) continue
         into.seconds[count] = view.getUint32(at + 4, true)
         into.nanos[count] = view.getUint32(at + 8, true)
         into.captured[count] = view.getUint32(at + 12, true)
         const status = view.getUint32(at + 20, true)
         into.offset[count] = at + view.getUint16(at + 24, true)
-        const hardware = view.getUint16(at + HEADER_BYTES + 8, true)
         // Devices without a link header, such as tun, deliver bare IP (LINKTYPE_RAW)
         into.linkType[count] = hardware === ARPHRD_ETHER || hardware === ARPHRD_LOOPBACK ? 1 : 101
         let original = view.getUint32(at + 16, true)
@@ -223,8 +227,8 @@ function createRing(
         into.original[count] = original
         into.tag[count] = tag
         into.port[count] = index
-        into.direction[count] = view.getUint8(at + HEADER_BYTES + 10) === 4 ? 1 : 0
-        at += view.getUint32(at, true)
+        into.direction[count] = isSent ? 1 : 0
+        count++
       }
       into.bytes = bytes
       into.view = view
@@ -249,6 +253,7 @@ function createRing(
       return { ...counts }
     },
     trouble() {
+      if (!isOpen) return ''
       const code = readOption(SOL_SOCKET, SO_ERROR, 4).getInt32(0, true)
       return code === 0 ? '' : code === 100 ? 'ENETDOWN' : `errno ${code}`
     },

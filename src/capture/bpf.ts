@@ -17,31 +17,11 @@ export const INSTRUCTION = 8
  * @throws UserError with libpcap's own words where the filter is wrong; OperatorError where libpcap is missing or may not open the device
  */
 export function compileFilter(expression: string, from: number | string, snapshotLength = 262_144): BpfProgram {
-  const koffi = loadKoffi()
-  let library: ReturnType<typeof koffi.load>
-  try {
-    library = koffi.load('libpcap.so.0.8')
-  } catch (cause) {
-    throw new OperatorError('capture_unavailable', 'packet filters need the library libpcap, which is not installed', {
-      hint: 'apt-get install libpcap0.8',
-      cause,
-    })
-  }
-  const openDead = library.func('void *pcap_open_dead(int, int)') as (link: number, snap: number) => unknown
-  const compile = library.func('int pcap_compile(void *, uintptr_t, str, int, uint32_t)') as (
-    handle: unknown,
-    program: number,
-    text: string,
-    optimize: number,
-    netmask: number,
-  ) => number
-  const errorOf = library.func('str pcap_geterr(void *)') as (handle: unknown) => string
-  const freeCode = library.func('void pcap_freecode(uintptr_t)') as (program: number) => void
-  const close = library.func('void pcap_close(void *)') as (handle: unknown) => void
+  const { koffi, openDead, openLive, compile, errorOf, freeCode, close } = (libpcap ??= bindLibpcap())
   // struct bpf_program: length ·4, padding ·4, address ·8
   const program = new ArrayBuffer(16)
   const at = Number(koffi.address(program))
-  const handle = typeof from === 'number' ? openDead(from, snapshotLength) : openedLive(library, koffi, from)
+  const handle = typeof from === 'number' ? openDead(from, snapshotLength) : openedLive(openLive, koffi, from)
   try {
     if (compile(handle, at, expression, 1, 0xffffffff) !== 0)
       throw new UserError(`the packet filter “${expression}” is wrong: ${errorOf(handle)}`, {
@@ -58,16 +38,50 @@ export function compileFilter(expression: string, from: number | string, snapsho
   }
 }
 
-const MESSAGE_BYTES = 256
-
-function openedLive(library: ReturnType<typeof koffiModule.load>, koffi: typeof koffiModule, device: string): unknown {
-  const open = library.func('void *pcap_open_live(str, int, int, int, uintptr_t)') as (
+interface Libpcap {
+  readonly koffi: typeof koffiModule
+  readonly openDead: (link: number, snap: number) => unknown
+  readonly openLive: (
     device: string,
     snap: number,
     promiscuous: number,
     milliseconds: number,
     message: number,
   ) => unknown
+  readonly compile: (handle: unknown, program: number, text: string, optimize: number, netmask: number) => number
+  readonly errorOf: (handle: unknown) => string
+  readonly freeCode: (program: number) => void
+  readonly close: (handle: unknown) => void
+}
+
+/** Bound once: a binding stays in memory for good, and a device that is away is tried again and again. */
+let libpcap: Libpcap | undefined
+
+function bindLibpcap(): Libpcap {
+  const koffi = loadKoffi()
+  let library: ReturnType<typeof koffi.load>
+  try {
+    library = koffi.load('libpcap.so.0.8')
+  } catch (cause) {
+    throw new OperatorError('capture_unavailable', 'packet filters need the library libpcap, which is not installed', {
+      hint: 'apt-get install libpcap0.8',
+      cause,
+    })
+  }
+  return {
+    koffi,
+    openDead: library.func('void *pcap_open_dead(int, int)') as Libpcap['openDead'],
+    openLive: library.func('void *pcap_open_live(str, int, int, int, uintptr_t)') as Libpcap['openLive'],
+    compile: library.func('int pcap_compile(void *, uintptr_t, str, int, uint32_t)') as Libpcap['compile'],
+    errorOf: library.func('str pcap_geterr(void *)') as Libpcap['errorOf'],
+    freeCode: library.func('void pcap_freecode(uintptr_t)') as Libpcap['freeCode'],
+    close: library.func('void pcap_close(void *)') as Libpcap['close'],
+  }
+}
+
+const MESSAGE_BYTES = 256
+
+function openedLive(open: Libpcap['openLive'], koffi: typeof koffiModule, device: string): unknown {
   const message = new Uint8Array(MESSAGE_BYTES)
   const handle = open(device, 64, 0, 100, Number(koffi.address(message.buffer)))
   if (handle !== null) return handle
@@ -85,7 +99,7 @@ export interface PacketFilter {
 
 const SCRATCH = 16
 
-/** @throws UserError if the program has an instruction that is none */
+/** @param program one that libpcap compiled: its instructions are not checked again */
 export function createPacketFilter(program: BpfProgram): PacketFilter {
   const count = program.length / INSTRUCTION
   const codes = new Uint16Array(count)
@@ -101,10 +115,11 @@ export function createPacketFilter(program: BpfProgram): PacketFilter {
   }
   const memory = new Uint32Array(SCRATCH)
 
-  // Jumps only lead forward, so that it ends; a read beyond the packet lets it fail, as in the kernel.
+  // A read beyond the packet lets it fail, as in the kernel. Only `protochain` jumps back, once a header of at least a byte.
   function run(view: DataView, offset: number, captured: number, original: number): number {
     let a = 0
     let x = 0
+    let backward = 0
     for (let i = 0; i < count; i++) {
       const code = codes[i] as number
       const k = ks[i] as number
@@ -150,7 +165,9 @@ export function createPacketFilter(program: BpfProgram): PacketFilter {
           const operand = (code & 8) === 0 ? k : x
           const kind = code & 0xf0
           if (kind === 0) {
-            i += k
+            // Signed, as in libpcap
+            if ((k | 0) < 0 && ++backward > captured) return 0
+            i += k | 0
             break
           }
           const holds =

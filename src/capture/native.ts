@@ -26,8 +26,15 @@ export interface CaptureCalls {
   readonly view: (address: bigint, length: number) => ArrayBuffer
 }
 
-/** Binds libc. @throws OperatorError `capture_unavailable` */
+/** Bound once: a binding stays in memory for good, and a device that is away is tried again and again. */
+let bound: CaptureCalls | undefined
+
+/** libc. @throws OperatorError `capture_unavailable` */
 export function loadCaptureCalls(): CaptureCalls {
+  return (bound ??= bindCalls())
+}
+
+function bindCalls(): CaptureCalls {
   if (process.platform !== 'linux')
     throw new OperatorError('capture_unavailable', `live capture needs Linux; this is ${process.platform}`, {
       hint: 'read a capture file instead, with -r',

@@ -22,7 +22,7 @@ const UNITS: Readonly<Record<string, number>> = { '': 1, s: 1, m: 60, h: 3600, d
 export function parseTimeout(text: string, before: Record<string, number>): Record<string, number> {
   const match = /^([a-z.]+)=(\d{1,9})([smhdw]?)$/i.exec(text)
   const name = match?.[1]?.toLowerCase() ?? ''
-  if (!match || !(name in USUAL_TIMEOUTS))
+  if (!match || !Object.hasOwn(USUAL_TIMEOUTS, name))
     throw new InvalidArgumentError(`Expected NAME=TIME with NAME one of ${Object.keys(USUAL_TIMEOUTS).join(', ')}.`)
   return { ...before, [name]: Number(match[2]) * (UNITS[(match[3] ?? '').toLowerCase()] as number) }
 }

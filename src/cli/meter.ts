@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises'
 import { setTimeout as wait } from 'node:timers/promises'
 import { Option, type Command } from 'commander'
-import { openPacketRing, type PacketRing } from '../capture/af-packet.ts'
+import { BLOCK_BYTES, openPacketRing, type PacketRing } from '../capture/af-packet.ts'
 import { compileFilter, createPacketFilter, type PacketFilter } from '../capture/bpf.ts'
 import { createPacketBlock, type PacketBlock } from '../capture/packet-block.ts'
 import { readPacketBlocksOf } from '../capture/pcap-file.ts'
@@ -249,16 +249,20 @@ async function meterDevices(filter: string, options: MeterOptions, sender: Datag
   let lookedAt = 0
   let checkedAt = 0
   let saidAt = began
+  const readBlock = ({ ring, index }: Device): boolean => {
+    if (!ring?.next(block)) return false
+    if (index !== undefined) block.port.fill(index, 0, block.count)
+    meter.block(block)
+    ring.release()
+    return true
+  }
+  /** What lies in the ring, and no more: it may be filled as fast as it is read. */
+  const readRest = (device: Device): void => {
+    for (let left = Math.floor(options.ring / BLOCK_BYTES); left > 0 && readBlock(device); left--);
+  }
   while (!isEnding) {
     let isIdle = true
-    for (const device of devices) {
-      const { ring } = device
-      if (!ring?.next(block)) continue
-      isIdle = false
-      if (device.index !== undefined) block.port.fill(device.index, 0, block.count)
-      meter.block(block)
-      ring.release()
-    }
+    for (const device of devices) if (readBlock(device)) isIdle = false
     const now = performance.now()
     if (now - lookedAt >= LOOK_MS) {
       lookedAt = now
@@ -266,7 +270,7 @@ async function meterDevices(filter: string, options: MeterOptions, sender: Datag
     }
     if (now - checkedAt >= ROUND_MS) {
       checkedAt = now
-      for (const device of devices) lookAfter(device, openRing)
+      for (const device of devices) lookAfter(device, openRing, readRest)
     }
     if (options.status !== undefined && now - saidAt >= options.status * 1000) {
       saidAt = now
@@ -275,6 +279,9 @@ async function meterDevices(filter: string, options: MeterOptions, sender: Datag
     if (sender.flying >= WINDOW) await sender.below(WINDOW / 2)
     else await (isIdle ? wait(REST_MS) : new Promise<void>((resolve) => setImmediate(resolve)))
   }
+  // The kernel has yet to hand over what came last
+  await wait(3 * REST_MS)
+  for (const device of devices) readRest(device)
   process.off('SIGTERM', end)
   process.off('SIGINT', end)
   await finish(meter, sender)
@@ -284,16 +291,20 @@ async function meterDevices(filter: string, options: MeterOptions, sender: Datag
 }
 
 /** A device may vanish and come back: its flows go on. */
-function lookAfter(device: Device, openRing: (name: string) => PacketRing): void {
+function lookAfter(device: Device, openRing: (name: string) => PacketRing, readRest: (device: Device) => void): void {
   if (device.ring) {
     const trouble = device.ring.trouble()
     if (trouble === '') return
+    readRest(device)
     closeRing(device)
     if (!device.isAway) process.stderr.write(`vnetscope: ${device.device} is away (${trouble}); waiting for it\n`)
     device.isAway = true
   }
   try {
-    device.ring = openRing(device.device)
+    const ring = openRing(device.device)
+    // It may be there and down
+    if (ring.trouble() !== '') return ring.close()
+    device.ring = ring
     process.stderr.write(`vnetscope: ${device.device} is back\n`)
     device.isAway = false
   } catch (error) {

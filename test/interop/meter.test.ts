@@ -216,6 +216,58 @@ describe('the meter', () => {
     }
   })
 
+  test('waits for a device that is down or gone, says so once, and goes on with its flows', async () => {
+    const tag = process.pid.toString(36)
+    const [inside, near, far] = [`vg-${tag}`, `vga${tag}`, `vgb${tag}`]
+    const plug = (): void => {
+      run('ip', ['link', 'add', near, 'type', 'veth', 'peer', 'name', far, 'netns', inside])
+      run('ip', ['netns', 'exec', inside, 'ip', 'link', 'set', far, 'up', 'mtu', '1600'])
+      run('ip', ['link', 'set', near, 'up', 'mtu', '1600'])
+    }
+    const replay = (): string => run('ip', ['netns', 'exec', inside, 'tcpreplay', '-q', '-M', '20', '-i', far, capture])
+    try {
+      run('ip', ['netns', 'add', inside])
+      plug()
+      await using nfcapd = await startNfcapd(folder.path)
+      const to = `127.0.0.1:${nfcapd.port}`
+      await using meter = start(process.execPath, [...METER, '-i', `77:${near}`, '--status', '1', '-n', to, 'vlan'])
+      const count = (text: string): number => meter.output().split(text).length - 1
+      const awaited = (what: string, times: number): Promise<true> =>
+        until(`“${what}” ${times} times`, () => (count(what) >= times ? true : undefined))
+      await awaited('metering', 1)
+      replay()
+      run('ip', ['link', 'set', near, 'down'])
+      await awaited('dropped by the kernel, away', 3)
+      run('ip', ['link', 'set', near, 'up'])
+      await awaited('is back', 1)
+      replay()
+      run('ip', ['link', 'del', near])
+      await awaited('is away', 2)
+      plug()
+      await awaited('is back', 2)
+      replay()
+      assert.equal(await meter.stop(), 0)
+      assert.deepEqual([count('is away (ENETDOWN)'), count('is away'), count('is back')], [2, 2, 2])
+      const sums = (list: readonly { key: string; packets: number; bytes: number }[], times: number): object =>
+        Object.fromEntries(
+          Object.entries(totalsBy(list, ({ key }) => key)).map(([key, { packets, bytes }]) => [
+            key,
+            `${times * packets} ${times * bytes}`,
+          ]),
+        )
+      const seen = await nfcapd.flows()
+      assert.deepEqual(
+        sums(
+          seen.map((flow) => ({ ...flow, key: keyOf(flow) })),
+          1,
+        ),
+        sums(known(flows), 3),
+      )
+    } finally {
+      run('ip', ['netns', 'del', inside])
+    }
+  })
+
   test('says what is wrong: no collector, no source, a filter, a device', () => {
     const failing = (args: readonly string[]): string => {
       try {
