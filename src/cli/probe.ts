@@ -49,32 +49,60 @@ const REST_MS = 10
 const WINDOW = 1024
 
 async function probe(options: ProbeOptions): Promise<void> {
-  let config = readConfig(options.config)
-  let sender = await createDatagramSender(config.collectors)
-  const say = speaker()
-  const running: Probe = createProbe(config, {
-    send: (datagram) => {
-      // Where a collector's resolver or route hangs, memory is not to fill with what waits
-      if (sender.flying < WINDOW) sender.send(datagram)
-    },
-    now: Date.now,
-    random: { unit: Math.random },
-    say,
-  })
+  const isDaemon = process.env[DAEMON] !== undefined
+  const { say, end } = isDaemon ? syslog() : terminal()
+  try {
+    await monitor(options, say)
+  } catch (error) {
+    // Nobody sees what a process in the background writes
+    if (isDaemon) say(error instanceof Error ? error.message : String(error))
+    throw error
+  } finally {
+    if (isDaemon) rmSync(options.pidFile, { force: true })
+    end()
+  }
+}
+
+/** The kernel has handed over what came last after so many milliseconds. */
+const HAND_OVER_MS = 30
+
+async function monitor(options: ProbeOptions, say: (sentence: string) => void): Promise<void> {
   let isEnding = false
   let isAskedToReload = false
   process.on('SIGTERM', () => (isEnding = true))
   process.on('SIGINT', () => (isEnding = true))
   process.on('SIGHUP', () => (isAskedToReload = true))
-  say(started(config, running))
+  const first = readConfig(options.config)
+  let sender = await createDatagramSender(first.collectors)
+  const running: Probe = createProbe(first, {
+    send: (datagram) => {
+      // Where a collector's resolver or route hangs, memory is not to fill with what waits
+      if (sender.flying < WINDOW) sender.send(datagram)
+    },
+    random: { unit: Math.random },
+    say,
+  })
+  say(started(first, running))
+  // Names of collectors may take long to resolve: frames are counted meanwhile
+  let isPreparing = false
+  let prepared: Prepared | undefined
   while (!isEnding) {
-    if (isAskedToReload) {
+    if (isAskedToReload && !isPreparing && !prepared) {
       isAskedToReload = false
-      ;[config, sender] = await reloaded(options.config, config, sender, running, say)
+      isPreparing = true
+      void prepare(options.config).then((result) => {
+        prepared = result
+        isPreparing = false
+      })
+    }
+    if (prepared) {
+      sender = takeOver(options.config, prepared, sender, running, say)
+      prepared = undefined
     }
     const isBusy = running.turn()
     await (isBusy ? new Promise<void>((resolve) => setImmediate(resolve)) : wait(REST_MS))
   }
+  await wait(HAND_OVER_MS)
   running.stop()
   await sender.below(1)
   const { switches } = running.status()
@@ -82,34 +110,39 @@ async function probe(options: ProbeOptions): Promise<void> {
     `ended: ${switches.map((s) => `${s.device} ${s.frames} frames, ${s.samples} samples, ${s.drops} dropped by the kernel`).join('; ')}`,
   )
   sender.close()
-  if (process.env[DAEMON] !== undefined) rmSync(options.pidFile, { force: true })
 }
 
-/** A wrong file, or a device that can't be opened, leaves everything as it was. */
-async function reloaded(
-  file: string,
-  before: ProbeConfig,
-  sender: DatagramSender,
-  running: Probe,
-  say: (sentence: string) => void,
-): Promise<[ProbeConfig, DatagramSender]> {
+type Prepared = { readonly config: ProbeConfig; readonly sender: DatagramSender } | { readonly error: unknown }
+
+/** Never rejects. */
+async function prepare(file: string): Promise<Prepared> {
   try {
     const config = readConfig(file)
-    const next = await createDatagramSender(config.collectors)
-    try {
-      running.reload(config)
-    } catch (error) {
-      next.close()
-      throw error
-    }
-    await sender.below(1)
-    sender.close()
-    say(`${file} is read again. ${started(config, running)}`)
-    return [config, next]
+    return { config, sender: await createDatagramSender(config.collectors) }
   } catch (error) {
+    return { error }
+  }
+}
+
+/** A wrong file, or a device that can't be opened, leaves everything as it was. Answers the sender to go on with. */
+function takeOver(
+  file: string,
+  prepared: Prepared,
+  before: DatagramSender,
+  running: Probe,
+  say: (sentence: string) => void,
+): DatagramSender {
+  try {
+    if ('error' in prepared) throw prepared.error
+    running.reload(prepared.config)
+    say(`${file} is read again. ${started(prepared.config, running)}`)
+    void before.below(1).then(() => before.close())
+    return prepared.sender
+  } catch (error) {
+    if ('sender' in prepared) prepared.sender.close()
     if (!(error instanceof UserError || error instanceof OperatorError)) throw error
     say(`${file} is not taken over, the former settings stay: ${error.message}`)
-    return [before, sender]
+    return before
   }
 }
 
@@ -126,16 +159,23 @@ function started(config: ProbeConfig, running: Probe): string {
   return `monitoring ${list}: 1 in ${config.samplingRate}, counters each ${config.pollingInterval} s, to ${to}`
 }
 
-/** Standard error in the foreground, syslog in the background. */
-function speaker(): (sentence: string) => void {
-  if (process.env[DAEMON] === undefined) return (sentence) => void process.stderr.write(`vnetscope: ${sentence}\n`)
+interface Speaker {
+  say(sentence: string): void
+  end(): void
+}
+
+function terminal(): Speaker {
+  return { say: (sentence) => void process.stderr.write(`vnetscope: ${sentence}\n`), end: () => undefined }
+}
+
+function syslog(): Speaker {
   const logger = spawn('logger', ['-t', 'vnetscope-probe', '-p', 'daemon.notice'], {
     stdio: ['pipe', 'ignore', 'ignore'],
   })
   // A machine without syslog monitors all the same
   logger.on('error', () => undefined)
   logger.stdin.on('error', () => undefined)
-  return (sentence) => void logger.stdin.write(`${sentence}\n`)
+  return { say: (sentence) => void logger.stdin.write(`${sentence}\n`), end: () => void logger.stdin.end() }
 }
 
 /** Checks what can be checked while somebody looks, and goes on without a terminal. */

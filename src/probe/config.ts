@@ -67,19 +67,13 @@ function whole(names: readonly string[], least: number, most: number): Setting<n
   }
 }
 
-const words: Readonly<Record<string, boolean>> = {
-  on: true,
-  yes: true,
-  true: true,
-  1: true,
-  off: false,
-  no: false,
-  false: false,
-  0: false,
-}
+const WORDS: ReadonlyMap<string, boolean> = new Map([
+  ...['on', 'yes', 'true', '1'].map((word) => [word, true] as const),
+  ...['off', 'no', 'false', '0'].map((word) => [word, false] as const),
+])
 
 function flag(name: string): Setting<boolean> {
-  return { names: [name], expected: '1 or 0 (on or off)', read: (value) => words[value.toLowerCase()] }
+  return { names: [name], expected: '1 or 0 (on or off)', read: (value) => WORDS.get(value.toLowerCase()) }
 }
 
 function text(name: string, pattern: RegExp, expected: string): Setting<string> {

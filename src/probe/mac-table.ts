@@ -49,8 +49,10 @@ export class MacTable {
   }
 
   private place(high: number, low: number): number {
-    const hash = Math.imul(low ^ this.seed ^ (high << 13), 0x9e3779b1)
-    return (hash ^ (hash >>> 15)) & this.mask
+    // The seed goes in before the two halves meet: whoever sends chosen addresses must not know which of them do
+    let hash = Math.imul(low ^ this.seed, 0x9e3779b1)
+    hash = Math.imul(hash ^ (hash >>> 15) ^ high, 0x85ebca6b)
+    return (hash ^ (hash >>> 13)) & this.mask
   }
 
   private grow(): void {

@@ -14,7 +14,7 @@ export class SwitchPort {
   readonly sampler: Sampler
   /** Of counter samples. */
   counterSequence = 0
-  /** Milliseconds since 1970. */
+  /** Milliseconds of the probe's uptime. */
   pollAt = 0
   inOctets = 0
   inUnicast = 0

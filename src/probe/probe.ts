@@ -1,5 +1,5 @@
 import { performance } from 'node:perf_hooks'
-import { openPacketRing, type PacketRing } from '../capture/af-packet.ts'
+import { BLOCK_BYTES, openPacketRing, type PacketRing } from '../capture/af-packet.ts'
 import { compileFilter } from '../capture/bpf.ts'
 import { createPacketBlock } from '../capture/packet-block.ts'
 import type { RandomSource } from '../capture/sampler.ts'
@@ -17,8 +17,6 @@ import { learntPort, MOST_LEARNT, VirtualSwitch } from './virtual-switch.ts'
 export interface ProbeDeps {
   /** Takes a datagram that is overwritten afterwards. */
   send(datagram: Uint8Array): void
-  /** Milliseconds since 1970. */
-  now(): number
   readonly random: RandomSource
   /** Sentences for the operator, each said once. */
   say(sentence: string): void
@@ -111,34 +109,43 @@ export function createProbe(first: ProbeConfig, deps: ProbeDeps): Probe {
 
   /** Ports in the order of the file; those that were there before, by MAC, go on. */
   function portsOf(wanted: SwitchConfig, from: ProbeConfig, before: readonly SwitchPort[]): SwitchPort[] {
-    const known = new Map(before.map((port) => [port.mac, port]))
-    const spread = from.pollingInterval * 1000
+    // Ports of a bridge that were found may have no address of their own
+    const known = new Map(before.map((port) => [port.mac || port.config.name, port]))
     const ports = wanted.ports.map((portConfig) => {
       const index = nextIndex++
       const old = known.get(portConfig.mac)
-      if (!old) return newPort(portConfig, index, from, spread)
+      if (!old) return newPort(portConfig, index, from)
       known.delete(portConfig.mac)
       old.config = portConfig
-      old.index = index
-      if (old.sampler.rate !== from.samplingRate) old.sampler.setRate(from.samplingRate)
+      keep(old, index, from)
       return old
     })
     if (wanted.learn) {
       for (const port of known.values()) {
         if (!port.isLearnt) continue
-        port.index = nextIndex++
-        if (port.sampler.rate !== from.samplingRate) port.sampler.setRate(from.samplingRate)
+        keep(port, nextIndex++, from)
         ports.push(port)
       }
     }
     return ports
   }
 
-  function newPort(portConfig: PortConfig, index: number, from: ProbeConfig, spread: number): SwitchPort {
+  function newPort(portConfig: PortConfig, index: number, from: ProbeConfig): SwitchPort {
     const port = new SwitchPort(portConfig, index, from.samplingRate, deps.random)
-    // Counters of many ports are not all due at once
-    port.pollAt = deps.now() + deps.random.unit() * spread
+    port.pollAt = somewhen(from)
     return port
+  }
+
+  function keep(port: SwitchPort, index: number, from: ProbeConfig): void {
+    port.index = index
+    if (port.sampler.rate !== from.samplingRate) port.sampler.setRate(from.samplingRate)
+    // It may have waited for the end of a longer interval
+    port.pollAt = Math.min(port.pollAt, somewhen(from))
+  }
+
+  /** Within the next polling interval: counters of many ports are not all due at once. */
+  function somewhen(from: ProbeConfig): number {
+    return uptime() + deps.random.unit() * from.pollingInterval * 1000
   }
 
   function take(wanted: ProbeConfig): void {
@@ -148,6 +155,7 @@ export function createProbe(first: ProbeConfig, deps: ProbeDeps): Probe {
       for (const each of wanted.switches) {
         const before = monitored.find(({ config: old }) => old.device === each.device)
         if (before && isSameCapture(before.config, each)) continue
+        if (before) readRest(before)
         rings.set(each.device, openRing(each))
       }
     } catch (error) {
@@ -188,10 +196,22 @@ export function createProbe(first: ProbeConfig, deps: ProbeDeps): Probe {
   function encoderFor(wanted: ProbeConfig, subAgent: number, old: readonly Monitored[]): SflowEncoder {
     const before = old.find((at) => at.subAgent === subAgent)
     before?.encoder.flush()
-    const encoder = new SflowEncoder({ agent: wanted.agent, subAgent, expanded: false }, deps.send)
+    const encoder = new SflowEncoder({ agent: wanted.agent, subAgent, expanded: needsExpanded(wanted) }, deps.send)
     encoder.uptime = uptime()
     if (before) encoder.sequence = before.encoder.sequence
     return encoder
+  }
+
+  function readBlock({ ring, switch: virtualSwitch, strangers }: Monitored): boolean {
+    if (!ring?.next(block)) return false
+    virtualSwitch.block(block, strangers)
+    ring.release()
+    return true
+  }
+
+  /** What lies in the ring, and no more: it may be filled as fast as it is read. */
+  function readRest(at: Monitored): void {
+    for (let left = RING_BYTES / BLOCK_BYTES; left > 0 && readBlock(at); left--);
   }
 
   function closeRing(at: Monitored): void {
@@ -207,12 +227,16 @@ export function createProbe(first: ProbeConfig, deps: ProbeDeps): Probe {
       at.switch.totals.drops = at.dropsBefore + at.ring.counts().drops
       const trouble = at.ring.trouble()
       if (trouble === '') return
+      readRest(at)
       closeRing(at)
       if (!at.isAway) deps.say(`${at.config.device} is away (${trouble}); waiting for it`)
       at.isAway = true
     }
     try {
-      at.ring = openRing(at.config)
+      const ring = openRing(at.config)
+      // It may be there and down
+      if (ring.trouble() !== '') return ring.close()
+      at.ring = ring
       deps.say(`${at.config.device} is back`)
       at.isAway = false
     } catch (error) {
@@ -222,17 +246,20 @@ export function createProbe(first: ProbeConfig, deps: ProbeDeps): Probe {
 
   function addPort(at: Monitored, portConfig: PortConfig): SwitchPort | undefined {
     if (at.ports.length >= MOST_LEARNT) return undefined
-    const port = newPort(portConfig, nextIndex++, config, config.pollingInterval * 1000)
+    const port = newPort(portConfig, nextIndex++, config)
     port.isLearnt = true
-    at.ports.push(port)
-    at.switch = newSwitch(at, config)
+    at.switch.addPort(port)
     deps.say(`${at.config.device}: port ${port.index} is ${portConfig.name || macText(portConfig.mac)}`)
     return port
   }
 
   /** The kernel tells the ports of a bridge, and what is behind each. */
   function learnBridge(at: Monitored): void {
-    for (const found of readBridge(at.config.device) ?? []) {
+    const bridgePorts = readBridge(at.config.device)
+    if (!bridgePorts) return
+    // Addresses that the kernel has forgotten since are nobody's
+    at.switch.forgetMacs()
+    for (const found of bridgePorts) {
       let place = at.ports.findIndex((port) => port.config.name === found.name || found.macs.includes(port.mac))
       if (place < 0) {
         const kind = found.isUplink ? 'uplink' : 'virtual'
@@ -258,16 +285,11 @@ export function createProbe(first: ProbeConfig, deps: ProbeDeps): Probe {
     reload: take,
     turn() {
       let isBusy = false
-      for (const at of monitored) {
-        if (!at.ring?.next(block)) continue
-        isBusy = true
-        at.switch.block(block, at.strangers)
-        at.ring.release()
-      }
+      for (const at of monitored) if (readBlock(at)) isBusy = true
       const now = performance.now()
       if (now - polledAt >= POLL_EACH_MS) {
         polledAt = now
-        for (const at of monitored) at.switch.poll(deps.now(), uptime())
+        for (const at of monitored) at.switch.poll(uptime())
       }
       if (now - flushedAt >= FLUSH_EACH_MS) {
         flushedAt = now
@@ -306,8 +328,9 @@ export function createProbe(first: ProbeConfig, deps: ProbeDeps): Probe {
     }),
     stop() {
       for (const at of monitored) {
+        readRest(at)
         for (const port of at.ports) port.pollAt = 0
-        at.switch.poll(deps.now(), uptime())
+        at.switch.poll(uptime())
         at.switch.flush()
         closeRing(at)
       }
@@ -319,6 +342,12 @@ function isSameCapture(a: SwitchConfig, b: SwitchConfig): boolean {
   return (
     a.device === b.device && a.headerBytes === b.headerBytes && a.promiscuous === b.promiscuous && a.filter === b.filter
   )
+}
+
+/** Whether numbers of ports may not fit into the 24 bits that the compact samples of sFlow have for them. */
+function needsExpanded({ firstIfIndex, switches }: ProbeConfig): boolean {
+  const most = switches.reduce((sum, { ports, learn }) => sum + ports.length + (learn ? MOST_LEARNT : 0), 0)
+  return firstIfIndex + most >= 2 ** 24
 }
 
 /** The prefixes under which hypervisors hand out addresses: VMware (three), Xen, KVM, VirtualBox, Hyper-V. */

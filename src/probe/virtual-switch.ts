@@ -22,6 +22,9 @@ const WRAP_32 = 2 ** 32
 /** Of a switch that learns. */
 export const MOST_LEARNT = 4096
 
+/** Of all ports together. */
+const MOST_ADDRESSES = 65_536
+
 export interface VirtualSwitchOptions {
   readonly samplingRate: number
   /** Milliseconds. */
@@ -45,34 +48,46 @@ export interface SwitchTotals {
 }
 
 export class VirtualSwitch {
-  readonly ports: readonly SwitchPort[]
+  readonly ports: SwitchPort[]
   readonly totals: SwitchTotals
   private readonly options: VirtualSwitchOptions
   private readonly encoder: SflowEncoder
-  private readonly table: MacTable
-  private readonly uplink: number
+  private table: MacTable
+  private uplink = -1
   private readonly header: Uint8Array
 
   /** @param ports the first uplink among them takes the frames of unknown machines */
-  constructor(
-    ports: readonly SwitchPort[],
-    encoder: SflowEncoder,
-    totals: SwitchTotals,
-    options: VirtualSwitchOptions,
-  ) {
+  constructor(ports: SwitchPort[], encoder: SflowEncoder, totals: SwitchTotals, options: VirtualSwitchOptions) {
     this.totals = totals
     this.ports = ports
     this.encoder = encoder
     this.options = options
-    this.table = new MacTable(Math.floor(options.random.unit() * WRAP_32))
-    for (const [i, port] of ports.entries()) if (port.mac !== 0) this.table.set(port.mac, i)
+    this.table = this.ownAddresses()
     this.uplink = ports.findIndex((port) => port.isUplink)
     this.header = new Uint8Array(options.headerBytes + TAG)
   }
 
-  /** A further address of a port. */
+  /** A further port. */
+  addPort(port: SwitchPort): void {
+    const place = this.ports.push(port) - 1
+    if (port.mac !== 0) this.table.set(port.mac, place)
+    if (this.uplink < 0 && port.isUplink) this.uplink = place
+  }
+
+  /** A further address of a port. Of any number of them, some of which somebody made up, only so many are held. */
   addMac(mac: number, port: number): void {
-    this.table.set(mac, port)
+    if (this.table.size < MOST_ADDRESSES) this.table.set(mac, port)
+  }
+
+  /** Leaves each port its own address alone. */
+  forgetMacs(): void {
+    this.table = this.ownAddresses()
+  }
+
+  private ownAddresses(): MacTable {
+    const table = new MacTable(Math.floor(this.options.random.unit() * WRAP_32))
+    for (const [i, port] of this.ports.entries()) if (port.mac !== 0) table.set(port.mac, i)
+    return table
   }
 
   knows(mac: number): boolean {
@@ -82,7 +97,7 @@ export class VirtualSwitch {
   /** Counts and samples the frames of a block. @param strangers takes addresses that no port has, if they are to be learnt */
   block(block: PacketBlock, strangers?: (mac: number) => void): void {
     const { view, count } = block
-    const { ports, table, totals, uplink } = this
+    const { ports, table, totals } = this
     for (let i = 0; i < count; i++) {
       const at = block.offset[i] as number
       if ((block.captured[i] as number) < 14) {
@@ -101,8 +116,11 @@ export class VirtualSwitch {
       totals.octets += length
       let from = table.get(srcHigh, srcLow)
       if (from < 0) {
-        if (strangers !== undefined) strangers(srcHigh * WRAP_32 + srcLow)
-        from = uplink
+        if (strangers !== undefined) {
+          strangers(srcHigh * WRAP_32 + srcLow)
+          from = table.get(srcHigh, srcLow)
+        }
+        if (from < 0) from = this.uplink
       }
       const isGroup = (dstHigh & 0x0100) !== 0
       const isBroadcast = dstHigh === 0xffff && dstLow === 0xffffffff
@@ -111,7 +129,7 @@ export class VirtualSwitch {
       if (isGroup) reached = this.countToAll(from, vlan, length, hasTag, isBroadcast)
       else {
         to = table.get(dstHigh, dstLow)
-        if (to < 0) to = uplink
+        if (to < 0) to = this.uplink
         // From the uplink to a machine that is not here: the switch of the network floods, and so does this one
         if (to === from) to = -1
         if (to >= 0) {
@@ -133,13 +151,12 @@ export class VirtualSwitch {
     }
   }
 
-  /** Sends the counters that are due. @param now milliseconds since 1970 */
-  poll(now: number, uptime: number): void {
+  /** Sends the counters that are due. @param uptime milliseconds, which no clock that is set changes */
+  poll(uptime: number): void {
     this.encoder.uptime = uptime
     for (const port of this.ports) {
-      if (now < port.pollAt) continue
-      // A clock that was set back must not silence a port
-      port.pollAt = now + this.options.pollingInterval
+      if (uptime < port.pollAt) continue
+      port.pollAt = uptime + this.options.pollingInterval
       this.counters(port)
     }
   }

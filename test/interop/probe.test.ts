@@ -2,7 +2,7 @@
 // the byte; its samples are read by sfcapd and tshark.
 
 import assert from 'node:assert/strict'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { frameOf, writeFrames } from './frames.ts'
@@ -318,6 +318,27 @@ describe('the probe beside a bridge', () => {
       sequences,
       sequences.map((_s, n) => n + 1),
     )
+  })
+
+  test('runs in the background with a PID file, and ends there at SIGTERM', async () => {
+    await using relay = await startRelay([])
+    const config = join(folder.path, 'daemon.conf')
+    const pidFile = join(folder.path, 'probe.pid')
+    writeFileSync(config, configured(relay.port))
+    run(process.execPath, [MAIN, 'probe', '--config', config, '--daemon', '--pid-file', pidFile])
+    const pid = Number(readFileSync(pidFile, 'utf8'))
+    const isAlive = (): boolean => {
+      try {
+        return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
+      } catch {
+        return false
+      }
+    }
+    await until('counters', () => (relay.count() > 0 ? true : undefined))
+    assert.ok(isAlive())
+    process.kill(pid, 'SIGTERM')
+    await until('its end', () => (isAlive() ? undefined : true))
+    assert.equal(existsSync(pidFile), false)
   })
 
   test('finds the ports of a bridge by itself where it is told to learn', async () => {
