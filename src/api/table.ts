@@ -200,6 +200,6 @@ export function jsonLines(
 function csvCell(value: KeyValue): string {
   if (value === null) return ''
   if (typeof value !== 'string') return String(value)
-  const text = /^[=+@\t\r]|^-(?![\d.])/.test(value) ? `'${value}` : value
+  const text = /^[=+@\t\r]|^-(?!\d*\.?\d+$)/.test(value) ? `'${value}` : value
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
 }

@@ -205,9 +205,9 @@ export function createAsk(config: AskConfig, deps: AskDeps): Ask {
   /** Seconds of a bucket: what is asked for or usual, unless so short ones are no longer kept. */
   function stepOf(prepared: Prepared, asked: Asked): number {
     const { step } = bucketsOf(prepared.from, prepared.to, asked.step)
-    return coarseEnough(asked.previous === undefined ? prepared : moved(prepared, -asked.previous), step, {
-      ...(deps.rollups ? { rollups: deps.rollups } : {}),
-    })
+    const held = deps.rollups ? { rollups: deps.rollups } : {}
+    const now = coarseEnough(prepared, step, held)
+    return asked.previous === undefined ? now : coarseEnough(moved(prepared, -asked.previous), now, held)
   }
 
   async function drawSeries(prepared: Prepared, asked: Asked, run: Run): Promise<SeriesAnswer> {
