@@ -124,6 +124,9 @@ async function meter(filter: string, options: MeterOptions): Promise<void> {
   }
 }
 
+/** Readers take an uptime of 0 for none, and packets of a device may have waited before its meter began. */
+const HEAD_START_MS = 1000
+
 function newMeter(options: MeterOptions, sender: DatagramSender, startedAt: number): Meter {
   return createMeter(
     {
@@ -139,7 +142,7 @@ function newMeter(options: MeterOptions, sender: DatagramSender, startedAt: numb
       templateSeconds: options.templateSeconds,
       maxBytes: 1400,
     },
-    { send: (datagram) => sender.send(datagram), random: Math.random, startedAt },
+    { send: (datagram) => sender.send(datagram), random: Math.random, startedAt: startedAt - HEAD_START_MS },
   )
 }
 

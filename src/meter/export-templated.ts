@@ -76,7 +76,9 @@ export function createTemplatedExport(
       const isQinq = link && vlans >>> 16 !== 0
       const hasVni = (tunnel & 0xffffff) !== 0
       const kind = (isV6 ? KIND.v6 : 0) | (isQinq ? KIND.qinq : 0) | (hasVni ? KIND.vni : 0)
-      if (counts.datagrams - toldAfter >= options.templateEvery || now - toldAt >= options.templateSeconds * 1000)
+      const age = now - toldAt
+      // A clock that was set back must not hold the templates back
+      if (counts.datagrams - toldAfter >= options.templateEvery || age >= options.templateSeconds * 1000 || age < 0)
         tellAll()
       if (isKnown[kind] === 0) {
         isKnown[kind] = 1
@@ -172,8 +174,11 @@ function netflow9(options: FlowExportOptions, send: (datagram: Uint8Array) => vo
     begin: (kind) => encoder.beginRecord(templates[kind] as Netflow9Template),
     end: () => encoder.endRecord(),
     tick(now) {
-      encoder.now = now
-      encoder.uptime = uptime(now)
+      // The header has whole seconds, from which readers reckon when the uptime began: with the uptime of that very second
+      // they get it to the millisecond. The next one, so that no flow ends behind it.
+      const second = Math.ceil(now / 1000) * 1000
+      encoder.now = second
+      encoder.uptime = uptime(second)
     },
     times(first, last) {
       encoder.u32(uptime(first))

@@ -5,6 +5,7 @@ import { frameOf, someFlows, type KnownFlow } from '../../test/interop/frames.ts
 import { createPacketBlock, type PacketBlock } from '../capture/packet-block.ts'
 import { FIELD, FIELDS, keyMask } from './flow-key.ts'
 import { END, FlowTable, NUMBER, SLOT_NUMBERS, SLOT_WORDS, type FlowTimeouts } from './flow-table.ts'
+import { createMeter } from './meter.ts'
 import { BATCH, PacketReader } from './packet-reader.ts'
 
 const TIMEOUTS: FlowTimeouts = { active: 300, tcp: 60, tcpFin: 5, tcpRst: 5, udp: 60, icmp: 60, general: 60 }
@@ -170,6 +171,40 @@ describe('the flow table', () => {
     table.sweep(1_600_000_000_000, 100)
     assert.equal(table.count, 0)
     assert.deepEqual(new Set(ended.map(({ reason }) => reason)), new Set([END.forced]))
+  })
+})
+
+describe('the meter', () => {
+  test('tells times in NetFlow v9 to the millisecond, though its header has whole seconds', () => {
+    const [flow] = FLOWS as [KnownFlow]
+    const sent: Buffer[] = []
+    const meter = createMeter(
+      {
+        version: 9,
+        track: 'full',
+        keyTos: true,
+        maxFlows: 16,
+        reading: { tunnels: 'inner', fragments: 'together' },
+        timeouts: TIMEOUTS,
+        samplingRate: 1,
+        domain: 0,
+        templateEvery: 100,
+        templateSeconds: 60,
+        maxBytes: 1400,
+      },
+      { send: (datagram) => sent.push(Buffer.from(datagram)), random: () => 0, startedAt: 1_700_000_000_777 },
+    )
+    meter.block(blockOf([frame(flow), frame(flow)], [1_700_000_012_345, 1_700_000_012_999]))
+    while (meter.end(16));
+    const [datagram] = sent as [Buffer]
+    const began = datagram.readUInt32BE(8) * 1000 - datagram.readUInt32BE(4)
+    // Behind the template: addresses, bytes and packets, then the times
+    const times = 20 + datagram.readUInt16BE(22) + 4 + 8 + 16
+    assert.deepEqual(
+      [began + datagram.readUInt32BE(times), began + datagram.readUInt32BE(times + 4)],
+      [1_700_000_012_345, 1_700_000_012_999],
+    )
+    assert.ok(datagram.readUInt32BE(times + 4) <= datagram.readUInt32BE(4))
   })
 })
 

@@ -69,32 +69,33 @@ describe('the meter', () => {
     })
   }
 
-  test('finds the flows that nfpcapd finds', async () => {
-    const directory = join(folder.path, 'nfpcapd')
-    mkdirSync(directory)
-    run('nfpcapd', ['-r', capture, '-l', directory, '-e', '300,60'])
-    const theirs = parseNfdump(run('nfdump', ['-N', '-6', '-R', directory, '-o', 'csv'], { env: { TZ: 'UTC' } }))
-    const { flows: ours } = await metered(['-r', capture, '-v', '10', '-T', 'full'])
-    const whole = (flow: NfdumpFlow): string =>
-      [keyOf(flow), flow.proto, flow.flags, flow.first, flow.last, flow.packets, flow.bytes].join(' ')
-    // nfpcapd ends a flow with each packet of ICMP and of DNS: there only the totals can agree
-    const isPiecemeal = (flow: NfdumpFlow): boolean =>
-      flow.proto === 'icmp' || (flow.proto === 'udp' && flow.dstPort === '53')
-    const lasting = (list: readonly NfdumpFlow[]): string[] =>
-      list
-        .filter((flow) => !isPiecemeal(flow))
-        .map(whole)
-        .toSorted()
-    assert.deepEqual(lasting(ours), lasting(theirs))
-    const sums = (list: readonly NfdumpFlow[]): Record<string, string> =>
-      Object.fromEntries(
-        Object.entries(totalsBy(list.filter(isPiecemeal), keyOf)).map(([key, sum]) => [
-          key,
-          `${sum.packets} ${sum.bytes}`,
-        ]),
-      )
-    assert.deepEqual(sums(ours), sums(theirs))
-  })
+  for (const version of ['9', '10'])
+    test(`finds the flows that nfpcapd finds, and tells them and their times in version ${version}`, async () => {
+      const directory = join(folder.path, `nfpcapd-${version}`)
+      mkdirSync(directory)
+      run('nfpcapd', ['-r', capture, '-l', directory, '-e', '300,60'])
+      const theirs = parseNfdump(run('nfdump', ['-N', '-6', '-R', directory, '-o', 'csv'], { env: { TZ: 'UTC' } }))
+      const { flows: ours } = await metered(['-r', capture, '-v', version, '-T', 'full'])
+      const whole = (flow: NfdumpFlow): string =>
+        [keyOf(flow), flow.proto, flow.flags, flow.first, flow.last, flow.packets, flow.bytes].join(' ')
+      // nfpcapd ends a flow with each packet of ICMP and of DNS: there only the totals can agree
+      const isPiecemeal = (flow: NfdumpFlow): boolean =>
+        flow.proto === 'icmp' || (flow.proto === 'udp' && flow.dstPort === '53')
+      const lasting = (list: readonly NfdumpFlow[]): string[] =>
+        list
+          .filter((flow) => !isPiecemeal(flow))
+          .map(whole)
+          .toSorted()
+      assert.deepEqual(lasting(ours), lasting(theirs))
+      const sums = (list: readonly NfdumpFlow[]): Record<string, string> =>
+        Object.fromEntries(
+          Object.entries(totalsBy(list.filter(isPiecemeal), keyOf)).map(([key, sum]) => [
+            key,
+            `${sum.packets} ${sum.bytes}`,
+          ]),
+        )
+      assert.deepEqual(sums(ours), sums(theirs))
+    })
 
   test('tells the collector what it was: VLANs, MACs, TTLs, lengths, flags and sampling', async () => {
     await using server = await startServer(join(folder.path, 'data'))
