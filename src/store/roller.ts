@@ -303,7 +303,8 @@ export function createRoller(config: RollerConfig, deps: RollerDeps): Roller {
       return { built, waiting, ...(why === undefined ? {} : { problem: why }) }
     },
     coverage() {
-      const now = closedBefore()
+      // What is closed changes every five minutes.
+      const now = closedBefore() - (closedBefore() % UNIT_SECONDS.minute)
       if (!ranges || now !== rangesAt) {
         ranges = new Map(LEVELS.map((level) => [level, known ? book.ranges(level, now) : []]))
         rangesAt = now
