@@ -39,11 +39,12 @@ export async function plan(prepared: Prepared, wish: Wish, deps: PlannerDeps): P
     if (!needs || ranges.length === 0 || !fits(table, wish.buckets)) return []
     return [{ table, needs, ranges, rows: held.get(table.name)?.rows ?? 0 }]
   })
+  const exact = wish.exact || usable.some((one) => asksForMany(one, prepared))
   const read = (tables: readonly Usable[], used: readonly Usable[] = tables): Prepared =>
-    withReading(prepared, [flows, ...levelsOf(tables)], used, wish)
+    withReading(prepared, [flows, ...levelsOf(tables)], used, { ...wish, exact })
   const whole = usable.filter(({ needs }) => needs.folds.length === 0)
   if (whole.length === usable.length) return read(usable)
-  if (!wish.exact) return read(usable)
+  if (!exact) return read(usable)
   // What was put together only in other times or not at all is as good as the flows.
   const all = read(usable)
   const folded = usable.filter((one) => one.needs.folds.length > 0)
@@ -51,6 +52,17 @@ export async function plan(prepared: Prepared, wish: Wish, deps: PlannerDeps): P
   const start = flows.ranges[0]?.from ?? Number.POSITIVE_INFINITY
   const gone = folded.map((one) => ({ ...one, ranges: before(one.ranges, ceilTo(start, one.table.stepMs)) }))
   return read([...whole, ...gone.filter(({ ranges }) => ranges.length > 0)])
+}
+
+/**
+ * True if the condition is on more than one address, of a table that keeps the greatest alone: of a network, most of whose
+ * addresses may be rare, any part could be missing.
+ */
+function asksForMany({ table, needs }: Usable, { condition }: Prepared): boolean {
+  if (table.rollup.exact) return false
+  const single = /\bNOT\b/.test(condition) ? condition : condition.replaceAll(/\b\w+ = \{[^{}]*\}/g, '')
+  const words = new Set(wordsOf(single))
+  return needs.folds.some((fold) => words.has(fold.key))
 }
 
 /** What was not put together is nothing to be said about. */

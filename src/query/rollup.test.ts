@@ -262,6 +262,16 @@ test('networks of addresses that were put together are no network of their own',
   )
 })
 
+test('a filter by networks is answered exactly, because nothing bounds what the rare addresses of one amount to', async () => {
+  const range = { from: T - HOUR - 5 * MINUTE, to: T + 5 * MINUTE, exact: false }
+  for (const filter of ['src net 10.0.0.0/8', 'not src ip 10.0.0.1', 'src ip in [10.0.0.1 10.0.1.7]']) {
+    const [ours, truth] = await Promise.all([rolled.totals({ ...range, filter }), raw.totals({ ...range, filter })])
+    assert.deepEqual([ours.source, ours.notes, ours.bytes.value], ['flows', [], truth.bytes.value], filter)
+  }
+  const one = await rolled.totals({ ...range, filter: 'src ip 10.0.0.1' })
+  assert.match(one.source, /^sources_hour/)
+})
+
 test('rare addresses may be left out where the question allows it or nothing else is kept, within a bound', async () => {
   const range = { from: T - HOUR - 5 * MINUTE, to: T + 5 * MINUTE }
   for (const [by, metric] of [
