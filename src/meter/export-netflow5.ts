@@ -54,7 +54,10 @@ export function createNetflow5Export(
       }
       putAddress(record.srcAddr, words[at + FIELD.src + 3] as number)
       putAddress(record.dstAddr, words[at + FIELD.dst + 3] as number)
-      record.input = (words[at + FIELD.port] as number) & 0xffff
+      const isEgress = (words[at + FIELD.mpls] as number) >>> 31 === 1
+      const device = (words[at + FIELD.port] as number) & 0xffff
+      record.input = isEgress ? 0 : device
+      record.output = isEgress ? device : 0
       record.first = uptime(numbers[n + NUMBER.first] as number)
       record.last = uptime(numbers[n + NUMBER.last] as number)
       record.srcPort = (words[at + FIELD.ports] as number) >>> 16

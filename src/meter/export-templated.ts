@@ -98,8 +98,12 @@ export function createTemplatedExport(
       writer.u16(isIcmp ? 0 : ports >>> 16)
       writer.u16(ports & 0xffff)
       const mpls = words[at + FIELD.mpls] as number
-      writer.u32(words[at + FIELD.port] as number)
-      writer.u8(mpls >>> 31)
+      // What the machine itself sends leaves by the device, and came in by none that is known here
+      const isEgress = mpls >>> 31 === 1
+      const device = words[at + FIELD.port] as number
+      writer.u32(isEgress ? 0 : device)
+      writer.u32(isEgress ? device : 0)
+      writer.u8(isEgress ? 1 : 0)
       writer.u8(protocol & 0xff)
       writer.u8((protocol >>> 8) & 0xff)
       const ttls = words[at + SLOT.ttls] as number

@@ -20,9 +20,9 @@ export const SAMPLING_TEMPLATE = FIRST_TEMPLATE + KINDS
 const V4 = list([8, 4], [12, 4])
 const V6 = list([27, 16], [28, 16])
 
-/** octetDeltaCount, packetDeltaCount, first and last as the protocol tells time (below), sourceTransportPort, destinationTransportPort, ingressInterface, flowDirection. */
+/** octetDeltaCount, packetDeltaCount, first and last as the protocol tells time (below), sourceTransportPort, destinationTransportPort, ingressInterface, egressInterface, flowDirection. */
 const COUNTS = list([1, 8], [2, 8])
-const PORTS = list([7, 2], [11, 2], [10, 4], [61, 1])
+const PORTS = list([7, 2], [11, 2], [10, 4], [14, 4], [61, 1])
 
 /** FIRST_SWITCHED, LAST_SWITCHED of NetFlow v9: milliseconds of uptime. flowStartMilliseconds, flowEndMilliseconds of IPFIX. */
 const TIMES = { 9: list([22, 4], [21, 4]), 10: list([152, 8], [153, 8]) } as const

@@ -174,29 +174,36 @@ describe('the flow table', () => {
   })
 })
 
+/** What a meter exports of a block. */
+function exported(version: 5 | 9 | 10, block: PacketBlock): Buffer[] {
+  const sent: Buffer[] = []
+  const meter = createMeter(
+    {
+      version,
+      track: 'full',
+      keyTos: true,
+      maxFlows: 16,
+      reading: { tunnels: 'inner', fragments: 'together' },
+      timeouts: TIMEOUTS,
+      samplingRate: 1,
+      domain: 0,
+      templateEvery: 100,
+      templateSeconds: 60,
+      maxBytes: 1400,
+    },
+    { send: (datagram) => sent.push(Buffer.from(datagram)), random: () => 0, startedAt: 1_700_000_000_777 },
+  )
+  meter.block(block)
+  while (meter.end(16));
+  return sent
+}
+
 describe('the meter', () => {
+  const [flow] = FLOWS as [KnownFlow]
+
   test('tells times in NetFlow v9 to the millisecond, though its header has whole seconds', () => {
-    const [flow] = FLOWS as [KnownFlow]
-    const sent: Buffer[] = []
-    const meter = createMeter(
-      {
-        version: 9,
-        track: 'full',
-        keyTos: true,
-        maxFlows: 16,
-        reading: { tunnels: 'inner', fragments: 'together' },
-        timeouts: TIMEOUTS,
-        samplingRate: 1,
-        domain: 0,
-        templateEvery: 100,
-        templateSeconds: 60,
-        maxBytes: 1400,
-      },
-      { send: (datagram) => sent.push(Buffer.from(datagram)), random: () => 0, startedAt: 1_700_000_000_777 },
-    )
-    meter.block(blockOf([frame(flow), frame(flow)], [1_700_000_012_345, 1_700_000_012_999]))
-    while (meter.end(16));
-    const [datagram] = sent as [Buffer]
+    const block = blockOf([frame(flow), frame(flow)], [1_700_000_012_345, 1_700_000_012_999])
+    const [datagram] = exported(9, block) as [Buffer]
     const began = datagram.readUInt32BE(8) * 1000 - datagram.readUInt32BE(4)
     // Behind the template: addresses, bytes and packets, then the times
     const times = 20 + datagram.readUInt16BE(22) + 4 + 8 + 16
@@ -205,6 +212,26 @@ describe('the meter', () => {
       [1_700_000_012_345, 1_700_000_012_999],
     )
     assert.ok(datagram.readUInt32BE(times + 4) <= datagram.readUInt32BE(4))
+  })
+
+  test('tells of what the machine sends by which interface it left, and of the rest by which it came', () => {
+    for (const [direction, input, output] of [
+      [0, 7, 0],
+      [1, 0, 7],
+    ] as const) {
+      const block = blockOf([frame(flow)], [1_700_000_012_345])
+      block.port[0] = 7
+      block.direction[0] = direction
+      const [five] = exported(5, block) as [Buffer]
+      assert.deepEqual([five.readUInt16BE(24 + 12), five.readUInt16BE(24 + 14)], [input, output])
+      const [nine] = exported(9, block) as [Buffer]
+      // Behind the times: two ports, then the interfaces and the direction
+      const interfaces = 20 + nine.readUInt16BE(22) + 4 + 8 + 16 + 8 + 4
+      assert.deepEqual(
+        [nine.readUInt32BE(interfaces), nine.readUInt32BE(interfaces + 4), nine.readUInt8(interfaces + 8)],
+        [input, output, direction],
+      )
+    }
   })
 })
 
