@@ -169,6 +169,10 @@ async function meterFiles(filter: string, options: MeterOptions, sender: Datagra
         meter.block(block)
         if (sender.flying >= WINDOW) await sender.below(WINDOW / 2)
       }
+    } catch (error) {
+      if (error instanceof UserError && !meter)
+        throw new UserError(`${file} can’t be metered: ${error.message}`, { cause: error })
+      throw error
     } finally {
       await handle.close()
     }
