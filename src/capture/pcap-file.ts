@@ -1,6 +1,5 @@
 // Captures from files: pcap (draft-ietf-opsawg-pcap) in both byte orders with micro- or nanoseconds, and pcapng
 // (draft-ietf-opsawg-pcapng), read as a stream. Lengths in a file are believed only up to a bound.
-import type { FileHandle } from 'node:fs/promises'
 import { UserError } from '../base/errors.ts'
 import { ByteWindow } from './byte-window.ts'
 import { createPacketBlock, type PacketBlock } from './packet-block.ts'
@@ -74,9 +73,14 @@ export async function* readPacketBlocks(
   yield* walked(fill, problem)
 }
 
+/** An open file, such as Node's FileHandle; these types are for readers without those of Node too. */
+interface OpenFile {
+  read(into: Uint8Array): Promise<{ readonly bytesRead: number }>
+}
+
 /** The packets of an open file, from where it stands; read straight into the memory that they are walked over in. */
 export async function* readPacketBlocksOf(
-  file: FileHandle,
+  file: OpenFile,
   problem: CaptureProblem,
 ): AsyncGenerator<PacketBlock, void, void> {
   const fill = async (window: ByteWindow): Promise<boolean> => {
