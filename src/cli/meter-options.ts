@@ -2,6 +2,7 @@ import { InvalidArgumentError } from 'commander'
 import { TRACK_LEVELS, type TrackLevel } from '../meter/flow-key.ts'
 import type { FlowTimeouts } from '../meter/flow-table.ts'
 import type { DatagramTarget } from '../base/datagram-sender.ts'
+import { targetOf } from './target.ts'
 
 // The meter's flags, in softflowd's words.
 
@@ -44,11 +45,10 @@ export function timeoutsOf(given: Readonly<Record<string, number>>): FlowTimeout
 /** `host:port`, `[::1]:2055`, several with commas between. */
 export function parseCollectors(text: string, before: readonly DatagramTarget[]): DatagramTarget[] {
   const more = text.split(',').map((part) => {
-    const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(part.trim())
-    const port = Number(match?.[3])
-    if (!match || port < 1 || port > 65_535)
+    const target = targetOf(part.trim())
+    if (!target)
       throw new InvalidArgumentError('Expected HOST:PORT, as 127.0.0.1:2055 or [::1]:2055, several with commas.')
-    return { host: (match[1] ?? match[2]) as string, port }
+    return target
   })
   return [...before, ...more]
 }

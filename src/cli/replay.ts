@@ -1,18 +1,13 @@
-import { createSocket, type Socket } from 'node:dgram'
-import { lookup } from 'node:dns/promises'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Command } from 'commander'
 import { InvalidArgumentError } from 'commander'
+import { createDatagramSender, type DatagramTarget } from '../base/datagram-sender.ts'
 import { OperatorError } from '../base/errors.ts'
+import { targetOf } from './target.ts'
 import { createLeftOut, leftOutText, readPayloads } from './payloads.ts'
 
-interface Target {
-  readonly host: string
-  readonly port: number
-}
-
 interface ReplayOptions {
-  readonly to: Target
+  readonly to: DatagramTarget
   readonly rate?: number
   readonly speed: number
   readonly max: boolean
@@ -36,15 +31,8 @@ export function addReplay(program: Command): void {
 }
 
 async function replay(files: readonly string[], options: ReplayOptions): Promise<void> {
-  const { address, family } = await resolve(options.to.host)
-  // Without a lookup of its own the socket would ask the resolver for each datagram
-  const socket = createSocket({
-    type: family === 6 ? 'udp6' : 'udp4',
-    sendBufferSize: 4 << 20,
-    lookup: (_host, _options, done) => done(null, address, family),
-  })
+  const sender = await createDatagramSender([options.to])
   const left = createLeftOut()
-  const sender = createSender(socket, options.to.port, address)
   const started = performance.now()
   let bytes = 0
   let count = 0
@@ -59,83 +47,30 @@ async function replay(files: readonly string[], options: ReplayOptions): Promise
           const ahead = started + due - performance.now()
           if (ahead >= 1) await wait(ahead)
         }
-        await sender.send(payload.bytes)
+        sender.send(payload.bytes)
+        if (sender.flying >= WINDOW) await sender.below(WINDOW / 2)
         bytes += payload.bytes.length
         count++
       }
     }
-    await sender.done()
+    await sender.below(1)
   } finally {
-    socket.close()
+    sender.close()
   }
   const seconds = (performance.now() - started) / 1000
-  const failed = sender.failed()
+  const { failed = 0, error = '' } = sender.status()[0] ?? {}
   process.stdout.write(
     `${count - failed} datagrams, ${bytes} bytes to ${options.to.host}:${options.to.port} in ${seconds.toFixed(2)} s` +
       ` (${Math.round((count - failed) / Math.max(seconds, 0.001))} a second)\n`,
   )
   for (const sentence of leftOutText(left)) process.stderr.write(`vnetscope: ${sentence}\n`)
-  if (failed > 0) throw new OperatorError('send_failed', `${failed} datagrams could not be sent: ${sender.reason()}`)
+  if (failed > 0) throw new OperatorError('send_failed', `${failed} datagrams could not be sent: ${error}`)
 }
 
-interface Sender {
-  send(payload: Uint8Array): Promise<void> | undefined
-  done(): Promise<void>
-  failed(): number
-  reason(): string
-}
-
-function createSender(socket: Socket, port: number, address: string): Sender {
-  let flying = 0
-  let failed = 0
-  let reason = ''
-  let wake: (() => void) | undefined
-
-  async function below(limit: number): Promise<void> {
-    while (flying >= limit) {
-      await new Promise<void>((resolve) => {
-        wake = resolve
-      })
-    }
-  }
-
-  return {
-    send(payload) {
-      flying++
-      // The payload lies in a buffer that the next packet overwrites, and sending takes place later
-      socket.send(Buffer.from(payload), port, address, (error) => {
-        flying--
-        if (error) {
-          failed++
-          reason = error.message
-        }
-        wake?.()
-      })
-      return flying >= WINDOW ? below(WINDOW / 2) : undefined
-    },
-    done: () => below(1),
-    failed: () => failed,
-    reason: () => reason,
-  }
-}
-
-async function resolve(host: string): Promise<{ address: string; family: number }> {
-  try {
-    return await lookup(host)
-  } catch (cause) {
-    throw new OperatorError('unknown_host', `there is no host named ${host}`, {
-      cause,
-      hint: 'give an address, or look at the spelling',
-    })
-  }
-}
-
-function parseTarget(text: string): Target {
-  const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(text)
-  const port = Number(match?.[3])
-  if (!match || port < 1 || port > 65_535)
-    throw new InvalidArgumentError('Expected HOST:PORT, as 127.0.0.1:6343 or [::1]:6343.')
-  return { host: (match[1] ?? match[2]) as string, port }
+function parseTarget(text: string): DatagramTarget {
+  const target = targetOf(text)
+  if (!target) throw new InvalidArgumentError('Expected HOST:PORT, as 127.0.0.1:6343 or [::1]:6343.')
+  return target
 }
 
 function parsePositive(text: string): number {

@@ -1,4 +1,4 @@
-import { Netflow5Encoder, type Netflow5Record } from '../wire/netflow5/encode.ts'
+import { emptyNetflow5Record, Netflow5Encoder } from '../wire/netflow5/encode.ts'
 import { FIELD } from './flow-key.ts'
 import type { FlowExport, FlowExportOptions } from './export-contract.ts'
 import { NUMBER, SLOT, SLOT_NUMBERS, SLOT_WORDS, type FlowTable } from './flow-table.ts'
@@ -19,26 +19,7 @@ export function createNetflow5Export(
     },
     send,
   )
-  const record: Netflow5Record = {
-    srcAddr: new Uint8Array(4),
-    dstAddr: new Uint8Array(4),
-    nextHop: new Uint8Array(4),
-    input: 0,
-    output: 0,
-    packets: 0,
-    octets: 0,
-    first: 0,
-    last: 0,
-    srcPort: 0,
-    dstPort: 0,
-    tcpFlags: 0,
-    protocol: 0,
-    tos: 0,
-    srcAs: 0,
-    dstAs: 0,
-    srcMask: 0,
-    dstMask: 0,
-  }
+  const record = emptyNetflow5Record()
   const uptime = (time: number): number => Math.max(0, Math.round(time - options.startedAt)) >>> 0
 
   return {

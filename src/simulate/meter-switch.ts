@@ -1,6 +1,6 @@
 import type { Millis } from '../base/clock.ts'
 import { IpfixEncoder } from '../wire/ipfix/encode.ts'
-import { Netflow5Encoder, type Netflow5Record } from '../wire/netflow5/encode.ts'
+import { emptyNetflow5Record, Netflow5Encoder } from '../wire/netflow5/encode.ts'
 import { Netflow9Encoder } from '../wire/netflow9/encode.ts'
 import type { ExportProtocol, SimulatorConfig } from './config.ts'
 import type { Host, Port } from './data-center.ts'
@@ -140,23 +140,10 @@ function netflow5Writer(
   )
   const booted = startedAt - UP_BEFORE
   const address = new Uint8Array(8)
-  const record: Netflow5Record = {
+  const record = {
+    ...emptyNetflow5Record(),
     srcAddr: address.subarray(0, 4),
     dstAddr: address.subarray(4, 8),
-    nextHop: new Uint8Array(4),
-    input: 0,
-    output: 0,
-    packets: 0,
-    octets: 0,
-    first: 0,
-    last: 0,
-    srcPort: 0,
-    dstPort: 0,
-    tcpFlags: 0,
-    protocol: 0,
-    tos: 0,
-    srcAs: 0,
-    dstAs: 0,
     srcMask: 24,
     dstMask: 24,
   }

@@ -33,6 +33,30 @@ export interface Netflow5Record {
   dstMask: number
 }
 
+/** A record of zeros, to be filled again and again. */
+export function emptyNetflow5Record(): Netflow5Record {
+  return {
+    srcAddr: new Uint8Array(4),
+    dstAddr: new Uint8Array(4),
+    nextHop: new Uint8Array(4),
+    input: 0,
+    output: 0,
+    packets: 0,
+    octets: 0,
+    first: 0,
+    last: 0,
+    srcPort: 0,
+    dstPort: 0,
+    tcpFlags: 0,
+    protocol: 0,
+    tos: 0,
+    srcAs: 0,
+    dstAs: 0,
+    srcMask: 0,
+    dstMask: 0,
+  }
+}
+
 export interface Netflow5EncoderOptions {
   readonly engineType: number
   readonly engineId: number
