@@ -1,9 +1,7 @@
 // The same flows in nfdump's files and in the store, for what is asked of both.
 
 import assert from 'node:assert/strict'
-import { mkdirSync, mkdtempSync, readFileSync } from 'node:fs'
-import { createSocket } from 'node:dgram'
-import { once } from 'node:events'
+import { mkdirSync, mkdtempSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseIp } from '../src/base/address.ts'
 import { systemClock } from '../src/base/clock.ts'
@@ -16,7 +14,7 @@ import { createLoader } from '../src/store/loader.ts'
 import { createSpool } from '../src/store/spool.ts'
 import { createPlace, randomFrom, startStore, type Place } from '../src/store/store.fixture.ts'
 import { Netflow9Encoder, type Netflow9Template } from '../src/wire/netflow9/encode.ts'
-import { freePort, start, udpBound, until } from './interop/processes.ts'
+import { intoNfcapd } from './interop/peers.ts'
 
 /** Far enough ahead that no retention takes it away. */
 export const NOON = Date.UTC(2031, 0, 15, 12)
@@ -143,7 +141,7 @@ export async function startPeers(): Promise<Peers> {
   const folder = mkdtempSync(join(place.dir, 'nfcapd-'))
   const store = await startStore(place.data)
   const sent = datagrams()
-  await Promise.all([intoStore(sent, place, store), intoFiles(sent, folder)])
+  await Promise.all([intoStore(sent, place, store), intoNfcapd(sent, folder)])
   return {
     store,
     folder,
@@ -188,27 +186,4 @@ async function intoStore(sent: readonly Buffer[], place: Place, store: EmbeddedS
   } finally {
     await loader.stop()
   }
-}
-
-/** Over UDP to nfcapd. */
-async function intoFiles(sent: readonly Buffer[], folder: string): Promise<void> {
-  const port = await freePort()
-  await using daemon = start(
-    'nfcapd',
-    ['-b', '127.0.0.1', '-p', String(port), '-w', folder, '-t', '3600', '-B', String(8 << 20)],
-    { env: { TZ: 'UTC' } },
-  )
-  await udpBound(port)
-  const socket = createSocket('udp4')
-  for (const bytes of sent) await new Promise((done) => socket.send(bytes, port, '127.0.0.1', done))
-  const needle = `0100007F:${port.toString(16).toUpperCase().padStart(4, '0')} `
-  await until('the collector to have read its socket', () => {
-    const line = readFileSync('/proc/net/udp', 'utf8')
-      .split('\n')
-      .find((text) => text.includes(needle))
-    return / [0-9A-F]{8}:00000000 /.test(line ?? '') ? true : undefined
-  })
-  socket.close()
-  await once(socket, 'close')
-  await daemon.stop()
 }

@@ -2,8 +2,6 @@
 
 import assert from 'node:assert/strict'
 import { execFile, spawnSync } from 'node:child_process'
-import { createSocket } from 'node:dgram'
-import { once } from 'node:events'
 import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -14,7 +12,8 @@ import { openFiles, type OpenedFiles } from '../src/cli/query-files.ts'
 import { pcapHeader, pcapPacket, udpPacket } from '../src/capture/pcap-writer.ts'
 import { randomFrom } from '../src/store/store.fixture.ts'
 import { Netflow9Encoder, type Netflow9Template } from '../src/wire/netflow9/encode.ts'
-import { freePort, run, start, udpBound, until } from './interop/processes.ts'
+import { intoNfcapd } from './interop/peers.ts'
+import { run } from './interop/processes.ts'
 import { executable, temporaryFolder } from './interop/server.ts'
 
 const FLOWS = 900
@@ -117,29 +116,6 @@ function datagrams(): Buffer[] {
   return sent
 }
 
-/** Over UDP to nfcapd, until it has read all of it. */
-async function collect(sent: readonly Buffer[]): Promise<void> {
-  const port = await freePort()
-  await using daemon = start(
-    'nfcapd',
-    ['-b', '127.0.0.1', '-p', String(port), '-w', nfcapd, '-t', '3600', '-B', String(8 << 20)],
-    { env: { TZ: 'UTC' } },
-  )
-  await udpBound(port)
-  const socket = createSocket('udp4')
-  for (const bytes of sent) await new Promise((done) => socket.send(bytes, port, '127.0.0.1', done))
-  const needle = `0100007F:${port.toString(16).toUpperCase().padStart(4, '0')} `
-  await until('the collector to have read its socket', () => {
-    const line = readFileSync('/proc/net/udp', 'utf8')
-      .split('\n')
-      .find((text) => text.includes(needle))
-    return / [0-9A-F]{8}:00000000 /.test(line ?? '') ? true : undefined
-  })
-  socket.close()
-  await once(socket, 'close')
-  await daemon.stop()
-}
-
 before(async () => {
   mkdirSync(nfcapd, { recursive: true })
   const sent = datagrams()
@@ -151,7 +127,7 @@ before(async () => {
     ),
   )
   writeFileSync(exports, Buffer.concat([pcapHeader(101), ...packets]))
-  await collect(sent)
+  await intoNfcapd(sent, nfcapd)
   theirs = join(nfcapd, readdirSync(nfcapd).find((name) => /^nfcapd\.\d+$/.test(name)) as string)
   capture = await openFiles([exports], {})
   file = await openFiles([theirs], {})

@@ -1,7 +1,7 @@
 // What the simulator exports, read by other people's collectors: tshark finds nothing wrong, and nfdump's totals are the truth.
 
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -12,7 +12,7 @@ import type { TruthRow } from '../src/simulate/truth.ts'
 import { createUdpSender } from '../src/simulate/udp.ts'
 import { datagramFrame, writeFrames } from './interop/frames.ts'
 import { startNfcapd } from './interop/peers.ts'
-import { run, until } from './interop/processes.ts'
+import { run, unreadUdp, until } from './interop/processes.ts'
 
 const CONFIG: Partial<SimulatorConfig> = { hosts: 5, vms: 40, pps: 1500, seed: 4 }
 
@@ -62,7 +62,7 @@ async function nfdumpTotals(
   }
   await sender.stop()
   assert.deepEqual(sender.sent(), { datagrams: datagrams.length, failed: 0 })
-  await until('the collector to have read its socket', () => (unread(collector.port) === 0 ? true : undefined))
+  await until('the collector to have read its socket', () => (unreadUdp(collector.port) === 0 ? true : undefined))
   const flows = await collector.flows()
   const totals = { packets: 0, bytes: 0, flows: flows.length, vlans: new Set(flows.map((flow) => flow.vlan)) }
   for (const flow of flows) {
@@ -70,14 +70,6 @@ async function nfdumpTotals(
     totals.bytes += flow.bytes
   }
   return totals
-}
-
-/** Bytes that wait in the UDP socket of this port. */
-function unread(port: number): number {
-  const line = readFileSync('/proc/net/udp', 'utf8')
-    .split('\n')
-    .find((text) => text.includes(`0100007F:${port.toString(16).toUpperCase().padStart(4, '0')} `))
-  return Number.parseInt(/ [0-9A-F]{8}:([0-9A-F]{8}) /.exec(line ?? '')?.[1] ?? '', 16)
 }
 
 test('sfcapd reads from unsampled sFlow every packet and byte that was sent', async () => {

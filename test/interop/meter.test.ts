@@ -1,12 +1,12 @@
 // The flow meter against its peers: nfpcapd meters the same packets, nfcapd and tshark read what it exports.
 
 import assert from 'node:assert/strict'
-import { mkdirSync, readFileSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { frameOf, ipLength, someFlows, writeFrames, writePcap, type KnownFlow } from './frames.ts'
 import { parseNfdump, startNfcapd, startRelay, totalsBy, type NfdumpFlow } from './peers.ts'
-import { run, start, until } from './processes.ts'
+import { run, start, unreadUdp, until } from './processes.ts'
 import { startServer, temporaryFolder, totalsOf } from './server.ts'
 
 const METER = [join(import.meta.dirname, '../../src/cli/main.ts'), 'meter']
@@ -173,7 +173,7 @@ describe('the meter', () => {
     await using nfcapd = await startNfcapd(folder.path)
     const to = `127.0.0.1:${nfcapd.port}`
     run(process.execPath, [...METER, '-r', file, '-v', '9', '-n', to, '--tunnels', 'outer', '--fragments', 'apart'])
-    await until('the collector to have read', () => (unread(nfcapd.port) === 0 ? true : undefined))
+    await until('the collector to have read', () => (unreadUdp(nfcapd.port) === 0 ? true : undefined))
     const apart = (await nfcapd.flows()).map((flow) => `${flow.src} ${flow.proto} ${flow.srcPort} ${flow.bytes}`)
     assert.deepEqual(apart.toSorted(), [
       `10.1.0.1 udp 7777 ${ipLength(base)}`,
@@ -295,15 +295,6 @@ describe('the meter', () => {
     )
   })
 })
-
-/** Bytes that wait in the UDP socket of this port. */
-function unread(port: number): number {
-  const needle = `0100007F:${port.toString(16).toUpperCase().padStart(4, '0')} `
-  const line = readFileSync('/proc/net/udp', 'utf8')
-    .split('\n')
-    .find((text) => text.includes(needle))
-  return Number.parseInt(/ [0-9A-F]{8}:([0-9A-F]{8}) /.exec(line ?? '')?.[1] ?? '', 16)
-}
 
 function hexByte(address: string): string {
   const last = /[.:]([0-9a-f]+)$/.exec(address)?.[1] ?? ''

@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import { mkdirSync, mkdtempSync } from 'node:fs'
 import { join } from 'node:path'
 import { datagramFrame, writeFrames } from './frames.ts'
-import { freePort, run, start, udpBound, until } from './processes.ts'
+import { freePort, run, start, udpBound, unreadUdp, until } from './processes.ts'
 import type { Totals } from './server.ts'
 
 export interface Relay extends AsyncDisposable {
@@ -100,6 +100,23 @@ export async function startNfcapd(folder: string, program: 'nfcapd' | 'sfcapd' =
       return parseNfdump(run('nfdump', ['-N', '-6', '-R', directory, '-o', 'csv'], { env: { TZ: 'UTC' } }))
     },
   }
+}
+
+/** Datagrams over UDP to an nfcapd that writes its files into the folder; ends when it has read all of them. */
+export async function intoNfcapd(sent: readonly Buffer[], folder: string): Promise<void> {
+  const port = await freePort()
+  await using daemon = start(
+    'nfcapd',
+    ['-b', '127.0.0.1', '-p', String(port), '-w', folder, '-t', '3600', '-B', String(8 << 20)],
+    { env: { TZ: 'UTC' } },
+  )
+  await udpBound(port)
+  const socket = createSocket('udp4')
+  for (const bytes of sent) await new Promise((done) => socket.send(bytes, port, '127.0.0.1', done))
+  await until('the collector to have read its socket', () => (unreadUdp(port) === 0 ? true : undefined))
+  socket.close()
+  await once(socket, 'close')
+  await daemon.stop()
 }
 
 /** The flows of `nfdump -o csv`. */

@@ -92,3 +92,12 @@ export async function udpBound(port: number): Promise<void> {
     return undefined
   })
 }
+
+/** Bytes that wait in the UDP socket of this port on 127.0.0.1; NaN if there is none. */
+export function unreadUdp(port: number): number {
+  const needle = `0100007F:${port.toString(16).toUpperCase().padStart(4, '0')} `
+  const line = readFileSync('/proc/net/udp', 'utf8')
+    .split('\n')
+    .find((text) => text.includes(needle))
+  return Number.parseInt(/ [0-9A-F]{8}:([0-9A-F]{8}) /.exec(line ?? '')?.[1] ?? '', 16)
+}
