@@ -2,7 +2,7 @@ import { OperatorError } from '../base/errors.ts'
 import type { BpfProgram } from './bpf.ts'
 import { INSTRUCTION } from './bpf.ts'
 import { loadCaptureCalls, type CaptureCalls } from './native.ts'
-import type { PacketBlock } from './packet-block.ts'
+import type { DeviceCounts, PacketDevice } from './packet-device.ts'
 
 // Packets of a Linux device from the kernel's own ring (AF_PACKET, TPACKET_V3; packet(7) and
 // Documentation/networking/packet_mmap.rst), read in place: the kernel fills blocks, we walk over them and give them back.
@@ -18,24 +18,7 @@ export interface RingConfig {
   readonly ringBytes: number
 }
 
-export interface RingCounts {
-  /** Packets that the kernel had for us, and of these those that found no room. */
-  packets: number
-  drops: number
-}
-
-export interface PacketRing {
-  /** The device's ifIndex. */
-  readonly index: number
-  /** Shows the packets of the next block that the kernel has filled; false if none is. They are valid until `release`. */
-  next(into: PacketBlock): boolean
-  /** Gives the block that was shown last back to the kernel. */
-  release(): void
-  counts(): RingCounts
-  /** Why the device no longer delivers, such as ENETDOWN; '' if all is well. */
-  trouble(): string
-  close(): void
-}
+export type PacketRing = PacketDevice
 
 const AF_PACKET = 17
 const SOCK_RAW = 3
@@ -176,7 +159,7 @@ function createRing(
   const bytes = new Uint8Array(memory)
   const view = new DataView(memory)
   const words = new Int32Array(memory)
-  const counts: RingCounts = { packets: 0, drops: 0 }
+  const counts: DeviceCounts = { packets: 0, drops: 0 }
   const option = new ArrayBuffer(16)
   const optionLength = new Uint32Array(1)
   let current = 0
@@ -196,6 +179,8 @@ function createRing(
 
   return {
     index,
+    sampleRate: 1,
+    mostBlocks: blocks,
     next(into) {
       if (!isOpen) return false
       // The kernel's writes to the block are to be seen after this

@@ -1,0 +1,166 @@
+import { readFileSync } from 'node:fs'
+import { OperatorError } from '../base/errors.ts'
+import { openPacketRing } from './af-packet.ts'
+import { compileFilter } from './bpf.ts'
+import type { PacketBlock } from './packet-block.ts'
+import type { DeviceConfig, DeviceCounts, PacketDevice } from './packet-device.ts'
+
+// Packets as they come, from whatever has a name: what meter, probe and capture read. A device that goes down or vanishes is
+// waited for, and its counts go on.
+
+export interface PacketSourceOptions extends Partial<Omit<DeviceConfig, 'device'>> {
+  /** Sentences for the operator: that a device is away, and that it is back. */
+  readonly say?: (sentence: string) => void
+}
+
+export interface PacketSource {
+  readonly name: string
+  /** Its ifIndex, which may be another when it comes back; 0 if it is no interface. */
+  readonly index: number
+  /** Of so many packets one is shown, as exactly as the kernel can: 1 for all of them. */
+  readonly sampleRate: number
+  /** Whether it is waited for. */
+  readonly isAway: boolean
+  /** Bits a second; 0 if nobody knows. */
+  speed(): number
+  /** Shows the next packets that are there; false if none are. They are valid until `release`, which then has to be called. */
+  next(into: PacketBlock): boolean
+  /** Gives back what was shown last. */
+  release(): void
+  /** To be called every second or so: notices that the device is away, and opens it again. What was in its ring is shown before. */
+  lookAfter(): void
+  /** Of all the times it was open. */
+  counts(): DeviceCounts
+  /** Why it is away; '' if it isn't. */
+  trouble(): string
+  /** From now on `next` shows what lies there already, and no more, however fast it is filled. */
+  end(): void
+  close(): void
+}
+
+export const USUAL_DEVICE: Omit<DeviceConfig, 'device'> = {
+  snapshotLength: 262_144,
+  promiscuous: true,
+  filter: '',
+  bufferBytes: 16 << 20,
+  sampleRate: 1,
+  rings: 1,
+}
+
+/** Opens what has this name. @throws OperatorError if there is none or it may not be opened; UserError if the filter is wrong */
+export function openPacketSource(name: string, options: PacketSourceOptions = {}): PacketSource {
+  const { say, ...given } = options
+  const config: DeviceConfig = { ...USUAL_DEVICE, ...given, device: name }
+  return survivingSource(config, () => openPacketDevice(config), say ?? ((): void => undefined))
+}
+
+function openPacketDevice(config: DeviceConfig): PacketDevice {
+  return openPacketRing({
+    device: config.device,
+    snapshotLength: config.snapshotLength,
+    promiscuous: config.promiscuous,
+    filter: config.filter === '' ? undefined : compileFilter(config.filter, config.device, config.snapshotLength),
+    ringBytes: config.bufferBytes,
+  })
+}
+
+function survivingSource(
+  config: DeviceConfig,
+  open: () => PacketDevice,
+  say: (sentence: string) => void,
+): PacketSource {
+  const name = config.device
+  const before: DeviceCounts = { packets: 0, drops: 0 }
+  let device: PacketDevice | undefined = open()
+  let { index, sampleRate } = device
+  let why = ''
+  /** Blocks that are still shown of a device that is to be closed; Infinity while it goes on. */
+  let left = Infinity
+  let isEnding = false
+
+  function close(): void {
+    if (!device) return
+    const { packets, drops } = device.counts()
+    before.packets += packets
+    before.drops += drops
+    device.close()
+    device = undefined
+  }
+
+  function leave(): void {
+    if (device) left = Math.min(left, device.mostBlocks)
+  }
+
+  return {
+    name,
+    get index() {
+      return index
+    },
+    get sampleRate() {
+      return sampleRate
+    },
+    get isAway() {
+      return why !== ''
+    },
+    speed: () => speedOf(name),
+    next(into) {
+      if (!device) return false
+      if (left > 0 && device.next(into)) {
+        left--
+        return true
+      }
+      if (left !== Infinity) close()
+      return false
+    },
+    release() {
+      device?.release()
+    },
+    lookAfter() {
+      if (isEnding) return
+      if (device) {
+        if (left !== Infinity) return
+        const trouble = device.trouble()
+        if (trouble === '') return
+        if (why === '') say(`${name} is away (${trouble}); waiting for it`)
+        why = trouble
+        return leave()
+      }
+      try {
+        const again = open()
+        // It may be there and down
+        if (again.trouble() !== '') return again.close()
+        device = again
+        index = again.index
+        sampleRate = again.sampleRate
+        left = Infinity
+        why = ''
+        say(`${name} is back`)
+      } catch (error) {
+        if (!(error instanceof OperatorError)) throw error
+      }
+    },
+    counts() {
+      const now = device?.counts()
+      return { packets: before.packets + (now?.packets ?? 0), drops: before.drops + (now?.drops ?? 0) }
+    },
+    trouble: () => why,
+    end() {
+      isEnding = true
+      leave()
+    },
+    close() {
+      isEnding = true
+      close()
+    },
+  }
+}
+
+/** What the kernel says of an interface. */
+function speedOf(name: string): number {
+  try {
+    const megabits = Number(readFileSync(`/sys/class/net/${name}/speed`, 'utf8'))
+    return megabits > 0 ? megabits * 1_000_000 : 0
+  } catch {
+    return 0
+  }
+}
