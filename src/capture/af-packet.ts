@@ -1,7 +1,7 @@
 import { OperatorError } from '../base/errors.ts'
+import { loadLibc, type Libc } from '../base/libc.ts'
 import type { BpfProgram } from './bpf.ts'
 import { INSTRUCTION } from './bpf.ts'
-import { loadCaptureCalls, type CaptureCalls } from './native.ts'
 import type { DeviceCounts, PacketDevice } from './packet-device.ts'
 
 // Packets of a Linux device from the kernel's own ring (AF_PACKET, TPACKET_V3; packet(7) and
@@ -58,7 +58,7 @@ const PACKET_OUTGOING = 4
 
 /** Opens the ring of a device. @throws OperatorError */
 export function openPacketRing(config: RingConfig): PacketRing {
-  const calls = loadCaptureCalls()
+  const calls = loadLibc('capture_unavailable', 'packets of a device can’t be captured')
   const index = calls.ifNameToIndex(config.device)
   if (index === 0)
     throw new OperatorError('no_device', `there is no network device “${config.device}”`, {
@@ -66,7 +66,7 @@ export function openPacketRing(config: RingConfig): PacketRing {
     })
   const fd = calls.socket(AF_PACKET, SOCK_RAW, 0)
   if (fd < 0) {
-    const name = calls.errnoName()
+    const name = calls.errnoName(calls.errno())
     throw new OperatorError('capture_refused', `a packet socket can't be opened (${name})`, {
       hint: 'capturing needs root or the capability CAP_NET_RAW',
     })
@@ -79,10 +79,10 @@ export function openPacketRing(config: RingConfig): PacketRing {
   }
 }
 
-function ringOn(fd: number, index: number, config: RingConfig, calls: CaptureCalls): PacketRing {
+function ringOn(fd: number, index: number, config: RingConfig, calls: Libc): PacketRing {
   const check = (result: number, what: string): void => {
     if (result < 0)
-      throw new OperatorError('capture_refused', `${config.device}: ${what} failed (${calls.errnoName()})`)
+      throw new OperatorError('capture_refused', `${config.device}: ${what} failed (${calls.errnoName(calls.errno())})`)
   }
   const setWords = (level: number, option: number, words: readonly number[], what: string): void => {
     const value = new Uint32Array(words).buffer
@@ -118,7 +118,7 @@ function ringOn(fd: number, index: number, config: RingConfig, calls: CaptureCal
 function attachFilter(
   fd: number,
   config: RingConfig,
-  calls: CaptureCalls,
+  calls: Libc,
   check: (result: number, what: string) => void,
 ): void {
   // Without a filter of the user's, one that only cuts: return the length to keep
@@ -153,7 +153,7 @@ function createRing(
   index: number,
   memory: ArrayBuffer,
   blocks: number,
-  calls: CaptureCalls,
+  calls: Libc,
   unmap: () => void,
 ): PacketRing {
   const bytes = new Uint8Array(memory)

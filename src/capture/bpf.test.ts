@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { frameOf, someFlows, type KnownFlow } from '../../test/interop/frames.ts'
 import { compileFilter, createPacketFilter, type BpfProgram } from './bpf.ts'
-import { loadKoffi } from './native.ts'
+import { loadKoffi } from '../base/libc.ts'
 
 const ETHERNET = 1
 
@@ -83,7 +83,7 @@ function extended(frame: Buffer): Buffer {
 
 /** libpcap's own interpreter. */
 function libpcapFilter(): (program: BpfProgram, packet: Buffer, length: number) => boolean {
-  const koffi = loadKoffi()
+  const koffi = loadKoffi('capture_unavailable', 'packet filters can’t be compiled')
   const call = koffi.load('libpcap.so.0.8').func('int pcap_offline_filter(uintptr_t, uintptr_t, uintptr_t)')
   return (program, packet, length) => {
     // struct bpf_program: length ·4, padding ·4, address ·8; struct pcap_pkthdr: time ·16, captured ·4, original ·4

@@ -1,6 +1,6 @@
 import type * as koffiModule from 'koffi'
 import { OperatorError, UserError } from '../base/errors.ts'
-import { loadKoffi } from './native.ts'
+import { loadKoffi } from '../base/libc.ts'
 
 // Filters in tcpdump's words. libpcap compiles them to classic BPF (McCanne and Jacobson, 1993); the kernel runs the program
 // on a live device, and for files it is run here.
@@ -58,7 +58,7 @@ interface Libpcap {
 let libpcap: Libpcap | undefined
 
 function bindLibpcap(): Libpcap {
-  const koffi = loadKoffi()
+  const koffi = loadKoffi('capture_unavailable', 'packet filters can’t be compiled')
   let library: ReturnType<typeof koffi.load>
   try {
     library = koffi.load('libpcap.so.0.8')

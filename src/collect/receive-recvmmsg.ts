@@ -2,8 +2,8 @@ import { networkInterfaces } from 'node:os'
 import { ipText, parseIp, isMapped } from '../base/address.ts'
 import type { Clock } from '../base/clock.ts'
 import { OperatorError } from '../base/errors.ts'
+import { loadLibc, type Libc } from '../base/libc.ts'
 import type { Datagram } from './ingest.ts'
-import { loadLibc, type Libc } from './receive-libc.ts'
 import {
   datagramOver,
   listenError,
@@ -76,7 +76,7 @@ export function openRecvmmsg(
   options: SocketOptions,
   clock: Clock,
 ): RecvmmsgSockets {
-  const libc = loadLibc()
+  const libc = loadLibc('recvmmsg_unavailable', 'recvmmsg is not available')
   const slots = new ArrayBuffer(VECTOR * SLOT_BYTES)
   const slotsAt = libc.address(slots)
   const iovecs = new ArrayBuffer(VECTOR * 16)
