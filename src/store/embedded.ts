@@ -92,7 +92,8 @@ export function createEmbeddedStore(config: EmbeddedStoreConfig, deps: EmbeddedS
         kind: 'open',
         dir: config.dir,
         options: engineOptions(memory),
-        maxReaders: config.readers ?? 3,
+        // One more, on which the rollups are looked at: no question waits for that.
+        maxReaders: (config.readers ?? 3) + 1,
         settings: sessionSettings(queryMemory),
       }).answer
       await migrate({ execute: (sql) => writeOn(mine, sql), query: (sql) => queryOn(mine, sql) }, schema)

@@ -6,7 +6,7 @@ import {
   DROPPED,
   ROLLED,
   ROLLUP_DEFINITIONS,
-  greatestStatements,
+  SCRATCH_TABLES,
 } from './rollup-tables.ts'
 import {
   createTable,
@@ -65,7 +65,7 @@ async function refuseNewer(store: Statements): Promise<void> {
 async function makeRollups(store: Statements, options: SchemaOptions): Promise<void> {
   const create = (table: TableDefinition): string => createTable(table, options)
   for (const table of [...ROLLUP_DEFINITIONS, ROLLED, DROPPED]) await store.execute(create(table))
-  for (const statement of greatestStatements()) await store.execute(statement)
+  for (const table of SCRATCH_TABLES) await store.execute(`DROP TABLE IF EXISTS ${table}`)
   for (const statement of arrivalsStatements(await tableNames(store), create)) await store.execute(statement)
 }
 

@@ -2,18 +2,17 @@ import { OperatorError } from '../base/errors.ts'
 import type { EngineFailure } from './engine-protocol.ts'
 import {
   boundsQuery,
-  clearGreatest,
   foldStatement,
-  greatestStatement,
+  greatestQuery,
   rollStatement,
   sourceTable,
   target,
-  thresholdQuery,
   TOO_MANY_GROUPS,
   within,
-  type Unit,
+  type Once,
   type RollSource,
   type Three,
+  type Unit,
 } from './roll-sql.ts'
 import { ROLLUPS, rollupTable, type Rollup, type RollupLevel } from './rollups.ts'
 import type { QueryAnswer, Store } from './store.ts'
@@ -27,6 +26,8 @@ export interface RollBuildConfig {
   readonly fewestFlows?: number
   /** Flows that a row of a minute has to stand for, on average, else they are left out. Default 8. */
   readonly worth?: number
+  /** Where several build the same units, of tables that are replicated (see Once); in one place nobody else does. */
+  readonly shared?: { readonly stored: (table: string) => string }
 }
 
 export interface ToBuild {
@@ -35,6 +36,8 @@ export interface ToBuild {
   readonly from: RollSource
   /** Flows that came. */
   readonly flows: number
+  /** Flows that have to be found where tables are shared. Default: all that came. */
+  readonly least?: number
   /** True if it was not built yet, as far as is known. */
   readonly isNew: boolean
   /** True if the bucket before was built: a bucket on the verge then is, too. */
@@ -71,6 +74,19 @@ const MOST_ADDRESSES = 1000
 /** The engine reads at most 256 kB of a statement. */
 const NOTED_AT_ONCE = 1000
 
+/** Finding the greatest addresses reads all of a unit. */
+const LONG = { timeoutMs: 600_000 }
+
+interface There {
+  readonly flows: number
+  readonly inserts: number
+}
+
+interface How {
+  readonly again: boolean
+  readonly once?: Once
+}
+
 interface Done {
   readonly level: RollupLevel
   readonly start: number
@@ -86,24 +102,27 @@ export function createRollBuild(
   const { memoryBytes } = config
   const fewestFlows = config.fewestFlows ?? FEWEST_FLOWS
   const worth = config.worth ?? WORTH
+  const { shared } = config
+  const stored = shared?.stored ?? ((table: string) => table)
   let done: Done[] = []
 
   const execute = (sql: string): Promise<void> => store.execute(sql, { background: true })
 
-  /** Flows in the rows of the bucket, of each rollup. */
-  async function flowsThere(level: RollupLevel, start: number): Promise<Map<string, number>> {
+  /** What is there of the bucket, of each rollup. */
+  async function there(level: RollupLevel, start: number): Promise<Map<string, There>> {
+    const inserts = shared ? 'sum(inserts)' : '0'
     const each = ROLLUPS.map(
       (rollup) =>
-        `SELECT '${rollup.name}' AS name, sum(flows) AS flows FROM ${rollupTable(rollup, level)} WHERE ${within(start, level)}`,
+        `SELECT '${rollup.name}' AS name, sum(flows) AS flows, ${inserts} AS i FROM ${stored(rollupTable(rollup, level))} WHERE ${within(start, level)}`,
     )
     const { rows } = await store.query(each.join(' UNION ALL '))
-    return new Map(rows.map(([name, flows]) => [name as string, Number(flows)]))
+    return new Map(rows.map(([name, flows, i]) => [name as string, { flows: Number(flows), inserts: Number(i) }]))
   }
 
   /** False if there are more groups than are worth it. */
-  async function tryRoll(unit: Unit, again: boolean, mostGroups: number, fold?: number): Promise<boolean> {
+  async function tryRoll(unit: Unit, mostGroups: number, how: How, fold?: number): Promise<boolean> {
     try {
-      await execute(rollStatement(unit, { again, mostGroups, memoryBytes, ...(fold === undefined ? {} : { fold }) }))
+      await execute(rollStatement(unit, { ...how, mostGroups, memoryBytes, ...(fold === undefined ? {} : { fold }) }))
       return true
     } catch (error) {
       if (codeOf(error) === TOO_MANY_GROUPS) return false
@@ -112,39 +131,40 @@ export function createRollBuild(
   }
 
   /** @param mayLeaveOut nothing of the unit is there yet: else it has to be built, whatever it saves */
-  async function rollExact(unit: Unit, to: ToBuild, again: boolean, mayLeaveOut: boolean): Promise<boolean> {
+  async function rollExact(unit: Unit, to: ToBuild, how: How, mayLeaveOut: boolean): Promise<boolean> {
     const most = mostGroups(unit.rollup, to, worth, mayLeaveOut)
-    if (await tryRoll(unit, again, most)) return true
+    if (await tryRoll(unit, most, how)) return true
     if (to.level === 'minute' && mayLeaveOut && to.flows < WORTH_FOLDING) return false
-    for (const fold of FOLDS) if (await tryRoll(unit, again, most, fold)) return true
-    return !(to.level === 'minute' && mayLeaveOut) && tryRoll(unit, again, LARGE, FOLDS[1])
+    for (const fold of FOLDS) if (await tryRoll(unit, most, how, fold)) return true
+    return !(to.level === 'minute' && mayLeaveOut) && tryRoll(unit, LARGE, how, FOLDS[1])
   }
 
-  async function rollAddresses(unit: Unit, to: ToBuild, again: boolean): Promise<void> {
-    const { rollup } = unit
+  async function rollAddresses(unit: Unit, to: ToBuild, how: How): Promise<void> {
     const keep = Math.max(LEAST_ADDRESSES, Math.min(MOST_ADDRESSES, Math.floor(to.flows / FLOWS_AN_ADDRESS)))
-    await execute(clearGreatest(rollup))
-    await execute(greatestStatement(unit, keep, { memoryBytes }))
-    const above = three(await store.query(thresholdQuery(rollup, keep)), 0)
-    const unseen = { above, carried: ['0', '0', '0'] as Three, bounds: above }
+    const found = await store.query(greatestQuery(unit, keep), LONG)
+    const above = three(found, 0)
+    const greatest = [...new Set((found.rows[0] as readonly string[][]).slice(3).flat())]
+    const unseen = { greatest, carried: ['0', '0', '0'] as Three, bounds: above }
     if (unit.from !== 'flows') {
-      const answer = await store.query(boundsQuery(unit, above, again))
+      const answer = await store.query(boundsQuery(unit, greatest, how.again), LONG)
       Object.assign(unseen, { carried: three(answer, 0), bounds: three(answer, 3) })
     }
-    await execute(foldStatement(unit, unseen, { memoryBytes, again }))
+    await execute(foldStatement(unit, unseen, { ...how, memoryBytes }))
   }
 
   async function build(to: ToBuild): Promise<number | 'left out'> {
     const { level, start } = to
     if (to.isNew && level === 'minute' && to.flows < fewestFlows) return leaveOut(to)
-    const before = await flowsThere(level, start)
-    const isNew = [...before.values()].every((flows) => flows === 0)
+    const before = await there(level, start)
+    const isNew = [...before.values()].every(({ flows }) => flows === 0)
     for (const rollup of ROLLUPS) {
-      const unit: Unit = { rollup, level, from: to.from, start }
-      const again = before.get(rollup.name) !== 0
+      const unit: Unit = { rollup, level, from: to.from, start, stored }
+      const { flows = 0, inserts = 0 } = before.get(rollup.name) ?? {}
+      const once: Once = { flows, inserts, least: to.least ?? to.flows }
+      const how: How = { again: flows !== 0, ...(shared ? { once } : {}) }
       const mayLeaveOut = rollup === ROLLUPS[0] && isNew
-      if (!rollup.exact) await rollAddresses(unit, to, again)
-      else if (!(await rollExact(unit, to, again, mayLeaveOut))) {
+      if (!rollup.exact) await rollAddresses(unit, to, how)
+      else if (!(await rollExact(unit, to, how, mayLeaveOut))) {
         if (mayLeaveOut) return leaveOut(to)
         throw new OperatorError(
           'rollup_large',
@@ -152,8 +172,7 @@ export function createRollBuild(
         )
       }
     }
-    const there = [...(await flowsThere(level, start)).values()]
-    const flows = Math.min(...there)
+    const flows = Math.min(...[...(await there(level, start)).values()].map((rows) => rows.flows))
     done.push({ level, start, flows, leftOut: 0 })
     await flush()
     return flows
@@ -171,7 +190,7 @@ export function createRollBuild(
     done = []
     const tuples = rows.map((row) => `('${row.level}', ${row.start}, ${row.flows}, ${row.leftOut})`).join(', ')
     await execute(
-      `INSERT INTO rolled (level, time, flows, left_out) SELECT t.1, toDateTime(t.2, 'UTC'), t.3, t.4 FROM (SELECT arrayJoin(CAST([${tuples}], 'Array(Tuple(String, UInt32, UInt64, UInt64))')) AS t)`,
+      `INSERT INTO ${stored('rolled')} (level, time, flows, left_out) SELECT t.1, toDateTime(t.2, 'UTC'), t.3, t.4 FROM (SELECT arrayJoin(CAST([${tuples}], 'Array(Tuple(String, UInt32, UInt64, UInt64))')) AS t)`,
     )
   }
 

@@ -8,6 +8,7 @@ import {
   SUM_COLUMNS,
   UNSEEN_COLUMNS,
   type Rollup,
+  type RollupColumn,
   type RollupLevel,
   UNIT_SECONDS,
 } from './rollups.ts'
@@ -26,6 +27,22 @@ export interface Unit {
   readonly from: RollSource
   /** Seconds since 1970. */
   readonly start: number
+  /** Name of the table that holds the rows, where it is not the table's own. */
+  readonly stored?: (table: string) => string
+}
+
+/**
+ * What makes an INSERT go in once although others may build the same unit, and replicas may not have all rows yet. The
+ * tables have a column `inserts`, which is 1 in one row of each INSERT. The token tells of the unit and of how many INSERTs
+ * of it the statement sees: whoever sees fewer than there are has a token that was used, and inserts nothing.
+ */
+export interface Once {
+  /** INSERTs of the unit that are there. */
+  readonly inserts: number
+  /** Flows that its rows stand for. */
+  readonly flows: number
+  /** Flows that the statement has to find, else it fails (BEHIND). */
+  readonly least: number
 }
 
 export interface RollOptions {
@@ -35,11 +52,17 @@ export interface RollOptions {
   readonly fold?: number
   /** True if there may be rows: the difference is inserted. */
   readonly again?: boolean
+  readonly once?: Once
   readonly memoryBytes: number
 }
 
 /** ClickHouse: TOO_MANY_ROWS. */
 export const TOO_MANY_GROUPS = 158
+/** ClickHouse: FUNCTION_THROW_IF_VALUE_IS_NON_ZERO. The replica has not got all rows that others have told of. */
+export const BEHIND = 395
+
+/** Column of the tables of clusters, see Once. */
+export const INSERTS_COLUMN: RollupColumn = { name: 'inserts', type: 'UInt8', codec: 'CODEC(T64, ZSTD(1))' }
 
 const ONE_BLOCK =
   'min_insert_block_size_rows = 1000000000, min_insert_block_size_bytes = 0, max_insert_threads = 1, max_execution_time = 0'
@@ -60,20 +83,44 @@ function bucketOf({ rollup, level, start }: Unit): string {
 }
 
 export function target(unit: Unit): string {
-  return rollupTable(unit.rollup, unit.level)
+  return storedAs(unit, rollupTable(unit.rollup, unit.level))
 }
 
 export function sourceTable(unit: Unit): string {
-  return unit.from === 'flows' ? 'flows' : rollupTable(unit.rollup, unit.from)
+  return storedAs(unit, unit.from === 'flows' ? 'flows' : rollupTable(unit.rollup, unit.from))
 }
 
-export function settings(options: RollOptions): string {
+function storedAs({ stored }: Unit, table: string): string {
+  return stored ? stored(table) : table
+}
+
+export function settings(options: RollOptions, unit?: Unit): string {
   const spill = Math.floor(options.memoryBytes / 2)
   const groups =
     options.mostGroups === undefined
       ? ''
       : `, max_rows_to_group_by = ${Math.max(1, Math.floor(options.mostGroups))}, group_by_overflow_mode = 'throw'`
-  return `SETTINGS ${ONE_BLOCK}, max_memory_usage = ${options.memoryBytes}, max_bytes_before_external_group_by = ${spill}, max_bytes_before_external_sort = ${spill}${groups}`
+  const token =
+    options.once && unit
+      ? `, insert_deduplicate = 1, deduplicate_insert_select = 'enable_even_for_bad_queries', insert_deduplication_token = '${rollupTable(unit.rollup, unit.level)} ${unit.start} ${options.once.inserts}'`
+      : ''
+  return `SETTINGS ${ONE_BLOCK}, max_memory_usage = ${options.memoryBytes}, max_bytes_before_external_group_by = ${spill}, max_bytes_before_external_sort = ${spill}${groups}${token}`
+}
+
+/**
+ * The rows as they may be inserted once: nothing where no flows came to those that are there.
+ * @param flows column of their flows; where others are there already, `seen` counts the INSERTs that they came by
+ */
+function rowsOnce(names: string, rows: string, changed: string, flows: string, { once, again }: RollOptions): string {
+  if (!once) return `SELECT ${names} FROM (${rows})${changed === '' ? '' : ` WHERE ${changed}`}`
+  const checks = [
+    ...(changed === '' ? [] : [`(${changed})`]),
+    'more > 0',
+    `throwIf(more + ${once.flows} < ${once.least}, 'flows are missing') = 0`,
+    ...(again ? [`throwIf(seen != ${once.inserts}, 'inserts are missing') = 0`] : []),
+  ]
+  const seen = again ? ', sum(q) OVER () AS seen' : ''
+  return `SELECT ${names}, toUInt8(row_number() OVER () = 1) FROM (SELECT *, sum(${flows}) OVER () AS more${seen} FROM (${rows})) WHERE ${checks.join(' AND ')}`
 }
 
 /** Sums over rows of flows or of a rollup, in the order of SUM_COLUMNS. */
@@ -95,11 +142,17 @@ const SUM_NAMES = SUM_COLUMNS.map((_, i) => `s${i}`)
 /** The INSERT of a unit of a rollup that holds all its keys. */
 export function rollStatement(unit: Unit, options: RollOptions): string {
   const names = unit.rollup.keys.map((key) => key.name)
-  const columns = [BUCKET_COLUMN.name, ...names, ...SUM_COLUMNS.map((c) => c.name)].join(', ')
+  const columns = [BUCKET_COLUMN.name, ...names, ...SUM_COLUMNS.map((c) => c.name), ...marks(options)].join(', ')
   const keys = ['b', ...names.map((_, i) => `k${i}`)].join(', ')
   const ought = `SELECT ${bucketOf(unit)} AS b, ${keyList(unit, options)}, ${sums(unit.from)} FROM ${sourceTable(unit)} WHERE ${within(unit.start, unit.level)} GROUP BY ${keys}`
-  const rows = options.again ? difference(unit, ought, keys) : `SELECT ${keys}, ${SUM_NAMES.join(', ')} FROM (${ought})`
-  return `INSERT INTO ${target(unit)} (${columns}) ${rows} ${settings(options)}`
+  const rows = options.again
+    ? difference(unit, ought, keys, options)
+    : rowsOnce(`${keys}, ${SUM_NAMES.join(', ')}`, ought, '', 's2', options)
+  return `INSERT INTO ${target(unit)} (${columns}) ${rows} ${settings(options, unit)}`
+}
+
+function marks({ once }: RollOptions): string[] {
+  return once ? [INSERTS_COLUMN.name] : []
 }
 
 /** Keys as `k0`, `k1`, …; rare ones folded if asked for. */
@@ -118,14 +171,16 @@ function keyList(unit: Unit, options: RollOptions): string {
 }
 
 /** What ought to be there less what is. */
-function difference(unit: Unit, ought: string, keys: string): string {
+function difference(unit: Unit, ought: string, keys: string, options: RollOptions): string {
   const names = unit.rollup.keys.map((key, i) => `${key.name} AS k${i}`).join(', ')
-  const there = `SELECT time_received AS b, ${names}, -bytes AS s0, -packets AS s1, -flows AS s2, -bytes_squares AS s3, packet_bytes AS s4 FROM ${target(unit)} WHERE ${within(unit.start, unit.level)}`
-  const added = 'sum(s0) AS d0, sum(s1) AS d1, sum(s2) AS d2, sum(s3) AS d3, max(s4) AS d4'
-  return `SELECT ${keys}, d0, d1, d2, d3, d4 FROM (SELECT ${keys}, ${added} FROM (${ought} UNION ALL ${there}) GROUP BY ${keys} HAVING d0 != 0 OR d1 != 0 OR d2 != 0)`
+  const there = `SELECT time_received AS b, ${names}, -bytes AS s0, -packets AS s1, -flows AS s2, -bytes_squares AS s3, packet_bytes AS s4${options.once ? ', inserts AS i' : ''} FROM ${target(unit)} WHERE ${within(unit.start, unit.level)}`
+  const counted = options.once ? ', sum(i) AS q' : ''
+  const added = `sum(s0) AS d0, sum(s1) AS d1, sum(s2) AS d2, sum(s3) AS d3, max(s4) AS d4${counted}`
+  const both = `SELECT ${keys}, ${added} FROM (${options.once ? `SELECT *, 0 AS i FROM (${ought})` : ought} UNION ALL ${there}) GROUP BY ${keys}`
+  return rowsOnce(`${keys}, d0, d1, d2, d3, d4`, both, 'd0 != 0 OR d1 != 0 OR d2 != 0', 'd2', options)
 }
 
-// Rollups of addresses. First the greatest addresses of a unit are noted, by bytes, by packets and by flows; then their
+// Rollups of addresses. First the greatest addresses of a unit are found, by bytes, by packets and by flows; then their
 // rows are put together by all keys, and all other rows by the keys but the address.
 
 /** Estimates by which addresses are ranked, over rows of flows and of rollups. */
@@ -138,19 +193,6 @@ function estimates(from: RollSource): readonly string[] {
 }
 
 const METRICS = [0, 1, 2] as const
-
-function greatestTable(rollup: Rollup): string {
-  return `greatest_${rollup.name}`
-}
-
-/** Where the greatest addresses of a unit are noted while it is built: a few thousand at most. */
-export function greatestDdl(rollup: Rollup): string {
-  return `CREATE TABLE IF NOT EXISTS ${greatestTable(rollup)} (address IPv6, metric UInt8, estimate Int64) ENGINE = Memory`
-}
-
-export function clearGreatest(rollup: Rollup): string {
-  return `TRUNCATE TABLE ${greatestTable(rollup)}`
-}
 
 function addressOf(rollup: Rollup): string {
   return rollup.folds[0]?.key as string
@@ -169,49 +211,46 @@ function byAddress(unit: Unit): string {
   return `SELECT toUInt128(${addressOf(rollup)}) AS u, ${[...ranked, ...carried].join(', ')} FROM ${sourceTable(unit)} WHERE ${within(start, level)} AND NOT (${isFolded(rollup)}) GROUP BY u`
 }
 
-/** Notes the `keep` greatest addresses by each metric, and the next one. */
-export function greatestStatement(unit: Unit, keep: number, options: RollOptions): string {
-  const lists = METRICS.map((i) => `arrayMap(t -> (t.2, ${i}, -t.1), groupArraySorted(${keep + 1})((-m${i}, u)))`).join(
-    ', ',
+/**
+ * Answers for each metric the estimate above which an address is among the `keep` greatest (0 where there are no more), then
+ * for each the addresses that are.
+ */
+export function greatestQuery(unit: Unit, keep: number): string {
+  const lists = METRICS.map((i) => `groupArraySorted(${keep + 1})((-m${i}, u)) AS g${i}`).join(', ')
+  const above = METRICS.map((i) => `if(length(g${i}) > ${keep}, -g${i}[${keep + 1}].1, 0) AS a${i}`).join(', ')
+  const greatest = METRICS.map(
+    (i) => `arrayMap(t -> toString(CAST(t.2, 'IPv6')), arrayFilter(t -> -t.1 > a${i}, g${i}))`,
   )
-  return `INSERT INTO ${greatestTable(unit.rollup)} SELECT CAST(t.1, 'IPv6'), t.2, t.3 FROM (SELECT arrayJoin(arrayConcat(${lists})) AS t FROM (${byAddress(unit)})) ${settings(options)}`
+  return `SELECT ${METRICS.map((i) => `toString(a${i})`).join(', ')}, ${greatest.join(', ')} FROM (SELECT ${lists}, ${above} FROM (${byAddress(unit)}))`
 }
 
 /** Three integers, of bytes, packets and flows, as text: they may be greater than a number holds. */
 export type Three = readonly [string, string, string]
 
-/** Answers for each metric the estimate above which an address is among the greatest: 0 where there are no more than `keep`. */
-export function thresholdQuery(rollup: Rollup, keep: number): string {
-  const least = METRICS.map(
-    (i) => `toString(if(countIf(metric = ${i}) > ${keep}, minIf(estimate, metric = ${i}), 0))`,
-  ).join(', ')
-  return `SELECT ${least} FROM ${greatestTable(rollup)}`
-}
-
 /** The addresses that keep their rows: the greatest, and those that have rows already. */
-function keptAddresses(unit: Unit, above: Three, again: boolean): string {
+function keptAddresses(unit: Unit, greatest: readonly string[], again: boolean): string {
   const { rollup, start, level } = unit
-  const greatest = METRICS.map((i) => `metric = ${i} AND estimate > ${above[i]}`).join(' OR ')
   const there = ` UNION ALL SELECT ${addressOf(rollup)} FROM ${target(unit)} WHERE ${within(start, level)}`
-  return `SELECT address FROM ${greatestTable(rollup)} WHERE ${greatest}${again ? there : ''}`
+  const list = greatest.map((address) => `'${address}'`).join(', ')
+  return `SELECT arrayJoin(CAST([${list}], 'Array(IPv6)'))${again ? there : ''}`
 }
 
 /**
  * Answers, where the source is a rollup, for each metric what an address without rows there may have had (its folded rows
  * carry it), then for each what an address without rows in the target may have had.
  */
-export function boundsQuery(unit: Unit, above: Three, again: boolean): string {
+export function boundsQuery(unit: Unit, greatest: readonly string[], again: boolean): string {
   const { rollup, start, level } = unit
   const carried = UNSEEN_COLUMNS.map((column, i) => `sumIf(${column.name}, ${isFolded(rollup)}) AS c${i}`).join(', ')
   const bounds = METRICS.map((i) => `toString(greatest(any(c${i}), max(m${i} + c${i} - v${i})))`).join(', ')
-  const folded = `SELECT * FROM (${byAddress(unit)}) WHERE CAST(u, 'IPv6') NOT IN (${keptAddresses(unit, above, again)})`
+  const folded = `SELECT * FROM (${byAddress(unit)}) WHERE CAST(u, 'IPv6') NOT IN (${keptAddresses(unit, greatest, again)})`
   return `SELECT ${METRICS.map((i) => `toString(any(c${i}))`).join(', ')}, ${bounds} FROM (SELECT ${carried} FROM ${sourceTable(unit)} WHERE ${within(start, level)}) AS rest LEFT JOIN (${folded}) AS folded ON 1 = 1`
 }
 
 /** What the rows of a unit have to say of what they leave out. */
 export interface Unseen {
-  /** Estimates above which an address keeps its rows. */
-  readonly above: Three
+  /** Addresses that keep their rows. */
+  readonly greatest: readonly string[]
   /** What an address without rows in the source may have had. */
   readonly carried: Three
   /** What an address without rows in the target may have had. */
@@ -228,9 +267,10 @@ export function foldStatement(unit: Unit, unseen: Unseen, options: RollOptions):
     ...names,
     ...SUM_COLUMNS.map((c) => c.name),
     ...UNSEEN_COLUMNS.map((c) => c.name),
+    ...marks(options),
   ].join(', ')
   const keys = names.map((_, i) => `k${i}`).join(', ')
-  const isKept = `${addressOf(rollup)} IN (${keptAddresses(unit, unseen.above, again)}) AND NOT (${isFolded(rollup)})`
+  const isKept = `${addressOf(rollup)} IN (${keptAddresses(unit, unseen.greatest, again)}) AND NOT (${isFolded(rollup)})`
   const list = rollup.keys
     .map(
       (key, i) =>
@@ -250,20 +290,28 @@ export function foldStatement(unit: Unit, unseen: Unseen, options: RollOptions):
   const sumNames = SUM_NAMES.join(', ')
   // Where each address keeps its rows none is missing, and there is no row that could carry a bound.
   const ought = `SELECT ${keys}, ${sumNames}, ${bound} FROM (SELECT *, ${first} AS first, max(NOT own) OVER () AS rest FROM (${grouped}))`
-  const rows = again ? foldDifference(unit, ought, keys) : ought
-  return `INSERT INTO ${target(unit)} (${columns}) SELECT ${instant(start)}, ${keys}, ${sumNames}, x0, x1, x2 FROM (${rows}) ${settings(options)}`
+  const cells = `${instant(start)}, ${keys}, ${sumNames}, x0, x1, x2`
+  const rows = again ? foldDifference(unit, ought, keys, options) : ought
+  const inserted = rowsOnce(cells, rows, again ? CHANGED : '', 's2', options)
+  return `INSERT INTO ${target(unit)} (${columns}) ${inserted} ${settings(options, unit)}`
 }
 
-function foldDifference(unit: Unit, ought: string, keys: string): string {
+const CHANGED = [...SUM_NAMES.slice(0, 3), ...METRICS.map((i) => `x${i}`)].map((name) => `${name} != 0`).join(' OR ')
+
+function foldDifference(unit: Unit, ought: string, keys: string, { once }: RollOptions): string {
   const names = unit.rollup.keys.map((key, i) => `${key.name} AS k${i}`).join(', ')
   const carried = UNSEEN_COLUMNS.map((column) => `-${column.name}`).join(', ')
-  const there = `SELECT ${names}, -bytes, -packets, -flows, -bytes_squares, packet_bytes, ${carried} FROM ${target(unit)} WHERE ${within(unit.start, unit.level)}`
+  const there = `SELECT ${names}, -bytes, -packets, -flows, -bytes_squares, packet_bytes, ${carried}${once ? ', inserts' : ''} FROM ${target(unit)} WHERE ${within(unit.start, unit.level)}`
   const added = [
     ...SUM_NAMES.map((name, i) => `${i === 4 ? 'max' : 'sum'}(${name}) AS d${i}`),
     ...METRICS.map((i) => `sum(x${i}) AS y${i}`),
+    ...(once ? ['sum(i) AS q'] : []),
   ].join(', ')
-  const renamed = [...SUM_NAMES.map((name, i) => `d${i} AS ${name}`), ...METRICS.map((i) => `y${i} AS x${i}`)].join(
-    ', ',
-  )
-  return `SELECT ${keys}, ${renamed} FROM (SELECT ${keys}, ${added} FROM (${ought} UNION ALL ${there}) GROUP BY ${keys} HAVING d0 != 0 OR d1 != 0 OR d2 != 0 OR y0 != 0 OR y1 != 0 OR y2 != 0)`
+  const renamed = [
+    ...SUM_NAMES.map((name, i) => `d${i} AS ${name}`),
+    ...METRICS.map((i) => `y${i} AS x${i}`),
+    ...(once ? ['q'] : []),
+  ].join(', ')
+  const both = `${once ? `SELECT *, 0 AS i FROM (${ought})` : ought} UNION ALL ${there}`
+  return `SELECT ${keys}, ${renamed} FROM (SELECT ${keys}, ${added} FROM (${both}) GROUP BY ${keys})`
 }

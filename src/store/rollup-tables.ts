@@ -1,5 +1,4 @@
-import { greatestDdl } from './roll-sql.ts'
-import { BUCKET_COLUMN, ROLLUP_TABLES, ROLLUPS, SUM_COLUMNS, UNSEEN_COLUMNS } from './rollups.ts'
+import { BUCKET_COLUMN, ROLLUP_TABLES, SUM_COLUMNS, UNSEEN_COLUMNS } from './rollups.ts'
 import type { TableDefinition } from './schema.ts'
 
 // The tables of the rollups, and what tells which of their buckets are built:
@@ -81,9 +80,5 @@ export function arrivalsStatements(tables: ReadonlySet<string>, create: (table: 
   ]
 }
 
-export function greatestStatements(): string[] {
-  return ROLLUPS.filter((rollup) => !rollup.exact).flatMap((rollup) => [
-    `DROP TABLE IF EXISTS greatest_${rollup.name}`,
-    greatestDdl(rollup),
-  ])
-}
+/** Of earlier versions: where the greatest addresses of a unit were noted while it was built. */
+export const SCRATCH_TABLES: readonly string[] = ['greatest_sources', 'greatest_destinations']
