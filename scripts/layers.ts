@@ -11,6 +11,7 @@ export const LAYERS: readonly (readonly string[])[] = [
   ['packet'],
   ['flow'],
   ['capture'],
+  ['recording'],
   ['probe', 'host', 'meter', 'simulate'],
   ['collect'],
   ['inventory'],

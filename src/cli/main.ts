@@ -30,6 +30,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     add: async () => (await import('./meter.ts')).addMeter,
   },
   {
+    name: 'capture',
+    summary: 'capture packets into pcapng files, within bounds, here or at a probe',
+    add: async () => (await import('./capture.ts')).addCapture,
+  },
+  {
     name: 'decode',
     summary: 'print what captured sFlow, NetFlow and IPFIX datagrams say, as JSON lines',
     add: async () => (await import('./decode.ts')).addDecode,
