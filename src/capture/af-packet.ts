@@ -1,8 +1,8 @@
-import { OperatorError } from '../base/errors.ts'
+import { OperatorError, UserError } from '../base/errors.ts'
 import { loadLibc, type Libc } from '../base/libc.ts'
-import type { BpfProgram } from './bpf.ts'
-import { INSTRUCTION } from './bpf.ts'
+import { INSTRUCTION, type BpfProgram } from './bpf.ts'
 import type { DeviceCounts, PacketDevice } from './packet-device.ts'
+import { isTooLong, returning, ringProgram, trueSampleRate } from './ring-program.ts'
 
 // Packets of a Linux device from the kernel's own ring (AF_PACKET, TPACKET_V3; packet(7) and
 // Documentation/networking/packet_mmap.rst), read in place: the kernel fills blocks, we walk over them and give them back.
@@ -16,9 +16,18 @@ export interface RingConfig {
   readonly filter?: BpfProgram | undefined
   /** Bytes of the ring, a multiple of its blocks of 256 KiB. */
   readonly ringBytes: number
+  /** Keeps one packet of so many, at random. */
+  readonly sampleRate?: number | undefined
+  /** Shares the device's packets with the rings of this group, by a hash of their flow; `new` begins one. */
+  readonly fanoutGroup?: number | 'new' | undefined
+  /** Lets no packet in before it is told to. */
+  readonly isHeld?: boolean | undefined
 }
 
-export type PacketRing = PacketDevice
+export interface PacketRing extends PacketDevice {
+  /** Lets packets in, if they were held. */
+  admit(): void
+}
 
 const AF_PACKET = 17
 const SOCK_RAW = 3
@@ -30,6 +39,9 @@ const PACKET_ADD_MEMBERSHIP = 1
 const PACKET_RX_RING = 5
 const PACKET_STATISTICS = 6
 const PACKET_VERSION = 10
+const PACKET_FANOUT = 18
+const PACKET_FANOUT_HASH = 0
+const PACKET_FANOUT_FLAG_UNIQUEID = 0x2000
 const TPACKET_V3 = 2
 const PACKET_MR_PROMISC = 1
 const ETH_P_ALL = 3
@@ -91,8 +103,13 @@ function ringOn(fd: number, index: number, config: RingConfig, calls: Libc): Pac
   const blocks = Math.max(2, Math.floor(config.ringBytes / BLOCK_BYTES))
   const bytes = blocks * BLOCK_BYTES
   setWords(SOL_PACKET, PACKET_VERSION, [TPACKET_V3], 'choosing TPACKET_V3')
-  // Before the socket is bound, so that no packet passes unfiltered
-  attachFilter(fd, config, calls, check)
+  const sampleRate = config.sampleRate ?? 1
+  const program = ringProgram(config.filter, config.snapshotLength, sampleRate)
+  if (isTooLong(program)) throw new UserError(`${config.device}: the packet filter is longer than the kernel takes`)
+  const attach = (what: BpfProgram): void => check(attachFilter(fd, what, calls), 'attaching the filter')
+  // Before the socket is bound, so that no packet passes unfiltered; and none that other rings of the group see too
+  const isShared = config.fanoutGroup !== undefined
+  attach(isShared || config.isHeld === true ? returning(0) : program)
   setWords(
     SOL_PACKET,
     PACKET_RX_RING,
@@ -112,40 +129,42 @@ function ringOn(fd: number, index: number, config: RingConfig, calls: Libc): Pac
   // struct packet_mreq: ifindex ·4 type ·2 address length ·2 address ·8
   if (config.promiscuous)
     setWords(SOL_PACKET, PACKET_ADD_MEMBERSHIP, [index, PACKET_MR_PROMISC, 0, 0], 'promiscuous mode')
-  return createRing(fd, index, memory, blocks, calls, () => calls.munmap(address, bytes))
+  const group = joinFanout(fd, config.fanoutGroup, calls, check)
+  if (isShared && config.isHeld !== true) attach(program)
+  return {
+    ...createRing(fd, index, memory, blocks, calls, () => calls.munmap(address, bytes)),
+    sampleRate: trueSampleRate(sampleRate),
+    fanoutGroup: group,
+    admit: () => attach(program),
+  }
 }
 
-function attachFilter(
+/** Answers the number of the group; 0 without one. */
+function joinFanout(
   fd: number,
-  config: RingConfig,
+  wanted: number | 'new' | undefined,
   calls: Libc,
   check: (result: number, what: string) => void,
-): void {
-  // Without a filter of the user's, one that only cuts: return the length to keep
-  const program = config.filter ? cutAt(config.filter, config.snapshotLength) : returning(config.snapshotLength)
+): number {
+  if (wanted === undefined) return 0
+  // Number of the group ·2, kind and flags ·2. By hash, both directions of a flow come to the same ring.
+  const value = new Uint32Array(2)
+  value[0] =
+    wanted === 'new' ? (PACKET_FANOUT_FLAG_UNIQUEID << 16) >>> 0 : ((PACKET_FANOUT_HASH << 16) | wanted) >>> 0
+  check(calls.setsockopt(fd, SOL_PACKET, PACKET_FANOUT, calls.address(value.buffer), 4), 'joining a fan-out')
+  value[1] = 4
+  const at = calls.address(value.buffer)
+  check(calls.getsockopt(fd, SOL_PACKET, PACKET_FANOUT, at, at + 4), 'asking for the number of the fan-out')
+  return (value[0] as number) & 0xffff
+}
+
+function attachFilter(fd: number, program: BpfProgram, calls: Libc): number {
   // struct sock_fprog: instructions ·2, padding ·6, address ·8
   const header = new ArrayBuffer(16)
   const view = new DataView(header)
   view.setUint16(0, program.length / INSTRUCTION, true)
   view.setBigUint64(8, BigInt(calls.address(program.buffer)), true)
-  check(calls.setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, calls.address(header), 16), 'attaching the filter')
-}
-
-function returning(length: number): BpfProgram {
-  const program = new Uint8Array(INSTRUCTION)
-  const view = new DataView(program.buffer)
-  view.setUint16(0, 0x06, true)
-  view.setUint32(4, length, true)
-  return program
-}
-
-/** The same program, whose packets are cut at so many bytes. */
-function cutAt(program: BpfProgram, length: number): BpfProgram {
-  const copy = new Uint8Array(program)
-  const view = new DataView(copy.buffer)
-  for (let at = 0; at < copy.length; at += INSTRUCTION)
-    if (view.getUint16(at, true) === 0x06 && view.getUint32(at + 4, true) > 0) view.setUint32(at + 4, length, true)
-  return copy
+  return calls.setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, calls.address(header), 16)
 }
 
 function createRing(
@@ -155,7 +174,7 @@ function createRing(
   blocks: number,
   calls: Libc,
   unmap: () => void,
-): PacketRing {
+): Omit<PacketDevice, 'sampleRate' | 'fanoutGroup'> {
   const bytes = new Uint8Array(memory)
   const view = new DataView(memory)
   const words = new Int32Array(memory)
@@ -179,7 +198,6 @@ function createRing(
 
   return {
     index,
-    sampleRate: 1,
     mostBlocks: blocks,
     next(into) {
       if (!isOpen) return false
@@ -240,7 +258,7 @@ function createRing(
     trouble() {
       if (!isOpen) return ''
       const code = readOption(SOL_SOCKET, SO_ERROR, 4).getInt32(0, true)
-      return code === 0 ? '' : code === 100 ? 'ENETDOWN' : `errno ${code}`
+      return code === 0 ? '' : calls.errnoName(code)
     },
     close() {
       if (!isOpen) return

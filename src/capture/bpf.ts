@@ -1,6 +1,5 @@
-import type * as koffiModule from 'koffi'
 import { OperatorError, UserError } from '../base/errors.ts'
-import { loadKoffi } from '../base/libc.ts'
+import { loadLibpcap, messageRoom, type Libpcap } from './libpcap.ts'
 
 // Filters in tcpdump's words. libpcap compiles them to classic BPF (McCanne and Jacobson, 1993); the kernel runs the program
 // on a live device, and for files it is run here.
@@ -17,76 +16,49 @@ export const INSTRUCTION = 8
  * @throws UserError with libpcap's own words where the filter is wrong; OperatorError where libpcap is missing or may not open the device
  */
 export function compileFilter(expression: string, from: number | string, snapshotLength = 262_144): BpfProgram {
-  const { koffi, openDead, openLive, compile, errorOf, freeCode, close } = (libpcap ??= bindLibpcap())
+  const pcap = loadLibpcap('packet filters need')
+  const handle = typeof from === 'number' ? pcap.openDead(from, snapshotLength) : openedLive(pcap, from)
+  try {
+    return compiledBy(pcap, handle, expression)
+  } finally {
+    pcap.close(handle)
+  }
+}
+
+/** @param handle of an open device or file. @throws UserError */
+export function compiledBy(pcap: Libpcap, handle: unknown, expression: string): BpfProgram {
   // struct bpf_program: length ·4, padding ·4, address ·8
   const program = new ArrayBuffer(16)
-  const at = Number(koffi.address(program))
-  const handle = typeof from === 'number' ? openDead(from, snapshotLength) : openedLive(openLive, koffi, from)
-  try {
-    if (compile(handle, at, expression, 1, 0xffffffff) !== 0)
-      throw new UserError(`the packet filter “${expression}” is wrong: ${errorOf(handle)}`, {
-        hint: 'write it as for tcpdump, such as: udp port 53 and net 10.0.0.0/8',
-      })
-    const fields = new DataView(program)
-    const length = fields.getUint32(0, true) * INSTRUCTION
-    const copy = new Uint8Array(length)
-    copy.set(new Uint8Array(koffi.view(fields.getBigUint64(8, true), length)))
-    freeCode(at)
-    return copy
-  } finally {
-    close(handle)
-  }
-}
-
-interface Libpcap {
-  readonly koffi: typeof koffiModule
-  readonly openDead: (link: number, snap: number) => unknown
-  readonly openLive: (
-    device: string,
-    snap: number,
-    promiscuous: number,
-    milliseconds: number,
-    message: number,
-  ) => unknown
-  readonly compile: (handle: unknown, program: number, text: string, optimize: number, netmask: number) => number
-  readonly errorOf: (handle: unknown) => string
-  readonly freeCode: (program: number) => void
-  readonly close: (handle: unknown) => void
-}
-
-/** Bound once: a binding stays in memory for good, and a device that is away is tried again and again. */
-let libpcap: Libpcap | undefined
-
-function bindLibpcap(): Libpcap {
-  const koffi = loadKoffi('capture_unavailable', 'packet filters can’t be compiled')
-  let library: ReturnType<typeof koffi.load>
-  try {
-    library = koffi.load('libpcap.so.0.8')
-  } catch (cause) {
-    throw new OperatorError('capture_unavailable', 'packet filters need the library libpcap, which is not installed', {
-      hint: 'apt-get install libpcap0.8',
-      cause,
+  const at = pcap.address(program)
+  if (pcap.compile(handle, at, expression, 1, 0xffffffff) !== 0)
+    throw new UserError(`the packet filter “${expression}” is wrong: ${pcap.errorOf(handle)}`, {
+      hint: 'write it as for tcpdump, such as: udp port 53 and net 10.0.0.0/8',
     })
-  }
-  return {
-    koffi,
-    openDead: library.func('void *pcap_open_dead(int, int)') as Libpcap['openDead'],
-    openLive: library.func('void *pcap_open_live(str, int, int, int, uintptr_t)') as Libpcap['openLive'],
-    compile: library.func('int pcap_compile(void *, uintptr_t, str, int, uint32_t)') as Libpcap['compile'],
-    errorOf: library.func('str pcap_geterr(void *)') as Libpcap['errorOf'],
-    freeCode: library.func('void pcap_freecode(uintptr_t)') as Libpcap['freeCode'],
-    close: library.func('void pcap_close(void *)') as Libpcap['close'],
-  }
+  const fields = new DataView(program)
+  const length = fields.getUint32(0, true) * INSTRUCTION
+  const copy = new Uint8Array(length)
+  copy.set(new Uint8Array(pcap.view(fields.getBigUint64(8, true), length)))
+  pcap.freeCode(at)
+  return copy
 }
 
-const MESSAGE_BYTES = 256
+function openedLive(pcap: Libpcap, device: string): unknown {
+  const message = messageRoom(pcap)
+  const handle = pcap.create(device, message.at)
+  if (handle !== null) {
+    pcap.setSnapshotLength(handle, 64)
+    pcap.setTimeout(handle, 100)
+    const status = pcap.activate(handle)
+    if (status >= 0) return handle
+    const why = pcap.errorOf(handle) || pcap.statusText(status)
+    pcap.close(handle)
+    throw refused(device, why)
+  }
+  throw refused(device, message.text())
+}
 
-function openedLive(open: Libpcap['openLive'], koffi: typeof koffiModule, device: string): unknown {
-  const message = new Uint8Array(MESSAGE_BYTES)
-  const handle = open(device, 64, 0, 100, Number(koffi.address(message.buffer)))
-  if (handle !== null) return handle
-  const text = Buffer.from(message.subarray(0, Math.max(0, message.indexOf(0)))).toString('utf8')
-  throw new OperatorError('capture_refused', `libpcap can’t open ${device}: ${text}`, {
+export function refused(device: string, why: string): OperatorError {
+  return new OperatorError('capture_refused', `libpcap can’t open ${device}: ${why}`, {
     hint: 'capturing needs root or the capability CAP_NET_RAW',
   })
 }

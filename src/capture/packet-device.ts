@@ -14,6 +14,8 @@ export interface PacketDevice {
   readonly index: number
   /** Of so many packets one is shown, chosen by the kernel at random; 1 for all of them. */
   readonly sampleRate: number
+  /** Number of the fan-out that it shares packets in; 0 without one. */
+  readonly fanoutGroup: number
   /** Blocks that may lie ready at once. */
   readonly mostBlocks: number
   /** Shows the next packets that are there; false if none are. They are valid until `release`, which then has to be called. */
@@ -39,6 +41,6 @@ export interface DeviceConfig {
   readonly sampleRate: number
   /** Sockets over which an interface's packets are spread, by a hash of their flow; 1 for one. Only interfaces can. */
   readonly rings: number
-  /** Joins the fan-out of this number, together with rings of other threads or processes. Only interfaces can. */
-  readonly fanoutGroup?: number | undefined
+  /** Shares packets with the sources of other threads or processes: `new`, and they join its number. Only interfaces can. */
+  readonly fanoutGroup?: number | 'new' | undefined
 }

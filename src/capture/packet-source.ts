@@ -1,7 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { OperatorError } from '../base/errors.ts'
-import { openPacketRing } from './af-packet.ts'
+import { openPacketRing, type RingConfig } from './af-packet.ts'
 import { compileFilter } from './bpf.ts'
+import { openFanOut } from './fan-out.ts'
+import { openLibpcapDevice } from './libpcap-device.ts'
+import { isNflog, openNflog } from './nflog-device.ts'
 import type { PacketBlock } from './packet-block.ts'
 import type { DeviceConfig, DeviceCounts, PacketDevice } from './packet-device.ts'
 
@@ -19,6 +22,8 @@ export interface PacketSource {
   readonly index: number
   /** Of so many packets one is shown, as exactly as the kernel can: 1 for all of them. */
   readonly sampleRate: number
+  /** Number of the fan-out that it shares packets in; 0 without one. */
+  readonly fanoutGroup: number
   /** Whether it is waited for. */
   readonly isAway: boolean
   /** Bits a second; 0 if nobody knows. */
@@ -51,27 +56,41 @@ export const USUAL_DEVICE: Omit<DeviceConfig, 'device'> = {
 export function openPacketSource(name: string, options: PacketSourceOptions = {}): PacketSource {
   const { say, ...given } = options
   const config: DeviceConfig = { ...USUAL_DEVICE, ...given, device: name }
-  return survivingSource(config, () => openPacketDevice(config), say ?? ((): void => undefined))
+  return survivingSource(config, (group) => openPacketDevice({ ...config, fanoutGroup: group }), say ?? ((): void => undefined))
 }
 
+/** What libpcap opens that is no interface. */
+const LIBPCAP_ALONE = /^(any|(nfqueue|usbmon|bluetooth|dbus-|netmap:).*)$/
+
+const FORCED = 'pcap:'
+
 function openPacketDevice(config: DeviceConfig): PacketDevice {
-  return openPacketRing({
-    device: config.device,
+  const { device } = config
+  if (isNflog(device)) return openNflog(config)
+  if (device.startsWith(FORCED)) return openLibpcapDevice(device.slice(FORCED.length), config)
+  if (LIBPCAP_ALONE.test(device)) return openLibpcapDevice(device, config)
+  const ring: RingConfig = {
+    device,
     snapshotLength: config.snapshotLength,
     promiscuous: config.promiscuous,
-    filter: config.filter === '' ? undefined : compileFilter(config.filter, config.device, config.snapshotLength),
+    filter: config.filter === '' ? undefined : compileFilter(config.filter, device, config.snapshotLength),
     ringBytes: config.bufferBytes,
-  })
+    sampleRate: config.sampleRate,
+    fanoutGroup: config.fanoutGroup,
+  }
+  return config.rings > 1 ? openFanOut(ring, config.rings) : openPacketRing(ring)
 }
 
 function survivingSource(
   config: DeviceConfig,
-  open: () => PacketDevice,
+  open: (fanoutGroup: number | 'new' | undefined) => PacketDevice,
   say: (sentence: string) => void,
 ): PacketSource {
   const name = config.device
   const before: DeviceCounts = { packets: 0, drops: 0 }
-  let device: PacketDevice | undefined = open()
+  let device: PacketDevice | undefined = open(config.fanoutGroup)
+  // A device that comes back is joined in the same group: others may be in it still
+  const { fanoutGroup } = device
   let { index, sampleRate } = device
   let why = ''
   /** Blocks that are still shown of a device that is to be closed; Infinity while it goes on. */
@@ -99,10 +118,11 @@ function survivingSource(
     get sampleRate() {
       return sampleRate
     },
+    fanoutGroup,
     get isAway() {
       return why !== ''
     },
-    speed: () => speedOf(name),
+    speed: () => speedOf(name.startsWith(FORCED) ? name.slice(FORCED.length) : name),
     next(into) {
       if (!device) return false
       if (left > 0 && device.next(into)) {
@@ -126,7 +146,7 @@ function survivingSource(
         return leave()
       }
       try {
-        const again = open()
+        const again = open(config.fanoutGroup === undefined ? undefined : fanoutGroup)
         // It may be there and down
         if (again.trouble() !== '') return again.close()
         device = again
