@@ -20,6 +20,12 @@ export function cpuSeconds(pid: number): number {
   return nanoseconds / 1e9
 }
 
+/** CPU seconds of a process and all threads that it ever had, also those that ended; to a hundredth. */
+export function cpuOf(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
+  return (Number(fields[11]) + Number(fields[12])) / 100
+}
+
 /** CPU seconds by thread name. */
 export function cpuByThread(pid: number): Map<string, number> {
   const threads = new Map<string, number>()

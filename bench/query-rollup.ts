@@ -7,21 +7,20 @@
 
 import { createSocket } from 'node:dgram'
 import { execFileSync } from 'node:child_process'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { systemClock } from '../src/base/clock.ts'
-import type { FlowBatch } from '../src/flow/flow-batch.ts'
 import { createAsk, type Ask } from '../src/query/ask.ts'
 import type { Asked } from '../src/query/question.ts'
 import { createEmbeddedStore, type EmbeddedStore } from '../src/store/embedded.ts'
 import { createRoller } from '../src/store/roller.ts'
-import { createSpool } from '../src/store/spool.ts'
-import { machineLine, median } from './machine.ts'
+import { QUESTION_SETS, SPANS, percentile } from './console-questions.ts'
+import { copyFlows, insertSimulated, mergesSettled, tableSizes } from './filled-store.ts'
+import { cpuOf, machineLine, median } from './machine.ts'
 import { startNfdumpCollector, type NfdumpCollector } from './nfdump-collector.ts'
-import { simulateRows } from './simulated-rows.ts'
 
 const { values } = parseArgs({
   options: {
@@ -43,7 +42,6 @@ const START = END - Number(values.days) * DAY
 /** The base lies in the first of so many equal spans. */
 const COPIES = Math.ceil(FLOWS / BASE)
 const SPAN = Math.floor((END - START) / COPIES)
-const FILES_AT_ONCE = 16
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`)
 const seconds = (since: number): string => `${((performance.now() - since) / 1000).toFixed(1)} s`
@@ -56,13 +54,13 @@ try {
   say(machineLine())
   await fill(store, rival)
   const roller = createRoller({}, { store, clock: { now: () => Date.now() } })
-  const before = await cpuOfEngine()
+  const before = cpuOfEngine()
   let began = performance.now()
   await roller.run()
-  const cpu = (await cpuOfEngine()) - before
+  const cpu = cpuOfEngine() - before
   say(`rollups built in ${seconds(began)}: ${((cpu / FLOWS) * 1e6).toFixed(2)} CPU s a million flows`)
   began = performance.now()
-  await merged(store)
+  await mergesSettled(store)
   say(`merges settled after ${seconds(began)}`)
   await sizes(store)
   const ask = createAsk({ timeoutMs: 120_000 }, { store, clock: systemClock, rollups: roller })
@@ -75,74 +73,25 @@ try {
   await rm(work, { recursive: true, force: true })
 }
 
-async function cpuOfEngine(): Promise<number> {
-  const fields = (await readFile(`/proc/${store.status().pid}/stat`, 'utf8')).split(') ')[1]?.split(' ') ?? []
-  return (Number(fields[11]) + Number(fields[12])) / 100
+function cpuOfEngine(): number {
+  return cpuOf(store.status().pid as number)
 }
 
 /** The simulator's rows, spread over the first span, then copies of them. */
 async function fill(into: EmbeddedStore, peer: NfdumpCollector | undefined): Promise<void> {
   const began = performance.now()
-  const files: string[] = []
-  const dir = join(work, 'spool')
-  const spool = createSpool(
-    { dir, maxBytes: 1e12 },
-    { clock: systemClock, written: (file) => files.push(join(dir, file)) },
-  )
-  await spool.start()
+  const first = { from: START, to: START + SPAN }
+  const simulated = { ...first, rows: BASE, vms: Number(values.vms), protocol: values.protocol as 'ipfix' }
   const send = peer ? pacedSender(peer.port) : undefined
-  let done = 0
-  let inserts = 0
-  const insert = async (): Promise<void> => {
-    if (files.length > 0) await into.insertFiles('flows', files.splice(0), `bench-${inserts++}`)
-  }
-  const options = { startAt: START, pps: 2e6, vms: Number(values.vms), hosts: 60, protocol: values.protocol as 'ipfix' }
-  await simulateRows(
-    BASE,
-    options,
-    async (batch, names) => {
-      spread(batch, done)
-      done += batch.n
-      await spool.write(batch, names)
-      await send?.flush()
-      if (files.length >= FILES_AT_ONCE) await insert()
-    },
-    send ? (bytes) => send.send(bytes) : undefined,
-  )
-  await insert()
-  for (let copy = 1; copy < COPIES; copy++) {
-    const more = `toIntervalMillisecond(${copy * SPAN})`
-    const some = copy === COPIES - 1 && FLOWS % BASE > 0 ? ` LIMIT ${FLOWS % BASE}` : ''
-    await into.execute(
-      `INSERT INTO flows SELECT * REPLACE (time_received + ${more} AS time_received, time_start + ${more} AS time_start, time_end + ${more} AS time_end) FROM (SELECT * FROM flows WHERE time_received < fromUnixTimestamp64Milli(${START + SPAN}, 'UTC')${some}) SETTINGS max_insert_threads = 2, max_execution_time = 0`,
-    )
-  }
+  await insertSimulated(into, join(work, 'spool'), 'bench', simulated, send)
+  for (let copy = 1; copy < COPIES; copy++)
+    await copyFlows(into, first, copy * SPAN, copy === COPIES - 1 && FLOWS % BASE > 0 ? FLOWS % BASE : undefined)
   await send?.close()
   if (peer) {
     await new Promise((resolve) => setTimeout(resolve, 2000))
     await peer.stop()
   }
   say(`${FLOWS} flows over ${values.days} days stored in ${seconds(began)}`)
-}
-
-/** Receipt times evenly over the first span, in the order of the rows; the other times keep their distance. */
-function spread(batch: FlowBatch, done: number): void {
-  for (let i = 0; i < batch.n; i++) {
-    const received = START + Math.floor(((done + i) / BASE) * SPAN)
-    const was = read(batch.time_received, i)
-    for (const column of [batch.time_start, batch.time_end])
-      write(column, i, Math.max(0, read(column, i) + received - was))
-    write(batch.time_received, i, received)
-  }
-}
-
-function read(words: Uint32Array, row: number): number {
-  return (words[2 * row + 1] as number) * 2 ** 32 + (words[2 * row] as number)
-}
-
-function write(words: Uint32Array, row: number, value: number): void {
-  words[2 * row] = value % 2 ** 32
-  words[2 * row + 1] = Math.floor(value / 2 ** 32)
 }
 
 /** Sends to a collector as fast as it reads: waits while its receive queue is long. */
@@ -172,92 +121,39 @@ function queued(port: number): number {
   return Number.parseInt(line?.trim().split(/\s+/)[4]?.split(':')[1] ?? '0', 16)
 }
 
-async function merged(of: EmbeddedStore): Promise<void> {
-  for (let quiet = 0; quiet < 3;) {
-    const { rows } = await of.query('SELECT count() FROM system.merges')
-    quiet = Number(rows[0]?.[0]) === 0 ? quiet + 1 : 0
-    await new Promise((resolve) => setTimeout(resolve, 1000))
-  }
-}
-
 async function sizes(of: EmbeddedStore): Promise<void> {
-  const { rows } = await of.query(
-    `SELECT table, sum(rows), sum(bytes_on_disk) FROM system.parts WHERE active AND database = currentDatabase() AND rows > 0 GROUP BY table ORDER BY table`,
-  )
-  for (const [table, count, bytes] of rows)
-    say(
-      `  ${String(table).padEnd(24)} ${String(count).padStart(12)} rows ${(Number(bytes) / 1e6).toFixed(1).padStart(9)} MB`,
-    )
+  for (const { table, rows, bytes } of await tableSizes(of))
+    say(`  ${table.padEnd(24)} ${String(rows).padStart(12)} rows ${(bytes / 1e6).toFixed(1).padStart(9)} MB`)
 }
 
 /** What Overview and Explore ask, over a month, a week, a day and the last hour. */
 async function asConsole(ask: Ask): Promise<void> {
   const now = END + 1234
-  const spans = { '30 d': 30 * DAY, '7 d': 7 * DAY, '24 h': DAY, '1 h': DAY / 24 }
-  const top = (name: string, more: Partial<Asked>): [string, (range: Asked) => ReturnType<Ask['top']>] => [
-    name,
-    (range) => ask.top({ ...range, ...more }),
-  ]
-  const series = (name: string, more: Partial<Asked>): [string, (range: Asked) => ReturnType<Ask['series']>] => [
-    name,
-    (range) => ask.series({ ...range, ...more }),
-  ]
-  const overview = [
-    series('series by VLAN', { by: ['vlan'], limit: 7 }),
-    series('series by locality', { by: ['locality'], limit: 7 }),
-    top('top VMs', { by: ['vm'], limit: 10 }),
-    top('top pairs of VMs', { by: ['src_vm', 'dst_vm'], limit: 10 }),
-    top('localities', { by: ['locality'] }),
-    top('services', { by: ['service'], limit: 10, exact: false }),
-    top('hosts', { by: ['src_host', 'dst_host'], limit: 50 }),
-  ]
-  const explore = [
-    series('series by VM, filtered', { by: ['src_vm'], filter: 'vlan 110 or vlan 120', limit: 10 }),
-    top('services of a host', { by: ['service'], filter: 'locality inter_host', limit: 10, exact: false }),
-    top('switch ports', { by: ['exporter', 'in_if'], limit: 20, uncounted: true }),
-    top('heaviest sources', { by: ['src_addr'], limit: 20, exact: false }),
-    series('series by destination', { by: ['dst_addr'], limit: 8, exact: false }),
-    top('beside the time before', { by: ['vlan'], limit: 20, previous: 7 * DAY }),
-  ]
-  const raw = [
-    top('top sources', { by: ['src_addr'], limit: 20 }),
-    top('top pairs', { by: ['src_addr', 'dst_addr'], limit: 20 }),
-    top('top 4-tuples', { by: ['proto', 'src_addr', 'dst_addr', 'dst_port'], limit: 20 }),
-    top('filtered', { by: ['dst_addr'], filter: 'proto tcp and dst port 443', limit: 20 }),
-  ]
-  for (const [title, questions, which] of [
-    ['Overview', overview, ['30 d', '7 d', '24 h', '1 h']],
-    ['Explore', explore, ['30 d', '7 d', '24 h']],
-    ['the flows of the last hour', raw, ['1 h']],
-    ['the flows of a month', raw, ['30 d']],
-  ] as const) {
+  for (const { title, questions, spans } of QUESTION_SETS) {
     const times: number[] = []
     say(`\n${title}`)
-    for (const [name, question] of questions)
-      for (const span of which) {
+    for (const { name, kind, body } of questions)
+      for (const span of spans) {
         const took: number[] = []
         let source = ''
         let rowsRead = 0
-        const cpu = await cpuOfEngine()
+        const cpu = cpuOfEngine()
         for (let round = 0; round <= ROUNDS; round++) {
-          const range = { from: now - spans[span], to: now }
+          const range = { from: now - SPANS[span], to: now }
           const began = performance.now()
-          const answer = await question(range)
+          const answer = await ask[kind]({ ...range, ...body })
           // The first warms the caches.
           if (round > 0) took.push(performance.now() - began)
           source = answer.source
           rowsRead = answer.rowsRead
         }
         times.push(...took)
-        const each = (((await cpuOfEngine()) - cpu) / (ROUNDS + 1)) * 1000
+        const each = ((cpuOfEngine() - cpu) / (ROUNDS + 1)) * 1000
         say(
           `  ${name.padEnd(26)} ${span.padStart(4)} ${median(took).toFixed(0).padStart(6)} ms ${each.toFixed(0).padStart(6)} CPU ms ${String(rowsRead).padStart(11)} rows of ${source}`,
         )
       }
-    const sorted = times.toSorted((a, b) => a - b)
-    say(
-      `  p95 ${(sorted[Math.ceil(sorted.length * 0.95) - 1] as number).toFixed(0)} ms, median ${median(times).toFixed(0)} ms`,
-    )
+    say(`  p95 ${percentile(times, 95).toFixed(0)} ms, median ${median(times).toFixed(0)} ms`)
   }
 }
 

@@ -21,10 +21,20 @@ export interface BenchServer {
 
 const ROOT = join(import.meta.dirname, '..')
 
-export async function startServer(flags: readonly string[] = []): Promise<BenchServer> {
-  const data = mkdtempSync(join(tmpdir(), 'vnetscope-bench-'))
+export interface ServerOptions {
+  /** A data directory that is there already, and stays when the server ends. */
+  readonly data?: string
+  /** Lines of its configuration beside the ports. */
+  readonly config?: string
+}
+
+export async function startServer(flags: readonly string[] = [], options: ServerOptions = {}): Promise<BenchServer> {
+  const data = options.data ?? mkdtempSync(join(tmpdir(), 'vnetscope-bench-'))
   const config = join(data, 'vnetscope.yaml')
-  writeFileSync(config, 'http: { port: 0 }\nlisteners: [{ address: 127.0.0.1, ports: [0] }]\nlog: { level: warn }\n')
+  writeFileSync(
+    config,
+    `http: { port: 0 }\nlisteners: [{ address: 127.0.0.1, ports: [0] }]\nlog: { level: warn }\n${options.config ?? ''}`,
+  )
   const began = performance.now()
   const child = spawn(join(ROOT, 'bin/vnetscope'), ['serve', '--config', config, '--data', data, ...flags], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -54,7 +64,7 @@ export async function startServer(flags: readonly string[] = []): Promise<BenchS
       const ended = once(child, 'exit')
       child.kill('SIGTERM')
       await ended
-      rmSync(data, { recursive: true, force: true })
+      if (options.data === undefined) rmSync(data, { recursive: true, force: true })
     },
   }
 }

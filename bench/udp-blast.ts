@@ -25,6 +25,7 @@ const { values } = parseArgs({
     hosts: { type: 'string', default: '200000' },
     variety: { type: 'string', default: '16384' },
     segments: { type: 'string', default: '16' },
+    'template-seconds': { type: 'string', default: '1' },
     seed: { type: 'string', default: '1' },
     help: { type: 'boolean', default: false },
   },
@@ -41,6 +42,7 @@ if (values.help || !['v9', 'sflow'].includes(values.kind)) {
   --hosts N         addresses that appear in the flows, Zipf-distributed (200000)
   --variety N       different datagrams, sent in turn (16384)
   --segments N      datagrams a system call (16)
+  --template-seconds S  templates come again after so long (1)
   --seed N          of the random values (1)
 `)
   process.exit(values.help ? 0 : 2)
@@ -118,10 +120,15 @@ const fds = Array.from({ length: exporters }, (_, i) => open(i))
 const sequences = new Uint32Array(exporters)
 const sent = { datagrams: 0, templates: 0, errors: 0, records: 0, bytes: 0, packets: 0, octets: 0 }
 
-function sendTemplates(now: number): void {
+/** Exporters that are sent for at once: more would not fit into a receive buffer. */
+const TEMPLATES_AT_ONCE = 256
+const TEMPLATES_PAUSE_US = 1000
+
+function sendTemplates(): void {
   if (!template) return
   for (let e = 0; e < exporters; e++) {
-    prepared.stamp(new DataView(template), 0, sequences[e] as number, e, now)
+    if (e > 0 && e % TEMPLATES_AT_ONCE === 0) usleep(TEMPLATES_PAUSE_US)
+    prepared.stamp(new DataView(template), 0, sequences[e] as number, e, Date.now())
     if (send(fds[e] as number, templateAt, template.byteLength, 0) !== template.byteLength) continue
     sequences[e] = (sequences[e] as number) + 1
     sent.templates++
@@ -137,8 +144,8 @@ let exporter = 0
 let next = 0
 while (now - started < seconds * 1000 && sent.datagrams < limit) {
   if (now >= nextTemplates) {
-    sendTemplates(Date.now())
-    nextTemplates += 1000
+    sendTemplates()
+    nextTemplates += Number(values['template-seconds']) * 1000
   }
   const due = rate === 0 ? Number.POSITIVE_INFINITY : ((now - started) * rate) / 1000
   if (sent.datagrams >= due) {
