@@ -32,6 +32,8 @@ interface MeterOptions {
   readonly tunnels: 'inner' | 'outer'
   readonly fragments: 'together' | 'apart'
   readonly sampling: number
+  readonly sampleFlows: number
+  readonly biflow: boolean
   readonly domain: number
   readonly snaplen: number
   readonly promiscuous: boolean
@@ -89,6 +91,13 @@ export function addMeter(program: Command): void {
     .option('--no-tos', 'packets that differ in ToS belong to one flow')
     .option('-s, --sampling <n>', 'meter a random one of each n packets, and say so', wholeBetween(1, 0x3fff), 1)
     .option(
+      '--sample-flows <n>',
+      'meter one of n flows, with all of its packets, chosen by a hash of its key, and say so',
+      wholeBetween(1, 0x3fff),
+      1,
+    )
+    .option('--biflow', 'both directions are one flow and one record (IPFIX only)', false)
+    .option(
       '--domain <n>',
       'observation domain of IPFIX, source ID of v9, engine of v5',
       wholeBetween(0, 0xffffffff),
@@ -114,6 +123,12 @@ async function meter(filter: string, options: MeterOptions): Promise<void> {
     throw new UserError('no collector is named', { hint: 'give one with -n HOST:PORT' })
   if (options.interface.length > 0 === options.read.length > 0)
     throw new UserError('name either a device (-i) or a capture file (-r)')
+  if (options.biflow && options.netflow !== 10)
+    throw new UserError(`NetFlow v${options.netflow} has no record of both directions`, {
+      hint: 'export IPFIX (-v 10), or leave --biflow out: each direction is a flow of its own then',
+    })
+  if (options.sampling > 1 && options.sampleFlows > 1)
+    throw new UserError('packets and flows can’t both be sampled', { hint: 'give either -s or --sample-flows' })
   const isFile = options.read.length > 0
   const sender = await createDatagramSender(options.collector, isFile ? options.exportRate : Infinity)
   try {
@@ -137,6 +152,8 @@ function newMeter(options: MeterOptions, sender: DatagramSender, startedAt: numb
       reading: { tunnels: options.tunnels, fragments: options.fragments },
       timeouts: timeoutsOf(options.timeout),
       samplingRate: options.sampling,
+      flowSampling: options.sampleFlows,
+      biflow: options.biflow,
       domain: options.domain,
       templateEvery: options.templateEvery,
       templateSeconds: options.templateSeconds,
@@ -339,6 +356,7 @@ function summary(
   const lines = [
     `${status.packets} packets, ${status.bytes} bytes of IP in ${seconds.toFixed(1)} s` +
       (status.sampled < status.packets ? `, ${status.sampled} of them sampled` : '') +
+      (status.inFlows < status.sampled - status.notIp ? `, ${status.inFlows} of them of sampled flows` : '') +
       (status.notIp > 0 ? `, ${status.notIp} not IP` : ''),
     `${status.flows} flows held of at most ${status.maxFlows}, ${Math.round(memory.used / MEGABYTE)} MiB`,
     `ended: ${ended.idle} at rest, ${ended.active} in pieces, ${ended.detected} by FIN or RST, ${ended.lackOfResources} for room, ${ended.forced} at the end`,

@@ -1,6 +1,6 @@
 // What an exporter of flows is: shared by the protocols.
 
-import type { FlowTable } from './flow-table.ts'
+import type { FlowRecord } from './flow-record.ts'
 
 export type ExportVersion = 5 | 9 | 10
 
@@ -12,8 +12,12 @@ export interface FlowExportOptions {
   readonly startedAt: number
   /** One packet in this many is metered. */
   readonly samplingRate: number
+  /** One flow in this many is metered. */
+  readonly flowSampling: number
   /** Whether MACs, VLANs and MPLS labels are told. */
   readonly link: boolean
+  /** Whether both directions are one flow: IPFIX alone can tell so. */
+  readonly biflow: boolean
   /** Templates are told again after so many datagrams, and after so many seconds. */
   readonly templateEvery: number
   readonly templateSeconds: number
@@ -23,7 +27,7 @@ export interface FlowExportOptions {
 
 export interface FlowExport {
   /** @param reason an END */
-  flow(table: FlowTable, slot: number, reason: number): void
+  flow(flow: FlowRecord, reason: number): void
   /** Sends what waits, if anything does. */
   flush(): void
   /** Time of what follows, milliseconds since 1970. */

@@ -1,7 +1,7 @@
 import { emptyNetflow5Record, Netflow5Encoder } from '../wire/netflow5/encode.ts'
 import { FIELD } from './flow-key.ts'
 import type { FlowExport, FlowExportOptions } from './export-contract.ts'
-import { NUMBER, SLOT, SLOT_NUMBERS, SLOT_WORDS, type FlowTable } from './flow-table.ts'
+import type { FlowRecord } from './flow-record.ts'
 
 const MAX_U32 = 0xffffffff
 
@@ -15,7 +15,8 @@ export function createNetflow5Export(
     {
       engineType: (options.domain >>> 8) & 0xff,
       engineId: options.domain & 0xff,
-      samplingInterval: options.samplingRate,
+      // The header does not say of what
+      samplingInterval: options.samplingRate * options.flowSampling,
     },
     send,
   )
@@ -24,30 +25,26 @@ export function createNetflow5Export(
 
   return {
     counts,
-    flow(table: FlowTable, slot) {
-      const at = slot * SLOT_WORDS
-      const n = slot * SLOT_NUMBERS
-      const { words, numbers } = table
-      const protocol = words[at + FIELD.protocol] as number
+    flow({ fields, there }: FlowRecord) {
+      const protocol = fields[FIELD.protocol] as number
       if (protocol >>> 16 !== 0x0800) {
         counts.unsent++
         return
       }
-      putAddress(record.srcAddr, words[at + FIELD.src + 3] as number)
-      putAddress(record.dstAddr, words[at + FIELD.dst + 3] as number)
-      const isEgress = (words[at + FIELD.mpls] as number) >>> 31 === 1
-      const device = (words[at + FIELD.port] as number) & 0xffff
-      record.input = isEgress ? 0 : device
-      record.output = isEgress ? device : 0
-      record.first = uptime(numbers[n + NUMBER.first] as number)
-      record.last = uptime(numbers[n + NUMBER.last] as number)
-      record.srcPort = (words[at + FIELD.ports] as number) >>> 16
-      record.dstPort = (words[at + FIELD.ports] as number) & 0xffff
-      record.tcpFlags = (words[at + SLOT.tcpFlags] as number) & 0xff
+      putAddress(record.srcAddr, fields[FIELD.src + 3] as number)
+      putAddress(record.dstAddr, fields[FIELD.dst + 3] as number)
+      const device = there.port & 0xffff
+      record.input = there.isEgress ? 0 : device
+      record.output = there.isEgress ? device : 0
+      record.first = uptime(there.first)
+      record.last = uptime(there.last)
+      record.srcPort = (fields[FIELD.ports] as number) >>> 16
+      record.dstPort = (fields[FIELD.ports] as number) & 0xffff
+      record.tcpFlags = there.tcpFlags & 0xff
       record.protocol = protocol & 0xff
-      record.tos = (protocol >>> 8) & 0xff
-      let packets = numbers[n + NUMBER.packets] as number
-      let octets = numbers[n + NUMBER.bytes] as number
+      record.tos = there.tos
+      let packets = there.packets
+      let octets = there.bytes
       // Each piece carries its share of the packets, so that every record has at least one
       const pieces = Math.max(1, Math.ceil(octets / MAX_U32), Math.ceil(packets / MAX_U32))
       for (let piece = pieces; piece > 0; piece--) {

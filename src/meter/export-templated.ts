@@ -5,6 +5,8 @@ import type { FlowExport, FlowExportOptions } from './export-contract.ts'
 import {
   FIRST_TEMPLATE,
   fieldsOf,
+  FLOW_SAMPLING10,
+  HASH_BOB,
   KIND,
   KINDS,
   RANDOM9,
@@ -13,8 +15,10 @@ import {
   SAMPLING10,
   SAMPLING9,
   SAMPLING_TEMPLATE,
+  type TemplateChoice,
 } from './export-templates.ts'
-import { NUMBER, SLOT, SLOT_NUMBERS, SLOT_WORDS, type FlowTable } from './flow-table.ts'
+import { greatestSelected, HASH_MOST } from './flow-sampling.ts'
+import type { FlowRecord, FlowSide } from './flow-record.ts'
 
 /** What both encoders write fields with. */
 interface FieldWriter {
@@ -35,7 +39,8 @@ interface Dialect {
   tick(now: number): void
   /** Times of a flow, milliseconds since 1970, as the protocol has them. */
   times(first: number, last: number): void
-  flags(tcpFlags: number, reason: number): void
+  flags(tcpFlags: number): void
+  reason(reason: number): void
   sampler(): void
 }
 
@@ -49,6 +54,7 @@ export function createTemplatedExport(
   send: (datagram: Uint8Array) => void,
 ): FlowExport {
   const { link } = options
+  const isSampled = options.samplingRate > 1 || options.flowSampling > 1
   const dialect = options.version === 9 ? netflow9(options, send) : ipfix(options, send)
   const { writer } = dialect
   const isKnown = new Uint8Array(KINDS)
@@ -60,22 +66,38 @@ export function createTemplatedExport(
     toldAt = now
     toldAfter = counts.datagrams
     for (let kind = 0; kind < KINDS; kind++) if (isKnown[kind] === 1) dialect.template(kind)
-    if (options.samplingRate > 1) dialect.sampling()
+    if (isSampled) dialect.sampling()
+  }
+
+  /** What is told of either direction, in the order of `SIDE`. */
+  function side(of: FlowSide): void {
+    writer.u64(of.bytes)
+    writer.u64(of.packets)
+    dialect.times(of.first, of.last)
+    // What the machine itself sends leaves by the device, and came in by none that is known here
+    writer.u32(of.isEgress ? 0 : of.port)
+    writer.u32(of.isEgress ? of.port : 0)
+    writer.u8(of.isEgress ? 1 : 0)
+    writer.u8(of.tos)
+    writer.u8(of.leastTtl)
+    writer.u8(of.greatestTtl)
+    writer.u16(of.leastLength)
+    writer.u16(of.greatestLength)
   }
 
   return {
     counts,
-    flow(table: FlowTable, slot, reason) {
-      const at = slot * SLOT_WORDS
-      const n = slot * SLOT_NUMBERS
-      const { words, numbers } = table
-      const protocol = words[at + FIELD.protocol] as number
-      const vlans = words[at + FIELD.vlans] as number
-      const tunnel = words[at + FIELD.tunnel] as number
+    flow(flow: FlowRecord, reason) {
+      const { fields, there, back } = flow
+      const protocol = fields[FIELD.protocol] as number
+      const vlans = fields[FIELD.vlans] as number
+      const tunnel = fields[FIELD.tunnel] as number
       const isV6 = protocol >>> 16 !== 0x0800
       const isQinq = link && vlans >>> 16 !== 0
       const hasVni = (tunnel & 0xffffff) !== 0
-      const kind = (isV6 ? KIND.v6 : 0) | (isQinq ? KIND.qinq : 0) | (hasVni ? KIND.vni : 0)
+      const hasBack = options.biflow && back.packets > 0
+      const kind =
+        (isV6 ? KIND.v6 : 0) | (isQinq ? KIND.qinq : 0) | (hasVni ? KIND.vni : 0) | (hasBack ? KIND.back : 0)
       const age = now - toldAt
       // A clock that was set back must not hold the templates back
       if (counts.datagrams - toldAfter >= options.templateEvery || age >= options.templateSeconds * 1000 || age < 0)
@@ -85,44 +107,27 @@ export function createTemplatedExport(
         dialect.template(kind)
       }
       dialect.begin(kind)
-      const from = at + FIELD.src + (isV6 ? 0 : 3)
-      for (let w = from; w < at + FIELD.src + 4; w++) writer.u32(swapped(words[w] as number))
-      const to = at + FIELD.dst + (isV6 ? 0 : 3)
-      for (let w = to; w < at + FIELD.dst + 4; w++) writer.u32(swapped(words[w] as number))
-      writer.u64(numbers[n + NUMBER.bytes] as number)
-      writer.u64(numbers[n + NUMBER.packets] as number)
-      dialect.times(numbers[n + NUMBER.first] as number, numbers[n + NUMBER.last] as number)
-      const ports = words[at + FIELD.ports] as number
+      for (let w = isV6 ? 0 : 3; w < 4; w++) writer.u32(swapped(fields[FIELD.src + w] as number))
+      for (let w = isV6 ? 0 : 3; w < 4; w++) writer.u32(swapped(fields[FIELD.dst + w] as number))
+      side(there)
+      dialect.flags(there.tcpFlags)
+      const ports = fields[FIELD.ports] as number
       const isIcmp = (protocol & 0xff) === 1 || (protocol & 0xff) === 58
       // ICMP's type and code have a field of their own beside the destination port, where NetFlow v5 had them
       writer.u16(isIcmp ? 0 : ports >>> 16)
       writer.u16(ports & 0xffff)
-      const mpls = words[at + FIELD.mpls] as number
-      // What the machine itself sends leaves by the device, and came in by none that is known here
-      const isEgress = mpls >>> 31 === 1
-      const device = words[at + FIELD.port] as number
-      writer.u32(isEgress ? 0 : device)
-      writer.u32(isEgress ? device : 0)
-      writer.u8(isEgress ? 1 : 0)
       writer.u8(protocol & 0xff)
-      writer.u8((protocol >>> 8) & 0xff)
-      const ttls = words[at + SLOT.ttls] as number
-      writer.u8(ttls & 0xff)
-      writer.u8(ttls >>> 16)
-      const lengths = words[at + SLOT.lengths] as number
-      writer.u16(lengths & 0xffff)
-      writer.u16(lengths >>> 16)
-      dialect.flags(words[at + SLOT.tcpFlags] as number, reason)
+      dialect.reason(reason)
       writer.u16(isIcmp ? ports & 0xffff : 0)
       if (link) {
-        const high = words[at + FIELD.macsHigh] as number
+        const high = fields[FIELD.macsHigh] as number
         writer.u16(high >>> 16)
-        writer.u32(words[at + FIELD.srcMacLow] as number)
+        writer.u32(fields[FIELD.srcMacLow] as number)
         writer.u16(high & 0xffff)
-        writer.u32(words[at + FIELD.dstMacLow] as number)
+        writer.u32(fields[FIELD.dstMacLow] as number)
         writer.u16(vlans & 0xffff)
         // Label, then traffic class 0 and the bottom of the stack, if there is a label
-        const label = mpls & 0xfffff
+        const label = (fields[FIELD.mpls] as number) & 0xfffff
         const section = label === 0 ? 0 : (label << 4) | 1
         writer.u8(section >>> 16)
         writer.u16(section & 0xffff)
@@ -136,7 +141,12 @@ export function createTemplatedExport(
         writer.u32(encapsulation << 24)
         writer.u32(tunnel & 0xffffff)
       }
-      if (options.samplingRate > 1) dialect.sampler()
+      if (isSampled) dialect.sampler()
+      if (options.biflow) writer.u8(flow.initiator)
+      if (hasBack) {
+        side(back)
+        dialect.flags(back.tcpFlags)
+      }
       dialect.end()
       counts.records++
     },
@@ -148,11 +158,15 @@ export function createTemplatedExport(
   }
 }
 
+function choiceOf({ link, samplingRate, flowSampling, biflow }: FlowExportOptions): TemplateChoice {
+  return { link, sampled: samplingRate > 1 || flowSampling > 1, biflow }
+}
+
 function netflow9(options: FlowExportOptions, send: (datagram: Uint8Array) => void): Dialect {
   const encoder = new Netflow9Encoder({ sourceId: options.domain, maxBytes: options.maxBytes }, send)
   const templates = Array.from({ length: KINDS }, (_, kind): Netflow9Template => ({
     id: FIRST_TEMPLATE + kind,
-    fields: fieldsOf(9, kind, options.link, options.samplingRate > 1).map(({ element, length }) => ({
+    fields: fieldsOf(9, kind, choiceOf(options)).map(({ element, length }) => ({
       type: element,
       length,
     })),
@@ -172,7 +186,8 @@ function netflow9(options: FlowExportOptions, send: (datagram: Uint8Array) => vo
       encoder.u32(0)
       encoder.u8(SAMPLER)
       encoder.u8(RANDOM9)
-      encoder.u32(options.samplingRate)
+      // Of packets or of flows: the protocol has no word for the difference, and estimates are the same
+      encoder.u32(options.samplingRate * options.flowSampling)
       encoder.endRecord()
     },
     begin: (kind) => encoder.beginRecord(templates[kind] as Netflow9Template),
@@ -189,6 +204,7 @@ function netflow9(options: FlowExportOptions, send: (datagram: Uint8Array) => vo
       encoder.u32(uptime(last))
     },
     flags: (tcpFlags) => encoder.u8(tcpFlags & 0xff),
+    reason: () => undefined,
     sampler: () => encoder.u8(SAMPLER),
   }
 }
@@ -197,13 +213,14 @@ function ipfix(options: FlowExportOptions, send: (datagram: Uint8Array) => void)
   const encoder = new IpfixEncoder({ observationDomain: options.domain, maxBytes: options.maxBytes }, send)
   const templates = Array.from({ length: KINDS }, (_, kind): IpfixTemplate => ({
     id: FIRST_TEMPLATE + kind,
-    fields: fieldsOf(10, kind, options.link, options.samplingRate > 1),
+    fields: fieldsOf(10, kind, choiceOf(options)),
   }))
+  const ofFlows = options.flowSampling > 1
   // By observationDomainId
   const sampling: IpfixTemplate = {
     id: SAMPLING_TEMPLATE,
     scope: [{ element: 149, length: 4 }],
-    fields: SAMPLING10,
+    fields: ofFlows ? FLOW_SAMPLING10 : SAMPLING10,
   }
   return {
     writer: encoder,
@@ -213,6 +230,15 @@ function ipfix(options: FlowExportOptions, send: (datagram: Uint8Array) => void)
       encoder.beginRecord(sampling)
       encoder.u32(options.domain)
       encoder.u64(SAMPLER)
+      if (ofFlows) {
+        encoder.u16(HASH_BOB)
+        encoder.f64(1 / options.flowSampling)
+        encoder.u64(0)
+        encoder.u64(HASH_MOST)
+        encoder.u64(0)
+        encoder.u64(greatestSelected(options.flowSampling))
+        return encoder.endRecord()
+      }
       encoder.u16(RANDOM_N_OF_N)
       encoder.u32(1)
       encoder.u32(options.samplingRate)
@@ -229,10 +255,8 @@ function ipfix(options: FlowExportOptions, send: (datagram: Uint8Array) => void)
       encoder.u64(Math.round(first))
       encoder.u64(Math.round(last))
     },
-    flags(tcpFlags, reason) {
-      encoder.u16(tcpFlags)
-      encoder.u8(reason)
-    },
+    flags: (tcpFlags) => encoder.u16(tcpFlags),
+    reason: (reason) => encoder.u8(reason),
     sampler: () => encoder.u64(SAMPLER),
   }
 }

@@ -35,6 +35,8 @@ export interface KeyOptions {
   readonly track: TrackLevel
   /** Whether packets of one flow that differ in ToS are two flows. */
   readonly tos: boolean
+  /** Whether both directions are one flow: then neither ToS nor interface, which may differ, tell flows apart. */
+  readonly biflow?: boolean
 }
 
 /** Bits of each word that tell flows apart. */
@@ -43,11 +45,13 @@ export function keyMask(options: KeyOptions): Uint32Array {
   const level = TRACK_LEVELS.indexOf(options.track)
   const set = (from: number, bits: number, words = 1): void => void mask.fill(bits, from, from + words)
   set(FIELD.src, 0xffffffff, 8)
-  set(FIELD.port, 0xffffffff)
-  set(FIELD.mpls, EGRESS)
+  if (!options.biflow) {
+    set(FIELD.port, 0xffffffff)
+    set(FIELD.mpls, EGRESS)
+  }
   let protocol = 0xffff0000
   if (level >= 1) protocol |= 0xff
-  if (options.tos) protocol |= 0xff00
+  if (options.tos && !options.biflow) protocol |= 0xff00
   set(FIELD.protocol, protocol >>> 0)
   if (level >= 2) set(FIELD.ports, 0xffffffff)
   if (level >= 2) set(FIELD.tunnel, 0xffffffff)

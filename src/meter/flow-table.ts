@@ -1,38 +1,35 @@
-// The flow cache: flows of 128 bytes in one piece of memory, found by an open-addressing table of their hashes. Nothing is
+// The flow cache: flows in one piece of memory (flow-slots.ts), found by an open-addressing table of their hashes. Nothing is
 // allocated once it stands; memory that no flow has used yet is not taken from the system.
 
-import { FIELDS } from './flow-key.ts'
+import { createTableMemory } from '../base/huge-pages.ts'
+import { EGRESS, FIELD, FIELDS } from './flow-key.ts'
+import { FlowRecord, INITIATOR } from './flow-record.ts'
+import {
+  BACK,
+  BACK_NUMBER,
+  COLD,
+  HOT,
+  HOT_NUMBER,
+  LINE_BYTES,
+  LINE_NUMBERS,
+  LINE_WORDS,
+  MARK,
+  NO_LENGTH,
+  NO_TTL,
+  STATE,
+} from './flow-slots.ts'
 import { BATCH, type PacketReader } from './packet-reader.ts'
-
-/** Where a flow keeps what, in 32-bit words from its start; the first FIELDS words are its fields, as its first packet had them. */
-export const SLOT = {
-  tcpFlags: 17,
-  /** Greatest TTL in the upper, least in the lower 16 bits. */
-  ttls: 18,
-  /** Greatest and least length of an IP packet, the same way; 65535 stands for all above. */
-  lengths: 19,
-  state: 20,
-  hash: 21,
-} as const
-
-/** The same in 64-bit floats. Times are milliseconds since 1970. */
-export const NUMBER = { packets: 11, bytes: 12, first: 13, last: 14 } as const
-
-export const SLOT_WORDS = 32
-export const SLOT_NUMBERS = 16
 
 /** Why a flow ended (IPFIX flowEndReason, element 136). */
 export const END = { idle: 1, active: 2, detected: 3, forced: 4, lackOfResources: 5 } as const
-
-const FREE = 0
-const OPEN = 1
-const FIN_SEEN = 2
-const RST_SEEN = 3
 
 const FIN = 0x01
 const SYN = 0x02
 const RST = 0x04
 const ACK = 0x10
+
+const IPV4 = 0x0800
+const IPV4_MAPPED = 0xffff0000
 
 /** Seconds; 0 never ends a flow for this reason. */
 export interface FlowTimeouts {
@@ -52,43 +49,59 @@ export interface FlowTableOptions {
   readonly timeouts: FlowTimeouts
   /** Any number: flows of an attacker must not be able to meet in one place. */
   readonly seed: number
+  /** Whether both directions are one flow. */
+  readonly biflow: boolean
 }
 
-/** Takes a flow that has ended; its slot is used again afterwards. */
-export type FlowEnded = (table: FlowTable, slot: number, reason: number) => void
+/** Takes a flow that has ended; the record is written over afterwards. */
+export type FlowEnded = (flow: FlowRecord, reason: number) => void
 
 /** A clock that jumps back leaves flows that seem to lie ahead; those further than this end. */
 const MOST_AHEAD_MS = 60_000
 
 export class FlowTable {
-  readonly words: Uint32Array
-  readonly numbers: Float64Array
   /** Flows in it now, and ended so far by reason. */
   count = 0
   readonly ended = new Float64Array(6)
+  private readonly words: Uint32Array
+  private readonly numbers: Float64Array
+  private readonly cold: Uint32Array
+  private readonly back: Uint32Array
+  private readonly backNumbers: Float64Array
+  private readonly biflow: boolean
+  /** Pairs of hash and slot + 1. */
   private readonly index: Int32Array
   private readonly indexMask: number
+  /** All flows are being ended, and are in the index no more. */
+  private isEmptying = false
   private readonly mask: Uint32Array
+  private readonly keyHasMacs: boolean
   private readonly free: Int32Array
   private freeCount = 0
   /** Slots used at least once. */
   private used = 0
+  /** Slots that the system has given memory for. */
+  private touched = 0
   private hand = 0
   private readonly maxFlows: number
   /** By what each field is multiplied. */
   private readonly by = new Int32Array(FIELDS)
   private readonly report: FlowEnded
+  private readonly record = new FlowRecord()
   private readonly activeMs: number
   private readonly idleMs: Float64Array
   private readonly hashes = new Int32Array(BATCH)
+  private readonly plain = new Uint8Array(BATCH)
   private readonly slots = new Int32Array(BATCH)
   /** Kept so that the loads before it are not left out. */
   met = 0
 
   constructor(options: FlowTableOptions, report: FlowEnded) {
-    const { maxFlows, timeouts } = options
+    const { maxFlows, timeouts, biflow } = options
     this.maxFlows = maxFlows
+    this.biflow = biflow
     this.mask = options.mask
+    this.keyHasMacs = this.mask[FIELD.srcMacLow] !== 0
     let state = options.seed | 1
     for (let w = 0; w < FIELDS; w++) {
       state = Math.imul(state ^ (state >>> 15), 0x2c1b3c6d) + 0x9e3779b9
@@ -98,11 +111,14 @@ export class FlowTable {
     let places = 16
     while (places < 2 * maxFlows) places *= 2
     this.indexMask = places - 1
-    // Pairs of hash and slot + 1
-    this.index = new Int32Array(2 * places)
-    const memory = new ArrayBuffer(maxFlows * SLOT_WORDS * 4)
-    this.words = new Uint32Array(memory)
-    this.numbers = new Float64Array(memory)
+    const lines = maxFlows * LINE_BYTES
+    const [hot, cold, index, back] = createTableMemory([lines, lines, 8 * places, biflow ? lines : 0])
+    this.words = new Uint32Array(hot!.buffer, hot!.offset, maxFlows * LINE_WORDS)
+    this.numbers = new Float64Array(hot!.buffer, hot!.offset, maxFlows * LINE_NUMBERS)
+    this.cold = new Uint32Array(cold!.buffer, cold!.offset, maxFlows * LINE_WORDS)
+    this.index = new Int32Array(index!.buffer, index!.offset, 2 * places)
+    this.back = new Uint32Array(back!.buffer, back!.offset, biflow ? maxFlows * LINE_WORDS : 0)
+    this.backNumbers = new Float64Array(back!.buffer, back!.offset, biflow ? maxFlows * LINE_NUMBERS : 0)
     this.free = new Int32Array(maxFlows)
     const never = (seconds: number): number => (seconds > 0 ? seconds * 1000 : Infinity)
     this.activeMs = never(timeouts.active)
@@ -119,14 +135,16 @@ export class FlowTable {
   /** Bytes that the table may take, and those that flows have used so far. */
   get memory(): { most: number; used: number } {
     const fixed = this.index.byteLength + this.free.byteLength
-    return { most: fixed + this.words.byteLength, used: fixed + this.used * SLOT_WORDS * 4 }
+    const lines = this.biflow ? 3 : 2
+    return { most: fixed + this.maxFlows * lines * LINE_BYTES, used: fixed + this.touched * lines * LINE_BYTES }
   }
 
-  /** Counts packets that were read. */
+  /** Counts packets that were read; for flows of both directions, aligned (biflow.ts). */
   add(packets: PacketReader): void {
     const { count, fields } = packets
     const { hashes } = this
-    for (let row = 0; row < count; row++) hashes[row] = this.hashOf(fields, row * FIELDS)
+    if (this.isEmptying) this.fillIndex()
+    for (let row = 0; row < count; row++) hashes[row] = this.hashRow(fields, row)
     this.touch(count)
     for (let row = 0; row < count; row++) this.addOne(packets, row, hashes[row] as number)
   }
@@ -134,14 +152,18 @@ export class FlowTable {
   // Flows lie all over the memory. Reading first what will be needed, one independent load after another, lets the processor
   // wait for many of them at once; done packet by packet it would wait for each.
   private touch(count: number): void {
-    const { hashes, index, indexMask, words } = this
-    const { slots } = this
+    const { hashes, index, indexMask, words, slots } = this
     for (let row = 0; row < count; row++) slots[row] = index[2 * ((hashes[row] as number) & indexMask) + 1] as number
     let met = 0
     for (let row = 0; row < count; row++) {
-      const at = ((slots[row] as number) - 1) * SLOT_WORDS
-      if (at >= 0) met ^= (words[at] as number) ^ (words[at + 16] as number)
+      const slot = slots[row] as number
+      if (slot > 0) met ^= words[(slot - 1) * LINE_WORDS] as number
     }
+    if (this.biflow)
+      for (let row = 0; row < count; row++) {
+        const slot = slots[row] as number
+        if (slot > 0) met ^= this.back[(slot - 1) * LINE_WORDS] as number
+      }
     this.met = met
   }
 
@@ -150,12 +172,13 @@ export class FlowTable {
     const { fields } = packets
     const from = row * FIELDS
     const now = packets.time[row] as number
+    const isPlain = this.plain[row] === 1
     let place = hash & indexMask
     let slot = -1
     for (;;) {
       const found = index[2 * place + 1] as number
       if (found === 0) break
-      if (index[2 * place] === hash && this.isSame(fields, from, (found - 1) * SLOT_WORDS)) {
+      if (index[2 * place] === hash && this.isSame(fields, from, isPlain, found - 1)) {
         slot = found - 1
         break
       }
@@ -169,58 +192,102 @@ export class FlowTable {
       index[2 * place] = hash
       index[2 * place + 1] = slot + 1
       this.count++
-      words[slot * SLOT_WORDS + SLOT.hash] = hash
-      this.begin(slot, fields, from, now)
+      this.cold[slot * LINE_WORDS + COLD.hash] = hash
+      this.begin(slot, packets, row)
+    } else {
+      const reason = this.dueReason(slot, now)
+      if (reason !== 0) this.again(slot, reason, packets, row)
+      else {
+        const state = (words[slot * LINE_WORDS + HOT.marks] as number) & MARK.state
+        if (state > STATE.open && ((packets.tcpFlags[row] as number) & (SYN | ACK)) === SYN)
+          this.again(slot, END.detected, packets, row)
+      }
     }
-    const at = slot * SLOT_WORDS
-    const n = slot * SLOT_NUMBERS
-    const flags = packets.tcpFlags[row] as number
-    if ((numbers[n + NUMBER.packets] as number) > 0) {
-      const reason = this.dueReason(at, n, now)
-      if (reason !== 0) this.again(slot, reason, fields, from, now)
-      else if ((words[at + SLOT.state] as number) > OPEN && (flags & (SYN | ACK)) === SYN)
-        this.again(slot, END.detected, fields, from, now)
+    if (this.biflow) {
+      this.countBoth(packets, row, slot)
+      return
     }
+    const at = slot * LINE_WORDS
+    const n = slot * LINE_NUMBERS
     const length = packets.ipLength[row] as number
-    numbers[n + NUMBER.packets] = (numbers[n + NUMBER.packets] as number) + 1
-    numbers[n + NUMBER.bytes] = (numbers[n + NUMBER.bytes] as number) + length
-    if (now > (numbers[n + NUMBER.last] as number)) numbers[n + NUMBER.last] = now
-    else if (now < (numbers[n + NUMBER.first] as number)) numbers[n + NUMBER.first] = now
-    if (flags !== 0) {
-      words[at + SLOT.tcpFlags] = (words[at + SLOT.tcpFlags] as number) | flags
-      if ((flags & (FIN | RST)) !== 0) words[at + SLOT.state] = (flags & RST) !== 0 ? RST_SEEN : FIN_SEEN
-    }
-    const ttl = packets.ttl[row] as number
-    const ttls = words[at + SLOT.ttls] as number
-    if (ttl > ttls >>> 16) words[at + SLOT.ttls] = (ttl << 16) | (ttls & 0xffff)
-    if (ttl < (ttls & 0xffff)) words[at + SLOT.ttls] = ((words[at + SLOT.ttls] as number) & 0xffff0000) | ttl
-    const capped = length > 0xffff ? 0xffff : length
-    const lengths = words[at + SLOT.lengths] as number
-    if (capped > lengths >>> 16) words[at + SLOT.lengths] = (capped << 16) | (lengths & 0xffff)
-    if (capped < (lengths & 0xffff))
-      words[at + SLOT.lengths] = ((words[at + SLOT.lengths] as number) & 0xffff0000) | capped
+    numbers[n + HOT_NUMBER.packets] = (numbers[n + HOT_NUMBER.packets] as number) + 1
+    numbers[n + HOT_NUMBER.bytes] = (numbers[n + HOT_NUMBER.bytes] as number) + length
+    if (now > (numbers[n + HOT_NUMBER.last] as number)) numbers[n + HOT_NUMBER.last] = now
+    else if (now < (numbers[n + HOT_NUMBER.first] as number)) numbers[n + HOT_NUMBER.first] = now
+    words[at + HOT.marks] = marked(words[at + HOT.marks] as number, packets.tcpFlags[row] as number, packets.ttl[row] as number)
+    words[at + HOT.lengths] = lengthsWith(words[at + HOT.lengths] as number, length)
   }
 
-  /** Looks at up to so many slots, from where it stopped last, and ends the flows that are due. */
-  sweep(now: number, slots: number): void {
+  /** Counts a packet of a flow of both directions. */
+  private countBoth(packets: PacketReader, row: number, slot: number): void {
+    const { words, numbers, back, backNumbers } = this
+    const at = slot * LINE_WORDS
+    const n = slot * LINE_NUMBERS
+    const now = packets.time[row] as number
+    const length = packets.ipLength[row] as number
+    const flags = packets.tcpFlags[row] as number
+    const ttl = packets.ttl[row] as number
+    if (now > (numbers[n + HOT_NUMBER.last] as number)) numbers[n + HOT_NUMBER.last] = now
+    else if (now < (numbers[n + HOT_NUMBER.first] as number)) numbers[n + HOT_NUMBER.first] = now
+    const marks = words[at + HOT.marks] as number
+    if (((marks & MARK.turned) !== 0) === (packets.turned[row] === 1)) {
+      const before = numbers[n + HOT_NUMBER.packets] as number
+      numbers[n + HOT_NUMBER.packets] = before + 1
+      numbers[n + HOT_NUMBER.bytes] = (numbers[n + HOT_NUMBER.bytes] as number) + length
+      if (before === 0 || now < (backNumbers[n + BACK_NUMBER.thereFirst] as number))
+        backNumbers[n + BACK_NUMBER.thereFirst] = now
+      if (before === 0 || now > (backNumbers[n + BACK_NUMBER.thereLast] as number))
+        backNumbers[n + BACK_NUMBER.thereLast] = now
+      words[at + HOT.marks] = marked(marks, flags, ttl)
+      words[at + HOT.lengths] = lengthsWith(words[at + HOT.lengths] as number, length)
+      return
+    }
+    const before = backNumbers[n + BACK_NUMBER.packets] as number
+    if (before === 0) {
+      const { fields } = packets
+      back[at + BACK.tos] =
+        (((fields[row * FIELDS + FIELD.protocol] as number) >>> 8) & 0xff) |
+        ((fields[row * FIELDS + FIELD.mpls] as number) & EGRESS)
+      back[at + BACK.port] = fields[row * FIELDS + FIELD.port] as number
+    }
+    backNumbers[n + BACK_NUMBER.packets] = before + 1
+    backNumbers[n + BACK_NUMBER.bytes] = (backNumbers[n + BACK_NUMBER.bytes] as number) + length
+    if (before === 0 || now < (backNumbers[n + BACK_NUMBER.first] as number)) backNumbers[n + BACK_NUMBER.first] = now
+    if (before === 0 || now > (backNumbers[n + BACK_NUMBER.last] as number)) backNumbers[n + BACK_NUMBER.last] = now
+    back[at + BACK.marks] = marked(back[at + BACK.marks] as number, flags, ttl)
+    back[at + BACK.lengths] = lengthsWith(back[at + BACK.lengths] as number, length)
+    // The state is that of the flow
+    if ((flags & (FIN | RST)) !== 0)
+      words[at + HOT.marks] = (marks & ~MARK.state) | ((flags & RST) !== 0 ? STATE.rstSeen : STATE.finSeen)
+  }
+
+  /**
+   * Looks at up to so many slots, from where it stopped last, and ends the flows that are due, up to so many of them. Answers how many
+   * slots it did not get to.
+   */
+  sweep(now: number, slots: number, most = Infinity): number {
     const { words } = this
     let left = slots < this.used ? slots : this.used
-    for (; left > 0; left--) {
+    for (let ended = 0; left > 0 && ended < most; left--) {
       if (this.hand >= this.used) this.hand = 0
       const slot = this.hand++
-      const at = slot * SLOT_WORDS
-      if (words[at + SLOT.state] === FREE) continue
-      const reason = this.dueReason(at, slot * SLOT_NUMBERS, now)
-      if (reason !== 0) this.end(slot, reason)
+      if (((words[slot * LINE_WORDS + HOT.marks] as number) & MARK.state) === STATE.free) continue
+      const reason = this.dueReason(slot, now)
+      if (reason === 0) continue
+      this.end(slot, reason)
+      ended++
     }
+    return left
   }
 
   /** Ends the flows in up to so many slots; false once there are none left. */
   endSome(reason: number, slots: number): boolean {
+    // Nobody will look for them: they need not be taken out of the index one by one
+    this.isEmptying = true
     for (let left = slots; left > 0 && this.count > 0; left--) {
       if (this.hand >= this.used) this.hand = 0
       const slot = this.hand++
-      if (this.words[slot * SLOT_WORDS + SLOT.state] !== FREE) this.end(slot, reason)
+      if (((this.words[slot * LINE_WORDS + HOT.marks] as number) & MARK.state) !== STATE.free) this.end(slot, reason)
     }
     return this.count > 0
   }
@@ -228,6 +295,20 @@ export class FlowTable {
   /** Slots that a sweep over everything would look at. */
   get reach(): number {
     return this.used
+  }
+
+  /** The hash of a row's fields; notes whether the row is plain. */
+  private hashRow(fields: Uint32Array, row: number): number {
+    const from = row * FIELDS
+    const { mask } = this
+    const isPlain =
+      !this.keyHasMacs &&
+      (fields[from + FIELD.protocol] as number) >>> 16 === IPV4 &&
+      (((fields[from + FIELD.tunnel] as number) & (mask[FIELD.tunnel] as number)) |
+        ((fields[from + FIELD.mpls] as number) & (mask[FIELD.mpls] as number))) ===
+        0
+    this.plain[row] = isPlain ? 1 : 0
+    return isPlain ? this.hashOfPlain(fields, from) : this.hashOf(fields, from)
   }
 
   // Sums of what `mixed` makes of each word: they don't wait for each other. A product alone would not do: its lower bits don't
@@ -252,92 +333,226 @@ export class FlowTable {
     hash = (hash + mixed((fields[from + 14] as number) & (mask[14] as number), by[14] as number)) | 0
     hash = (hash + mixed((fields[from + 15] as number) & (mask[15] as number), by[15] as number)) | 0
     hash = (hash + mixed((fields[from + 16] as number) & (mask[16] as number), by[16] as number)) | 0
-    hash ^= hash >>> 16
-    hash = Math.imul(hash, 0x85ebca6b)
-    return hash ^ (hash >>> 13)
+    return finished(hash)
   }
 
-  private isSame(fields: Uint32Array, from: number, at: number): boolean {
+  /** Of a plain flow: the other words are the same in all of them. */
+  private hashOfPlain(fields: Uint32Array, from: number): number {
+    const { mask, by } = this
+    let hash = 0
+    hash = (hash + mixed((fields[from + 3] as number) & (mask[3] as number), by[3] as number)) | 0
+    hash = (hash + mixed((fields[from + 7] as number) & (mask[7] as number), by[7] as number)) | 0
+    hash = (hash + mixed((fields[from + 8] as number) & (mask[8] as number), by[8] as number)) | 0
+    hash = (hash + mixed((fields[from + 9] as number) & (mask[9] as number), by[9] as number)) | 0
+    hash = (hash + mixed((fields[from + 10] as number) & (mask[10] as number), by[10] as number)) | 0
+    hash = (hash + mixed((fields[from + 11] as number) & (mask[11] as number), by[11] as number)) | 0
+    return finished(hash)
+  }
+
+  private isSame(fields: Uint32Array, from: number, isPlain: boolean, slot: number): boolean {
     const { words, mask } = this
+    const at = slot * LINE_WORDS
     const different =
-      (((fields[from + 0] as number) ^ (words[at + 0] as number)) & (mask[0] as number)) |
-      (((fields[from + 1] as number) ^ (words[at + 1] as number)) & (mask[1] as number)) |
-      (((fields[from + 2] as number) ^ (words[at + 2] as number)) & (mask[2] as number)) |
-      (((fields[from + 3] as number) ^ (words[at + 3] as number)) & (mask[3] as number)) |
-      (((fields[from + 4] as number) ^ (words[at + 4] as number)) & (mask[4] as number)) |
-      (((fields[from + 5] as number) ^ (words[at + 5] as number)) & (mask[5] as number)) |
-      (((fields[from + 6] as number) ^ (words[at + 6] as number)) & (mask[6] as number)) |
-      (((fields[from + 7] as number) ^ (words[at + 7] as number)) & (mask[7] as number)) |
-      (((fields[from + 8] as number) ^ (words[at + 8] as number)) & (mask[8] as number)) |
-      (((fields[from + 9] as number) ^ (words[at + 9] as number)) & (mask[9] as number)) |
-      (((fields[from + 10] as number) ^ (words[at + 10] as number)) & (mask[10] as number)) |
-      (((fields[from + 11] as number) ^ (words[at + 11] as number)) & (mask[11] as number)) |
-      (((fields[from + 12] as number) ^ (words[at + 12] as number)) & (mask[12] as number)) |
-      (((fields[from + 13] as number) ^ (words[at + 13] as number)) & (mask[13] as number)) |
-      (((fields[from + 14] as number) ^ (words[at + 14] as number)) & (mask[14] as number)) |
-      (((fields[from + 15] as number) ^ (words[at + 15] as number)) & (mask[15] as number)) |
-      (((fields[from + 16] as number) ^ (words[at + 16] as number)) & (mask[16] as number))
+      (((fields[from + 3] as number) ^ (words[at + HOT.src] as number)) & (mask[3] as number)) |
+      (((fields[from + 7] as number) ^ (words[at + HOT.dst] as number)) & (mask[7] as number)) |
+      (((fields[from + 8] as number) ^ (words[at + HOT.ports] as number)) & (mask[8] as number)) |
+      (((fields[from + 9] as number) ^ (words[at + HOT.protocol] as number)) & (mask[9] as number)) |
+      (((fields[from + 10] as number) ^ (words[at + HOT.vlans] as number)) & (mask[10] as number)) |
+      (((fields[from + 11] as number) ^ (words[at + HOT.port] as number)) & (mask[11] as number))
+    if (different !== 0) return false
+    if (((words[at + HOT.marks] as number) & MARK.plain) !== 0) return isPlain
+    return !isPlain && this.isSameCold(fields, from, at)
+  }
+
+  private isSameCold(fields: Uint32Array, from: number, at: number): boolean {
+    const { cold, mask } = this
+    const different =
+      (((fields[from + 0] as number) ^ (cold[at + 0] as number)) & (mask[0] as number)) |
+      (((fields[from + 1] as number) ^ (cold[at + 1] as number)) & (mask[1] as number)) |
+      (((fields[from + 2] as number) ^ (cold[at + 2] as number)) & (mask[2] as number)) |
+      (((fields[from + 4] as number) ^ (cold[at + 3] as number)) & (mask[4] as number)) |
+      (((fields[from + 5] as number) ^ (cold[at + 4] as number)) & (mask[5] as number)) |
+      (((fields[from + 6] as number) ^ (cold[at + 5] as number)) & (mask[6] as number)) |
+      (((fields[from + 12] as number) ^ (cold[at + 6] as number)) & (mask[12] as number)) |
+      (((fields[from + 13] as number) ^ (cold[at + 7] as number)) & (mask[13] as number)) |
+      (((fields[from + 14] as number) ^ (cold[at + 8] as number)) & (mask[14] as number)) |
+      (((fields[from + 15] as number) ^ (cold[at + 9] as number)) & (mask[15] as number)) |
+      (((fields[from + 16] as number) ^ (cold[at + 10] as number)) & (mask[16] as number))
     return different === 0
   }
 
   /** Why a flow is to end now; 0 if it is not. */
-  private dueReason(at: number, n: number, now: number): number {
-    const idle = now - (this.numbers[n + NUMBER.last] as number)
-    const state = this.words[at + SLOT.state] as number
-    const which = state === OPEN ? (this.words[at + 9] as number) & 0xff : 254 + state
-    if (idle >= (this.idleMs[which] as number)) return state === OPEN ? END.idle : END.detected
-    if (now - (this.numbers[n + NUMBER.first] as number) >= this.activeMs) return END.active
+  private dueReason(slot: number, now: number): number {
+    const { words, numbers } = this
+    const at = slot * LINE_WORDS
+    const n = slot * LINE_NUMBERS
+    const idle = now - (numbers[n + HOT_NUMBER.last] as number)
+    const state = (words[at + HOT.marks] as number) & MARK.state
+    const which = state === STATE.open ? (words[at + HOT.protocol] as number) & 0xff : 254 + (state >>> 12)
+    if (idle >= (this.idleMs[which] as number)) return state === STATE.open ? END.idle : END.detected
+    if (now - (numbers[n + HOT_NUMBER.first] as number) >= this.activeMs) return END.active
     return idle < -MOST_AHEAD_MS ? END.forced : 0
   }
 
-  private begin(slot: number, fields: Uint32Array, from: number, now: number): void {
-    const at = slot * SLOT_WORDS
-    const n = slot * SLOT_NUMBERS
-    const { words, numbers } = this
-    for (let w = 0; w < FIELDS; w++) words[at + w] = fields[from + w] as number
-    words[at + SLOT.tcpFlags] = 0
-    words[at + SLOT.ttls] = 0xffff
-    words[at + SLOT.lengths] = 0xffff
-    words[at + SLOT.state] = OPEN
-    numbers[n + NUMBER.packets] = 0
-    numbers[n + NUMBER.bytes] = 0
-    numbers[n + NUMBER.first] = now
-    numbers[n + NUMBER.last] = now
+  private begin(slot: number, packets: PacketReader, row: number): void {
+    const { words, cold } = this
+    const { fields } = packets
+    const from = row * FIELDS
+    const at = slot * LINE_WORDS
+    words[at + HOT.src] = fields[from + FIELD.src + 3] as number
+    words[at + HOT.dst] = fields[from + FIELD.dst + 3] as number
+    words[at + HOT.ports] = fields[from + FIELD.ports] as number
+    words[at + HOT.protocol] = fields[from + FIELD.protocol] as number
+    words[at + HOT.vlans] = fields[from + FIELD.vlans] as number
+    words[at + HOT.port] = fields[from + FIELD.port] as number
+    const isPlain = this.plain[row] === 1
+    words[at + HOT.marks] = STATE.open | NO_TTL | (isPlain ? MARK.plain : 0)
+    if (!isPlain)
+      for (let w = 0; w < 3; w++) {
+        cold[at + COLD.src + w] = fields[from + FIELD.src + w] as number
+        cold[at + COLD.dst + w] = fields[from + FIELD.dst + w] as number
+      }
+    cold[at + COLD.srcMacLow] = fields[from + FIELD.srcMacLow] as number
+    cold[at + COLD.dstMacLow] = fields[from + FIELD.dstMacLow] as number
+    cold[at + COLD.macsHigh] = fields[from + FIELD.macsHigh] as number
+    cold[at + COLD.tunnel] = fields[from + FIELD.tunnel] as number
+    cold[at + COLD.mpls] = fields[from + FIELD.mpls] as number
+    this.empty(slot, packets.time[row] as number)
+    if (!this.biflow) return
+    if (packets.turned[row] === 1) words[at + HOT.marks] = (words[at + HOT.marks] as number) | MARK.turned
+    cold[at + COLD.initiator] = initiatorOf((fields[from + FIELD.protocol] as number) & 0xff, packets.tcpFlags[row] as number)
+  }
+
+  /** A flow without packets. */
+  private empty(slot: number, now: number): void {
+    const n = slot * LINE_NUMBERS
+    const { numbers, backNumbers } = this
+    this.words[slot * LINE_WORDS + HOT.lengths] = NO_LENGTH
+    numbers[n + HOT_NUMBER.packets] = 0
+    numbers[n + HOT_NUMBER.bytes] = 0
+    numbers[n + HOT_NUMBER.first] = now
+    numbers[n + HOT_NUMBER.last] = now
+    if (!this.biflow) return
+    this.back[slot * LINE_WORDS + BACK.marks] = NO_TTL
+    this.back[slot * LINE_WORDS + BACK.lengths] = NO_LENGTH
+    backNumbers[n + BACK_NUMBER.packets] = 0
+    backNumbers[n + BACK_NUMBER.bytes] = 0
   }
 
   /** Reports a flow and begins it anew in its place. */
-  private again(slot: number, reason: number, fields: Uint32Array, from: number, now: number): void {
-    this.ended[reason] = (this.ended[reason] as number) + 1
-    this.report(this, slot, reason)
-    this.begin(slot, fields, from, now)
+  private again(slot: number, reason: number, packets: PacketReader, row: number): void {
+    this.tell(slot, reason)
+    if (!this.biflow || reason !== END.active) return this.begin(slot, packets, row)
+    // The next piece of it: who began it is not known by its first packet
+    const at = slot * LINE_WORDS + HOT.marks
+    this.words[at] = ((this.words[at] as number) & (MARK.plain | MARK.turned)) | STATE.open | NO_TTL
+    this.empty(slot, packets.time[row] as number)
   }
 
   private end(slot: number, reason: number): void {
-    this.ended[reason] = (this.ended[reason] as number) + 1
-    this.report(this, slot, reason)
-    const at = slot * SLOT_WORDS
-    this.words[at + SLOT.state] = FREE
-    this.remove((this.words[at + SLOT.hash] as number) | 0, slot)
-    this.free[this.freeCount++] = slot
+    this.tell(slot, reason)
+    const at = slot * LINE_WORDS
+    this.words[at + HOT.marks] = STATE.free
     this.count--
+    if (this.isEmptying) {
+      if (this.count === 0) this.forgetAll()
+      return
+    }
+    this.remove((this.cold[at + COLD.hash] as number) | 0, slot)
+    this.free[this.freeCount++] = slot
+  }
+
+  /** Hands a flow over. */
+  private tell(slot: number, reason: number): void {
+    this.ended[reason] = (this.ended[reason] as number) + 1
+    const { words, numbers, cold, record } = this
+    const { fields, there } = record
+    const at = slot * LINE_WORDS
+    const n = slot * LINE_NUMBERS
+    const marks = words[at + HOT.marks] as number
+    if ((marks & MARK.plain) !== 0) {
+      fields[FIELD.src] = 0
+      fields[FIELD.src + 1] = 0
+      fields[FIELD.src + 2] = IPV4_MAPPED
+      fields[FIELD.dst] = 0
+      fields[FIELD.dst + 1] = 0
+      fields[FIELD.dst + 2] = IPV4_MAPPED
+    } else
+      for (let w = 0; w < 3; w++) {
+        fields[FIELD.src + w] = cold[at + COLD.src + w] as number
+        fields[FIELD.dst + w] = cold[at + COLD.dst + w] as number
+      }
+    fields[FIELD.src + 3] = words[at + HOT.src] as number
+    fields[FIELD.dst + 3] = words[at + HOT.dst] as number
+    fields[FIELD.ports] = words[at + HOT.ports] as number
+    const protocol = words[at + HOT.protocol] as number
+    fields[FIELD.protocol] = protocol
+    fields[FIELD.vlans] = words[at + HOT.vlans] as number
+    fields[FIELD.port] = words[at + HOT.port] as number
+    fields[FIELD.srcMacLow] = cold[at + COLD.srcMacLow] as number
+    fields[FIELD.dstMacLow] = cold[at + COLD.dstMacLow] as number
+    fields[FIELD.macsHigh] = cold[at + COLD.macsHigh] as number
+    fields[FIELD.tunnel] = cold[at + COLD.tunnel] as number
+    const mpls = cold[at + COLD.mpls] as number
+    fields[FIELD.mpls] = mpls
+    there.tos = (protocol >>> 8) & 0xff
+    there.port = words[at + HOT.port] as number
+    there.isEgress = mpls >>> 31 === 1
+    there.setMarks(marks, words[at + HOT.lengths] as number)
+    there.count(
+      numbers[n + HOT_NUMBER.packets] as number,
+      numbers[n + HOT_NUMBER.bytes] as number,
+      numbers[n + HOT_NUMBER.first] as number,
+      numbers[n + HOT_NUMBER.last] as number,
+    )
+    if (this.biflow) this.tellBack(at, n, marks)
+    this.report(record, reason)
+  }
+
+  private tellBack(at: number, n: number, marks: number): void {
+    const { numbers, cold, back, backNumbers, record } = this
+    record.initiator = cold[at + COLD.initiator] as number
+    record.there.count(
+      numbers[n + HOT_NUMBER.packets] as number,
+      numbers[n + HOT_NUMBER.bytes] as number,
+      backNumbers[n + BACK_NUMBER.thereFirst] as number,
+      backNumbers[n + BACK_NUMBER.thereLast] as number,
+    )
+    const tos = back[at + BACK.tos] as number
+    record.back.tos = tos & 0xff
+    record.back.isEgress = tos >>> 31 === 1
+    record.back.port = back[at + BACK.port] as number
+    record.back.setMarks(back[at + BACK.marks] as number, back[at + BACK.lengths] as number)
+    record.back.count(
+      backNumbers[n + BACK_NUMBER.packets] as number,
+      backNumbers[n + BACK_NUMBER.bytes] as number,
+      backNumbers[n + BACK_NUMBER.first] as number,
+      backNumbers[n + BACK_NUMBER.last] as number,
+    )
+    if ((marks & MARK.turned) !== 0) record.turnFields()
+    // Nothing in this piece from the side that sent the first packet of the flow
+    if (record.there.packets === 0) record.turn()
   }
 
   /** A slot for a new flow; where there is none, the one of the next few that rested longest is ended for it. */
   private take(now: number): number {
     if (this.freeCount > 0) return this.free[--this.freeCount] as number
-    if (this.used < this.maxFlows) return this.used++
+    if (this.used < this.maxFlows) {
+      if (this.used === this.touched) this.touched++
+      return this.used++
+    }
     let oldest = -1
     let since = Infinity
     for (let tries = 0; tries < 16; tries++) {
       if (this.hand >= this.used) this.hand = 0
       const slot = this.hand++
-      const last = this.numbers[slot * SLOT_NUMBERS + NUMBER.last] as number
+      const last = this.numbers[slot * LINE_NUMBERS + HOT_NUMBER.last] as number
       if (last < since) {
         since = last
         oldest = slot
       }
     }
-    const due = this.dueReason(oldest * SLOT_WORDS, oldest * SLOT_NUMBERS, now)
+    const due = this.dueReason(oldest, now)
     this.end(oldest, due === 0 ? END.lackOfResources : due)
     return this.free[--this.freeCount] as number
   }
@@ -361,10 +576,70 @@ export class FlowTable {
     }
     index[2 * hole + 1] = 0
   }
+
+  private forgetAll(): void {
+    this.index.fill(0)
+    this.freeCount = 0
+    this.used = 0
+    this.hand = 0
+    this.isEmptying = false
+  }
+
+  /** Goes on with the flows that are left where all were to be ended. */
+  private fillIndex(): void {
+    const { index, indexMask, words } = this
+    this.isEmptying = false
+    index.fill(0)
+    this.freeCount = 0
+    for (let slot = 0; slot < this.used; slot++) {
+      if (((words[slot * LINE_WORDS + HOT.marks] as number) & MARK.state) === STATE.free) {
+        this.free[this.freeCount++] = slot
+        continue
+      }
+      const hash = (this.cold[slot * LINE_WORDS + COLD.hash] as number) | 0
+      let place = hash & indexMask
+      while (index[2 * place + 1] !== 0) place = (place + 1) & indexMask
+      index[2 * place] = hash
+      index[2 * place + 1] = slot + 1
+    }
+  }
+}
+
+/** Who began a connection, as far as its first packet tells. */
+function initiatorOf(protocol: number, tcpFlags: number): number {
+  if (protocol !== 6) return INITIATOR.source
+  if ((tcpFlags & SYN) === 0) return INITIATOR.unknown
+  return (tcpFlags & ACK) === 0 ? INITIATOR.source : INITIATOR.destination
+}
+
+function marked(marks: number, tcpFlags: number, ttl: number): number {
+  let all = marks
+  if (tcpFlags !== 0) {
+    all |= tcpFlags & MARK.tcpFlags
+    if ((tcpFlags & (FIN | RST)) !== 0)
+      all = (all & ~MARK.state) | ((tcpFlags & RST) !== 0 ? STATE.rstSeen : STATE.finSeen)
+  }
+  if (ttl > all >>> 24) all = (all & 0x00ffffff) | (ttl << 24)
+  if (ttl < ((all >>> 16) & 0xff)) all = (all & 0xff00ffff) | (ttl << 16)
+  return all
+}
+
+function lengthsWith(lengths: number, length: number): number {
+  const capped = length > 0xffff ? 0xffff : length
+  let all = lengths
+  if (capped > all >>> 16) all = (capped << 16) | (all & 0xffff)
+  if (capped < (all & 0xffff)) all = (all & 0xffff0000) | capped
+  return all
 }
 
 /** A word of a key by an odd number that nobody outside knows, so that all of its bits reach all parts of the result. */
 function mixed(word: number, by: number): number {
   const product = Math.imul(word, by)
   return Math.imul(product ^ (product >>> 18), by)
+}
+
+function finished(sum: number): number {
+  let hash = sum ^ (sum >>> 16)
+  hash = Math.imul(hash, 0x85ebca6b)
+  return hash ^ (hash >>> 13)
 }

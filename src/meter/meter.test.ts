@@ -3,8 +3,8 @@ import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { frameOf, someFlows, type KnownFlow } from '../../test/interop/frames.ts'
 import { createPacketBlock, type PacketBlock } from '../capture/packet-block.ts'
-import { FIELD, FIELDS, keyMask } from './flow-key.ts'
-import { END, FlowTable, NUMBER, SLOT_NUMBERS, SLOT_WORDS, type FlowTimeouts } from './flow-table.ts'
+import { FIELD, FIELDS, keyMask, type TrackLevel } from './flow-key.ts'
+import { END, FlowTable, type FlowTimeouts } from './flow-table.ts'
 import { createMeter } from './meter.ts'
 import { BATCH, PacketReader } from './packet-reader.ts'
 
@@ -37,16 +37,11 @@ interface Ended {
   readonly reason: number
 }
 
-function tableWith(maxFlows: number, ended: Ended[], timeouts = TIMEOUTS): FlowTable {
+function tableWith(maxFlows: number, ended: Ended[], timeouts = TIMEOUTS, track: TrackLevel = 'ether'): FlowTable {
   return new FlowTable(
-    { maxFlows, mask: keyMask({ track: 'ether', tos: true }), timeouts, seed: 12_345 },
-    (table, slot, reason) =>
-      ended.push({
-        key: table.words.subarray(slot * SLOT_WORDS, slot * SLOT_WORDS + FIELDS).join(),
-        packets: table.numbers[slot * SLOT_NUMBERS + NUMBER.packets] as number,
-        bytes: table.numbers[slot * SLOT_NUMBERS + NUMBER.bytes] as number,
-        reason,
-      }),
+    { maxFlows, mask: keyMask({ track, tos: true }), timeouts, seed: 12_345, biflow: false },
+    ({ fields, there }, reason) =>
+      ended.push({ key: fields.join(), packets: there.packets, bytes: there.bytes, reason }),
   )
 }
 
@@ -68,9 +63,9 @@ describe('the flow table', () => {
   test('loses and doubles no packet, whatever its size and whatever comes', () => {
     const steps = fc.array(fc.tuple(fc.nat(FLOWS.length - 1), fc.nat(40_000), fc.nat(3)), { maxLength: 400 })
     fc.assert(
-      fc.property(fc.constantFrom(1, 3, 16, 200), steps, (maxFlows, list) => {
+      fc.property(fc.constantFrom(1, 3, 16, 200), fc.constantFrom('vlan', 'ether'), steps, (maxFlows, track, list) => {
         const ended: Ended[] = []
-        const table = tableWith(maxFlows, ended)
+        const table = tableWith(maxFlows, ended, TIMEOUTS, track)
         const truth = new Map<string, { packets: number; bytes: number }>()
         let now = 1_700_000_000_000
         const times = list.map(([, pause]) => (now += pause))
@@ -186,6 +181,8 @@ function exported(version: 5 | 9 | 10, block: PacketBlock): Buffer[] {
       reading: { tunnels: 'inner', fragments: 'together' },
       timeouts: TIMEOUTS,
       samplingRate: 1,
+      flowSampling: 1,
+      biflow: false,
       domain: 0,
       templateEvery: 100,
       templateSeconds: 60,
@@ -225,8 +222,8 @@ describe('the meter', () => {
       const [five] = exported(5, block) as [Buffer]
       assert.deepEqual([five.readUInt16BE(24 + 12), five.readUInt16BE(24 + 14)], [input, output])
       const [nine] = exported(9, block) as [Buffer]
-      // Behind the times: two ports, then the interfaces and the direction
-      const interfaces = 20 + nine.readUInt16BE(22) + 4 + 8 + 16 + 8 + 4
+      // Behind the times: the interfaces and the direction
+      const interfaces = 20 + nine.readUInt16BE(22) + 4 + 8 + 16 + 8
       assert.deepEqual(
         [nine.readUInt32BE(interfaces), nine.readUInt32BE(interfaces + 4), nine.readUInt8(interfaces + 8)],
         [input, output, direction],

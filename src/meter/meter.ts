@@ -1,9 +1,11 @@
 // Packets in, flow records out: the life of a packet in the meter. Reading and sending are others' work.
 
 import type { PacketBlock } from '../capture/packet-block.ts'
+import { alignDirections } from './biflow.ts'
 import type { ExportVersion } from './export-contract.ts'
 import { createFlowExport } from './flow-export.ts'
 import { keyMask, type TrackLevel } from './flow-key.ts'
+import { createFlowSampler } from './flow-sampling.ts'
 import { END, FlowTable, type FlowTimeouts } from './flow-table.ts'
 import { BATCH, PacketReader, type PacketReaderOptions } from './packet-reader.ts'
 
@@ -17,6 +19,10 @@ export interface MeterConfig {
   readonly timeouts: FlowTimeouts
   /** One packet of each so many in a row is metered, at a random place among them. */
   readonly samplingRate: number
+  /** One flow in this many is metered, with all of its packets. */
+  readonly flowSampling: number
+  /** Whether both directions are one flow. */
+  readonly biflow: boolean
   readonly domain: number
   readonly templateEvery: number
   readonly templateSeconds: number
@@ -37,6 +43,8 @@ export interface MeterStatus {
   readonly packets: number
   readonly sampled: number
   readonly notIp: number
+  /** Packets of flows that sampling took. */
+  readonly inFlows: number
   /** Bytes of IP packets metered. */
   readonly bytes: number
   readonly flows: number
@@ -75,6 +83,8 @@ export function createMeter(config: MeterConfig, deps: MeterDeps): Meter {
       domain: config.domain,
       startedAt: deps.startedAt,
       samplingRate: config.samplingRate,
+      flowSampling: config.flowSampling,
+      biflow: config.biflow,
       link: config.track === 'vlan' || config.track === 'ether',
       templateEvery: config.templateEvery,
       templateSeconds: config.templateSeconds,
@@ -82,21 +92,28 @@ export function createMeter(config: MeterConfig, deps: MeterDeps): Meter {
     },
     deps.send,
   )
+  const mask = keyMask({ track: config.track, tos: config.keyTos, biflow: config.biflow })
   const table = new FlowTable(
     {
       maxFlows: config.maxFlows,
-      mask: keyMask({ track: config.track, tos: config.keyTos }),
+      mask,
       timeouts: config.timeouts,
       seed: Math.floor(deps.random() * 2 ** 32),
+      biflow: config.biflow,
     },
-    (from, slot, reason) => flowExport.flow(from, slot, reason),
+    (flow, reason) => flowExport.flow(flow, reason),
   )
+  const flowSampler =
+    config.flowSampling > 1
+      ? createFlowSampler({ mask, one: config.flowSampling, initialiser: Math.floor(deps.random() * 2 ** 32) })
+      : undefined
   const reader = new PacketReader(config.reading)
   const rate = config.samplingRate
   let packets = 0
   let sampled = 0
   let notIp = 0
   let bytes = 0
+  let inFlows = 0
   // Packets until the next one that is taken, and until the end of its group
   let untilTaken = 0
   let untilNext = 0
@@ -111,6 +128,8 @@ export function createMeter(config: MeterConfig, deps: MeterDeps): Meter {
   }
 
   function add(): void {
+    if (config.biflow) alignDirections(reader)
+    if (flowSampler) inFlows += flowSampler.keep(reader)
     table.add(reader)
     for (let row = 0; row < reader.count; row++) bytes += reader.ipLength[row] as number
     reader.count = 0
@@ -146,6 +165,7 @@ export function createMeter(config: MeterConfig, deps: MeterDeps): Meter {
     status: () => ({
       packets,
       sampled,
+      inFlows: flowSampler ? inFlows : sampled - notIp,
       notIp,
       bytes,
       flows: table.count,

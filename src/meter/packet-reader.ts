@@ -31,6 +31,8 @@ export class PacketReader {
   readonly ttl = new Uint8Array(BATCH)
   /** Milliseconds since 1970. */
   readonly time = new Float64Array(BATCH)
+  /** 1 where source and destination were exchanged (biflow.ts). */
+  readonly turned = new Uint8Array(BATCH)
   private readonly columns: PacketColumns = createPacketColumns(1)
   private readonly isOuter: boolean
   private readonly fragments: Fragments | undefined
@@ -52,6 +54,16 @@ export class PacketReader {
     if (block.tag[i] !== 0) this.putTag(row, block.tag[i] as number)
     this.time[row] = (block.seconds[i] as number) * 1000 + (block.nanos[i] as number) / 1e6
     return true
+  }
+
+  /** Puts a row in the place of an earlier one. */
+  move(from: number, to: number): void {
+    this.fields.copyWithin(to * FIELDS, from * FIELDS, (from + 1) * FIELDS)
+    this.ipLength[to] = this.ipLength[from] as number
+    this.tcpFlags[to] = this.tcpFlags[from] as number
+    this.ttl[to] = this.ttl[from] as number
+    this.time[to] = this.time[from] as number
+    this.turned[to] = this.turned[from] as number
   }
 
   // Ethernet with at most one tag, IPv4 without options that is no fragment, or IPv6 without extension headers; TCP, or UDP to

@@ -98,6 +98,11 @@ export abstract class SetWriter {
     this.at += 8
   }
 
+  f64(value: number): void {
+    this.view.setFloat64(this.at, value)
+    this.at += 8
+  }
+
   octets(value: Uint8Array): void {
     this.bytes.set(value, this.at)
     this.at += value.length
