@@ -24,6 +24,11 @@ export function addReverseRows(batch: FlowBatch, first: number, count: number, p
     batch.packets[2 * n + 1] = notes.reverse_packets[bytes + 1] as number
     batch.tcp_flags[n] = notes.reverse_flags[i] as number
     batch.tos[n] = notes.reverse_tos[i] as number
+    if (plan.reverseInterfaces) {
+      batch.in_if[n] = notes.reverse_in[i] as number
+      batch.out_if[n] = notes.reverse_out[i] as number
+    }
+    if (plan.reverseDirection) batch.direction[n] = notes.reverse_direction[i] as number
     if (plan.reverseVlan) batch.vlan_in[n] = notes.reverse_vlan[i] as number
     n++
   }
@@ -52,6 +57,9 @@ export function forgetReverse(count: number, notes: Notes): void {
   notes.reverse_packets.fill(0, 0, 2 * count)
   notes.reverse_flags.fill(0, 0, count)
   notes.reverse_tos.fill(0, 0, count)
+  notes.reverse_in.fill(0, 0, count)
+  notes.reverse_out.fill(0, 0, count)
+  notes.reverse_direction.fill(0, 0, count)
 }
 
 /** Copies row `from` to row `to` as the other direction of the same conversation. */

@@ -35,6 +35,9 @@ export class Notes {
   readonly reverse_packets = new Uint32Array(2 * CHUNK)
   readonly reverse_flags = new Uint16Array(CHUNK)
   readonly reverse_tos = new Uint8Array(CHUNK)
+  readonly reverse_in = new Uint32Array(CHUNK)
+  readonly reverse_out = new Uint32Array(CHUNK)
+  readonly reverse_direction = new Uint8Array(CHUNK)
   readonly reverse_vlan = new Uint16Array(CHUNK)
 }
 

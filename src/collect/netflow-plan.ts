@@ -140,6 +140,9 @@ const NOTES: readonly Rule[] = [
   note('reverse_packets', 'first', [2, 'u64', REVERSE], [299, 'u64'], [24, 'u64', REVERSE], [86, 'u64', REVERSE]),
   note('reverse_flags', 'or', [6, 'uint', REVERSE], [14 | 0x4000, 'uint', CERT], [15 | 0x4000, 'uint', CERT]),
   note('reverse_tos', 'first', [5, 'uint', REVERSE]),
+  note('reverse_in', 'first', [10, 'uint', REVERSE]),
+  note('reverse_out', 'first', [14, 'uint', REVERSE]),
+  note('reverse_direction', 'first', [61, 'direction', REVERSE]),
   note('reverse_vlan', 'merge', [243, 'vlan', REVERSE], [58, 'vlan', REVERSE]),
 ]
 
@@ -209,6 +212,8 @@ export interface FlowPlan {
   readonly rate: 'none' | 'interval' | 'space' | 'population' | 'probability'
   readonly biflow: boolean
   readonly reverseVlan: boolean
+  readonly reverseInterfaces: boolean
+  readonly reverseDirection: boolean
   readonly tenant: boolean
   readonly qinq: boolean
   /** Fields of outer and inner headers both; the protocol of the outer is a note. */
@@ -278,6 +283,8 @@ export function planFlow(template: Template): FlowPlan {
             : 'none',
     biflow: bindings.some((b) => b.column === 'reverse_bytes' || b.column === 'reverse_packets'),
     reverseVlan: bindings.some((b) => b.column === 'reverse_vlan'),
+    reverseInterfaces: has(10, REVERSE) || has(14, REVERSE),
+    reverseDirection: has(61, REVERSE),
     tenant,
     qinq,
     nested,

@@ -3,7 +3,9 @@ import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { frameOf, someFlows, type KnownFlow } from '../../test/interop/frames.ts'
 import { createPacketBlock, type PacketBlock } from '../capture/packet-block.ts'
+import { alignDirections } from './biflow.ts'
 import { FIELD, FIELDS, keyMask, type TrackLevel } from './flow-key.ts'
+import { bobHash, createFlowSampler } from './flow-sampling.ts'
 import { END, FlowTable, type FlowTimeouts } from './flow-table.ts'
 import { createMeter } from './meter.ts'
 import { BATCH, PacketReader } from './packet-reader.ts'
@@ -229,6 +231,234 @@ describe('the meter', () => {
         [input, output, direction],
       )
     }
+  })
+})
+
+/** The same flow seen from the other side. */
+const answer = (flow: KnownFlow): KnownFlow => ({
+  ...flow,
+  src: flow.dst,
+  dst: flow.src,
+  srcPort: flow.dstPort,
+  dstPort: flow.srcPort,
+})
+
+/** A packet of it back, between the same machines. */
+function frameBack(flow: KnownFlow, n = 1): Uint8Array {
+  const bytes = Uint8Array.from(frame(answer(flow), n))
+  const there = frame(flow)
+  bytes.set(there.subarray(6, 12), 0)
+  bytes.set(there.subarray(0, 6), 6)
+  return bytes
+}
+
+interface BothEnded {
+  readonly sides: string
+  readonly counts: readonly number[]
+  readonly initiator: number
+}
+
+function biflowTable(ended: BothEnded[], maxFlows = 100): FlowTable {
+  const mask = keyMask({ track: 'ether', tos: true, biflow: true })
+  return new FlowTable({ maxFlows, mask, timeouts: TIMEOUTS, seed: 99, biflow: true }, ({ fields, there, back, initiator }) =>
+    ended.push({
+      sides: `${fields.subarray(0, 8).join()} ${fields[FIELD.ports]}`,
+      counts: [there.packets, there.bytes, there.tcpFlags, back.packets, back.bytes, back.tcpFlags],
+      initiator,
+    }),
+  )
+}
+
+function addAligned(table: FlowTable, block: PacketBlock): void {
+  const reader = new PacketReader()
+  for (let i = 0; i < block.count; i++) {
+    reader.read(block, i)
+    alignDirections(reader)
+    table.add(reader)
+    reader.count = 0
+  }
+}
+
+describe('both directions as one flow', () => {
+  const sidesOf = (flow: KnownFlow): string => {
+    const reader = new PacketReader()
+    reader.read(blockOf([frame(flow)]), 0)
+    return `${reader.fields.subarray(0, 8).join()} ${reader.fields[FIELD.ports]}`
+  }
+
+  test('is one record that has the packets of either side, whichever address is the greater', () => {
+    for (const flow of FLOWS.filter(({ proto }) => proto !== 1).flatMap((one) => [one, answer(one)])) {
+      const ended: BothEnded[] = []
+      const table = biflowTable(ended)
+      const frames = [frame(flow, 0), frameBack(flow), frameBack(flow), frame(flow, 98)]
+      addAligned(table, blockOf(frames, [1000, 1001, 1002, 1003]))
+      while (table.endSome(END.forced, 10));
+      const bytes = frames[0]!.length - (flow.vlan === undefined ? 14 : 18)
+      const [there, back] = flow.proto === 6 ? [0x13, 0x10] : [0, 0]
+      assert.deepEqual(ended, [{ sides: sidesOf(flow), counts: [2, 2 * bytes, there, 2, 2 * bytes, back], initiator: 1 }])
+    }
+  })
+
+  test('begins with who sent the first packet, unless that one answers a SYN; of a connection already open nobody knows', () => {
+    const [flow] = FLOWS as [KnownFlow]
+    for (const [flags, initiator] of [
+      [0x02, 1],
+      [0x12, 2],
+      [0x10, 0],
+    ] as const) {
+      const ended: BothEnded[] = []
+      const table = biflowTable(ended)
+      const first = Uint8Array.from(frame(flow))
+      first[(flow.vlan === undefined ? 14 : 18) + (flow.src.includes(':') ? 40 : 20) + 13] = flags
+      addAligned(table, blockOf([first], [1000]))
+      while (table.endSome(END.forced, 10));
+      assert.deepEqual(
+        ended.map((one) => [one.sides, one.initiator]),
+        [[sidesOf(flow), initiator]],
+      )
+    }
+  })
+
+  test('puts an echo and its answer together, and no other types of ICMP', () => {
+    const ping = FLOWS.find(({ proto }) => proto === 1) as KnownFlow
+    const type = (from: Uint8Array, value: number): Uint8Array => {
+      const bytes = Uint8Array.from(from)
+      bytes[(ping.vlan === undefined ? 14 : 18) + 20] = value
+      return bytes
+    }
+    const [there, back] = [frame(ping), frameBack(ping)]
+    const ended: BothEnded[] = []
+    const table = biflowTable(ended)
+    addAligned(table, blockOf([type(there, 8), type(back, 0), type(back, 3), type(back, 8)], [1, 2, 3, 4]))
+    while (table.endSome(END.forced, 10));
+    assert.deepEqual(
+      ended.map(({ counts }) => [counts[0], counts[3]]),
+      [
+        [1, 1],
+        [1, 0],
+        [1, 0],
+      ],
+    )
+  })
+
+  test('keeps the side that began it in the pieces of a long flow, and turns a piece in which only the other one spoke', () => {
+    const flow = FLOWS.find(({ proto }) => proto === 17) as KnownFlow
+    const ended: BothEnded[] = []
+    const table = biflowTable(ended)
+    const frames: Uint8Array[] = []
+    const times: number[] = []
+    const add = (isBack: boolean, second: number): void => {
+      frames.push(isBack ? frameBack(flow) : frame(flow))
+      times.push(1_700_000_000_000 + second * 1000)
+    }
+    for (let second = 0; second < 300; second += 30) add(false, second)
+    // The next piece begins with the other side; the one behind it has nothing else
+    for (let second = 300; second < 600; second += 30) add(second % 60 === 0, second)
+    for (let second = 600; second < 690; second += 30) add(true, second)
+    addAligned(table, blockOf(frames, times))
+    while (table.endSome(END.forced, 10));
+    assert.deepEqual(
+      ended.map(({ sides, counts, initiator }) => [sides === sidesOf(flow), counts[0], counts[3], initiator]),
+      [
+        [true, 10, 0, 1],
+        [true, 5, 5, 1],
+        [false, 3, 0, 2],
+      ],
+    )
+  })
+
+  test('loses and doubles no packet of either direction', () => {
+    const steps = fc.array(fc.tuple(fc.nat(FLOWS.length - 1), fc.boolean(), fc.nat(40_000), fc.nat(3)), { maxLength: 300 })
+    fc.assert(
+      fc.property(fc.constantFrom(1, 3, 200), steps, (maxFlows, list) => {
+        const ended: BothEnded[] = []
+        const table = biflowTable(ended, maxFlows)
+        let now = 1_700_000_000_000
+        let packets = 0
+        for (const [i, isBack, pause, sweep] of list) {
+          now += pause
+          const flow = FLOWS[i] as KnownFlow
+          addAligned(table, blockOf([isBack ? frameBack(flow) : frame(flow)], [now]))
+          packets++
+          table.sweep(now, sweep)
+        }
+        while (table.endSome(END.forced, 7));
+        assert.equal(
+          ended.reduce((sum, { counts }) => sum + (counts[0] as number) + (counts[3] as number), 0),
+          packets,
+        )
+        // A record has a first direction
+        assert.ok(ended.every(({ counts }) => (counts[0] as number) > 0))
+      }),
+      { numRuns: 150 },
+    )
+  })
+})
+
+describe('flows of which one in so many is metered', () => {
+  // One-at-a-time over bytes, as RFC 5475 prints it
+  function bobOfBytes(bytes: Uint8Array, initialiser: number): number {
+    let [a, b, c] = [0x9e3779b9, 0x9e3779b9, initialiser]
+    const word = (at: number, from = 0): number =>
+      [0, 1, 2, 3].reduce((sum, i) => sum + (i < from ? 0 : (bytes[at + i - from] ?? 0) * 2 ** (8 * i)), 0)
+    const mix = (): void => {
+      a = ((a - b - c) ^ (c >>> 13)) >>> 0
+      b = ((b - c - a) ^ (a << 8)) >>> 0
+      c = ((c - a - b) ^ (b >>> 13)) >>> 0
+      a = ((a - b - c) ^ (c >>> 12)) >>> 0
+      b = ((b - c - a) ^ (a << 16)) >>> 0
+      c = ((c - a - b) ^ (b >>> 5)) >>> 0
+      a = ((a - b - c) ^ (c >>> 3)) >>> 0
+      b = ((b - c - a) ^ (a << 10)) >>> 0
+      c = ((c - a - b) ^ (b >>> 15)) >>> 0
+    }
+    let at = 0
+    for (; bytes.length - at >= 12; at += 12) {
+      a = (a + word(at)) >>> 0
+      b = (b + word(at + 4)) >>> 0
+      c = (c + word(at + 8)) >>> 0
+      mix()
+    }
+    a = (a + word(at)) >>> 0
+    b = (b + word(at + 4)) >>> 0
+    c = (c + bytes.length + word(at + 8, 1)) >>> 0
+    mix()
+    return c
+  }
+
+  test('are chosen by the hash BOB of the key', () => {
+    assert.equal(bobHash(new Uint32Array(0), 0, 0, new Uint32Array(0), 0), 0xbd49d10d)
+    fc.assert(
+      fc.property(fc.uint32Array({ maxLength: 20 }), fc.nat(0xffffffff), (words, initialiser) => {
+        const mask = new Uint32Array(words.length).fill(0xffffffff)
+        const bytes = new Uint8Array(words.buffer, words.byteOffset, words.byteLength)
+        assert.equal(bobHash(words, 0, words.length, mask, initialiser), bobOfBytes(bytes, initialiser))
+      }),
+    )
+  })
+
+  test('are whole, in both directions, and about one in so many', () => {
+    const many = someFlows(4000)
+    const frames = many.flatMap((flow) => [frame(flow, 0), frame(answer(flow), 1), frame(flow, 2)])
+    const mask = keyMask({ track: 'full', tos: true, biflow: true })
+    const sampler = createFlowSampler({ mask, one: 8, initialiser: 4711 })
+    const kept = new Map<string, number>()
+    const reader = new PacketReader()
+    const block = blockOf(frames)
+    for (let i = 0; i < frames.length; i++) {
+      reader.count = 0
+      reader.read(block, i)
+      alignDirections(reader)
+      const key = reader.fields.subarray(0, 10).join()
+      if (sampler.keep(reader) === 1) kept.set(key, (kept.get(key) ?? 0) + 1)
+    }
+    const connections = [...kept.values()].filter((packets) => packets >= 3)
+    // 500 expected; five standard deviations
+    assert.ok(Math.abs(connections.length - (4000 * 8) / 9 / 8) < 5 * Math.sqrt((4000 * 7) / 64), `${connections.length}`)
+    assert.ok(
+      connections.every((packets) => packets === 3),
+      'flows in part',
+    )
   })
 })
 

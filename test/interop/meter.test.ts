@@ -4,6 +4,8 @@ import assert from 'node:assert/strict'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { createNetflowReader } from '../../src/collect/netflow-reader.ts'
+import type { RowJson } from '../../src/flow/row-json.ts'
 import { frameOf, ipLength, someFlows, writeFrames, writePcap, type KnownFlow } from './frames.ts'
 import { parseNfdump, startNfcapd, startRelay, totalsBy, type NfdumpFlow } from './peers.ts'
 import { run, start, unreadUdp, until } from './processes.ts'
@@ -39,6 +41,20 @@ async function metered(
   relay.record(recording, 4739)
   const problems = run('tshark', ['-r', recording, '-d', 'udp.port==4739,cflow', '-Y', '_ws.malformed or _ws.expert'])
   return { flows: await nfcapd.flows(), said, tshark: { problems, packets: relay.count() } }
+}
+
+/** Runs the meter over a file; what the collector makes of its datagrams. */
+async function rowsOf(args: readonly string[]): Promise<{ rows: RowJson[]; said: string }> {
+  await using relay = await startRelay([])
+  const said = run(process.execPath, [...METER, ...args, '-n', `127.0.0.1:${relay.port}`])
+  const datagrams = Number(/in (\d+) datagrams/.exec(said)?.[1])
+  await until('the datagrams', () => (relay.count() >= datagrams ? true : undefined))
+  const reader = createNetflowReader()
+  const rows = relay
+    .datagrams()
+    .flatMap((datagram) => reader.read(datagram, '127.0.0.1'))
+    .flatMap((record) => (record.kind === 'flow' && record.flow ? [record.flow] : []))
+  return { rows, said }
 }
 
 describe('the meter', () => {
@@ -114,16 +130,13 @@ describe('the meter', () => {
       const file = join(folder.path, `metered-${version}.pcap`)
       writePcap(file, metered, Date.UTC(2026, 0, 5, 12))
       const packets = metered.reduce((sum, flow) => sum + flow.packets, 0)
-      await using server = await startServer(join(folder.path, `data-sampled-${version}`))
-      const to = `127.0.0.1:${server.port}`
-      const said = run(process.execPath, [...METER, '-r', file, '-v', version, '-s', '4', '-n', to])
+      const { rows, said } = await rowsOf(['-r', file, '-v', version, '-s', '4'])
       const sampled = Number(/(\d+) of them sampled/.exec(said)?.[1])
       assert.ok(sampled === Math.floor(packets / 4) || sampled === Math.ceil(packets / 4), said)
-      await server.stored(Number(/exported: (\d+) records/.exec(said)?.[1]))
-      const total = Object.values(totalsOf(await server.top(['observation'])))
-      assert.deepEqual(
-        total.map((sum) => sum.packets),
-        [4 * sampled],
+      assert.deepEqual(new Set(rows.map((row) => row['sampling_rate'])), new Set([4]))
+      assert.equal(
+        rows.reduce((sum, row) => sum + Number(row['packets']), 0),
+        sampled,
       )
     })
   }
@@ -160,15 +173,14 @@ describe('the meter', () => {
     const qinq = Buffer.concat([tagged.subarray(0, 12), Buffer.from('88a80064', 'hex'), tagged.subarray(12)])
     const file = join(folder.path, 'odd.pcap')
     writeFrames(file, [vxlan, fragment, later, qinq], Date.UTC(2026, 0, 5, 12))
-    await using server = await startServer(join(folder.path, 'data-odd'))
-    run(process.execPath, [...METER, '-r', file, '-v', '10', '-n', `127.0.0.1:${server.port}`])
-    await server.stored(3)
-    const rows = totalsOf(await server.top(['src_addr', 'proto', 'src_port', 'vni', 's_vlan', 'vlan_in']))
-    assert.deepEqual(Object.fromEntries(Object.entries(rows).map(([key, { bytes }]) => [key, bytes])), {
-      '192.168.0.1 tcp 40000 5000 0 0': ipLength(inner),
-      '192.168.0.1 tcp 40000 0 100 30': ipLength(inner),
-      '192.168.0.1 udp 40000 0 0 0': 2 * ipLength({ ...inner, proto: 17 }),
-    })
+    const { rows } = await rowsOf(['-r', file, '-v', '10'])
+    const told = (row: RowJson): string =>
+      ['src_addr', 'proto', 'src_port', 'vni', 's_vlan', 'vlan_in', 'bytes'].map((name) => String(row[name])).join(' ')
+    assert.deepEqual(rows.map(told).toSorted(), [
+      `192.168.0.1 6 40000 0 100 30 ${ipLength(inner)}`,
+      `192.168.0.1 6 40000 5000 0 0 ${ipLength(inner)}`,
+      `192.168.0.1 17 40000 0 0 0 ${2 * ipLength({ ...inner, proto: 17 })}`,
+    ].toSorted())
     // The same, each by its outermost headers and each fragment by itself
     await using nfcapd = await startNfcapd(folder.path)
     const to = `127.0.0.1:${nfcapd.port}`

@@ -12,6 +12,7 @@ export interface Relay extends AsyncDisposable {
   readonly port: number
   /** Datagrams that went through it. */
   count(): number
+  datagrams(): readonly Buffer[]
   /** Writes them as a pcap file, in which they go to `port`. */
   record(file: string, port: number): void
   /** Waits until nothing has come for `milliseconds`, after at least one datagram. */
@@ -22,9 +23,11 @@ export interface Relay extends AsyncDisposable {
 export async function startRelay(ports: readonly number[]): Promise<Relay> {
   const socket = createSocket({ type: 'udp4', recvBufferSize: 8 * 2 ** 20 })
   const frames: ((port: number) => Buffer)[] = []
+  const datagrams: Buffer[] = []
   let last = Date.now()
   socket.on('message', (message, from) => {
     frames.push((port) => datagramFrame(message, from.port, port))
+    datagrams.push(message)
     last = Date.now()
     for (const port of ports) socket.send(message, port, '127.0.0.1')
   })
@@ -35,6 +38,7 @@ export async function startRelay(ports: readonly number[]): Promise<Relay> {
   return {
     port: socket.address().port,
     count: () => frames.length,
+    datagrams: () => datagrams,
     record: (file, port) =>
       writeFrames(
         file,
@@ -72,6 +76,9 @@ export interface NfdumpFlow {
   readonly input: string
   readonly packets: number
   readonly bytes: number
+  /** Of the other direction, where the record tells of both. */
+  readonly packetsBack: number
+  readonly bytesBack: number
 }
 
 /** nfcapd for NetFlow and IPFIX, sfcapd for sFlow. */
@@ -141,6 +148,8 @@ export function parseNfdump(text: string): NfdumpFlow[] {
       input: cell('in'),
       packets: Number(cell('ipkt')),
       bytes: Number(cell('ibyt')),
+      packetsBack: Number(cell('opkt')),
+      bytesBack: Number(cell('obyt')),
     })
   }
   return flows

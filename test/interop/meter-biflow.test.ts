@@ -1,0 +1,175 @@
+// What the meter tells of both directions of a flow, and of flows sampled whole, as its peers read it.
+
+import assert from 'node:assert/strict'
+import { open } from 'node:fs/promises'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { readPacketBlocksOf } from '../../src/capture/pcap-file.ts'
+import { createNetflowReader, type DecodedRecord } from '../../src/collect/netflow-reader.ts'
+import type { RowJson } from '../../src/flow/row-json.ts'
+import { createMeter, type MeterConfig } from '../../src/meter/meter.ts'
+import { datagramFrame, frameOf, ipLength, someFlows, writeFrames, type KnownFlow } from './frames.ts'
+import { intoNfcapd, parseNfdump, totalsBy } from './peers.ts'
+import { run } from './processes.ts'
+import { temporaryFolder } from './server.ts'
+
+const folder = temporaryFolder()
+after(() => folder.remove())
+
+const START = Date.UTC(2026, 0, 5, 12)
+const capture = join(folder.path, 'both.pcap')
+
+/** Connections, every third of which nobody answers; ICMP has no ports to tell two of the same machines apart. */
+const flows = someFlows(120, { ipv6: true, vlans: [20, 30] }).filter(({ proto }) => proto !== 1)
+const isAnswered = (i: number): boolean => i % 3 !== 0
+const answerOf = (flow: KnownFlow): KnownFlow => ({
+  ...flow,
+  src: flow.dst,
+  dst: flow.src,
+  srcPort: flow.dstPort,
+  dstPort: flow.srcPort,
+  payload: flow.payload + 40,
+})
+
+before(() => {
+  const frames: Buffer[] = []
+  for (let round = 0; round < 23; round++)
+    for (const [i, flow] of flows.entries()) {
+      if (round >= flow.packets) continue
+      frames.push(frameOf(flow, round))
+      if (isAnswered(i)) frames.push(frameOf(answerOf(flow), round))
+    }
+  writeFrames(capture, frames, START)
+})
+
+const CONFIG: MeterConfig = {
+  version: 10,
+  track: 'vlan',
+  keyTos: true,
+  maxFlows: 1000,
+  reading: { tunnels: 'inner', fragments: 'together' },
+  timeouts: { active: 300, tcp: 60, tcpFin: 5, tcpRst: 5, udp: 60, icmp: 60, general: 60 },
+  samplingRate: 1,
+  flowSampling: 1,
+  biflow: false,
+  domain: 7,
+  templateEvery: 100,
+  templateSeconds: 60,
+  maxBytes: 1400,
+}
+
+async function metered(config: Partial<MeterConfig>): Promise<{ sent: Buffer[]; records: DecodedRecord[] }> {
+  const sent: Buffer[] = []
+  const meter = createMeter(
+    { ...CONFIG, ...config },
+    { send: (datagram) => sent.push(Buffer.from(datagram)), random: () => 0.37, startedAt: START - 1000 },
+  )
+  const file = await open(capture)
+  for await (const block of readPacketBlocksOf(file, assert.fail)) {
+    block.port.fill(5, 0, block.count)
+    meter.block(block)
+  }
+  await file.close()
+  while (meter.end(100));
+  const reader = createNetflowReader()
+  return { sent, records: sent.flatMap((datagram) => reader.read(datagram, '192.0.2.9')) }
+}
+
+const rowsOf = (records: readonly DecodedRecord[]): RowJson[] =>
+  records.flatMap((record) =>
+    record.kind !== 'flow' ? [] : [record.flow, record.reverse].filter((row) => row !== undefined),
+  )
+const told = (row: RowJson): string =>
+  [
+    `${String(row['src_addr'])} ${String(row['src_port'])} ${String(row['dst_addr'])} ${String(row['dst_port'])}`,
+    `in ${String(row['in_if'])} ${String(row['direction'])} vlan ${String(row['vlan_in'])} flags ${String(row['tcp_flags'])}`,
+    `${String(row['packets'])} ${String(row['bytes'])}`,
+  ].join('; ')
+
+describe('both directions as one record (RFC 5103)', () => {
+  test('are to the collector the same rows as two flows', async () => {
+    const apart = rowsOf((await metered({})).records)
+    const { records } = await metered({ biflow: true })
+    assert.deepEqual(rowsOf(records).map(told).toSorted(), apart.map(told).toSorted())
+    const flowRecords = records.filter(({ kind }) => kind === 'flow')
+    assert.equal(flowRecords.length, flows.length)
+    for (const record of flowRecords) {
+      assert.ok(record.kind === 'flow')
+      const i = flows.findIndex(({ src, srcPort }) => record.flow?.['src_addr'] === src && record.flow['src_port'] === srcPort)
+      assert.equal(record.fields['biflowDirection'], 1)
+      assert.equal(record.reverse !== undefined, isAnswered(i))
+    }
+  })
+
+  test('are read by nfcapd, which keeps the packets back beside the others, and without a complaint of tshark', async () => {
+    const { sent } = await metered({ biflow: true })
+    const recording = join(folder.path, 'both-ipfix.pcap')
+    writeFrames(
+      recording,
+      sent.map((datagram) => datagramFrame(datagram, 5555, 4739)),
+      START,
+    )
+    assert.equal(run('tshark', ['-r', recording, '-Y', '_ws.malformed or _ws.expert']), '')
+    const lines = run('tshark', ['-r', recording, '-T', 'fields', '-e', 'cflow.biflow_direction']).trim()
+    assert.deepEqual(lines.split(/[\n,]/).length, flows.length)
+    const directory = temporaryFolder()
+    try {
+      await intoNfcapd(sent, directory.path)
+      const text = run('nfdump', ['-N', '-6', '-R', directory.path, '-o', 'csv'], { env: { TZ: 'UTC' } })
+      const seen = parseNfdump(text)
+      assert.deepEqual(
+        totalsBy(seen, (flow) => `${flow.src} ${flow.srcPort} ${flow.packetsBack} ${flow.bytesBack}`),
+        totalsBy(
+          flows.map((flow, i) => ({ ...flow, i, bytes: flow.packets * ipLength(flow) })),
+          (flow) =>
+            `${flow.src} ${flow.srcPort} ${isAnswered(flow.i) ? `${flow.packets} ${flow.packets * ipLength(answerOf(flow))}` : '0 0'}`,
+        ),
+      )
+    } finally {
+      directory.remove()
+    }
+  })
+
+  test('are to libfixbuf elements of the other direction', async () => {
+    const { sent } = await metered({ biflow: true })
+    const file = join(folder.path, 'both.ipfix')
+    writeFileSync(file, Buffer.concat(sent))
+    const dumped = run('ipfixDump', ['--data', '--in', file])
+    const sum = (name: string): number =>
+      [...dumped.matchAll(new RegExp(`\\)\\s+${name} : (\\d+)`, 'g'))].reduce((total, match) => total + Number(match[1]), 0)
+    const packets = flows.reduce((total, flow) => total + flow.packets, 0)
+    const back = flows.reduce((total, flow, i) => total + (isAnswered(i) ? flow.packets : 0), 0)
+    assert.deepEqual([sum('packetDeltaCount'), sum('reversePacketDeltaCount')], [packets, back])
+    const flags = new Set([...dumped.matchAll(/\)\s+reverseTcpControlBits : (\w+)/g)].map((match) => match[1]))
+    assert.ok(flags.has('19'), 'a whole connection has SYN, ACK and FIN')
+  })
+})
+
+describe('flows of which one in so many is metered', () => {
+  for (const [version, said] of [
+    [10, { flowSelectorAlgorithm: 6, samplingProbability: 0.25, hashOutputRangeMax: 2 ** 32 - 1, hashSelectedRangeMax: 2 ** 30 - 1 }],
+    [9, { samplerMode: 2, samplerRandomInterval: 4 }],
+    [5, undefined],
+  ] as const)
+    test(`are told whole in version ${version}, with the rate by which to count them`, async () => {
+      const whole = rowsOf((await metered({ version })).records)
+      const { records } = await metered({ version, flowSampling: 4 })
+      const options = records.filter(({ kind }) => kind === 'options')
+      if (said) {
+        const fields = options[0]?.kind === 'options' ? options[0].fields : {}
+        assert.deepEqual(
+          Object.entries(said).map(([name]) => [name, fields[name]]),
+          Object.entries(said),
+        )
+      }
+      const rows = rowsOf(records)
+      assert.ok(rows.length > whole.length / 10 && rows.length < whole.length / 2, `${rows.length} of ${whole.length}`)
+      assert.deepEqual(new Set(rows.map((row) => row['sampling_rate'])), new Set([4]))
+      const all = new Set(whole.map(told))
+      assert.deepEqual(
+        rows.map(told).filter((row) => !all.has(row)),
+        [],
+      )
+    })
+})
