@@ -1,11 +1,17 @@
 import { readdirSync, readFileSync, existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { deviceSpeed } from './kernel-devices.ts'
 
 // What the kernel knows of a Linux bridge, from /sys: its ports by name, and the addresses learnt behind each.
 
-export interface BridgePort {
+/** A port that a switch itself tells. */
+export interface FoundPort {
   readonly name: string
-  /** A physical device, and not a virtual machine's. */
+  /** The kernel's device; '' if there is none. */
+  readonly device: string
+  /** The device is the host's own end: what it receives goes out of the switch. */
+  readonly isInside: boolean
+  /** A physical device or what leads to other machines, and not a virtual machine's. */
   readonly isUplink: boolean
   /** Bits a second; 0 if unknown. */
   readonly speed: number
@@ -18,25 +24,40 @@ const NET = '/sys/class/net'
 const ENTRY = 16
 
 /** The ports of a bridge; undefined if the device is none. */
-export function readBridge(device: string, net = NET): BridgePort[] | undefined {
+export function readBridge(device: string, net = NET): FoundPort[] | undefined {
   const ports = join(net, device, 'brif')
   if (!existsSync(ports)) return undefined
   try {
     const macs = addressesByPort(join(net, device, 'brforward'))
     return readdirSync(ports)
       .toSorted()
-      .map((name): BridgePort => {
+      .map((name): FoundPort => {
         const number = Number.parseInt(readFileSync(join(ports, name, 'port_no'), 'utf8'), 16)
         return {
           name,
-          isUplink: existsSync(join(net, name, 'device')),
-          speed: speedOf(join(net, name, 'speed')),
+          device: name,
+          isInside: false,
+          isUplink: leadsAway(name, net),
+          speed: deviceSpeed(name, net),
           macs: macs.get(number) ?? [],
         }
       })
   } catch {
     // A port that goes while it is read: the next look will tell
     return undefined
+  }
+}
+
+/** Kinds of device that stand for a physical one, or for a tunnel to other hosts. */
+const AWAY = /^DEVTYPE=(?:bond|team|vlan|vxlan|geneve|gretap|wlan)$/m
+
+/** Whether other machines than those of this host are behind a device. */
+export function leadsAway(device: string, net = NET): boolean {
+  if (existsSync(join(net, device, 'device'))) return true
+  try {
+    return AWAY.test(readFileSync(join(net, device, 'uevent'), 'utf8'))
+  } catch {
+    return false
   }
 }
 
@@ -63,14 +84,4 @@ function addressesByPort(file: string): Map<number, number[]> {
     found.set(port, list)
   }
   return found
-}
-
-function speedOf(file: string): number {
-  try {
-    const megabits = Number(readFileSync(file, 'utf8'))
-    return megabits > 0 ? megabits * 1e6 : 0
-  } catch {
-    // Virtual devices may have none
-    return 0
-  }
 }

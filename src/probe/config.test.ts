@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { ipText } from '../base/address.ts'
+import { EXPECTED_MIRRORS } from '../capture/mirror-choice.ts'
 import { parseProbeConfig, type ProbeConfig } from './config.ts'
 
 const WHOLE = `sflow {
@@ -16,11 +17,19 @@ const WHOLE = `sflow {
   collector { ip = 10.0.0.1 }
   collector { ip = ::1 udpport = 7343 }
   virtualswitch {
-    pcap { device = eth0 headerbytes = 96 promiscuousmode = 0 filter = "not port 22" }
+    pcap { device = eth0 headerbytes = 96 promiscuousmode = 0 filter = "not port 22" unwrap = "erspan, vlan 200" }
     uplink { mac = 00:14:22:59:22:77 ifspeed = 1G iftype = 117 }
     virtualinterface { mac = 00-0c-29-c3-c2-be ifspeed = 100M name = "web 1" }
   }
-  virtualswitch { learn = on pcap { device = eth1 } }
+  virtualswitch {
+    learn = on
+    sampling = kernel
+    counters = kernel
+    ifindex = kernel
+    ovsdb = /tmp/db.sock
+    pcap { device = eth1 }
+    virtualinterface { mac = 00-0c-29-c3-c2-bf device = vnet3 }
+  }
 }
 `
 
@@ -52,20 +61,36 @@ describe('vsprobed.conf', () => {
         { host: '::1', port: 7343 },
       ],
     })
-    const port = { ifSpeed: 0, ifType: 6, name: '' }
+    const port = { ifSpeed: 0, ifType: 6, name: '', device: '' }
+    const inFile = { sampling: 'probe', counters: 'frames', ifIndex: 'file', ovsdb: '/var/run/openvswitch/db.sock' }
+    const inKernel = { sampling: 'kernel', counters: 'kernel', ifIndex: 'kernel', ovsdb: '/tmp/db.sock' }
     assert.deepEqual(switches, [
       {
         device: 'eth0',
         headerBytes: 96,
         promiscuous: false,
         filter: 'not port 22',
+        unwrap: [
+          { kind: 'erspan', id: -1 },
+          { kind: 'vlan', id: 200 },
+        ],
         learn: false,
+        ...inFile,
         ports: [
           { ...port, kind: 'uplink', mac: 0x001422592277, ifSpeed: 1e9, ifType: 117, isTagged: true },
           { ...port, kind: 'virtual', mac: 0x000c29c3c2be, ifSpeed: 100e6, isTagged: false, name: 'web 1' },
         ],
       },
-      { device: 'eth1', headerBytes: 128, promiscuous: true, filter: '', learn: true, ports: [] },
+      {
+        device: 'eth1',
+        headerBytes: 128,
+        promiscuous: true,
+        filter: '',
+        unwrap: [],
+        learn: true,
+        ...inKernel,
+        ports: [{ ...port, kind: 'virtual', mac: 0x000c29c3c2bf, isTagged: false, device: 'vnet3' }],
+      },
     ])
   })
 
@@ -137,6 +162,38 @@ describe('vsprobed.conf', () => {
       [
         `${before} virtualswitch { pcap { device = eth0 } uplink { mac = 00:14:22:59:22:77 ifspeed = ‸1Q } }`,
         '“1Q” is not right for “ifspeed”: expected bits a second, such as 1G, 100M or 10000000',
+      ],
+      [
+        `${before} virtualswitch { pcap { device = eth0 unwrap = ‸"erspan, span" } uplink { mac = 00:14:22:59:22:77 } }`,
+        `“erspan, span” is not right for “unwrap”: expected ${EXPECTED_MIRRORS}`,
+      ],
+      [
+        `${before} virtualswitch { pcap { device = eth0 unwrap = ‸vlan } uplink { mac = 00:14:22:59:22:77 } }`,
+        `“vlan” is not right for “unwrap”: expected ${EXPECTED_MIRRORS}`,
+      ],
+      [
+        `${before} virtualswitch { sampling = ‸all pcap { device = eth0 } uplink { mac = 00:14:22:59:22:77 } }`,
+        '“all” is not right for “sampling”: expected probe or kernel',
+      ],
+      [
+        `${before} virtualswitch { counters = ‸0 pcap { device = eth0 } uplink { mac = 00:14:22:59:22:77 } }`,
+        '“0” is not right for “counters”: expected frames or kernel',
+      ],
+      [
+        `${before} virtualswitch { ifindex = ‸7 pcap { device = eth0 } uplink { mac = 00:14:22:59:22:77 } }`,
+        '“7” is not right for “ifindex”: expected file or kernel',
+      ],
+      [
+        `${before} virtualswitch { ovsdb = ‸db.sock pcap { device = eth0 } uplink { mac = 00:14:22:59:22:77 } }`,
+        '“db.sock” is not right for “ovsdb”: expected the path of the socket of Open vSwitch’s database',
+      ],
+      [
+        `${before} virtualswitch { sampling = ‸kernel pcap { device = eth0 } uplink { mac = 00:14:22:59:22:77 } }`,
+        'frames that the kernel does not show can’t be counted: expected counters = kernel beside sampling = kernel',
+      ],
+      [
+        `${before} virtualswitch { counters = kernel pcap { device = eth0 unwrap = ‸gre } uplink { mac = 00:14:22:59:22:77 } }`,
+        'what comes in a mirror crossed the switch of another machine: expected no counters = kernel and no ifindex = kernel',
       ],
       [
         `${agent} packetsamplingrate ‸collector { ip = 10.0.0.1 } ${SWITCH}`,

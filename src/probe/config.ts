@@ -1,5 +1,31 @@
-import { parseIp, parseMac } from '../base/address.ts'
+import type { MirrorChoice } from '../capture/mirror-choice.ts'
 import { readSections, type Attribute, type Place, type Problem, type Section } from './sections.ts'
+import {
+  AGENT,
+  COLLECTOR_IP,
+  COLLECTOR_PORT,
+  COUNTERS,
+  DEVICE,
+  FILTER,
+  FIRST_INDEX,
+  FIRST_SUB_AGENT,
+  HEADER_BYTES,
+  IF_INDEX,
+  LEARN,
+  MAC,
+  NAME,
+  OVSDB,
+  POLLING,
+  PORT_DEVICE,
+  PROMISCUOUS,
+  RATE,
+  SAMPLING,
+  SPEED,
+  TAGGED,
+  TYPE,
+  UNWRAP,
+  type Setting,
+} from './settings.ts'
 
 // What vsprobed.conf says: InMon's settings with their defaults, and a few of our own.
 
@@ -15,6 +41,8 @@ export interface PortConfig {
   readonly isTagged: boolean
   /** Told as the port's name, if there is one. */
   readonly name: string
+  /** The kernel's device for it, where the probe runs on the hypervisor; '' if that is to be found out. */
+  readonly device: string
 }
 
 export interface SwitchConfig {
@@ -23,8 +51,18 @@ export interface SwitchConfig {
   readonly promiscuous: boolean
   /** Packets that are monitored, in tcpdump's words; all if empty. */
   readonly filter: string
+  /** What carries the switch's frames to the device; they come as they are if it is empty. */
+  readonly unwrap: readonly MirrorChoice[]
   /** Ports are found by themselves, beside those that are listed. */
   readonly learn: boolean
+  /** Who chooses the frames that are sampled: the probe among all of them, or the kernel, which then shows no others. */
+  readonly sampling: 'probe' | 'kernel'
+  /** Counted from the frames, or the kernel's own of each port's device. */
+  readonly counters: 'frames' | 'kernel'
+  /** Ports are numbered in the order of the file, or as the kernel numbers their devices. */
+  readonly ifIndex: 'file' | 'kernel'
+  /** Socket of Open vSwitch's database. */
+  readonly ovsdb: string
   /** In the order of the file, which is that of their numbers. */
   readonly ports: readonly PortConfig[]
 }
@@ -46,84 +84,6 @@ export interface ParsedConfig {
   readonly config: ProbeConfig | undefined
   readonly problems: readonly Problem[]
 }
-
-type Reader<T> = (value: string) => T | undefined
-
-interface Setting<T> {
-  /** Spellings; the first is the usual one. */
-  readonly names: readonly string[]
-  readonly read: Reader<T>
-  readonly expected: string
-}
-
-const MOST_U32 = 0xffffffff
-
-function whole(names: readonly string[], least: number, most: number): Setting<number> {
-  return {
-    names,
-    expected: `a whole number from ${least} to ${most}`,
-    read: (value) =>
-      /^\d{1,12}$/.test(value) && Number(value) >= least && Number(value) <= most ? Number(value) : undefined,
-  }
-}
-
-const WORDS: ReadonlyMap<string, boolean> = new Map([
-  ...['on', 'yes', 'true', '1'].map((word) => [word, true] as const),
-  ...['off', 'no', 'false', '0'].map((word) => [word, false] as const),
-])
-
-function flag(name: string): Setting<boolean> {
-  return { names: [name], expected: '1 or 0 (on or off)', read: (value) => WORDS.get(value.toLowerCase()) }
-}
-
-function text(name: string, pattern: RegExp, expected: string): Setting<string> {
-  return { names: [name], expected, read: (value) => (pattern.test(value) ? value : undefined) }
-}
-
-const address = (name: string): Setting<Uint8Array> => ({
-  names: [name],
-  expected: 'an IPv4 or IPv6 address',
-  read: (value) => parseIp(value) ?? undefined,
-})
-
-const SUFFIXES: Readonly<Record<string, number>> = { '': 1, k: 1e3, m: 1e6, g: 1e9, t: 1e12 }
-
-/** `1G`, `100M`, `10000000`. */
-const SPEED: Setting<number> = {
-  names: ['ifspeed'],
-  expected: 'bits a second, such as 1G, 100M or 10000000',
-  read: (value) => {
-    const match = /^(\d{1,15}(?:\.\d{1,6})?)([kmgt]?)$/i.exec(value)
-    const speed = Number(match?.[1]) * (SUFFIXES[(match?.[2] ?? '').toLowerCase()] ?? Number.NaN)
-    return Number.isSafeInteger(Math.round(speed)) ? Math.round(speed) : undefined
-  },
-}
-
-const MAC: Setting<number> = {
-  names: ['mac'],
-  expected: 'a MAC address of one interface, such as 00:14:22:59:22:77',
-  read: (value) => {
-    const mac = parseMac(value)
-    // Neither zero nor a group address names an interface
-    return mac === undefined || mac === 0 || (Math.floor(mac / 2 ** 40) & 1) === 1 ? undefined : mac
-  },
-}
-
-const AGENT = address('agentip')
-const RATE = whole(['packetsamplingrate'], 1, 0x3fffffff)
-const POLLING = whole(['counterpollinginterval'], 1, 86_400)
-const FIRST_INDEX = whole(['firstifindex', 'startifindex'], 1, 0x3ffffffe)
-const FIRST_SUB_AGENT = whole(['firstsubagentid', 'startsubagentid'], 0, MOST_U32)
-const COLLECTOR_IP = text('ip', /^[\w.:-]{1,253}$/, 'the address of the collector')
-const COLLECTOR_PORT = whole(['udpport'], 1, 65_535)
-const DEVICE = text('device', /^[^\s/]{1,15}$/, 'the name of a network device')
-const HEADER_BYTES = whole(['headerbytes'], 14, 1024)
-const PROMISCUOUS = flag('promiscuousmode')
-const FILTER = text('filter', /./, 'a filter in tcpdump’s words')
-const LEARN = flag('learn')
-const TYPE = whole(['iftype'], 1, 65_535)
-const TAGGED = flag('tagged')
-const NAME = text('name', /^.{1,255}$/, 'a name')
 
 /** Reads a configuration file; every problem comes with its place. */
 export function parseProbeConfig(source: string): ParsedConfig {
@@ -177,6 +137,10 @@ export function parseProbeConfig(source: string): ParsedConfig {
     return value ?? instead
   }
 
+  function failAt(section: Section, setting: Setting<unknown>, message: string): void {
+    fail(section.attributes.find(({ name }) => setting.names.includes(name.toLowerCase()))?.valueAt ?? section, message)
+  }
+
   settings(root, [], ['sflow'])
   const [sflow, another] = named(root, 'sflow')
   if (another) fail(another, 'there is a second section “sflow”: expected one')
@@ -196,11 +160,11 @@ export function parseProbeConfig(source: string): ParsedConfig {
   if (switches.length === 0) fail(sflow, '“sflow” has no section “virtualswitch”: nothing would be monitored')
 
   function switchOf(section: Section): SwitchConfig {
-    const of = settings(section, [LEARN], ['pcap', 'uplink', 'virtualinterface'])
+    const of = settings(section, [LEARN, SAMPLING, COUNTERS, IF_INDEX, OVSDB], ['pcap', 'uplink', 'virtualinterface'])
     const [pcap, second] = named(section, 'pcap')
     if (second) fail(second, 'there is a second section “pcap” in this switch: expected one')
     if (!pcap) fail(section, '“virtualswitch” has no section “pcap”, which names its device')
-    const from = pcap && settings(pcap, [DEVICE, HEADER_BYTES, PROMISCUOUS, FILTER], [])
+    const from = pcap && settings(pcap, [DEVICE, HEADER_BYTES, PROMISCUOUS, FILTER, UNWRAP], [])
     const device = pcap && from ? required(pcap, from(DEVICE), DEVICE, '') : ''
     const other = devices.get(device)
     if (pcap && device !== '' && other)
@@ -215,18 +179,39 @@ export function parseProbeConfig(source: string): ParsedConfig {
     const learn = of(LEARN) ?? false
     if (ports.length === 0 && !learn)
       fail(section, '“virtualswitch” has no ports: expected “uplink” and “virtualinterface” sections, or learn = on')
+    const sampling = of(SAMPLING) ?? 'probe'
+    const counters = of(COUNTERS) ?? 'frames'
+    const ifIndex = of(IF_INDEX) ?? 'file'
+    const unwrap = from?.(UNWRAP) ?? []
+    if (sampling === 'kernel' && counters === 'frames')
+      failAt(
+        section,
+        SAMPLING,
+        'frames that the kernel does not show can’t be counted: expected counters = kernel beside sampling = kernel',
+      )
+    if (pcap && unwrap.length > 0 && (counters === 'kernel' || ifIndex === 'kernel'))
+      failAt(
+        pcap,
+        UNWRAP,
+        'what comes in a mirror crossed the switch of another machine: expected no counters = kernel and no ifindex = kernel',
+      )
     return {
       device,
       headerBytes: from?.(HEADER_BYTES) ?? 128,
       promiscuous: from?.(PROMISCUOUS) ?? true,
       filter: from?.(FILTER) ?? '',
+      unwrap,
       learn,
+      sampling,
+      counters,
+      ifIndex,
+      ovsdb: of(OVSDB) ?? '/var/run/openvswitch/db.sock',
       ports,
     }
   }
 
   function portOf(section: Section, kind: PortConfig['kind']): PortConfig {
-    const of = settings(section, [MAC, SPEED, TYPE, TAGGED, NAME], [])
+    const of = settings(section, [MAC, SPEED, TYPE, TAGGED, NAME, PORT_DEVICE], [])
     const mac = required(section, of(MAC), MAC, 0)
     const attribute = section.attributes.find(({ name }) => name.toLowerCase() === 'mac')
     const before = seen.get(mac)
@@ -241,6 +226,7 @@ export function parseProbeConfig(source: string): ParsedConfig {
       ifType: of(TYPE) ?? 6,
       isTagged: of(TAGGED) ?? kind === 'uplink',
       name: of(NAME) ?? '',
+      device: of(PORT_DEVICE) ?? '',
     }
   }
 

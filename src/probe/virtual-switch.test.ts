@@ -29,6 +29,7 @@ function switchOf(ports: SwitchPort[], sent: Buffer[] = []): VirtualSwitch {
     promiscuous: true,
     random,
     isVlanAware: true,
+    kernel: undefined,
   })
 }
 
@@ -43,6 +44,7 @@ function blockOf(...frames: readonly (readonly [from: number, to: number])[]): P
     block.offset[i] = 60 * i
     block.captured[i] = 60
     block.original[i] = 60
+    block.linkType[i] = 1
   }
   block.bytes = bytes
   block.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)

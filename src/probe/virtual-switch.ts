@@ -2,7 +2,9 @@ import type { PacketBlock } from '../capture/packet-block.ts'
 import type { RandomSource } from '../capture/sampler.ts'
 import { HEADER_PROTOCOL, type SflowEncoder, SOURCE_CLASS } from '../wire/sflow/encode.ts'
 import type { PortConfig } from './config.ts'
+import type { KernelDevices } from './kernel-devices.ts'
 import { MacTable } from './mac-table.ts'
+import { frameCounters, kernelCounters } from './port-counters.ts'
 import type { SwitchPort } from './port.ts'
 
 // A virtual switch seen through its mirror: each frame is given to the port by which it came in and to those by which it
@@ -12,11 +14,10 @@ import type { SwitchPort } from './port.ts'
 const UNKNOWN_PORT = 0
 const MULTIPLE = 0x80000000
 
+const ETHERNET = 1
 const DOT1Q = 0x8100
 const FCS = 4
 const TAG = 4
-const IF_DIRECTION_FULL = 1
-const IF_STATUS_UP = 3
 const WRAP_32 = 2 ** 32
 
 /** Of a switch that learns. */
@@ -34,6 +35,8 @@ export interface VirtualSwitchOptions {
   readonly random: RandomSource
   /** Whether frames to all reach only the ports of their VLAN. */
   readonly isVlanAware: boolean
+  /** Where the counters of ports are the kernel's own. */
+  readonly kernel: KernelDevices | undefined
 }
 
 export interface SwitchTotals {
@@ -100,7 +103,7 @@ export class VirtualSwitch {
     const { ports, table, totals } = this
     for (let i = 0; i < count; i++) {
       const at = block.offset[i] as number
-      if ((block.captured[i] as number) < 14) {
+      if ((block.captured[i] as number) < 14 || block.linkType[i] !== ETHERNET) {
         totals.short++
         continue
       }
@@ -147,8 +150,66 @@ export class VirtualSwitch {
       port.speaks(vlan)
       if (port.sampler.next(1) === 0) continue
       const output = isGroup ? (MULTIPLE | reached) >>> 0 : to < 0 ? UNKNOWN_PORT : (ports[to] as SwitchPort).index
-      this.sample(block, i, port, output, tag)
+      this.sample(block, i, port, output, tag, totals.drops / port.sampler.rate)
     }
+  }
+
+  /**
+   * Exports the frames of a block, which the kernel chose, one in `rate`. What it did not choose is not here, so that nothing is
+   * counted.
+   */
+  sampled(block: PacketBlock, rate: number, strangers?: (mac: number) => void): void {
+    const { view, count } = block
+    const { ports, table, totals } = this
+    for (let i = 0; i < count; i++) {
+      const at = block.offset[i] as number
+      if ((block.captured[i] as number) < 14 || block.linkType[i] !== ETHERNET) {
+        totals.short++
+        continue
+      }
+      const tag = block.tag[i] as number
+      const dstHigh = view.getUint16(at)
+      const srcHigh = view.getUint16(at + 6)
+      const srcLow = view.getUint32(at + 8)
+      totals.frames++
+      totals.octets += block.original[i] as number
+      let from = table.get(srcHigh, srcLow)
+      if (from < 0) {
+        if (strangers !== undefined) {
+          strangers(srcHigh * WRAP_32 + srcLow)
+          from = table.get(srcHigh, srcLow)
+        }
+        if (from < 0) from = this.uplink
+      }
+      if (from < 0) continue
+      const port = ports[from] as SwitchPort
+      const hasInline = tag === 0 && (block.captured[i] as number) >= 16 && view.getUint16(at + 12) === DOT1Q
+      const vlan = (hasInline ? view.getUint16(at + 14) : tag) & 0xfff
+      port.speaks(vlan)
+      port.take(rate)
+      let output = UNKNOWN_PORT
+      if ((dstHigh & 0x0100) !== 0) output = (MULTIPLE | this.reach(from, vlan)) >>> 0
+      else {
+        let to = table.get(dstHigh, view.getUint32(at + 2))
+        if (to < 0) to = this.uplink
+        if (to >= 0 && to !== from) output = (ports[to] as SwitchPort).index
+      }
+      this.sample(block, i, port, output, tag, totals.drops)
+    }
+  }
+
+  /** Takes ports away, whose last counters are told. */
+  removePorts(isGone: (port: SwitchPort) => boolean): void {
+    const { ports } = this
+    let kept = 0
+    for (const port of ports) {
+      if (isGone(port)) this.counters(port)
+      else ports[kept++] = port
+    }
+    if (kept === ports.length) return
+    ports.length = kept
+    this.table = this.ownAddresses()
+    this.uplink = ports.findIndex((port) => port.isUplink)
   }
 
   /** Sends the counters that are due. @param uptime milliseconds, which no clock that is set changes */
@@ -181,7 +242,18 @@ export class VirtualSwitch {
     return reached
   }
 
-  private sample(block: PacketBlock, i: number, port: SwitchPort, output: number, tag: number): void {
+  /** Ports that a frame to all reaches. */
+  private reach(from: number, vlan: number): number {
+    const { ports } = this
+    const { isVlanAware } = this.options
+    let reached = 0
+    for (let p = 0; p < ports.length; p++)
+      if (p !== from && (!isVlanAware || (ports[p] as SwitchPort).isMember(vlan))) reached++
+    return reached
+  }
+
+  /** @param drops samples that were lost because the kernel had to drop frames */
+  private sample(block: PacketBlock, i: number, port: SwitchPort, output: number, tag: number, drops: number): void {
     const { encoder, header, options, totals } = this
     const { sampler } = port
     totals.samples++
@@ -210,7 +282,7 @@ export class VirtualSwitch {
       port.index,
       sampler.rate,
       sampler.pool % WRAP_32,
-      Math.round(totals.drops / sampler.rate) % WRAP_32,
+      Math.round(drops) % WRAP_32,
       port.index,
       output,
     )
@@ -222,29 +294,12 @@ export class VirtualSwitch {
   private counters(port: SwitchPort): void {
     const { config } = port
     const { encoder } = this
+    const { kernel, promiscuous } = this.options
+    // Of a port whose device is not known nothing is known
+    if (kernel && !port.kernel) return
     port.counterSequence = (port.counterSequence + 1) % WRAP_32
     encoder.beginCountersSample(port.counterSequence, SOURCE_CLASS.ifIndex, port.index)
-    encoder.ifCounters({
-      ifIndex: port.index,
-      ifType: config.ifType,
-      ifSpeed: config.ifSpeed,
-      ifDirection: IF_DIRECTION_FULL,
-      ifStatus: IF_STATUS_UP,
-      inOctets: port.inOctets,
-      inUcastPkts: port.inUnicast % WRAP_32,
-      inMulticastPkts: port.inMulticast % WRAP_32,
-      inBroadcastPkts: port.inBroadcast % WRAP_32,
-      inDiscards: 0,
-      inErrors: 0,
-      inUnknownProtos: 0,
-      outOctets: port.outOctets,
-      outUcastPkts: port.outUnicast % WRAP_32,
-      outMulticastPkts: port.outMulticast % WRAP_32,
-      outBroadcastPkts: port.outBroadcast % WRAP_32,
-      outDiscards: 0,
-      outErrors: 0,
-      promiscuousMode: this.options.promiscuous ? 1 : 2,
-    })
+    encoder.ifCounters(kernel ? kernelCounters(port, kernel, promiscuous) : frameCounters(port, promiscuous))
     if (config.name !== '') encoder.portName(config.name)
     encoder.endSample()
   }
@@ -257,5 +312,5 @@ function octetsAt(port: SwitchPort, length: number, hasTag: boolean): number {
 
 /** A port that was found, not listed. */
 export function learntPort(mac: number, name: string, kind: PortConfig['kind']): PortConfig {
-  return { kind, mac, ifSpeed: 0, ifType: 6, isTagged: kind === 'uplink', name }
+  return { kind, mac, ifSpeed: 0, ifType: 6, isTagged: kind === 'uplink', name, device: '' }
 }
