@@ -1,4 +1,5 @@
 import { OperatorError, UserError } from '../base/errors.ts'
+import { LINK } from '../packet/link.ts'
 import { loadLibpcap, messageRoom, type Libpcap } from './libpcap.ts'
 
 // Filters in tcpdump's words. libpcap compiles them to classic BPF (McCanne and Jacobson, 1993); the kernel runs the program
@@ -11,18 +12,22 @@ export const INSTRUCTION = 8
 
 /**
  * Compiles a filter.
- * @param from link type of the packets of a file (DLT and LINKTYPE agree for those that are captured here), or name of a live
- * device: there the program has to ask the kernel for the VLAN tag that it took off the frame
+ * @param from link type of the packets of a file, or name of a live device: there the program has to ask the kernel for the VLAN tag that it took off the frame
  * @throws UserError with libpcap's own words where the filter is wrong; OperatorError where libpcap is missing or may not open the device
  */
 export function compileFilter(expression: string, from: number | string, snapshotLength = 262_144): BpfProgram {
   const pcap = loadLibpcap('packet filters need')
-  const handle = typeof from === 'number' ? pcap.openDead(from, snapshotLength) : openedLive(pcap, from)
+  const handle = typeof from === 'number' ? pcap.openDead(dltOf(from), snapshotLength) : openedLive(pcap, from)
   try {
     return compiledBy(pcap, handle, expression)
   } finally {
     pcap.close(handle)
   }
+}
+
+/** libpcap's own number of a link type: the same as in files but for bare IP, whose number differs from system to system. */
+function dltOf(linkType: number): number {
+  return linkType === LINK.raw ? LINK.rawOld : linkType
 }
 
 /** @param handle of an open device or file. @throws UserError */

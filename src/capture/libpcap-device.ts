@@ -1,5 +1,5 @@
 import { OperatorError, UserError } from '../base/errors.ts'
-import { loadLibc } from '../base/libc.ts'
+import { loadLibc, type Libc } from '../base/libc.ts'
 import { LINK } from '../packet/link.ts'
 import { compiledBy, refused } from './bpf.ts'
 import { loadLibpcap, messageRoom, type Libpcap } from './libpcap.ts'
@@ -28,7 +28,7 @@ export function openLibpcapDevice(device: string, config: DeviceConfig): PacketD
   const pcap = loadLibpcap(`${config.device} needs`)
   const handle = activated(pcap, device, config)
   try {
-    return deviceOn(pcap, handle, libc.ifNameToIndex(device), config)
+    return deviceOn(pcap, libc, handle, libc.ifNameToIndex(device), config)
   } catch (error) {
     pcap.close(handle)
     throw error
@@ -52,7 +52,13 @@ function activated(pcap: Libpcap, device: string, config: DeviceConfig): unknown
   throw refused(device, why)
 }
 
-function deviceOn(pcap: Libpcap, handle: unknown, index: number, config: DeviceConfig): PacketDevice {
+function deviceOn(
+  pcap: Libpcap,
+  libc: Libc,
+  handle: unknown,
+  index: number,
+  config: DeviceConfig,
+): PacketDevice {
   const message = messageRoom(pcap)
   // Of several devices at once: the kind of header that tells on which each packet came
   if (pcap.linkType(handle) === LINK.linuxSll) pcap.setLinkType(handle, LINK.linuxSll2)
@@ -109,7 +115,8 @@ function deviceOn(pcap: Libpcap, handle: unknown, index: number, config: DeviceC
       if (!isOpen || why !== '') return false
       pcap.rewind(file)
       const taken = pcap.dispatch(handle, Math.min(fitting, into.offset.length), pcap.dump, dump)
-      if (taken < 0) why = pcap.errorOf(handle)
+      // libpcap takes it for an error that a netlink socket has nothing to read
+      if (taken < 0 && libc.errnoName(libc.errno()) !== 'EAGAIN') why = pcap.errorOf(handle)
       pcap.flush(file)
       const end = pcap.tell(file)
       if (end <= 0) return false
