@@ -1,4 +1,6 @@
 import { InvalidArgumentError } from 'commander'
+import { UserError } from '../base/errors.ts'
+import { targetOf } from './target.ts'
 
 // The flags of capture: sizes and times with units.
 
@@ -22,6 +24,17 @@ export function parseSeconds(text: string): number {
   const seconds = Number(match?.[1]) * (SECONDS[(match?.[2] ?? '').toLowerCase()] as number)
   if (!match || seconds < 1) throw new InvalidArgumentError('Expected a time such as 90, 10m or 1h.')
   return seconds
+}
+
+/** `probe://10.0.0.5:6690`, `probe://[::1]:6690/eth1`. @throws UserError */
+export function parseProbe(text: string): { host: string; port: number; device: string } {
+  const match = /^probe:\/\/([^/]+)(?:\/([^\s/]{1,64})?)?$/.exec(text)
+  const target = targetOf(match?.[1] ?? '')
+  if (!target)
+    throw new UserError(`“${text}” names no probe`, {
+      hint: 'write it as probe://HOST:PORT or probe://HOST:PORT/DEVICE, with an IPv6 address in brackets',
+    })
+  return { ...target, device: match?.[2] ?? '' }
 }
 
 export function sizeText(bytes: number): string {

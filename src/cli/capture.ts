@@ -1,11 +1,16 @@
+import { statSync } from 'node:fs'
 import { Socket } from 'node:net'
+import { hostname, userInfo } from 'node:os'
 import { resolve } from 'node:path'
 import { InvalidArgumentError, Option, type Command } from 'commander'
 import { systemClock } from '../base/clock.ts'
-import { UserError } from '../base/errors.ts'
+import { OperatorError, UserError } from '../base/errors.ts'
+import { readCaptureFile } from '../capture/capture-file.ts'
 import { openPacketSource } from '../capture/packet-source.ts'
+import { openRemoteSource } from '../recording/capture-client.ts'
+import { readCaptureKey } from '../recording/capture-secret.ts'
 import { createFileOutput, type FileOutput } from '../recording/file-output.ts'
-import type { InterfaceInfo } from '../recording/pcapng.ts'
+import type { SectionInfo } from '../recording/pcapng.ts'
 import { recordLive, type LiveEnd, type LiveSource } from '../recording/record-live.ts'
 import { createRecorder, type Recorder, type RecordingOutput, type SourceCounts } from '../recording/recorder.ts'
 import { createStreamOutput, READER_GONE } from '../recording/stream-output.ts'
@@ -17,7 +22,7 @@ import {
   knownLinkType,
   systemName,
 } from '../recording/this-system.ts'
-import { parseBytes, parseSeconds, sizeText, timeText } from './capture-options.ts'
+import { parseBytes, parseProbe, parseSeconds, sizeText, timeText } from './capture-options.ts'
 import { wholeBetween } from './meter-options.ts'
 import { version } from './version.ts'
 
@@ -33,6 +38,7 @@ interface CaptureOptions {
   readonly promiscuous: boolean
   readonly buffer: number
   readonly comment: string
+  readonly secretFile?: string
   readonly status?: number
 }
 
@@ -71,6 +77,7 @@ export function addCapture(program: Command): void {
     .option('-W, --files <n>', 'keep the newest files only, so many', wholeBetween(1, 100_000))
     .option('-N, --no-promiscuous', 'leave the device as it is')
     .option('-B, --buffer <bytes>', 'room in the kernel for packets not read yet', parseBuffer, 16 * MEGABYTE)
+    .option('--secret-file <file>', 'the secret that is shared with the probe, in a file')
     .option('--comment <text>', 'a remark for the file', '')
     .addOption(
       new Option('--status <seconds>', 'say every so often on standard error how it goes').argParser(
@@ -126,9 +133,7 @@ function boundsText(bounds: Bounds, options: CaptureOptions): string {
 const say = (sentence: string): void => void process.stderr.write(`vnetscope: ${sentence}\n`)
 
 async function capture(source: string, filter: string, options: CaptureOptions): Promise<void> {
-  const bounds = boundsOf(options)
-  const isNumbered = options.files !== undefined || options.fileSize !== undefined || options.fileSeconds !== undefined
-  if (options.write === '-' && isNumbered)
+  if (options.write === '-' && isNumbered(options))
     throw new UserError('standard output can’t be cut into files', {
       hint: 'name a file with -w, or leave -W, -C and -G out',
     })
@@ -136,7 +141,33 @@ async function capture(source: string, filter: string, options: CaptureOptions):
     throw new UserError('packets are not for a terminal', {
       hint: 'name a file with -w, or put “| tshark -r -” behind',
     })
-  await captureDevice(source, filter, bounds, isNumbered, options)
+  const kind = kindOf(source)
+  if (kind !== 'probe' && options.secretFile !== undefined)
+    throw new UserError('--secret-file is for captures at a probe', { hint: 'write it as probe://HOST:PORT' })
+  const work = { source, filter, bounds: boundsOf(options), options }
+  if (kind === 'probe') await captureRemote(work)
+  else if (kind === 'file') await captureFile(work)
+  else await captureDevice(work)
+}
+
+interface Work {
+  readonly source: string
+  readonly filter: string
+  readonly bounds: Bounds
+  readonly options: CaptureOptions
+}
+
+const isNumbered = ({ files, fileSize, fileSeconds }: CaptureOptions): boolean =>
+  files !== undefined || fileSize !== undefined || fileSeconds !== undefined
+
+/** An interface goes before a file of the same name. */
+function kindOf(source: string): 'probe' | 'file' | 'device' {
+  if (source.startsWith('probe:')) return 'probe'
+  if (source === '-') return 'file'
+  if (interfaceIndex(source) > 0) return 'device'
+  if (statSync(source, { throwIfNoEntry: false })?.isDirectory() === false) return 'file'
+  if (source.includes('/')) throw new UserError(`there is no capture file ${source}`)
+  return 'device'
 }
 
 interface Opened {
@@ -145,111 +176,228 @@ interface Opened {
   names(): readonly string[]
 }
 
-function outputOf(options: CaptureOptions, isNumbered: boolean): Opened {
+function outputOf(options: CaptureOptions): Opened {
   if (options.write === '-') {
     const output = createStreamOutput(new Socket({ fd: 1, readable: false, writable: true }))
     return { output, names: () => [] }
   }
   const output: FileOutput = createFileOutput(
-    { path: resolve(options.write), isNumbered, most: options.files ?? Infinity },
+    { path: resolve(options.write), isNumbered: isNumbered(options), most: options.files ?? Infinity },
     { clock: systemClock, say },
   )
   return { output, names: () => output.names }
 }
 
-async function captureDevice(
-  name: string,
-  filter: string,
-  bounds: Bounds,
-  isNumbered: boolean,
-  options: CaptureOptions,
-): Promise<void> {
-  const source = openPacketSource(name, {
-    filter,
-    snapshotLength: options.snaplen,
-    promiscuous: options.promiscuous,
-    bufferBytes: options.buffer,
-    say,
-  })
+function sectionOf(options: CaptureOptions, system: string, hardware: string): SectionInfo {
+  return { application: `vnetscope ${version()}`, system, hardware, comment: options.comment }
+}
+
+async function captureDevice(work: Work): Promise<void> {
+  const { source: name, filter, options, bounds } = work
+  const { snaplen: snapshotLength, promiscuous, buffer: bufferBytes } = options
+  const source = openPacketSource(name, { filter, snapshotLength, promiscuous, bufferBytes, say })
   try {
-    const info = (port: number, linkType: number): InterfaceInfo => ({
-      linkType,
-      snapshotLength: options.snaplen,
-      name: interfaceName(port) || name,
-      filter,
-      speed: interfaceSpeed(interfaceName(port)),
-      system: systemName(),
-      description: '',
-    })
+    const opened = outputOf(options)
     const counts = (): SourceCounts => {
       const { packets, drops } = source.counts()
       return { port: source.index, received: packets, dropped: drops }
     }
-    const opened = outputOf(options, isNumbered)
     const recorder = createRecorder(
+      { section: sectionOf(options, systemName(), hardwareName()), snapshotLength, knowsInbound: true, bounds },
       {
-        section: {
-          application: `vnetscope ${version()}`,
-          system: systemName(),
-          hardware: hardwareName(),
-          comment: options.comment,
+        output: opened.output,
+        clock: systemClock,
+        counts,
+        interfaceOf(port, linkType) {
+          const own = interfaceName(port)
+          const speed = interfaceSpeed(own)
+          return { linkType, snapshotLength, name: own || name, filter, speed, system: systemName(), description: '' }
         },
-        snapshotLength: options.snaplen,
-        hasDirection: true,
-        bounds,
       },
-      { output: opened.output, clock: systemClock, interfaceOf: info, counts },
     )
     const linkType = knownLinkType(name)
     if (linkType !== undefined) recorder.declare(interfaceIndex(name), linkType)
-    await record(source, recorder, opened, counts, `capturing on ${name}`, filter, bounds, options)
+    await recordUntilEnd(work, source, recorder, opened, { counts, from: `on ${name}`, bounds })
   } finally {
     source.close()
   }
 }
 
-async function record(
-  source: LiveSource,
-  recorder: Recorder,
-  { output, names }: Opened,
-  counts: () => SourceCounts | undefined,
-  doing: string,
-  filter: string,
-  bounds: Bounds,
-  options: CaptureOptions,
-): Promise<void> {
-  // The file is there, or can't be, before anything is said to be captured
-  recorder.flush()
-  await recorder.settled()
-  say(
-    `${doing}${filter === '' ? '' : ` (${filter})`} into ${options.write === '-' ? 'standard output' : options.write}: ${boundsText(bounds, options)}`,
+async function captureRemote(work: Work): Promise<void> {
+  const { filter, options, bounds } = work
+  const target = parseProbe(work.source)
+  if (options.secretFile === undefined)
+    throw new UserError('a capture at a probe needs the secret that it shares', {
+      hint: 'name its file with --secret-file',
+    })
+  const key = readCaptureKey(options.secretFile)
+  const most = Number.MAX_SAFE_INTEGER
+  const source = await openRemoteSource(
+    { ...target, key, who: `${userInfo().username}@${hostname()}` },
+    {
+      version: 1,
+      device: target.device,
+      filter,
+      snapshotLength: options.snaplen,
+      promiscuous: options.promiscuous,
+      packets: Math.min(bounds.packets, most),
+      bytes: Math.min(bounds.bytes, most),
+      seconds: Math.min(bounds.seconds, most),
+    },
   )
+  try {
+    const { accepted } = source
+    const opened = outputOf(options)
+    const counts = (): SourceCounts => {
+      const { packets, drops } = source.counts()
+      return { port: 0, received: packets, dropped: drops }
+    }
+    const recorder = createRecorder(
+      {
+        section: sectionOf(options, accepted.system, accepted.hardware),
+        snapshotLength: options.snaplen,
+        knowsInbound: true,
+        bounds,
+      },
+      { output: opened.output, clock: systemClock, counts, interfaceOf: (port) => source.interfaceOf(port) },
+    )
+    const allowed = {
+      ...bounds,
+      bytes: Math.min(bounds.bytes, accepted.bytes),
+      seconds: Math.min(bounds.seconds, accepted.seconds),
+    }
+    const from = `on ${accepted.device} at ${target.host}:${target.port}`
+    await recordUntilEnd(work, source, recorder, opened, { counts, from, bounds: allowed })
+  } finally {
+    source.close()
+  }
+}
+
+/** Filters, cuts and bounds what a file has. */
+async function captureFile(work: Work): Promise<void> {
+  const { source: file, filter, options, bounds } = work
+  const names = new Map<number, string>()
+  const damage: string[] = []
+  if (options.write !== '-' && isSameFile(file, options.write))
+    throw new UserError(`${file} can’t be read and written at the same time`)
+  const blocks = readCaptureFile(
+    file,
+    (code, offset) =>
+      damage.push(
+        `${file}: ${code === 'truncated' ? 'ends within a packet' : 'goes on with what is no packet'} at byte ${offset}`,
+      ),
+    {
+      filter,
+      interfaceFound: (port, name, linkType) => void names.set(port * 65_536 + linkType, name),
+    },
+  )
+  const opened = outputOf(options)
+  const recorder = createRecorder(
+    {
+      section: sectionOf(options, '', ''),
+      snapshotLength: options.snaplen,
+      knowsInbound: false,
+      bounds: { ...bounds, bytes: options.size ?? Infinity, packets: options.count ?? Infinity },
+    },
+    {
+      output: opened.output,
+      clock: systemClock,
+      counts: () => undefined,
+      interfaceOf: (port, linkType) => ({
+        linkType,
+        snapshotLength: options.snaplen,
+        name: names.get(port * 65_536 + linkType) ?? '',
+        filter,
+        speed: 0,
+        system: '',
+        description: '',
+      }),
+    },
+  )
+  const asked = askedToEnd()
+  let end: LiveEnd = 'over'
+  try {
+    for await (const block of blocks) {
+      for (let at = 0; recorder.reached === undefined && !asked.signal.aborted;) {
+        at = recorder.take(block, at, block.seconds[at] as number)
+        if (at === block.count || recorder.reached !== undefined) break
+        await recorder.ready()
+      }
+      if (asked.signal.aborted) end = 'asked'
+      if (recorder.reached !== undefined) end = recorder.reached
+      if (end !== 'over') break
+    }
+    recorder.flush()
+    await recorder.end('')
+    await opened.output.close()
+  } catch (error) {
+    if (!isReaderGone(error)) throw error
+  } finally {
+    asked.off()
+  }
+  for (const line of damage) say(line)
+  say(summary(recorder, undefined, opened.names(), reasonText(end, bounds, undefined)))
+}
+
+function isSameFile(a: string, b: string): boolean {
+  const [one, two] = [a, b].map((name) => statSync(name, { throwIfNoEntry: false }))
+  return one?.isFile() === true && two !== undefined && one.ino === two.ino && one.dev === two.dev
+}
+
+const isReaderGone = (error: unknown): boolean => error instanceof OperatorError && error.code === READER_GONE
+
+/** Told once by SIGINT or SIGTERM; the second time ends the process. */
+function askedToEnd(): { readonly signal: AbortSignal; off(): void } {
   const asked = new AbortController()
   const ask = (): void => asked.abort()
   process.once('SIGINT', ask)
   process.once('SIGTERM', ask)
-  const progress = progressOf(recorder, counts, options)
-  let end: LiveEnd
-  try {
-    end = await recordLive(source, recorder, { seconds: bounds.seconds, signal: asked.signal, turn: progress.turn })
-    progress.end()
-    if (end !== 'failed') await recorder.end(`vnetscope ended this capture ${reasonText(end, bounds, source)}`)
-    await output.close()
-  } finally {
-    process.off('SIGINT', ask)
-    process.off('SIGTERM', ask)
+  return {
+    signal: asked.signal,
+    off() {
+      process.off('SIGINT', ask)
+      process.off('SIGTERM', ask)
+    },
   }
-  const { failure } = recorder
-  const isGone = failure !== undefined && (failure as { code?: string }).code === READER_GONE
-  say(
-    summary(
-      recorder,
-      counts(),
-      names(),
-      isGone ? 'because who read the packets has gone' : reasonText(end, bounds, source),
-    ),
-  )
-  if (failure && !isGone) throw failure
+}
+
+interface Subject {
+  readonly counts: () => SourceCounts
+  /** Where packets come from. */
+  readonly from: string
+  readonly bounds: Bounds
+}
+
+async function recordUntilEnd(
+  { filter, options }: Work,
+  source: LiveSource,
+  recorder: Recorder,
+  { output, names }: Opened,
+  { counts, from, bounds }: Subject,
+): Promise<void> {
+  const asked = askedToEnd()
+  try {
+    // The file is there, or can't be, before anything is said to be captured
+    recorder.flush()
+    await recorder.settled()
+    const into = options.write === '-' ? 'standard output' : options.write
+    say(`capturing ${from}${filter === '' ? '' : ` (${filter})`} into ${into}: ${boundsText(bounds, options)}`)
+    const progress = progressOf(recorder, counts, options)
+    const { signal } = asked
+    const end = await recordLive(source, recorder, { seconds: bounds.seconds, signal, turn: progress.turn })
+    progress.end()
+    const why = isReaderGone(recorder.failure)
+      ? 'because who read the packets has gone'
+      : reasonText(end, bounds, source)
+    if (end !== 'failed') await recorder.end(`ended ${why}`)
+    await output.close()
+    say(summary(recorder, counts(), names(), why))
+  } catch (error) {
+    if (!isReaderGone(error)) throw error
+  } finally {
+    asked.off()
+  }
+  if (recorder.failure && !isReaderGone(recorder.failure)) throw recorder.failure
 }
 
 interface Progress {
@@ -283,7 +431,7 @@ function progressOf(recorder: Recorder, counts: () => SourceCounts | undefined, 
 const droppedText = (counted: SourceCounts | undefined): string =>
   counted ? `, ${counted.dropped} dropped by the kernel` : ''
 
-function reasonText(end: LiveEnd, bounds: Bounds, source: LiveSource): string {
+function reasonText(end: LiveEnd, bounds: Bounds, source: LiveSource | undefined): string {
   switch (end) {
     case 'packets':
       return `after ${bounds.packets} packets`
@@ -294,7 +442,7 @@ function reasonText(end: LiveEnd, bounds: Bounds, source: LiveSource): string {
     case 'asked':
       return 'when it was told to'
     case 'over':
-      return source.over ?? 'at the end'
+      return source?.over ?? 'at the end of the file'
     case 'failed':
       return 'because nothing more can be written'
   }

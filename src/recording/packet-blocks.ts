@@ -4,7 +4,7 @@ import { BLOCK, padded } from './pcapng.ts'
 // Packets → enhanced packet blocks of pcapng (draft-ietf-opsawg-pcapng §4.3), many at a time, into memory that is used again:
 //
 //   type 6 ·4, total length ·4, interface ·4, time ·4 (upper word) ·4, captured ·4, original ·4, packet padded to 4,
-//   where the direction is known epb_flags 2 ·2 4 ·2 flags ·4 and the end of options ·4, total length ·4
+//   where the direction is known, epb_flags 2 ·2 4 ·2 flags ·4 and the end of options ·4, total length ·4
 
 const HEAD = 28
 const FLAGS = 12
@@ -49,9 +49,7 @@ export class Chunk {
 /** Writes packets of blocks into chunks. */
 export class PacketBlockEncoder {
   private readonly snapshotLength: number
-  private readonly hasDirection: boolean
-  /** Bytes of a block beside the packet. */
-  private readonly overhead: number
+  private readonly knowsInbound: boolean
   // The upper and lower word of the second that came last, in nanoseconds
   private second = -1
   private secondHigh = 0
@@ -59,16 +57,15 @@ export class PacketBlockEncoder {
   // A Buffer over the memory of the packets, which copies without making an object for each
   private source: Buffer = Buffer.alloc(0)
 
-  /** @param hasDirection whether the source tells in which way packets go */
-  constructor(snapshotLength: number, hasDirection: boolean) {
+  /** @param knowsInbound whether a packet that was not sent came in, so that it may be said */
+  constructor(snapshotLength: number, knowsInbound: boolean) {
     this.snapshotLength = snapshotLength
-    this.hasDirection = hasDirection
-    this.overhead = HEAD + (hasDirection ? FLAGS : 0) + LENGTH
+    this.knowsInbound = knowsInbound
   }
 
   /** Bytes that packet `i` takes. */
   size(block: PacketBlock, i: number): number {
-    return this.overhead + padded(this.kept(block, i))
+    return HEAD + padded(this.kept(block, i)) + (this.hasFlags(block, i) ? FLAGS : 0) + LENGTH
   }
 
   /** Puts packet `i` behind the others; there must be room for it. */
@@ -78,7 +75,8 @@ export class PacketBlockEncoder {
     const from = block.offset[i] as number
     const tag = block.tag[i] as number
     const captured = this.kept(block, i)
-    const length = this.overhead + padded(captured)
+    const hasFlags = this.hasFlags(block, i)
+    const length = HEAD + padded(captured) + (hasFlags ? FLAGS : 0) + LENGTH
     const second = block.seconds[i] as number
     if (second !== this.second) this.startSecond(second)
     const low = this.secondLow + (block.nanos[i] as number)
@@ -100,7 +98,7 @@ export class PacketBlockEncoder {
       view.setUint32(at + HEAD + TAG_AT, tag)
       this.source.copy(into.bytes, at + HEAD + TAG_AT + TAG, from + TAG_AT, from + captured - TAG)
     }
-    if (this.hasDirection) {
+    if (hasFlags) {
       view.setUint32(end, EPB_FLAGS, true)
       view.setUint32(end + 4, block.direction[i] === 1 ? FLAGS_OUTBOUND : FLAGS_INBOUND, true)
       view.setUint32(end + 8, 0, true)
@@ -109,6 +107,10 @@ export class PacketBlockEncoder {
     view.setUint32(end, length, true)
     into.length = at + length
     into.packets++
+  }
+
+  private hasFlags(block: PacketBlock, i: number): boolean {
+    return this.knowsInbound || block.direction[i] === 1
   }
 
   /** With the tag that is put back, and no more than is wanted. */

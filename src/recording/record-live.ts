@@ -9,6 +9,8 @@ import type { Recorder } from './recorder.ts'
 export interface LiveSource extends Pick<PacketSource, 'next' | 'release' | 'lookAfter' | 'end'> {
   /** Why nothing will come any more; undefined while something may. */
   readonly over?: string | undefined
+  /** After `end`, whether something may come that is on its way. */
+  mayFollow?(): boolean
 }
 
 export interface LiveOptions {
@@ -27,6 +29,8 @@ const REST_MS = 10
 /** It has handed over what came last after so long. */
 const HAND_OVER_MS = 30
 const LOOK_MS = 1000
+/** What is on its way from elsewhere comes within that time. */
+const FOLLOW_MS = 5000
 /** Who looks on waits no longer for what has come. */
 const FLUSH_MS = 100
 
@@ -71,11 +75,13 @@ export async function recordLive(source: LiveSource, recorder: Recorder, options
     recorder.failure !== undefined
       ? 'failed'
       : (recorder.reached ?? (signal.aborted ? 'asked' : source.over !== undefined ? 'over' : 'seconds'))
-  if (end === 'asked' || end === 'seconds') {
-    await wait(HAND_OVER_MS)
-    source.end()
-    while (await readBlock());
-    return recorder.failure !== undefined ? 'failed' : end
-  }
-  return end
+  if (end === 'failed' || end === 'over') return end
+  const isBounded = recorder.reached !== undefined
+  if (!isBounded) await wait(HAND_OVER_MS)
+  source.end()
+  // Counts come behind packets, which are passed over where a bound is reached
+  const givenUp = performance.now() + FOLLOW_MS
+  if (!isBounded) while (await readBlock());
+  while (source.mayFollow?.() === true && performance.now() < givenUp) if (!(await readBlock())) await wait(REST_MS)
+  return recorder.failure === undefined ? end : 'failed'
 }

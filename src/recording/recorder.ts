@@ -20,8 +20,8 @@ export interface RecordingBounds {
 export interface RecorderConfig {
   readonly section: SectionInfo
   readonly snapshotLength: number
-  /** Whether the packets' source tells in which way they go. */
-  readonly hasDirection: boolean
+  /** Whether packets that were not sent came in; of files nobody knows. */
+  readonly knowsInbound: boolean
   readonly bounds: RecordingBounds
 }
 
@@ -96,7 +96,7 @@ const MOST_INTERFACES = 65_536
 export function createRecorder(config: RecorderConfig, deps: RecorderDeps): Recorder {
   const { bounds } = config
   const { output } = deps
-  const encoder = new PacketBlockEncoder(config.snapshotLength, config.hasDirection)
+  const encoder = new PacketBlockEncoder(config.snapshotLength, config.knowsInbound)
   const startedAt = deps.clock.now()
   const section = sectionBlock(config.section)
   const interfaces: Uint8Array[] = []
