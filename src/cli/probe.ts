@@ -6,6 +6,7 @@ import { createDatagramSender, type DatagramSender } from '../base/datagram-send
 import { OperatorError, UserError } from '../base/errors.ts'
 import { parseProbeConfig, type ProbeConfig } from '../probe/config.ts'
 import { createProbe, type Probe } from '../probe/probe.ts'
+import { createProbeCaptures, readAllowed, type AllowedCaptures, type ProbeCaptures } from './probe-captures.ts'
 
 interface ProbeOptions {
   readonly config: string
@@ -83,6 +84,8 @@ async function monitor(options: ProbeOptions, say: (sentence: string) => void): 
     say,
   })
   say(started(first, running))
+  const captures = createProbeCaptures(say)
+  await captures.take(readAllowed(first.captures))
   // Names of collectors may take long to resolve: frames are counted meanwhile
   let isPreparing = false
   let prepared: Prepared | undefined
@@ -96,12 +99,13 @@ async function monitor(options: ProbeOptions, say: (sentence: string) => void): 
       })
     }
     if (prepared) {
-      sender = takeOver(options.config, prepared, sender, running, say)
+      sender = takeOver(options.config, prepared, sender, running, captures, say)
       prepared = undefined
     }
     const isBusy = running.turn()
     await (isBusy ? new Promise<void>((resolve) => setImmediate(resolve)) : wait(REST_MS))
   }
+  await captures.stop()
   await wait(HAND_OVER_MS)
   running.stop()
   await sender.below(1)
@@ -112,13 +116,16 @@ async function monitor(options: ProbeOptions, say: (sentence: string) => void): 
   sender.close()
 }
 
-type Prepared = { readonly config: ProbeConfig; readonly sender: DatagramSender } | { readonly error: unknown }
+type Prepared =
+  | { readonly config: ProbeConfig; readonly sender: DatagramSender; readonly allowed: AllowedCaptures | undefined }
+  | { readonly error: unknown }
 
 /** Never rejects. */
 async function prepare(file: string): Promise<Prepared> {
   try {
     const config = readConfig(file)
-    return { config, sender: await createDatagramSender(config.collectors) }
+    const allowed = readAllowed(config.captures)
+    return { config, sender: await createDatagramSender(config.collectors), allowed }
   } catch (error) {
     return { error }
   }
@@ -130,6 +137,7 @@ function takeOver(
   prepared: Prepared,
   before: DatagramSender,
   running: Probe,
+  captures: ProbeCaptures,
   say: (sentence: string) => void,
 ): DatagramSender {
   try {
@@ -137,6 +145,9 @@ function takeOver(
     running.reload(prepared.config)
     say(`${file} is read again. ${started(prepared.config, running)}`)
     void before.below(1).then(() => before.close())
+    captures
+      .take(prepared.allowed)
+      .catch((error: unknown) => say(error instanceof Error ? error.message : String(error)))
     return prepared.sender
   } catch (error) {
     if ('sender' in prepared) prepared.sender.close()

@@ -60,6 +60,7 @@ describe('vsprobed.conf', () => {
         { host: '10.0.0.1', port: 6343 },
         { host: '::1', port: 7343 },
       ],
+      captures: undefined,
     })
     const port = { ifSpeed: 0, ifType: 6, name: '', device: '' }
     const inFile = { sampling: 'probe', counters: 'frames', ifIndex: 'file', ovsdb: '/var/run/openvswitch/db.sock' }
@@ -254,5 +255,40 @@ describe('vsprobed.conf', () => {
       }),
       { numRuns: 2000 },
     )
+  })
+
+  test('allows captures only where a section says for whom, of what and how much', () => {
+    const withCapture = (inner: string): string =>
+      `${flat(`agentip = 10.0.0.10 ${COLLECTOR} ${SWITCH}`)}\ncapture { ${inner} }`
+    assert.equal(right(flat(`agentip = 10.0.0.10 ${COLLECTOR} ${SWITCH}`)).captures, undefined)
+    assert.deepEqual(right(withCapture('listen = 127.0.0.1:6690 secretfile = /etc/secret')).captures, {
+      host: '127.0.0.1',
+      port: 6690,
+      secretFile: '/etc/secret',
+      devices: ['eth0'],
+      most: { bytes: 10_000_000, seconds: 60, snapshotLength: 262_144, captures: 1 },
+    })
+    assert.deepEqual(
+      right(
+        withCapture(
+          'listen = [::1]:7 secretfile = /s devices = "br0, vnet1" maxbytes = 2M maxseconds = 5 maxcaptures = 3 snaplen = 96',
+        ),
+      ).captures,
+      {
+        host: '::1',
+        port: 7,
+        secretFile: '/s',
+        devices: ['br0', 'vnet1'],
+        most: { bytes: 2_000_000, seconds: 5, snapshotLength: 96, captures: 3 },
+      },
+    )
+    assert.deepEqual(wrong(withCapture('listen = probe:6690 secretfile = secret maxbytes = 0')), [
+      '2:20 “probe:6690” is not right for “listen”: expected an address and a port, such as 127.0.0.1:6690 or [::1]:6690',
+      '2:44 “secret” is not right for “secretfile”: expected the path of a file with the secret',
+      '2:62 “0” is not right for “maxbytes”: expected a number of bytes, such as 10M or 500k',
+    ])
+    assert.deepEqual(wrong(withCapture('listen = 127.0.0.1:6690')), [
+      '2:1 “capture” has no “secretfile”: expected the path of a file with the secret',
+    ])
   })
 })

@@ -2,6 +2,7 @@ import type { MirrorChoice } from '../capture/mirror-choice.ts'
 import { readSections, type Attribute, type Place, type Problem, type Section } from './sections.ts'
 import {
   AGENT,
+  CAPTURE_DEVICES,
   COLLECTOR_IP,
   COLLECTOR_PORT,
   COUNTERS,
@@ -12,7 +13,12 @@ import {
   HEADER_BYTES,
   IF_INDEX,
   LEARN,
+  LISTEN,
   MAC,
+  MOST_BYTES,
+  MOST_CAPTURES,
+  MOST_SECONDS,
+  MOST_SNAPSHOT,
   NAME,
   OVSDB,
   POLLING,
@@ -20,6 +26,7 @@ import {
   PROMISCUOUS,
   RATE,
   SAMPLING,
+  SECRET_FILE,
   SPEED,
   TAGGED,
   TYPE,
@@ -67,6 +74,21 @@ export interface SwitchConfig {
   readonly ports: readonly PortConfig[]
 }
 
+/** Captures that the probe makes for others: none unless there is a section for them. */
+export interface CapturesConfig {
+  readonly host: string
+  readonly port: number
+  readonly secretFile: string
+  readonly devices: readonly string[]
+  /** The most that one capture takes, and how many there may be at a time. */
+  readonly most: {
+    readonly bytes: number
+    readonly seconds: number
+    readonly snapshotLength: number
+    readonly captures: number
+  }
+}
+
 export interface ProbeConfig {
   /** 16 bytes, IPv4 mapped. */
   readonly agent: Uint8Array
@@ -77,6 +99,7 @@ export interface ProbeConfig {
   readonly firstSubAgentId: number
   readonly collectors: readonly { readonly host: string; readonly port: number }[]
   readonly switches: readonly SwitchConfig[]
+  readonly captures: CapturesConfig | undefined
 }
 
 export interface ParsedConfig {
@@ -141,7 +164,7 @@ export function parseProbeConfig(source: string): ParsedConfig {
     fail(section.attributes.find(({ name }) => setting.names.includes(name.toLowerCase()))?.valueAt ?? section, message)
   }
 
-  settings(root, [], ['sflow'])
+  settings(root, [], ['sflow', 'capture'])
   const [sflow, another] = named(root, 'sflow')
   if (another) fail(another, 'there is a second section “sflow”: expected one')
   if (!sflow) {
@@ -230,6 +253,29 @@ export function parseProbeConfig(source: string): ParsedConfig {
     }
   }
 
+  const [capture, moreCapture] = named(root, 'capture')
+  if (moreCapture) fail(moreCapture, 'there is a second section “capture”: expected one')
+  const captures = capture && capturesOf(capture)
+
+  function capturesOf(section: Section): CapturesConfig {
+    const of = settings(
+      section,
+      [LISTEN, SECRET_FILE, CAPTURE_DEVICES, MOST_BYTES, MOST_SECONDS, MOST_CAPTURES, MOST_SNAPSHOT],
+      [],
+    )
+    return {
+      ...required(section, of(LISTEN), LISTEN, { host: '', port: 0 }),
+      secretFile: required(section, of(SECRET_FILE), SECRET_FILE, ''),
+      devices: of(CAPTURE_DEVICES) ?? switches.map(({ device }) => device),
+      most: {
+        bytes: of(MOST_BYTES) ?? 10_000_000,
+        seconds: of(MOST_SECONDS) ?? 60,
+        snapshotLength: of(MOST_SNAPSHOT) ?? 262_144,
+        captures: of(MOST_CAPTURES) ?? 1,
+      },
+    }
+  }
+
   const config: ProbeConfig = {
     agent: required(sflow, get(AGENT), AGENT, new Uint8Array(16)),
     samplingRate: get(RATE) ?? 400,
@@ -238,6 +284,7 @@ export function parseProbeConfig(source: string): ParsedConfig {
     firstSubAgentId: get(FIRST_SUB_AGENT) ?? 0,
     collectors,
     switches,
+    captures,
   }
   return { config: problems.length === 0 ? config : undefined, problems: sorted(problems) }
 }

@@ -96,3 +96,39 @@ export const IF_INDEX = word('ifindex', ['file', 'kernel'])
 export const OVSDB = text('ovsdb', /^\/[^\0]{1,100}$/, 'the path of the socket of Open vSwitch’s database')
 /** Of a port: the kernel's device. */
 export const PORT_DEVICE = text('device', /^[^\s/:]{1,15}$/, 'the name of a network device')
+
+/** `1M`, `64k`, `2G`: decimal. */
+const size = (name: string): Setting<number> => ({
+  names: [name],
+  expected: 'a number of bytes, such as 10M or 500k',
+  read: (value) => {
+    const match = /^(\d{1,12})([kmgt]?)$/i.exec(value)
+    const bytes = Number(match?.[1]) * (SUFFIXES[(match?.[2] ?? '').toLowerCase()] ?? Number.NaN)
+    return Number.isSafeInteger(bytes) && bytes > 0 ? bytes : undefined
+  },
+})
+
+/** `127.0.0.1:6690`, `[::1]:6690`. */
+export const LISTEN: Setting<{ host: string; port: number }> = {
+  names: ['listen'],
+  expected: 'an address and a port, such as 127.0.0.1:6690 or [::1]:6690',
+  read: (value) => {
+    const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(value)
+    const host = match?.[1] ?? match?.[2] ?? ''
+    const port = Number(match?.[3])
+    return parseIp(host) !== undefined && port <= 65_535 ? { host, port } : undefined
+  },
+}
+export const SECRET_FILE = text('secretfile', /^\/[^\0]{1,1000}$/, 'the path of a file with the secret')
+export const CAPTURE_DEVICES: Setting<string[]> = {
+  names: ['devices'],
+  expected: 'names of network devices with commas between',
+  read: (value) => {
+    const names = value.split(',').map((name) => name.trim())
+    return names.every((name) => /^[^\s/]{1,64}$/.test(name)) ? names : undefined
+  },
+}
+export const MOST_BYTES = size('maxbytes')
+export const MOST_SECONDS = whole(['maxseconds'], 1, 86_400)
+export const MOST_CAPTURES = whole(['maxcaptures'], 1, 16)
+export const MOST_SNAPSHOT = whole(['snaplen'], 64, 262_144)
