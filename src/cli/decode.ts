@@ -24,7 +24,7 @@ export function addDecode(program: Command): void {
     )
     .argument(
       '<file...>',
-      'pcap or pcapng (gzip too), whatever its ports, IPFIX over TCP too, or an IPFIX file (RFC 5655); - is standard input',
+      'pcap or pcapng (packed by gzip or zstd, too), whatever its ports, IPFIX over TCP too, or an IPFIX file (RFC 5655); - is standard input',
     )
     .option('--json', 'one JSON object a line; this is the only form and may be left out', true)
     .option('--raw', 'each file holds one datagram and nothing else', false)

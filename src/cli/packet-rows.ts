@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs'
-import { createGunzip } from 'node:zlib'
-import { captureKind, readCapture, type CapturedPacket } from '../capture/pcap-file.ts'
+import { readCapture, type CapturedPacket } from '../capture/pcap-file.ts'
+import { unpacked } from '../capture/unpacked.ts'
 import type { FlowBatch } from '../flow/flow-batch.ts'
 import { KeyTable } from '../inventory/key-table.ts'
 import { clearPacketRow, createPacketColumns, type PacketColumns } from '../packet/columns.ts'
@@ -70,7 +70,8 @@ export function createPacketReader(writer: RowWriter): PacketReader {
           `${file}: ${code === 'truncated' ? 'the file ends within a packet' : 'a length is wrong'} at byte ${offset}`,
         )
       }
-      for await (const packet of readCapture(await opened(file), damaged)) {
+      const bytes = unpacked(createReadStream(file, { highWaterMark: 1 << 18 }), damaged)
+      for await (const packet of readCapture(bytes, damaged)) {
         if (add(packet)) packets++
         else left.notUnderstood++
         if (writer.isFull()) await writer.settle()
@@ -78,18 +79,6 @@ export function createPacketReader(writer: RowWriter): PacketReader {
       return packets
     },
   }
-}
-
-async function opened(file: string): Promise<AsyncIterable<Uint8Array>> {
-  const stream = createReadStream(file, { highWaterMark: 1 << 18 })
-  const pieces = (stream as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]()
-  const first = await pieces.next()
-  async function* whole(): AsyncGenerator<Uint8Array, void, void> {
-    for (let next = first; next.done !== true; next = await pieces.next()) yield next.value
-  }
-  if (first.done === true || captureKind(first.value) !== 'gzip') return whole()
-  const { Readable } = await import('node:stream')
-  return Readable.from(whole()).pipe(createGunzip()) as AsyncIterable<Uint8Array>
 }
 
 function fillKey(key: Uint32Array, p: PacketColumns): void {

@@ -1,9 +1,9 @@
 // UDP payloads and messages from captures, IPFIX files and raw files: what `decode` and `replay` read.
 import { createReadStream } from 'node:fs'
-import { createGunzip } from 'node:zlib'
 import { ipText } from '../base/address.ts'
 import { OperatorError, UserError } from '../base/errors.ts'
-import { captureKind, readCapture } from '../capture/pcap-file.ts'
+import { readCapture, type CaptureProblem } from '../capture/pcap-file.ts'
+import { unpacked } from '../capture/unpacked.ts'
 import { isIpfixFile, readIpfixFile } from '../capture/ipfix-file.ts'
 import { createIpExtractor } from '../capture/ip-payloads.ts'
 import { TCP } from '../capture/tcp-streams.ts'
@@ -49,15 +49,15 @@ export async function* readPayloads(
   left: LeftOut,
   trouble?: (trouble: StreamTrouble) => void,
 ): AsyncGenerator<Payload, void, void> {
-  const source = await peeked(file)
-  if (raw) {
-    yield { bytes: await whole(source), from: '0.0.0.0', fromPort: 0, at: 0 }
-    return
-  }
   const damaged = (code: 'truncated' | 'bad_length', offset: number): void => {
     left.damage.push(
       `${nameOf(file)}: ${code === 'truncated' ? 'the file ends within a packet' : 'a length is wrong'} at byte ${offset}`,
     )
+  }
+  const source = await peeked(file, damaged)
+  if (raw) {
+    yield { bytes: await whole(source), from: '0.0.0.0', fromPort: 0, at: 0 }
+    return
   }
   const start = await source.next()
   const rest = resumed(start, source)
@@ -129,19 +129,15 @@ function nameOf(file: string): string {
   return file === '-' ? 'standard input' : file
 }
 
-/** The bytes of the file as a stream, unpacked if it is gzip. */
-async function peeked(file: string): Promise<AsyncGenerator<Uint8Array, void, void>> {
+/** The bytes of the file as a stream, unpacked if they are packed. */
+async function peeked(file: string, damaged: CaptureProblem): Promise<AsyncGenerator<Uint8Array, void, void>> {
   const stream = file === '-' ? process.stdin : createReadStream(file, { highWaterMark: 1 << 18 })
-  const pieces = (stream as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]()
-  let first: IteratorResult<Uint8Array>
+  const pieces = unpacked(stream as AsyncIterable<Uint8Array>, damaged)
   try {
-    first = await pieces.next()
+    return resumed(await pieces.next(), pieces)
   } catch (error) {
     throw unreadable(file, error as NodeJS.ErrnoException)
   }
-  const rest = resumed(first, pieces)
-  if (first.done === true || captureKind(first.value) !== 'gzip') return rest
-  return gunzipped(rest)
 }
 
 async function* resumed(
@@ -149,11 +145,6 @@ async function* resumed(
   pieces: AsyncIterator<Uint8Array>,
 ): AsyncGenerator<Uint8Array, void, void> {
   for (let next = first; next.done !== true; next = await pieces.next()) yield next.value
-}
-
-async function* gunzipped(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, void> {
-  const { Readable } = await import('node:stream')
-  yield* Readable.from(source).pipe(createGunzip()) as AsyncIterable<Uint8Array>
 }
 
 async function whole(source: AsyncIterable<Uint8Array>): Promise<Uint8Array> {

@@ -21,7 +21,7 @@ export function addReplay(program: Command): void {
   program
     .command('replay')
     .description('Sends the UDP payloads of captures again, in their original rhythm.')
-    .argument('<file...>', 'pcap or pcapng (gzip too); - is standard input')
+    .argument('<file...>', 'pcap or pcapng (packed by gzip or zstd, too); - is standard input')
     .requiredOption('--to <host:port>', 'where to', parseTarget)
     .option('--rate <pps>', 'so many datagrams a second, instead of the original rhythm', parsePositive)
     .option('--speed <factor>', 'so many times as fast as captured', parsePositive, 1)
