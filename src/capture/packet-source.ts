@@ -7,6 +7,7 @@ import { openLibpcapDevice } from './libpcap-device.ts'
 import { isNflog, openNflog } from './nflog-device.ts'
 import type { PacketBlock } from './packet-block.ts'
 import type { DeviceConfig, DeviceCounts, PacketDevice } from './packet-device.ts'
+import type { Capability } from './privileges.ts'
 
 // Packets as they come, from whatever has a name: what meter, probe and capture read. A device that goes down or vanishes is
 // waited for, and its counts go on.
@@ -79,6 +80,12 @@ function openPacketDevice(config: DeviceConfig): PacketDevice {
     fanoutGroup: config.fanoutGroup,
   }
   return config.rings > 1 ? openFanOut(ring, config.rings) : openPacketRing(ring)
+}
+
+/** What has to be kept, where privileges are dropped, to open these again. */
+export function capabilitiesFor(names: readonly string[]): Capability[] {
+  const logs = names.filter((name) => isNflog(name.replace(FORCED, ''))).length
+  return [...(logs < names.length ? ['net_raw' as const] : []), ...(logs > 0 ? ['net_admin' as const] : [])]
 }
 
 function survivingSource(
