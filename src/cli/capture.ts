@@ -1,19 +1,15 @@
 import { statSync } from 'node:fs'
-import { Socket } from 'node:net'
 import { hostname, userInfo } from 'node:os'
-import { resolve } from 'node:path'
 import { InvalidArgumentError, Option, type Command } from 'commander'
 import { systemClock } from '../base/clock.ts'
-import { OperatorError, UserError } from '../base/errors.ts'
+import { UserError } from '../base/errors.ts'
 import { readCaptureFile } from '../capture/capture-file.ts'
 import { openPacketSource } from '../capture/packet-source.ts'
 import { openRemoteSource } from '../recording/capture-client.ts'
 import { readCaptureKey } from '../recording/capture-secret.ts'
-import { createFileOutput, type FileOutput } from '../recording/file-output.ts'
 import type { SectionInfo } from '../recording/pcapng.ts'
-import { recordLive, type LiveEnd, type LiveSource } from '../recording/record-live.ts'
-import { createRecorder, type Recorder, type RecordingOutput, type SourceCounts } from '../recording/recorder.ts'
-import { createStreamOutput, READER_GONE } from '../recording/stream-output.ts'
+import type { LiveEnd } from '../recording/record-live.ts'
+import { createRecorder, type SourceCounts } from '../recording/recorder.ts'
 import {
   hardwareName,
   interfaceIndex,
@@ -23,24 +19,20 @@ import {
   systemName,
 } from '../recording/this-system.ts'
 import { parseBytes, parseProbe, parseSeconds, sizeText, timeText } from './capture-options.ts'
+import {
+  askedToEnd,
+  isNumbered,
+  isReaderGone,
+  outputOf,
+  reasonText,
+  recordUntilEnd,
+  say,
+  summary,
+  type Bounds,
+  type CaptureOptions,
+} from './capture-run.ts'
 import { wholeBetween } from './meter-options.ts'
 import { version } from './version.ts'
-
-interface CaptureOptions {
-  readonly write: string
-  readonly count?: number
-  readonly size?: number
-  readonly duration?: number
-  readonly snaplen: number
-  readonly files?: number
-  readonly fileSize?: number
-  readonly fileSeconds?: number
-  readonly promiscuous: boolean
-  readonly buffer: number
-  readonly comment: string
-  readonly secretFile?: string
-  readonly status?: number
-}
 
 const USUAL_PACKETS = 1_000_000
 const USUAL_BYTES = 100e6
@@ -93,14 +85,6 @@ function parseBuffer(text: string): number {
   return bytes
 }
 
-interface Bounds {
-  readonly packets: number
-  readonly bytes: number
-  readonly seconds: number
-  readonly fileBytes: number
-  readonly fileSeconds: number
-}
-
 /** What ends it always exists: a ring is bounded by its files. */
 function boundsOf(options: CaptureOptions): Bounds {
   const isRing = options.files !== undefined
@@ -112,25 +96,6 @@ function boundsOf(options: CaptureOptions): Bounds {
     fileSeconds: options.fileSeconds ?? Infinity,
   }
 }
-
-function boundsText(bounds: Bounds, options: CaptureOptions): string {
-  const ends = [
-    ...(bounds.packets === Infinity ? [] : [`${bounds.packets} packets`]),
-    ...(bounds.bytes === Infinity ? [] : [sizeText(bounds.bytes)]),
-    ...(bounds.seconds === Infinity ? [] : [timeText(bounds.seconds)]),
-  ]
-  const files = [
-    ...(bounds.fileBytes === Infinity ? [] : [sizeText(bounds.fileBytes)]),
-    ...(bounds.fileSeconds === Infinity ? [] : [timeText(bounds.fileSeconds)]),
-  ]
-  const ring =
-    files.length === 0
-      ? ''
-      : `, files of ${files.join(' or ')}${options.files === undefined ? '' : ` of which the newest ${options.files} are kept`}`
-  return `${ends.length === 0 ? 'until it is ended' : `at most ${ends.join(' or ')}`}${ring}`
-}
-
-const say = (sentence: string): void => void process.stderr.write(`vnetscope: ${sentence}\n`)
 
 async function capture(source: string, filter: string, options: CaptureOptions): Promise<void> {
   if (options.write === '-' && isNumbered(options))
@@ -157,9 +122,6 @@ interface Work {
   readonly options: CaptureOptions
 }
 
-const isNumbered = ({ files, fileSize, fileSeconds }: CaptureOptions): boolean =>
-  files !== undefined || fileSize !== undefined || fileSeconds !== undefined
-
 /** An interface goes before a file of the same name. */
 function kindOf(source: string): 'probe' | 'file' | 'device' {
   if (source.startsWith('probe:')) return 'probe'
@@ -168,24 +130,6 @@ function kindOf(source: string): 'probe' | 'file' | 'device' {
   if (statSync(source, { throwIfNoEntry: false })?.isDirectory() === false) return 'file'
   if (source.includes('/')) throw new UserError(`there is no capture file ${source}`)
   return 'device'
-}
-
-interface Opened {
-  readonly output: RecordingOutput
-  /** Names of the files that there are; none of a stream. */
-  names(): readonly string[]
-}
-
-function outputOf(options: CaptureOptions): Opened {
-  if (options.write === '-') {
-    const output = createStreamOutput(new Socket({ fd: 1, readable: false, writable: true }))
-    return { output, names: () => [] }
-  }
-  const output: FileOutput = createFileOutput(
-    { path: resolve(options.write), isNumbered: isNumbered(options), most: options.files ?? Infinity },
-    { clock: systemClock, say },
-  )
-  return { output, names: () => output.names }
 }
 
 function sectionOf(options: CaptureOptions, system: string, hardware: string): SectionInfo {
@@ -217,7 +161,7 @@ async function captureDevice(work: Work): Promise<void> {
     )
     const linkType = knownLinkType(name)
     if (linkType !== undefined) recorder.declare(interfaceIndex(name), linkType)
-    await recordUntilEnd(work, source, recorder, opened, { counts, from: `on ${name}`, bounds })
+    await recordUntilEnd({ filter, options, counts, from: `on ${name}`, bounds }, source, recorder, opened)
   } finally {
     source.close()
   }
@@ -267,7 +211,7 @@ async function captureRemote(work: Work): Promise<void> {
       seconds: Math.min(bounds.seconds, accepted.seconds),
     }
     const from = `on ${accepted.device} at ${target.host}:${target.port}`
-    await recordUntilEnd(work, source, recorder, opened, { counts, from, bounds: allowed })
+    await recordUntilEnd({ filter, options, counts, from, bounds: allowed }, source, recorder, opened)
   } finally {
     source.close()
   }
@@ -342,129 +286,4 @@ async function captureFile(work: Work): Promise<void> {
 function isSameFile(a: string, b: string): boolean {
   const [one, two] = [a, b].map((name) => statSync(name, { throwIfNoEntry: false }))
   return one?.isFile() === true && two !== undefined && one.ino === two.ino && one.dev === two.dev
-}
-
-const isReaderGone = (error: unknown): boolean => error instanceof OperatorError && error.code === READER_GONE
-
-/** Told once by SIGINT or SIGTERM; the second time ends the process. */
-function askedToEnd(): { readonly signal: AbortSignal; off(): void } {
-  const asked = new AbortController()
-  const ask = (): void => asked.abort()
-  process.once('SIGINT', ask)
-  process.once('SIGTERM', ask)
-  return {
-    signal: asked.signal,
-    off() {
-      process.off('SIGINT', ask)
-      process.off('SIGTERM', ask)
-    },
-  }
-}
-
-interface Subject {
-  readonly counts: () => SourceCounts
-  /** Where packets come from. */
-  readonly from: string
-  readonly bounds: Bounds
-}
-
-async function recordUntilEnd(
-  { filter, options }: Work,
-  source: LiveSource,
-  recorder: Recorder,
-  { output, names }: Opened,
-  { counts, from, bounds }: Subject,
-): Promise<void> {
-  const asked = askedToEnd()
-  try {
-    // The file is there, or can't be, before anything is said to be captured
-    recorder.flush()
-    await recorder.settled()
-    const into = options.write === '-' ? 'standard output' : options.write
-    say(`capturing ${from}${filter === '' ? '' : ` (${filter})`} into ${into}: ${boundsText(bounds, options)}`)
-    const progress = progressOf(recorder, counts, options)
-    const { signal } = asked
-    const end = await recordLive(source, recorder, { seconds: bounds.seconds, signal, turn: progress.turn })
-    progress.end()
-    const why = isReaderGone(recorder.failure)
-      ? 'because who read the packets has gone'
-      : reasonText(end, bounds, source)
-    if (end !== 'failed') await recorder.end(`ended ${why}`)
-    await output.close()
-    say(summary(recorder, counts(), names(), why))
-  } catch (error) {
-    if (!isReaderGone(error)) throw error
-  } finally {
-    asked.off()
-  }
-  if (recorder.failure && !isReaderGone(recorder.failure)) throw recorder.failure
-}
-
-interface Progress {
-  turn(): void
-  end(): void
-}
-
-/** On a terminal one line that changes each second; elsewhere as often as is asked for. */
-function progressOf(recorder: Recorder, counts: () => SourceCounts | undefined, options: CaptureOptions): Progress {
-  const isLine = options.status === undefined && process.stderr.isTTY
-  const every = options.status ?? (isLine ? 1 : Infinity)
-  let saidAt = performance.now()
-  let hasLine = false
-  return {
-    turn() {
-      const now = performance.now()
-      if (now - saidAt < every * 1000) return
-      saidAt = now
-      const { packets, bytes } = recorder.status()
-      const text = `${packets} packets, ${sizeText(bytes)}${droppedText(counts())}`
-      if (!isLine) return say(text)
-      hasLine = true
-      process.stderr.write(`\r${text}\u001b[K`)
-    },
-    end() {
-      if (hasLine) process.stderr.write('\n')
-    },
-  }
-}
-
-const droppedText = (counted: SourceCounts | undefined): string =>
-  counted ? `, ${counted.dropped} dropped by the kernel` : ''
-
-function reasonText(end: LiveEnd, bounds: Bounds, source: LiveSource | undefined): string {
-  switch (end) {
-    case 'packets':
-      return `after ${bounds.packets} packets`
-    case 'bytes':
-      return `before more than ${sizeText(bounds.bytes)}`
-    case 'seconds':
-      return `after ${timeText(bounds.seconds)}`
-    case 'asked':
-      return 'when it was told to'
-    case 'over':
-      return source?.over ?? 'at the end of the file'
-    case 'failed':
-      return 'because nothing more can be written'
-  }
-}
-
-function summary(recorder: Recorder, counted: SourceCounts | undefined, files: readonly string[], why: string): string {
-  const { packets, unwritten, bytes } = recorder.status()
-  const last = files[files.length - 1]
-  const where =
-    last === undefined
-      ? ''
-      : files.length === 1
-        ? ` in ${relative(last)}`
-        : ` in ${files.length} files, ${relative(files[0] as string)} to ${relative(last)}`
-  return (
-    `${packets} packets captured${droppedText(counted)}, ${packets - unwritten} written (${sizeText(bytes)}${where})` +
-    `${unwritten > 0 ? `, ${unwritten} not, because the disk was full` : ''}; ended ${why}`
-  )
-}
-
-/** As the user would name it. */
-function relative(file: string): string {
-  const here = `${process.cwd()}/`
-  return file.startsWith(here) ? file.slice(here.length) : file
 }

@@ -108,10 +108,10 @@ export function createCaptureServer(config: CaptureServerConfig, deps: CaptureSe
   server.on('connection', (socket) => socket.setNoDelay(true))
   server.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
     const why = /BINDER|DECRYPT/.test(error.code ?? '') ? 'it has another secret' : (error.code ?? error.message)
-    refused(whoIs(socket), why)
+    strangerRefused(whoIs(socket), why)
   })
 
-  function refused(who: string, why: string): void {
+  function strangerRefused(who: string, why: string): void {
     const now = deps.clock.now()
     if (Math.abs(now - refusalSaidAt) < REFUSALS_MS) return void refusals++
     refusalSaidAt = now
@@ -156,7 +156,7 @@ export function createCaptureServer(config: CaptureServerConfig, deps: CaptureSe
   }
 
   function refuse(socket: TLSSocket, who: string, why: CaptureRefused): void {
-    refused(who, why.message)
+    say(`capture refused to ${who}: ${why.message}`)
     socket.end(jsonFrame(FRAME.refused, why))
   }
 
