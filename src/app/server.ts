@@ -14,6 +14,7 @@ import { createPlaces } from '../enrich/places.ts'
 import { createReverseNames } from '../inventory/reverse-names.ts'
 import { createServices } from '../inventory/services.ts'
 import { createVendors } from '../inventory/vendors.ts'
+import { createClusterRoller } from '../store/cluster-roller.ts'
 import { createClusterStore } from '../store/cluster.ts'
 import { createEmbeddedStore } from '../store/embedded.ts'
 import { LOCAL_HOME } from '../store/home.ts'
@@ -82,9 +83,8 @@ export function createServer(given: Config, deps: ServerDeps) {
       },
       { clock, log: storeLog },
     )
-  // Rollups are built in one place alone.
   const roller = cluster
-    ? undefined
+    ? createClusterRoller({ memoryBytes: config.query.maxMemory }, { store: cluster, clock, log: storeLog })
     : createRoller({ memoryBytes: Math.floor(config.storage.memory / 4) }, { store, clock, log: storeLog })
   const loader = createLoader(
     { dir: spoolDir },
@@ -93,7 +93,7 @@ export function createServer(given: Config, deps: ServerDeps) {
       clock,
       log: storeLog,
       stored: async (table) => {
-        if (table === 'flows') await roller?.arrived()
+        if (table === 'flows') await roller.arrived()
       },
     },
   )
@@ -148,7 +148,7 @@ export function createServer(given: Config, deps: ServerDeps) {
     {
       store,
       clock,
-      ...(roller ? { rollups: roller } : {}),
+      rollups: roller,
       exporterAddresses: (pattern) => exporterNames.addresses(pattern),
       exporterNames: () => exporterNames.all(),
       namedFilter: (name) => saved.filters.text(name),
@@ -161,7 +161,7 @@ export function createServer(given: Config, deps: ServerDeps) {
   const storage = createStorageReport(config, {
     store,
     home: cluster?.home ?? LOCAL_HOME,
-    ...(roller ? { roller } : {}),
+    roller,
   })
   let lastReport: { at: number; report: Promise<PipelineReport> } | undefined
   let latest: PipelineReport | undefined
@@ -193,7 +193,7 @@ export function createServer(given: Config, deps: ServerDeps) {
       store: store.status(),
       content,
       loader: loader.status(),
-      ...(roller ? { roller: roller.status() } : {}),
+      roller: roller.status(),
       spoolLimitBytes: config.spool.maxBytes,
     })
   }
@@ -225,7 +225,7 @@ export function createServer(given: Config, deps: ServerDeps) {
     await step(places.start())
     await step(store.start())
     await step(loader.start())
-    roller?.start()
+    roller.start()
     await step(pipeline.start())
     exporterNames.start()
     latest = await step(report())
@@ -234,7 +234,7 @@ export function createServer(given: Config, deps: ServerDeps) {
       ...storeMetrics({
         store: () => store.status(),
         loader: () => loader.status(),
-        ...(roller ? { roller: () => roller.status() } : {}),
+        roller: () => roller.status(),
         spool: () => (latest as PipelineReport).spool,
       }),
     ])
@@ -297,7 +297,7 @@ export function createServer(given: Config, deps: ServerDeps) {
       loader.drained().catch(() => undefined),
       new Promise((resolve) => setTimeout(resolve, LAST_INSERT_MS, undefined).unref()),
     ])
-    await ended('the rollups', roller?.stop())
+    await ended('the rollups', roller.stop())
     // An insert under way ends, or is left to the next start, by the store's grace.
     await Promise.all([ended('the loader', loader.stop()), ended('the store', store.stop())])
     saved.stop()

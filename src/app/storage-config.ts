@@ -43,6 +43,7 @@ export function clusterStoreOf(config: Config, spoolDir: string): ClusterStoreCo
     database: storage.database,
     spoolDir,
     keepDays: keepDaysOf(config),
+    keep: keepOf(config),
     ...(storage.maxBytes === null ? {} : { maxBytes: storage.maxBytes }),
     queryMemoryBytes: config.query.maxMemory,
     queryTimeoutMs: config.query.timeoutSeconds * 1000,

@@ -15,7 +15,7 @@ import type { Session } from 'chdb'
 //
 //   ON CLUSTER            the statement runs in every shard's database
 //   Replicated…MergeTree  …MergeTree: the replicas of a shard are doors to the same tables
-//   Distributed           Merge over the shards' tables
+//   Distributed           Merge over the shards' tables, and _shard_num the number in their database's name
 //   SYSTEM SYNC REPLICA   nothing: replicas are always alike
 //   data of an INSERT     a file that is read by file(): the engine, embedded, runs what follows inline data as SQL
 //
@@ -101,7 +101,11 @@ function inShard(sql: string, door: Pick<Door, 'shard' | 'replica'>): string {
       /system\.macros/g,
       `values('macro String, substitution String', ('shard', '${door.shard}'), ('replica', 'r${door.replica}'))`,
     )
-    .replace(/system\.clusters/g, `values('cluster String', '${plan.cluster}')`)
+    .replace(
+      /system\.clusters/g,
+      `values('cluster String, shard_num UInt32, is_local UInt8', ${Array.from({ length: plan.shards }, (_, i) => `('${plan.cluster}', ${i + 1}, ${i + 1 === door.shard ? 1 : 0})`).join(', ')})`,
+    )
+    .replace(/\b_shard_num\b/g, "toUInt32(splitByString('__', _database)[2])")
     .replaceAll(`'${plan.database}'`, `'${here}'`)
     .replace(new RegExp(`\\b(EXISTS |AS )${plan.database}\\b`), `$1${here}`)
 }

@@ -30,6 +30,8 @@ export interface ClusterStoreConfig {
   readonly spoolDir: string
   /** Days for which rows are kept. Default 30. */
   readonly keepDays?: number
+  /** What is kept otherwise, by kind of table. */
+  readonly keep?: SchemaOptions['keep']
   /** Bytes on all shards, replicas counted once, above which the oldest days go. Default: no limit. */
   readonly maxBytes?: number
   /** Memory of one query on each server, bytes. Default 1 GiB. */
@@ -57,12 +59,20 @@ export interface ClusterStore extends Store {
   readonly home: Home
   /** How tables are made here. */
   readonly schema: SchemaOptions
+  /** Shards of which the configuration lists a server that answers, by name; the one that this collector stores in first. */
+  shards(): string[]
+  /** Statements for the servers of one shard alone, whose tables are named as they stand there. */
+  at(shard: string): Pick<Store, 'query' | 'execute'>
+  /** Unlike that of every other collector. */
+  collector(): string
 }
 
 const LOOK_EVERY_MS = 10_000
 const START_WAIT_MS = 5000
 const BACKOFF_MS = [100, 200, 500, 1000, 2000, 5000]
 const DDL_MS = 180_000
+/** Longest time of a statement that builds rollups. */
+const BUILD_MS = 1_800_000
 const CHECK_MEMORY = 512 * 2 ** 20
 const MAX_PART_BYTES = 20 * 2 ** 30
 /** Of all parameters: proxies and servers take URLs of some kilobytes. Longer values go into the statement as literals. */
@@ -72,7 +82,13 @@ export function createClusterStore(config: ClusterStoreConfig, deps: ClusterStor
   const { cluster, database } = config
   const home = cluster === undefined ? serverHome(database) : clusterHome(cluster, database)
   const servers = createServers(config.servers, cluster)
-  const schema: SchemaOptions = { keepDays: config.keepDays ?? 30, maxPartBytes: MAX_PART_BYTES, home }
+  const schema: SchemaOptions = {
+    keepDays: config.keepDays ?? 30,
+    ...(config.keep ? { keep: config.keep } : {}),
+    maxPartBytes: MAX_PART_BYTES,
+    home,
+  }
+  const quorum = cluster !== undefined && (config.quorum ?? 1) > 1 ? { insert_quorum: config.quorum as number } : {}
   const queryMemory = config.queryMemoryBytes ?? 2 ** 30
   const queryTimeoutMs = config.queryTimeoutMs ?? 30_000
   let identity: Identity | undefined
@@ -207,7 +223,13 @@ export function createClusterStore(config: ClusterStoreConfig, deps: ClusterStor
     return readAnswer(await askBytes(sql, 'JSONCompact', options, inDatabase))
   }
 
-  function askBytes(sql: string, format: string, options: QueryOptions, inDatabase: string): Promise<Uint8Array> {
+  function askBytes(
+    sql: string,
+    format: string,
+    options: QueryOptions,
+    inDatabase: string,
+    at?: readonly Server[],
+  ): Promise<Uint8Array> {
     const timeoutMs = options.timeoutMs ?? queryTimeoutMs
     const memory = Math.min(options.maxMemoryBytes ?? queryMemory, queryMemory)
     const texts = paramTexts(sql, options.params ?? {})
@@ -238,7 +260,7 @@ export function createClusterStore(config: ClusterStoreConfig, deps: ClusterStor
       ...(options.signal ? { signal: options.signal } : {}),
     }
     const near = servers.of(shard)
-    return sendTo(near.length > 0 ? near : servers.of(undefined), statement, clusterQueryError)
+    return sendTo(at ?? (near.length > 0 ? near : servers.of(undefined)), statement, clusterQueryError)
   }
 
   async function change(sql: string, inDatabase: string): Promise<void> {
@@ -259,6 +281,20 @@ export function createClusterStore(config: ClusterStoreConfig, deps: ClusterStor
       timeoutMs: DDL_MS,
     }
     await sendTo(servers.of(shard), statement, clusterWriteError)
+  }
+
+  /** What others may do as well: one that a server has given up goes on nowhere. */
+  async function build(sql: string, at: readonly Server[]): Promise<void> {
+    const settings = {
+      database,
+      wait_end_of_query: 1,
+      async_insert: 0,
+      max_execution_time: 0,
+      max_query_size: 2 ** 20,
+      ...quorum,
+    }
+    const queryId = `vnetscope-${randomUUID()}`
+    await sendTo(at, { sql, settings, queryId, timeoutMs: BUILD_MS, signal: stopped.signal }, clusterWriteError)
   }
 
   async function insert(sql: string, files: readonly string[], settings: Record<string, string | number>) {
@@ -323,7 +359,7 @@ export function createClusterStore(config: ClusterStoreConfig, deps: ClusterStor
       ready()
       await insert(`INSERT INTO ${stored} (${columns.join(', ')}) FORMAT Native`, files, {
         insert_deduplication_token: `${(identity as Identity).id}-${token}`,
-        ...(cluster !== undefined && (config.quorum ?? 1) > 1 ? { insert_quorum: config.quorum as number } : {}),
+        ...quorum,
       })
     },
     async checkFile(table, file) {
@@ -334,12 +370,30 @@ export function createClusterStore(config: ClusterStoreConfig, deps: ClusterStor
       })
     },
     retain: () => retention.run(),
+    shards() {
+      const names = servers.of(undefined).map((server) => server.shard as string)
+      return [...new Set(shard === undefined ? names : [shard, ...names])]
+    },
+    at: (name) => ({
+      async query(sql, options = {}) {
+        ready()
+        return readAnswer(await askBytes(sql, 'JSONCompact', options, database, servers.of(name)))
+      },
+      async execute(sql) {
+        ready()
+        await build(sql, servers.of(name))
+      },
+    }),
+    collector: () => identity?.id ?? '',
     status,
   }
-  const retention = createClusterRetention(config.maxBytes === undefined ? {} : { maxBytes: config.maxBytes }, {
-    store,
-    ...(deps.log ? { log: deps.log } : {}),
-  })
+  const retention = createClusterRetention(
+    {
+      ...(config.keep ? { keep: config.keep } : {}),
+      ...(config.maxBytes === undefined ? {} : { maxBytes: config.maxBytes }),
+    },
+    { store, ...(deps.log ? { log: deps.log } : {}) },
+  )
   return store
 }
 

@@ -14,6 +14,12 @@ export interface Home {
   alterColumn(table: string, action: string): string[]
   /** Where the parts of these tables are asked for, as of system.parts: of all shards, replicas once. */
   readonly parts: string
+  /** Name of the cluster, where there is one. */
+  readonly cluster?: string
+  /** Number of the shard that holds a row, of those that are asked for by a table's name. */
+  readonly shard: string
+  /** Several collectors insert, and build rollups. */
+  readonly isShared: boolean
   /** Settings of each table beside those of every home. */
   readonly tableSettings: readonly string[]
 }
@@ -25,12 +31,14 @@ export const LOCAL_HOME: Home = {
   spread: () => [],
   alterColumn: (table, action) => [`ALTER TABLE ${table} ${action}`],
   parts: 'system.parts',
+  shard: 'toUInt32(1)',
+  isShared: false,
   tableSettings: [],
 }
 
 /** One ClickHouse server: as in one place, but it follows the age of rows by itself, and is asked over a network. */
 export function serverHome(database: string): Home {
-  return { ...LOCAL_HOME, parts: `(SELECT * FROM system.parts WHERE database = '${database}')` }
+  return { ...LOCAL_HOME, isShared: true, parts: `(SELECT * FROM system.parts WHERE database = '${database}')` }
 }
 
 /** Inserts whose tokens each shard remembers, and for how long: a replay may come after a long outage. */
@@ -42,6 +50,7 @@ export function clusterHome(cluster: string, database: string): Home {
   const on = ` ON CLUSTER '${cluster}'`
   const stored = (table: string): string => `${table}_local`
   return {
+    cluster,
     stored,
     on,
     engine: (family) => {
@@ -59,6 +68,8 @@ export function clusterHome(cluster: string, database: string): Home {
       `ALTER TABLE ${table}${on} ${action.replace(/ CODEC\(.*$/s, '')}`,
     ],
     parts: `(SELECT * FROM cluster('${cluster}', system.parts) WHERE database = '${database}')`,
+    shard: '_shard_num',
+    isShared: true,
     tableSettings: [
       `replicated_deduplication_window = ${REMEMBERED_INSERTS}`,
       `replicated_deduplication_window_seconds = ${REMEMBERED_SECONDS}`,

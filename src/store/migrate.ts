@@ -1,11 +1,13 @@
 import { OperatorError } from '../base/errors.ts'
-import { LOCAL_HOME } from './home.ts'
+import { LOCAL_HOME, type Home } from './home.ts'
 import {
   ARRIVALS,
   arrivalsStatements,
+  arrivalsView,
   DROPPED,
   ROLLED,
-  ROLLUP_DEFINITIONS,
+  ROLLING,
+  rollupDefinitions,
   SCRATCH_TABLES,
 } from './rollup-tables.ts'
 import {
@@ -34,12 +36,12 @@ interface Statements {
  * Version 1: `flows`, `metrics`. Version 2: rollups, `arrivals` and `rolled`; no TTL outside of clusters.
  */
 export async function migrate(store: Statements, options: SchemaOptions): Promise<void> {
-  const isLocal = (options.home ?? LOCAL_HOME) === LOCAL_HOME
+  const home = options.home ?? LOCAL_HOME
   await refuseNewer(store)
   for (const statement of schemaStatements(options)) await store.execute(statement)
-  const tables = isLocal ? [...TABLES, ...ROLLUP_DEFINITIONS, ROLLED, DROPPED] : TABLES
-  if (isLocal) await makeRollups(store, options)
-  await alter(store, tables, options)
+  if (home === LOCAL_HOME) await makeRollups(store, options)
+  else await makeSharedRollups(store, options, home)
+  await alter(store, [...TABLES, ...rollupDefinitions(home), ARRIVALS, ROLLED, DROPPED], options)
   await store.execute(versionStatement(options))
 }
 
@@ -64,9 +66,30 @@ async function refuseNewer(store: Statements): Promise<void> {
 
 async function makeRollups(store: Statements, options: SchemaOptions): Promise<void> {
   const create = (table: TableDefinition): string => createTable(table, options)
-  for (const table of [...ROLLUP_DEFINITIONS, ROLLED, DROPPED]) await store.execute(create(table))
+  for (const table of [...rollupDefinitions(LOCAL_HOME), ROLLED, DROPPED]) await store.execute(create(table))
   for (const table of SCRATCH_TABLES) await store.execute(`DROP TABLE IF EXISTS ${table}`)
   for (const statement of arrivalsStatements(await tableNames(store), create)) await store.execute(statement)
+}
+
+/**
+ * Flows go on coming meanwhile, so those that are there cannot be counted exactly: where there are some, rollups begin
+ * with the next whole day.
+ */
+async function makeSharedRollups(store: Statements, options: SchemaOptions, home: Home): Promise<void> {
+  const there = await tableNames(store)
+  for (const table of [...rollupDefinitions(home), ARRIVALS, ROLLED, DROPPED, ROLLING]) {
+    if (there.has(table.name) && there.has(home.stored(table.name))) continue
+    for (const statement of [createTable(table, options), ...home.spread(table.name)]) await store.execute(statement)
+  }
+  if (there.has('count_arrivals')) return
+  const { rows } = await store.query('SELECT count() FROM (SELECT 1 FROM flows LIMIT 1)')
+  if (Number(rows[0]?.[0] ?? 0) > 0) {
+    const names = rollupDefinitions(home).map(({ name }) => `'${name}'`)
+    await store.execute(
+      `INSERT INTO ${home.stored(DROPPED.name)} SELECT arrayJoin([${names.join(', ')}]), toDateTime(toStartOfDay(now('UTC')) + toIntervalDay(1), 'UTC')`,
+    )
+  }
+  await store.execute(arrivalsView(home))
 }
 
 async function alter(store: Statements, tables: readonly TableDefinition[], options: SchemaOptions): Promise<void> {
@@ -79,7 +102,7 @@ async function alter(store: Statements, tables: readonly TableDefinition[], opti
     `SELECT name, create_table_query FROM system.tables WHERE database = currentDatabase()`,
   )
   const ddl = new Map(made.rows.map(([name, sql]) => [name as string, sql as string]))
-  for (const table of [...tables, ...(home === LOCAL_HOME ? [ARRIVALS] : [])]) {
+  for (const table of tables) {
     const stored = home.stored(table.name)
     for (const column of table.columns) {
       const type = types.get(`${stored}.${column.name}`)
@@ -88,10 +111,10 @@ async function alter(store: Statements, tables: readonly TableDefinition[], opti
       const change = `${verb} COLUMN ${column.name} ${column.type} ${column.codec}`
       for (const statement of home.alterColumn(table.name, change)) await store.execute(statement)
     }
-    const age = timeToLive(table, options.keepDays)
-    if (home === LOCAL_HOME) {
-      if (ddl.get(stored)?.includes('\nTTL ') || / TTL /.test(ddl.get(stored) ?? ''))
-        await store.execute(`ALTER TABLE ${stored} REMOVE TTL`)
+    const age = timeToLive(table, options)
+    const isAging = / TTL |\nTTL /.test(ddl.get(stored) ?? '')
+    if (home === LOCAL_HOME || age === undefined) {
+      if (isAging) await store.execute(`ALTER TABLE ${stored}${home.on} REMOVE TTL`)
     } else if (!ddl.get(stored)?.includes(age))
       await store.execute(`ALTER TABLE ${stored}${home.on} MODIFY TTL ${age} SETTINGS materialize_ttl_after_modify = 0`)
     for (const setting of tableSettings(options)) {

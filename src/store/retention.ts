@@ -58,7 +58,7 @@ export const KEPT_TABLES: ReadonlyMap<string, KeptKind> = new Map<string, KeptKi
 ])
 
 /** What goes first when the whole store is too large: rollups are small, and all that is left of what is old. */
-const FIRST_TO_GO: readonly (readonly KeptKind[])[] = [['flows', 'counters'], ['minutes'], ['hours'], ['days']]
+export const FIRST_TO_GO: readonly (readonly KeptKind[])[] = [['flows', 'counters'], ['minutes'], ['hours'], ['days']]
 
 export function createRetention(config: RetentionConfig, deps: RetentionDeps): Retention {
   const elapsed = deps.elapsed ?? (() => performance.now())

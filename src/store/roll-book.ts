@@ -23,12 +23,22 @@ export interface BucketState {
   readonly leftOut: number
 }
 
+export interface RollBookConfig {
+  /**
+   * True where several build the same units, from replicas that may not have all rows yet: what one of them has left out
+   * says nothing of a unit that another has built.
+   */
+  readonly isShared?: boolean
+}
+
 export interface RollBook {
   /** Flows of five minutes of receipt; answers whether that is news. */
   setArrived(start: number, flows: number): boolean
   setRolled(level: RollupLevel, start: number, built: number, leftOut: number): void
   /** Flows received before are gone from the table (seconds). */
   setDropped(table: 'flows' | RollupLevel, until: number): void
+  /** Units before are never built again (seconds): their rows came from elsewhere, without their flows. */
+  setMoved(until: number): void
   state(level: RollupLevel, start: number): BucketState
   /** Starts of buckets that have to be built, of the newest day first: minutes, then hours, then the day. */
   dirty(closedBefore: number): Iterable<{ readonly level: RollupLevel; readonly start: number }>
@@ -41,8 +51,9 @@ export interface RollBook {
 
 const COUNT: Readonly<Record<RollupLevel, number>> = { minute: FIVE_MINUTES, hour: HOURS, day: 1 }
 
-export function createRollBook(): RollBook {
+export function createRollBook({ isShared = false }: RollBookConfig = {}): RollBook {
   const days = new Map<number, Day>()
+  let moved = 0
   const dropped: Record<'flows' | RollupLevel, number> = { flows: 0, minute: 0, hour: 0, day: 0 }
 
   function dayOf(start: number): Day {
@@ -66,17 +77,22 @@ export function createRollBook(): RollBook {
     return { arrived: at.arrived[i] as number, built: at.built[i] as number, leftOut: at.leftOut[i] as number }
   }
 
+  /** Flows that need not be built. */
+  function done({ built, leftOut }: BucketState): number {
+    return isShared && built > 0 ? built : Math.max(built, leftOut)
+  }
+
   /** Flows that came, and whose bucket can still be built: late ones for a time whose flows are deleted are not looked for. */
   function isDirty(level: RollupLevel, start: number): boolean {
-    const { arrived, built, leftOut } = state(level, start)
-    if (arrived <= Math.max(built, leftOut) || start < dropped[level]) return false
+    const there = state(level, start)
+    if (there.arrived <= done(there) || start < dropped[level] || start < moved) return false
     return start >= dropped.flows || (level !== 'minute' && isWhole(below(level), start, UNIT_SECONDS[level]))
   }
 
   function isCovered(level: RollupLevel, start: number): boolean {
-    const { arrived, built, leftOut } = state(level, start)
+    const there = state(level, start)
     if (start < dropped[level]) return false
-    return built > 0 && (Math.max(built, leftOut) >= arrived || start < dropped.flows)
+    return there.built > 0 && (done(there) >= there.arrived || start < dropped.flows)
   }
 
   function isWhole(level: RollupLevel, start: number, seconds: number): boolean {
@@ -141,6 +157,9 @@ export function createRollBook(): RollBook {
     setDropped(table, until) {
       const step = table === 'flows' ? 1 : UNIT_SECONDS[table]
       dropped[table] = Math.max(dropped[table], Math.ceil(until / step) * step)
+    },
+    setMoved(until) {
+      moved = Math.max(moved, until)
     },
     state,
     dirty,

@@ -1,10 +1,10 @@
 import { join } from 'node:path'
 import { systemClock } from '../base/clock.ts'
 import { FlowBatch } from '../flow/flow-batch.ts'
-import type { EmbeddedStore } from './embedded.ts'
 import { bucketSeconds, LEVELS, ROLLUPS, rollupTable, type Rollup, type RollupLevel } from './rollups.ts'
 import { createSpool } from './spool.ts'
 import { randomFrom, setTime } from './store.fixture.ts'
+import type { Store } from './store.ts'
 
 export const NAMES = ['', 'web-1', 'web-2', 'db-1', 'db-2', 'host-a', 'host-b', 'blue', 'DE', 'FR']
 
@@ -60,7 +60,11 @@ function address(words: Uint32Array, row: number, net: number, host: number): vo
 let inserts = 0
 
 /** A batch into the store, by way of a spool file. */
-export async function insertBatch(store: EmbeddedStore, spoolDir: string, batch: FlowBatch): Promise<void> {
+export async function insertBatch(
+  store: Pick<Store, 'insertFiles'>,
+  spoolDir: string,
+  batch: FlowBatch,
+): Promise<void> {
   const files: string[] = []
   const spool = createSpool(
     { dir: spoolDir, maxBytes: 1e9 },
@@ -74,7 +78,7 @@ export async function insertBatch(store: EmbeddedStore, spoolDir: string, batch:
 
 /** Groups, a hash of their keys and sums, and the sum of squares: equal where each group has the same sums. */
 async function fingerprint(
-  store: EmbeddedStore,
+  store: Pick<Store, 'query'>,
   table: string,
   keys: readonly string[],
   where: string,
@@ -96,7 +100,7 @@ async function fingerprint(
  * Answers what differs.
  */
 export async function differences(
-  store: EmbeddedStore,
+  store: Pick<Store, 'query'>,
   rollup: Rollup,
   level: RollupLevel,
   where: string,
@@ -111,7 +115,7 @@ export async function differences(
 }
 
 /** Flows in each table: all equal where every level is built over the whole. */
-export async function totals(store: EmbeddedStore, where = '1'): Promise<Record<string, number>> {
+export async function totals(store: Pick<Store, 'query'>, where = '1'): Promise<Record<string, number>> {
   const tables = LEVELS.flatMap((level) => ROLLUPS.map((rollup) => rollupTable(rollup, level)))
   const each = [
     `SELECT 'flows' AS name, count() AS flows FROM flows WHERE ${where}`,

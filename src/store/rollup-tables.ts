@@ -1,4 +1,6 @@
 import { BUCKET_COLUMN, ROLLUP_TABLES, SUM_COLUMNS, UNSEEN_COLUMNS } from './rollups.ts'
+import type { Home } from './home.ts'
+import { INSERTS_COLUMN } from './roll-sql.ts'
 import type { TableDefinition } from './schema.ts'
 
 // The tables of the rollups, and what tells which of their buckets are built:
@@ -18,6 +20,12 @@ export const ROLLUP_DEFINITIONS: readonly TableDefinition[] = ROLLUP_TABLES.map(
   partitionBy: `${level === 'minute' ? 'toYYYYMMDD' : 'toYYYYMM'}(${BUCKET_COLUMN.name})`,
   orderBy: [BUCKET_COLUMN.name, ...rollup.keys.slice(0, 4).map((key) => key.name)].join(', '),
 }))
+
+/** The tables of the rollups as they are made somewhere. */
+export function rollupDefinitions({ isShared }: Home): readonly TableDefinition[] {
+  if (!isShared) return ROLLUP_DEFINITIONS
+  return ROLLUP_DEFINITIONS.map((table) => ({ ...table, columns: [...table.columns, INSERTS_COLUMN] }))
+}
 
 /** Flows of five minutes: rows add up. */
 export const ARRIVALS: TableDefinition = {
@@ -60,6 +68,17 @@ export const DROPPED: TableDefinition = {
   engine: 'AggregatingMergeTree',
 }
 
+/** Which collector builds the rollups of a shard: whoever wrote last, and not long ago. Only spares double work. */
+export const ROLLING: TableDefinition = {
+  name: 'rolling',
+  columns: [
+    { name: 'at', type: "DateTime64(3, 'UTC')", codec: 'CODEC(Delta, ZSTD(1))' },
+    { name: 'collector', type: 'String', codec: 'CODEC(ZSTD(1))' },
+  ],
+  time: 'at',
+  orderBy: 'at',
+}
+
 const COUNTED_FLOWS = "SELECT toDateTime(toStartOfFiveMinutes(time_received), 'UTC') AS time, count() AS flows FROM"
 
 /**
@@ -78,6 +97,11 @@ export function arrivalsStatements(tables: ReadonlySet<string>, create: (table: 
     `RENAME TABLE ${filling.name} TO ${ARRIVALS.name}`,
     view,
   ]
+}
+
+/** The view that counts arrivals, where flows of several collectors come while it is made. */
+export function arrivalsView({ stored, on }: Home): string {
+  return `CREATE MATERIALIZED VIEW IF NOT EXISTS count_arrivals${on} TO ${stored(ARRIVALS.name)} AS ${COUNTED_FLOWS} ${stored('flows')} GROUP BY time`
 }
 
 /** Of earlier versions: where the greatest addresses of a unit were noted while it was built. */

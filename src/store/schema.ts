@@ -1,6 +1,7 @@
 import { COLUMNS } from '../flow/columns.ts'
 import { LOCAL_HOME, type Home } from './home.ts'
 import { METRIC_COLUMNS } from './native.ts'
+import { KEPT_TABLES, type Keep, type KeptKind } from './retention.ts'
 
 // The tables, from the registry of columns. One row of `schema_version` a migration: migrations to come run where the
 // greatest stored version is below their own.
@@ -46,6 +47,8 @@ const DEDUPLICATION_WINDOW = 1000
 export interface SchemaOptions {
   /** Days for which rows are kept. */
   readonly keepDays: number
+  /** What is kept otherwise, by kind of table; rollups without an age are kept for ever. */
+  readonly keep?: Readonly<Partial<Record<KeptKind, Keep>>>
   /** Greatest size of a merged part: retention by size drops whole parts. */
   readonly maxPartBytes: number
   /** Where the tables are. Default: all in one place. */
@@ -57,14 +60,27 @@ export interface SchemaOptions {
  * that jumps; so tables there have no TTL. A DateTime ends in 2106; an age that leads beyond it would wrap, and delete everything at once. */
 const LONGEST_DAYS = 25_000
 
-export function timeToLive(table: TableDefinition, keepDays: number): string {
-  return `toDateTime(${table.time}) + toIntervalDay(${Math.min(keepDays, LONGEST_DAYS)})`
+/** Undefined of a table whose rows are kept for ever. */
+export function timeToLive({ name, time }: TableDefinition, options: SchemaOptions): string | undefined {
+  const days = name === 'rolling' ? 2 : daysKept(name, options)
+  return days === undefined ? undefined : `toDateTime(${time}) + toIntervalDay(${Math.min(days, LONGEST_DAYS)})`
+}
+
+/** Days for which rows of a table are kept. */
+export function daysKept(
+  table: string,
+  { keep, keepDays }: Pick<SchemaOptions, 'keep' | 'keepDays'>,
+): number | undefined {
+  const kind = KEPT_TABLES.get(table)
+  if (kind === undefined) return undefined
+  return keep?.[kind]?.days ?? (kind === 'flows' || kind === 'counters' ? keepDays : undefined)
 }
 
 export function createTable(table: TableDefinition, options: SchemaOptions): string {
   const home = options.home ?? LOCAL_HOME
   const columns = table.columns.map((c) => `  ${c.name} ${c.type} ${c.codec}`).join(',\n')
-  const age = home === LOCAL_HOME ? '' : `\nTTL ${timeToLive(table, options.keepDays)}`
+  const lives = home === LOCAL_HOME ? undefined : timeToLive(table, options)
+  const age = lives === undefined ? '' : `\nTTL ${lives}`
   return `CREATE TABLE IF NOT EXISTS ${home.stored(table.name)}${home.on} (\n${columns}\n) ENGINE = ${home.engine(table.engine ?? 'MergeTree')}
 PARTITION BY ${table.partitionBy ?? `toYYYYMMDD(${table.time})`}
 ORDER BY (${table.orderBy})${age}
