@@ -16,7 +16,9 @@ const LARGE = 2 << 20
  * Zeroed pieces of memory that begin with a cache line each, in large pages where the system has them. What was never written is not
  * taken from the system. Where the native library is missing it is any memory.
  */
-export function createTableMemory(sizes: readonly number[]): { readonly buffer: ArrayBuffer; readonly offset: number }[] {
+export function createTableMemory(
+  sizes: readonly number[],
+): { readonly buffer: ArrayBuffer; readonly offset: number }[] {
   const system = sizes.some((bytes) => bytes >= LARGE) ? loadSystem() : undefined
   return sizes.map((bytes) => {
     const buffer = new ArrayBuffer(bytes + CACHE_LINE)

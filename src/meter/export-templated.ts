@@ -96,8 +96,7 @@ export function createTemplatedExport(
       const isQinq = link && vlans >>> 16 !== 0
       const hasVni = (tunnel & 0xffffff) !== 0
       const hasBack = options.biflow && back.packets > 0
-      const kind =
-        (isV6 ? KIND.v6 : 0) | (isQinq ? KIND.qinq : 0) | (hasVni ? KIND.vni : 0) | (hasBack ? KIND.back : 0)
+      const kind = (isV6 ? KIND.v6 : 0) | (isQinq ? KIND.qinq : 0) | (hasVni ? KIND.vni : 0) | (hasBack ? KIND.back : 0)
       const age = now - toldAt
       // A clock that was set back must not hold the templates back
       if (counts.datagrams - toldAfter >= options.templateEvery || age >= options.templateSeconds * 1000 || age < 0)

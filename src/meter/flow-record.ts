@@ -84,9 +84,7 @@ export function turnFields(fields: Uint32Array, at: number): void {
   const ports = fields[at + FIELD.ports] as number
   const protocol = (fields[at + FIELD.protocol] as number) & 0xff
   fields[at + FIELD.ports] =
-    protocol === 1 || protocol === 58
-      ? (answerOf(ports >>> 8) << 8) | (ports & 0xff)
-      : (ports << 16) | (ports >>> 16)
+    protocol === 1 || protocol === 58 ? (answerOf(ports >>> 8) << 8) | (ports & 0xff) : (ports << 16) | (ports >>> 16)
   const mac = fields[at + FIELD.srcMacLow] as number
   fields[at + FIELD.srcMacLow] = fields[at + FIELD.dstMacLow] as number
   fields[at + FIELD.dstMacLow] = mac

@@ -45,7 +45,13 @@ const GOLDEN = 0x9e3779b9
  * BOB (RFC 5475, appendix A.2) of `count` words from `from`, each with the bits of its mask, as bytes with the lowest first.
  * @returns 32 bits
  */
-export function bobHash(words: Uint32Array, from: number, count: number, mask: Uint32Array, initialiser: number): number {
+export function bobHash(
+  words: Uint32Array,
+  from: number,
+  count: number,
+  mask: Uint32Array,
+  initialiser: number,
+): number {
   let a = GOLDEN | 0
   let b = GOLDEN | 0
   let c = initialiser | 0

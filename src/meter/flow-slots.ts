@@ -40,7 +40,17 @@ export const NO_TTL = 0x00ff0000
 export const NO_LENGTH = 0xffff
 
 /** Words of the second line: the upper words of the addresses, and what follows. */
-export const COLD = { src: 0, dst: 3, srcMacLow: 6, dstMacLow: 7, macsHigh: 8, tunnel: 9, mpls: 10, hash: 11, initiator: 12 } as const
+export const COLD = {
+  src: 0,
+  dst: 3,
+  srcMacLow: 6,
+  dstMacLow: 7,
+  macsHigh: 8,
+  tunnel: 9,
+  mpls: 10,
+  hash: 11,
+  initiator: 12,
+} as const
 
 /** Words of the third line: as `marks` and `lengths`, then ToS (with EGRESS) and interface of the first packet back. */
 export const BACK = { marks: 0, lengths: 1, tos: 2, port: 3 } as const

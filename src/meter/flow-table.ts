@@ -214,7 +214,11 @@ export class FlowTable {
     numbers[n + HOT_NUMBER.bytes] = (numbers[n + HOT_NUMBER.bytes] as number) + length
     if (now > (numbers[n + HOT_NUMBER.last] as number)) numbers[n + HOT_NUMBER.last] = now
     else if (now < (numbers[n + HOT_NUMBER.first] as number)) numbers[n + HOT_NUMBER.first] = now
-    words[at + HOT.marks] = marked(words[at + HOT.marks] as number, packets.tcpFlags[row] as number, packets.ttl[row] as number)
+    words[at + HOT.marks] = marked(
+      words[at + HOT.marks] as number,
+      packets.tcpFlags[row] as number,
+      packets.ttl[row] as number,
+    )
     words[at + HOT.lengths] = lengthsWith(words[at + HOT.lengths] as number, length)
   }
 
@@ -420,7 +424,10 @@ export class FlowTable {
     this.empty(slot, packets.time[row] as number)
     if (!this.biflow) return
     if (packets.turned[row] === 1) words[at + HOT.marks] = (words[at + HOT.marks] as number) | MARK.turned
-    cold[at + COLD.initiator] = initiatorOf((fields[from + FIELD.protocol] as number) & 0xff, packets.tcpFlags[row] as number)
+    cold[at + COLD.initiator] = initiatorOf(
+      (fields[from + FIELD.protocol] as number) & 0xff,
+      packets.tcpFlags[row] as number,
+    )
   }
 
   /** A flow without packets. */

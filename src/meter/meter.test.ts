@@ -260,12 +260,14 @@ interface BothEnded {
 
 function biflowTable(ended: BothEnded[], maxFlows = 100): FlowTable {
   const mask = keyMask({ track: 'ether', tos: true, biflow: true })
-  return new FlowTable({ maxFlows, mask, timeouts: TIMEOUTS, seed: 99, biflow: true }, ({ fields, there, back, initiator }) =>
-    ended.push({
-      sides: `${fields.subarray(0, 8).join()} ${fields[FIELD.ports]}`,
-      counts: [there.packets, there.bytes, there.tcpFlags, back.packets, back.bytes, back.tcpFlags],
-      initiator,
-    }),
+  return new FlowTable(
+    { maxFlows, mask, timeouts: TIMEOUTS, seed: 99, biflow: true },
+    ({ fields, there, back, initiator }) =>
+      ended.push({
+        sides: `${fields.subarray(0, 8).join()} ${fields[FIELD.ports]}`,
+        counts: [there.packets, there.bytes, there.tcpFlags, back.packets, back.bytes, back.tcpFlags],
+        initiator,
+      }),
   )
 }
 
@@ -295,7 +297,9 @@ describe('both directions as one flow', () => {
       while (table.endSome(END.forced, 10));
       const bytes = frames[0]!.length - (flow.vlan === undefined ? 14 : 18)
       const [there, back] = flow.proto === 6 ? [0x13, 0x10] : [0, 0]
-      assert.deepEqual(ended, [{ sides: sidesOf(flow), counts: [2, 2 * bytes, there, 2, 2 * bytes, back], initiator: 1 }])
+      assert.deepEqual(ended, [
+        { sides: sidesOf(flow), counts: [2, 2 * bytes, there, 2, 2 * bytes, back], initiator: 1 },
+      ])
     }
   })
 
@@ -368,7 +372,9 @@ describe('both directions as one flow', () => {
   })
 
   test('loses and doubles no packet of either direction', () => {
-    const steps = fc.array(fc.tuple(fc.nat(FLOWS.length - 1), fc.boolean(), fc.nat(40_000), fc.nat(3)), { maxLength: 300 })
+    const steps = fc.array(fc.tuple(fc.nat(FLOWS.length - 1), fc.boolean(), fc.nat(40_000), fc.nat(3)), {
+      maxLength: 300,
+    })
     fc.assert(
       fc.property(fc.constantFrom(1, 3, 200), steps, (maxFlows, list) => {
         const ended: BothEnded[] = []
@@ -454,7 +460,10 @@ describe('flows of which one in so many is metered', () => {
     }
     const connections = [...kept.values()].filter((packets) => packets >= 3)
     // 500 expected; five standard deviations
-    assert.ok(Math.abs(connections.length - (4000 * 8) / 9 / 8) < 5 * Math.sqrt((4000 * 7) / 64), `${connections.length}`)
+    assert.ok(
+      Math.abs(connections.length - (4000 * 8) / 9 / 8) < 5 * Math.sqrt((4000 * 7) / 64),
+      `${connections.length}`,
+    )
     assert.ok(
       connections.every((packets) => packets === 3),
       'flows in part',

@@ -154,7 +154,7 @@ export class PacketReader {
     const { view } = block
     const columns = this.columns
     clearPacketRow(columns, 0)
-    const seen = dissectLink(block.linkType[i] as number, view, at, length, columns, 0)
+    const seen = dissectLink(block.linkType[i] as number, view, at, length, columns, 0, !this.isOuter)
     const network = networkOffset(seen)
     if (network === 0 && (seen & SEEN.network) === 0) return false
     const header = at + network

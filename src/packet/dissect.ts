@@ -48,6 +48,7 @@ const ETHERNET_BRIDGED = 0x6558
  * Dissects `length` bytes from `offset` into `row`, which must be zeroed. Inside a tunnel the row describes the innermost packet;
  * the addresses of the tunnel's ends go to `tunnel_src` and `tunnel_dst`.
  * @param start what the bytes start with, one of START; anything else is left unread
+ * @param tunnels whether to look into tunnels
  * @returns bits of SEEN, and above its eight bits what `networkOffset` reads
  */
 export function dissect(
@@ -57,13 +58,15 @@ export function dissect(
   start: number,
   out: PacketColumns,
   row: number,
+  tunnels = true,
 ): number {
   const end = offset + length
-  if (start === START.ethernet) return relative(ethernet(view, offset, end, out, row, 0), offset)
-  if (start === START.ipv4) return dissectEtherType(view, offset, length, 0x0800, out, row)
-  if (start === START.ipv6) return dissectEtherType(view, offset, length, 0x86dd, out, row)
-  if (start === START.mpls) return relative(mpls(view, offset, end, out, row, 0), offset)
-  if (start === START.ppp) return relative(ppp(view, offset, end, out, row, 0), offset)
+  const depth = tunnels ? 0 : MAX_DEPTH
+  if (start === START.ethernet) return relative(ethernet(view, offset, end, out, row, depth), offset)
+  if (start === START.ipv4) return dissectEtherType(view, offset, length, 0x0800, out, row, tunnels)
+  if (start === START.ipv6) return dissectEtherType(view, offset, length, 0x86dd, out, row, tunnels)
+  if (start === START.mpls) return relative(mpls(view, offset, end, out, row, depth), offset)
+  if (start === START.ppp) return relative(ppp(view, offset, end, out, row, depth), offset)
   return 0
 }
 
@@ -75,9 +78,10 @@ export function dissectEtherType(
   type: number,
   out: PacketColumns,
   row: number,
+  tunnels = true,
 ): number {
   out.ethertype[row] = type
-  return relative(etherPayload(view, offset, offset + length, type, out, row, 0), offset)
+  return relative(etherPayload(view, offset, offset + length, type, out, row, tunnels ? 0 : MAX_DEPTH), offset)
 }
 
 // Parsers tell places in the view; packets of captures lie anywhere in it.

@@ -115,14 +115,15 @@ export function dissectLink(
   length: number,
   out: PacketColumns,
   row: number,
+  tunnels = true,
 ): number {
   const header: LinkHeader = { at: 0, etherType: 0, start: 0 }
   if (!readLink(linkType, view, offset, length, header)) return SEEN.cut
   const rest = offset + length - header.at
   const seen =
     header.start !== 0
-      ? dissect(view, header.at, rest, header.start, out, row)
-      : dissectEtherType(view, header.at, rest, header.etherType, out, row)
+      ? dissect(view, header.at, rest, header.start, out, row, tunnels)
+      : dissectEtherType(view, header.at, rest, header.etherType, out, row, tunnels)
   // The place of the IP header counts from the link header
   return (seen & SEEN.network) === 0 ? seen : (seen & 0xff) | (((seen >>> 8) + header.at - offset) << 8)
 }

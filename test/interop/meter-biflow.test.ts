@@ -96,7 +96,9 @@ describe('both directions as one record (RFC 5103)', () => {
     assert.equal(flowRecords.length, flows.length)
     for (const record of flowRecords) {
       assert.ok(record.kind === 'flow')
-      const i = flows.findIndex(({ src, srcPort }) => record.flow?.['src_addr'] === src && record.flow['src_port'] === srcPort)
+      const i = flows.findIndex(
+        ({ src, srcPort }) => record.flow?.['src_addr'] === src && record.flow['src_port'] === srcPort,
+      )
       assert.equal(record.fields['biflowDirection'], 1)
       assert.equal(record.reverse !== undefined, isAnswered(i))
     }
@@ -137,7 +139,10 @@ describe('both directions as one record (RFC 5103)', () => {
     writeFileSync(file, Buffer.concat(sent))
     const dumped = run('ipfixDump', ['--data', '--in', file])
     const sum = (name: string): number =>
-      [...dumped.matchAll(new RegExp(`\\)\\s+${name} : (\\d+)`, 'g'))].reduce((total, match) => total + Number(match[1]), 0)
+      [...dumped.matchAll(new RegExp(`\\)\\s+${name} : (\\d+)`, 'g'))].reduce(
+        (total, match) => total + Number(match[1]),
+        0,
+      )
     const packets = flows.reduce((total, flow) => total + flow.packets, 0)
     const back = flows.reduce((total, flow, i) => total + (isAnswered(i) ? flow.packets : 0), 0)
     assert.deepEqual([sum('packetDeltaCount'), sum('reversePacketDeltaCount')], [packets, back])
@@ -148,7 +153,15 @@ describe('both directions as one record (RFC 5103)', () => {
 
 describe('flows of which one in so many is metered', () => {
   for (const [version, said] of [
-    [10, { flowSelectorAlgorithm: 6, samplingProbability: 0.25, hashOutputRangeMax: 2 ** 32 - 1, hashSelectedRangeMax: 2 ** 30 - 1 }],
+    [
+      10,
+      {
+        flowSelectorAlgorithm: 6,
+        samplingProbability: 0.25,
+        hashOutputRangeMax: 2 ** 32 - 1,
+        hashSelectedRangeMax: 2 ** 30 - 1,
+      },
+    ],
     [9, { samplerMode: 2, samplerRandomInterval: 4 }],
     [5, undefined],
   ] as const)

@@ -176,11 +176,14 @@ describe('the meter', () => {
     const { rows } = await rowsOf(['-r', file, '-v', '10'])
     const told = (row: RowJson): string =>
       ['src_addr', 'proto', 'src_port', 'vni', 's_vlan', 'vlan_in', 'bytes'].map((name) => String(row[name])).join(' ')
-    assert.deepEqual(rows.map(told).toSorted(), [
-      `192.168.0.1 6 40000 0 100 30 ${ipLength(inner)}`,
-      `192.168.0.1 6 40000 5000 0 0 ${ipLength(inner)}`,
-      `192.168.0.1 17 40000 0 0 0 ${2 * ipLength({ ...inner, proto: 17 })}`,
-    ].toSorted())
+    assert.deepEqual(
+      rows.map(told).toSorted(),
+      [
+        `192.168.0.1 6 40000 0 100 30 ${ipLength(inner)}`,
+        `192.168.0.1 6 40000 5000 0 0 ${ipLength(inner)}`,
+        `192.168.0.1 17 40000 0 0 0 ${2 * ipLength({ ...inner, proto: 17 })}`,
+      ].toSorted(),
+    )
     // The same, each by its outermost headers and each fragment by itself
     await using nfcapd = await startNfcapd(folder.path)
     const to = `127.0.0.1:${nfcapd.port}`
