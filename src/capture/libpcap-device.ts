@@ -3,6 +3,7 @@ import { loadLibc, type Libc } from '../base/libc.ts'
 import { LINK } from '../packet/link.ts'
 import { compiledBy, refused } from './bpf.ts'
 import { loadLibpcap, messageRoom, type Libpcap } from './libpcap.ts'
+import { showAllLogged } from './nflog.ts'
 import type { PacketBlock } from './packet-block.ts'
 import type { DeviceConfig, DeviceCounts, PacketDevice } from './packet-device.ts'
 
@@ -104,6 +105,7 @@ function deviceOn(
     into.bytes = bytes
     into.view = view
     into.count = count
+    if (linkType === LINK.nflog) showAllLogged(into, true)
   }
 
   return {

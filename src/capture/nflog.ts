@@ -130,7 +130,7 @@ function tagIn(view: DataView, at: number, length: number, little: boolean): num
   return ((tpid << 16) | tci) >>> 0
 }
 
-/** Puts all packets of a block from a file that are logged ones as what was logged. */
+/** Puts all packets of a block that are logged ones as what was logged. */
 export function showAllLogged(block: PacketBlock, little: boolean): void {
   const logged: Logged = { sequence: -1, hasTime: false }
   for (let i = 0; i < block.count; i++) {
