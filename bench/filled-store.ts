@@ -27,7 +27,10 @@ export interface AlsoSent {
   flush(): Promise<void>
 }
 
-/** Inserts rows of the simulator, received evenly over a span. `name` must be new to this store. */
+/**
+ * Inserts rows of the simulator, received evenly over a span; a few more where somebody else gets them too, who cannot stop
+ * in the middle of a datagram. `name` must be new to this store.
+ */
 export async function insertSimulated(
   store: EmbeddedStore,
   spoolDir: string,
@@ -49,7 +52,7 @@ export async function insertSimulated(
   const { from, rows, vms, protocol } = wanted
   await simulateRows(
     rows,
-    { startAt: from, pps: 2e6, vms, hosts: 60, protocol },
+    { startAt: from, pps: 2e6, vms, hosts: 60, protocol, whole: also !== undefined },
     async (batch, names) => {
       spread(batch, done, wanted)
       done += batch.n
@@ -81,7 +84,7 @@ export async function copyFlows(
 /** Receipt times evenly over the span, in the order of the rows; the other times keep their distance. */
 function spread(batch: FlowBatch, done: number, { from, to, rows }: Simulated): void {
   for (let i = 0; i < batch.n; i++) {
-    const received = from + Math.floor(((done + i) / rows) * (to - from))
+    const received = Math.min(to - 1, from + Math.floor(((done + i) / rows) * (to - from)))
     const was = read(batch.time_received, i)
     for (const column of [batch.time_start, batch.time_end])
       write(column, i, Math.max(0, read(column, i) + received - was))

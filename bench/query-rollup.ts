@@ -161,7 +161,8 @@ async function asConsole(ask: Ask): Promise<void> {
 async function beside(peer: NfdumpCollector, raw: Ask, rolled: Ask): Promise<void> {
   const kept = peer.totals()
   const range = { from: START, to: START + SPAN, limit: 20, uncounted: true }
-  say(`\nbeside nfdump, warm, on the same ${BASE} flows (nfcapd kept ${kept.flows})`)
+  const { flows } = await raw.totals({ from: range.from, to: range.to, uncounted: true })
+  say(`\nbeside nfdump, warm, on the same ${flows.value} flows (nfcapd kept ${kept.flows})`)
   const questions: readonly (readonly [string, number, readonly string[], Ask, Partial<Asked>])[] = [
     [
       'filtered top 20',
@@ -198,10 +199,10 @@ async function beside(peer: NfdumpCollector, raw: Ask, rolled: Ask): Promise<voi
       const them = performance.now() - began
       if (round === 0) {
         source = answer.source
-        // The greatest has as many bytes in both, but for the rate, which nfdump leaves alone, and for flows that were sent beyond the base.
-        const [rate = 1] = answer.samplingRates
-        const bytes = (answer.rows[0]?.bytes ?? 0) / rate
-        same = out.split(/[\n,]/).some((word) => Math.abs(Number(word) - bytes) < bytes * (0.005 + 1000 / BASE))
+        // Each of ours has as many bytes there; nfdump leaves the rate alone.
+        const [rate = 1, ...others] = answer.samplingRates
+        const theirs = new Set(out.split(/[\n,]/))
+        same = others.length === 0 && answer.rows.every(({ bytes }) => theirs.has(String(bytes / rate)))
         continue
       }
       ours.push(us)

@@ -17,14 +17,22 @@ const SPARE_ROWS = 4096
 /**
  * Rows as the server would have made them of the simulated data center's exports, decoded and enriched, in batches as they
  * fill, with receipt times from `startAt` on. `take` may keep the batch only until it resolves; `sent` gets each datagram.
+ * With `whole` the rows of the last datagrams are all kept, though they be a few more than wanted.
  */
 export async function simulateRows(
   rows: number,
-  options: { startAt: number; pps: number; vms: number; hosts: number; protocol: 'sflow' | 'mixed' | 'ipfix' },
+  options: {
+    startAt: number
+    pps: number
+    vms: number
+    hosts: number
+    protocol: 'sflow' | 'mixed' | 'ipfix'
+    whole?: boolean
+  },
   take: (batch: FlowBatch, names: readonly string[]) => Promise<unknown>,
   sent: (bytes: Uint8Array) => unknown = () => undefined,
 ): Promise<void> {
-  const { startAt, ...config } = options
+  const { startAt, whole = false, ...config } = options
   const batch = new FlowBatch(BATCH_ROWS)
   let now = startAt
   const clock = { now: () => now }
@@ -59,7 +67,7 @@ export async function simulateRows(
     now = simulator.now()
     sink.metrics.clear()
     if (batch.n < Math.min(left, BATCH_ROWS - SPARE_ROWS)) continue
-    batch.n = Math.min(batch.n, left)
+    if (!whole) batch.n = Math.min(batch.n, left)
     const names = enricher.apply(batch)
     left -= batch.n
     await take(batch, names)
