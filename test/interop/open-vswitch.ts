@@ -9,6 +9,10 @@ import { run, until } from './processes.ts'
 export interface OpenVswitch {
   /** `ovs-vsctl` on this switch. */
   vsctl(...args: string[]): string
+  /** `ovs-appctl` on its ovs-vswitchd. */
+  appctl(...args: string[]): string
+  /** Socket of its database; that of the switch itself lies beside it. */
+  readonly database: string
   /** The namespaces, and the address of each. */
   readonly ends: readonly { readonly namespace: string; readonly address: string }[]
   readonly bridge: string
@@ -25,6 +29,8 @@ export async function startOpenVswitch(vlan: number): Promise<OpenVswitch> {
   const bridge = `vb${tag}`
   const ends = [1, 2].map((i) => ({ namespace: `vn${i}-${tag}`, port: `vp${i}${tag}`, address: `10.88.0.${i}` }))
   const vsctl = (...args: string[]): string => run('ovs-vsctl', [`--db=${socket}`, '--timeout=20', ...args], { env })
+  const control = join(directory, 'vswitchd.ctl')
+  const appctl = (...args: string[]): string => run('ovs-appctl', ['-t', control, ...args], { env })
 
   const stop = async (): Promise<void> => {
     const quietly = (work: () => unknown): void => {
@@ -84,7 +90,7 @@ export async function startOpenVswitch(vlan: number): Promise<OpenVswitch> {
     await stop()
     throw error
   }
-  return { vsctl, ends, bridge, vlan, stop }
+  return { vsctl, appctl, database: join(directory, 'db.sock'), ends, bridge, vlan, stop }
 }
 
 function readPid(file: string): string {

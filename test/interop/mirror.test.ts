@@ -1,0 +1,222 @@
+// Open vSwitch mirrors two machines to a distant monitor in each way that it knows. The probe there counts what the kernel
+// counted at the machines' own ports, whatever carried the frames.
+
+import assert from 'node:assert/strict'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { startOpenVswitch, type OpenVswitch } from './open-vswitch.ts'
+import { startRelay } from './peers.ts'
+import { run, start, until } from './processes.ts'
+import { temporaryFolder } from './server.ts'
+
+const MAIN = join(import.meta.dirname, '../../src/cli/main.ts')
+const tag = process.pid.toString(36)
+const VLAN = 20
+/** The bridge over which mirrors leave, and what stands for the way to the monitor. */
+const transport = `mt${tag}`
+const [near, far] = [`mn${tag}`, `mf${tag}`]
+const PINGS = 20
+
+/** How Open vSwitch is told to mirror, and what the frame is then behind. */
+const TUNNELS: readonly (readonly [what: string, options: readonly string[], protocols: RegExp])[] = [
+  ['erspan', ['type=erspan', 'options:erspan_ver=1', 'options:erspan_idx=7', 'options:key=5'], /:gre:erspan:eth:/],
+  [
+    'erspan',
+    ['type=erspan', 'options:erspan_ver=2', 'options:erspan_dir=1', 'options:erspan_hwid=3', 'options:key=6'],
+    /:gre:erspan:eth:/,
+  ],
+  ['gre', ['type=gre', 'options:key=9'], /:gre:eth:/],
+  ['vxlan', ['type=vxlan', 'options:key=5000'], /:vxlan:eth:/],
+  ['geneve', ['type=geneve', 'options:key=77'], /:geneve:eth:/],
+]
+
+const folder = temporaryFolder()
+let ovs: OpenVswitch
+const portOf = (i: number): string => `vp${i + 1}${tag}`
+
+before(async () => {
+  ovs = await startOpenVswitch(VLAN)
+  run('ip', ['link', 'add', near, 'type', 'veth', 'peer', 'name', far])
+  for (const device of [near, far]) {
+    run('sysctl', ['-qw', `net.ipv6.conf.${device}.disable_ipv6=1`])
+    run('ethtool', ['-K', device, 'tx', 'off', 'gro', 'off', 'txvlan', 'off', 'rxvlan', 'off'])
+    run('ip', ['link', 'set', device, 'mtu', '1700', 'up'])
+  }
+  for (const [i, { namespace }] of ovs.ends.entries()) {
+    for (const [where, device] of [
+      [['ip', 'netns', 'exec', namespace], 'eth0'],
+      [[], portOf(i)],
+    ] as const)
+      run(...command([...where, 'sysctl', '-qw', `net.ipv6.conf.${device}.disable_ipv6=1`]))
+  }
+  // Neither end is to ask for the other while nothing is mirrored
+  for (const [i, { namespace }] of ovs.ends.entries()) {
+    const other = ovs.ends[1 - i] as OpenVswitch['ends'][0]
+    const neighbour = [other.address, 'lladdr', macOf(other.namespace), 'dev', 'eth0', 'nud', 'permanent']
+    run('ip', ['-n', namespace, 'neigh', 'replace', ...neighbour])
+  }
+  ovs.vsctl('add-br', transport, '--', 'set', 'bridge', transport, 'datapath_type=netdev')
+  ovs.vsctl('add-port', transport, near)
+  run('sysctl', ['-qw', `net.ipv6.conf.${transport}.disable_ipv6=1`])
+  run('ip', ['addr', 'add', '198.51.100.1/24', 'dev', transport])
+  run('ip', ['link', 'set', transport, 'up'])
+  ovs.appctl('tnl/arp/set', transport, '198.51.100.2', '02:00:00:00:00:99')
+})
+after(async () => {
+  await ovs?.stop()
+  run('ip', ['link', 'del', near])
+  folder.remove()
+})
+
+const command = (words: readonly string[]): [string, string[]] => [words[0] as string, words.slice(1)]
+
+function kernel(port: string): { inOctets: number; outOctets: number; inPackets: number; outPackets: number } {
+  const read = (name: string): number => Number(readFileSync(`/sys/class/net/${port}/statistics/${name}`, 'utf8'))
+  return {
+    inOctets: read('rx_bytes'),
+    outOctets: read('tx_bytes'),
+    inPackets: read('rx_packets'),
+    outPackets: read('tx_packets'),
+  }
+}
+
+/** Large pings with all that follows from them, mirrored as told. */
+function mirrored(output: readonly string[], create: readonly string[]): void {
+  ovs.vsctl(
+    ...create,
+    '--',
+    '--id=@m',
+    'create',
+    'mirror',
+    `name=m${tag}`,
+    'select_all=true',
+    ...output,
+    '--',
+    'set',
+    'bridge',
+    ovs.bridge,
+    'mirrors=@m',
+  )
+  try {
+    const [one, two] = ovs.ends as [OpenVswitch['ends'][0], OpenVswitch['ends'][0]]
+    run('ip', [
+      'netns',
+      'exec',
+      one.namespace,
+      'ping',
+      '-q',
+      '-c',
+      String(PINGS),
+      '-i',
+      '0.01',
+      '-s',
+      '1400',
+      two.address,
+    ])
+  } finally {
+    ovs.vsctl('clear', 'bridge', ovs.bridge, 'mirrors')
+  }
+}
+
+const macOf = (namespace: string): string =>
+  run('ip', ['netns', 'exec', namespace, 'cat', '/sys/class/net/eth0/address']).trim()
+
+test('a probe counts in the mirrors of Open vSwitch what the kernel counted where they began', async () => {
+  await using relay = await startRelay([])
+  const config = join(folder.path, 'mirror.conf')
+  const machines = ovs.ends.map(({ namespace }) => `virtualinterface { mac = ${macOf(namespace)} }`)
+  writeFileSync(
+    config,
+    `sflow {
+  agentip = 192.0.2.7
+  packetsamplingrate = 1
+  counterpollinginterval = 300
+  collector { ip = 127.0.0.1 udpport = ${relay.port} }
+  virtualswitch {
+    pcap { device = ${far} unwrap = "erspan 5, erspan 6, gre 9, vxlan 5000, geneve 77, vlan ${VLAN}" }
+    ${machines.join('\n    ')}
+  }
+}
+`,
+  )
+  const recording = join(folder.path, 'mirrored.pcap')
+  await using dumpcap = start('dumpcap', ['-q', '-P', '-i', far, '-w', recording])
+  await until('dumpcap to capture', () => (dumpcap.output().includes('File:') ? true : undefined))
+  await using probe = start(process.execPath, [MAIN, 'probe', '--config', config])
+  await until('the probe to begin', () => (probe.output().includes('monitoring') ? true : undefined))
+  const then = ovs.ends.map((_, i) => kernel(portOf(i)))
+  for (const [n, [, options]] of TUNNELS.entries()) {
+    const port = `tun${n}-${tag}`
+    const settings = ['options:remote_ip=198.51.100.2', ...options]
+    mirrored(
+      ['output_port=@p'],
+      ['add-port', ovs.bridge, port, '--', 'set', 'interface', port, ...settings, '--', '--id=@p', 'get', 'port', port],
+    )
+    ovs.vsctl('del-port', ovs.bridge, port)
+  }
+  // Not in a tunnel, but in the VLAN of the mirrored ports
+  ovs.vsctl('del-port', transport, near)
+  mirrored(['output_port=@p'], ['add-port', ovs.bridge, near, '--', '--id=@p', 'get', 'port', near])
+  const now = ovs.ends.map((_, i) => kernel(portOf(i)))
+  await until('all to have been seen', () => (relay.count() > 0 ? true : undefined))
+  await relay.quiet(600)
+  assert.equal(await probe.stop(), 0)
+  await relay.quiet(100)
+  await dumpcap.stop('SIGINT')
+  const samplesFile = join(folder.path, 'samples.pcap')
+  relay.record(samplesFile, 6343)
+  const samples = run(process.execPath, [MAIN, 'decode', samplesFile])
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Sample)
+
+  for (const [i] of ovs.ends.entries()) {
+    const counters = samples.filter(({ kind, source }) => kind === 'counter_sample' && source === `0:${i + 1}`).at(-1)
+    const record = counters?.records.find(({ type }) => type === 'if_counters') ?? {}
+    const value = (name: string): number => Number(record[name])
+    const [before, afterwards] = [then[i], now[i]] as [ReturnType<typeof kernel>, ReturnType<typeof kernel>]
+    assert.deepEqual(
+      {
+        inOctets: value('if_in_octets'),
+        outOctets: value('if_out_octets'),
+        inPackets: value('if_in_ucast_pkts') + value('if_in_broadcast_pkts'),
+        outPackets: value('if_out_ucast_pkts') + value('if_out_broadcast_pkts'),
+      },
+      {
+        inOctets: afterwards.inOctets - before.inOctets,
+        outOctets: afterwards.outOctets - before.outOctets,
+        inPackets: afterwards.inPackets - before.inPackets,
+        outPackets: afterwards.outPackets - before.outPackets,
+      },
+      `port ${i + 1}`,
+    )
+  }
+  // Each way of mirroring was really taken. In tunnels the frames have the VLAN of the mirrored ports as their own
+  const protocols = run('tshark', [
+    '-n',
+    '-r',
+    recording,
+    '-T',
+    'fields',
+    '-e',
+    'frame.protocols',
+    '-e',
+    'erspan.version',
+  ])
+  for (const [what, , pattern] of TUNNELS) assert.match(protocols, pattern, what)
+  for (const version of ['1', '2']) assert.ok(protocols.includes(`\t${version}\n`), `ERSPAN version ${version}`)
+  const pings = samples.filter(({ flow }) => flow?.['icmp_type'] === 8)
+  assert.equal(pings.length, PINGS * (TUNNELS.length + 1))
+  assert.deepEqual(
+    pings.map(({ flow }) => flow?.['vlan_in']),
+    [...Array<number>(PINGS * TUNNELS.length).fill(VLAN), ...Array<number>(PINGS).fill(0)],
+  )
+})
+
+interface Sample {
+  readonly kind: string
+  readonly source: string
+  readonly records: readonly Readonly<Record<string, unknown>>[]
+  readonly flow?: Readonly<Record<string, unknown>>
+}
