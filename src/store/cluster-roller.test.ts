@@ -1,13 +1,19 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { after, before, beforeEach, test } from 'node:test'
+import type { OperatorError } from '../base/errors.ts'
+import type { FlowBatch } from '../flow/flow-batch.ts'
 import type { ClusterStore } from './cluster.ts'
 import { createClusterRoller, inBoth } from './cluster-roller.ts'
 import { startClickHouse, startClusterStore, type ClickHouse } from './clickhouse.fixture.ts'
+import type { EngineFailure } from './engine-protocol.ts'
+import { createRollBuild, type ToBuild } from './roll-build.ts'
+import { createRollLease } from './roll-lease.ts'
+import { BEHIND } from './roll-sql.ts'
 import { differences, insertBatch, smallNetwork, totals } from './roller.fixture.ts'
 import type { Roller } from './roller.ts'
 import { LEVELS, ROLLUPS } from './rollups.ts'
-import { createPlace, type Place } from './store.fixture.ts'
+import { createPlace, randomFrom, type Place } from './store.fixture.ts'
 
 const DAY = Date.parse('2030-05-06T00:00:00Z')
 const HOUR_MS = 3_600_000
@@ -17,8 +23,9 @@ let place: Place
 let ch: ClickHouse
 /** Two collectors of the first shard and one of the second. */
 let stores: readonly [ClusterStore, ClusterStore, ClusterStore]
-let now = DAY + 26 * HOUR_MS
+let now: number
 const clock = { now: () => now }
+let spools = 0
 
 before(async () => {
   place = await createPlace()
@@ -37,13 +44,17 @@ after(async () => {
 beforeEach(async () => {
   now = DAY + 26 * HOUR_MS
   const { rows } = await stores[0].query(
-    "SELECT name FROM system.tables WHERE database = currentDatabase() AND name LIKE '%_local' AND name != 'schema_version_local'",
+    "SELECT name FROM system.tables WHERE database = currentDatabase() AND name LIKE '%_local' AND total_rows > 0 AND name != 'schema_version_local'",
   )
   for (const [table] of rows) await stores[0].execute(`TRUNCATE TABLE ${table} ON CLUSTER 'blue-green'`)
 })
 
 function newRoller(store: ClusterStore): Roller {
   return createClusterRoller({ fewestFlows: 1, worth: 0.5, settleMs: 0 }, { store, clock })
+}
+
+function insert(store: ClusterStore, batch: FlowBatch): Promise<void> {
+  return insertBatch(store, join(place.dir, `spool-${spools++}`), batch)
 }
 
 async function assertSums(): Promise<void> {
@@ -56,19 +67,192 @@ async function assertTotals(flows: number): Promise<void> {
   assert.deepEqual(new Set(Object.values(all)), new Set([flows]), JSON.stringify(all))
 }
 
+/** Ranges of the table from the day of the test on, in minutes of that day. */
+function covered(roller: Roller, table: string): [number, number][] {
+  const later =
+    roller
+      .coverage()
+      .find((held) => held.table === table)
+      ?.ranges.filter(({ to }) => to > DAY) ?? []
+  return later.map(({ from, to }) => [Math.max(0, (from - DAY) / MINUTE_MS), (to - DAY) / MINUTE_MS])
+}
+
 test('each shard gets the sums of its flows, whoever builds them, all at once, and late flows are added', async () => {
   const [one, two, three] = stores
-  await insertBatch(one, join(place.dir, 'a'), smallNetwork(1, 2_000, DAY + HOUR_MS, DAY + HOUR_MS + 5 * MINUTE_MS))
-  await insertBatch(three, join(place.dir, 'b'), smallNetwork(2, 1_000, DAY + HOUR_MS, DAY + 2 * HOUR_MS))
+  await insert(one, smallNetwork(1, 2_000, DAY + HOUR_MS, DAY + HOUR_MS + 5 * MINUTE_MS))
+  await insert(three, smallNetwork(2, 1_000, DAY + HOUR_MS + 4 * MINUTE_MS, DAY + HOUR_MS + 9 * MINUTE_MS))
   const rollers = [newRoller(one), newRoller(two), newRoller(three)]
   await Promise.all(rollers.map((roller) => roller.run()))
   await assertTotals(3_000)
   await assertSums()
-  await insertBatch(two, join(place.dir, 'c'), smallNetwork(3, 500, DAY + HOUR_MS, DAY + HOUR_MS + 15 * MINUTE_MS))
-  await insertBatch(three, join(place.dir, 'd'), smallNetwork(4, 500, DAY + HOUR_MS, DAY + HOUR_MS + 15 * MINUTE_MS))
+  const [first] = rollers as [Roller]
+  assert.deepEqual(covered(first, 'traffic_minute'), [[0, 26 * 60 - 5]])
+  assert.deepEqual(covered(first, 'networks_day'), [[0, 24 * 60]])
+
+  // Late flows in one shard: until they are built, that time is covered nowhere.
+  await insert(two, smallNetwork(3, 500, DAY + HOUR_MS, DAY + HOUR_MS + 5 * MINUTE_MS))
+  await first.arrived()
+  assert.deepEqual(covered(first, 'traffic_minute'), [
+    [0, 60],
+    [65, 26 * 60 - 5],
+  ])
+  assert.deepEqual(covered(first, 'sources_day'), [])
   await Promise.all(rollers.map((roller) => roller.run()))
-  await assertTotals(4_000)
+  await assertTotals(3_500)
   await assertSums()
+  for (const roller of rollers) assert.deepEqual(covered(roller, 'sources_day'), [[0, 24 * 60]])
+
+  // As after a crash between the rows and the note that they are there.
+  await one.execute("TRUNCATE TABLE rolled_local ON CLUSTER 'blue-green'")
+  const again = newRoller(two)
+  await again.run()
+  assert.notEqual(again.status().built, 0)
+  await assertTotals(3_500)
+})
+
+test('a unit that another has built meanwhile is not built twice, whatever was seen before', async () => {
+  const [one] = stores
+  const start = (DAY + HOUR_MS) / 1000
+  await insert(one, smallNetwork(1, 1_000, DAY + HOUR_MS, DAY + HOUR_MS + 5 * MINUTE_MS))
+  const at = one.at('1')
+  const stale = new Map<string, Awaited<ReturnType<typeof at.query>>>()
+  /** Tells what was there when it was asked first. */
+  const forgetful = {
+    ...at,
+    async query(sql: string): ReturnType<typeof at.query> {
+      if (!/^SELECT 'traffic' AS name/.test(sql)) return at.query(sql)
+      const before = stale.get(sql)
+      const answer = await at.query(sql)
+      if (!before) stale.set(sql, answer)
+      return before ?? answer
+    },
+  }
+  const config = { memoryBytes: 2 ** 28, fewestFlows: 1, worth: 0.5, shared: { stored: one.home.stored } }
+  const build = createRollBuild(config, { store: at })
+  const late = createRollBuild(config, { store: forgetful })
+  const unit: ToBuild = { level: 'minute', start, from: 'flows', flows: 1_000, isNew: true, wasWorthIt: true }
+  const flowsThere = async (): Promise<unknown[]> =>
+    (
+      await one.query(
+        ROLLUPS.map(
+          ({ name, exact }) => `SELECT sum(flows) FROM ${name}_${exact ? '' : '5'}minute${exact ? '' : 's'}`,
+        ).join(' UNION ALL '),
+      )
+    ).rows.flat()
+  await late(unit)
+  assert.deepEqual(await flowsThere(), [1_000, 1_000, 1_000, 1_000])
+  await insert(one, smallNetwork(2, 200, DAY + HOUR_MS, DAY + HOUR_MS + 5 * MINUTE_MS))
+  await late({ ...unit, flows: 1_200 })
+  assert.deepEqual(await flowsThere(), [1_000, 1_000, 1_000, 1_000])
+  await build({ ...unit, flows: 1_200 })
+  assert.deepEqual(await flowsThere(), [1_200, 1_200, 1_200, 1_200])
+  await assert.rejects(late({ ...unit, flows: 1_200 }).then(() => Promise.reject(new Error('done'))))
+  assert.deepEqual(await flowsThere(), [1_200, 1_200, 1_200, 1_200])
+})
+
+test('a replica that has not got all flows, or not all inserts of a unit, builds nothing of it', async () => {
+  const [one] = stores
+  const start = (DAY + HOUR_MS) / 1000
+  const at = one.at('1')
+  const unit: ToBuild = { level: 'minute', start, from: 'flows', flows: 1_000, isNew: true, wasWorthIt: true }
+  const config = { memoryBytes: 2 ** 28, fewestFlows: 1, worth: 0.5, shared: { stored: one.home.stored } }
+  const build = createRollBuild(config, { store: at })
+  /** Builds where some rows of a table are not there yet. */
+  const lagging = (table: string, missing: string) => {
+    const behind = (sql: string): string =>
+      sql.replaceAll(`FROM ${table} `, `FROM (SELECT * FROM ${table} WHERE NOT (${missing})) `)
+    return createRollBuild(config, {
+      store: { query: (sql, options) => at.query(behind(sql), options), execute: (sql) => at.execute(behind(sql)) },
+    })
+  }
+  const isBehind = (error: OperatorError): boolean => (error.cause as EngineFailure).code === BEHIND
+  const there = async (): Promise<unknown> =>
+    (await one.query('SELECT sum(flows), sum(inserts) FROM traffic_minute')).rows[0]
+
+  await insert(one, smallNetwork(1, 1_000, DAY + HOUR_MS, DAY + HOUR_MS + 5 * MINUTE_MS))
+  await assert.rejects(lagging('flows_local', 'src_port % 7 = 0')(unit), isBehind)
+  assert.deepEqual(await there(), [0, 0])
+  await build(unit)
+  assert.deepEqual(await there(), [1_000, 1])
+  // Of two inserts the replica has the second alone, so it would add the first again.
+  await insert(one, smallNetwork(2, 200, DAY + HOUR_MS, DAY + HOUR_MS + 5 * MINUTE_MS))
+  await build({ ...unit, flows: 1_200 })
+  assert.deepEqual(await there(), [1_200, 2])
+  await insert(one, smallNetwork(3, 100, DAY + HOUR_MS, DAY + HOUR_MS + 5 * MINUTE_MS))
+  const { rows } = await one.query('SELECT DISTINCT _part FROM traffic_minute ORDER BY _part')
+  assert.equal(rows.length, 2)
+  await lagging(
+    'traffic_minute_local',
+    `_part = '${rows[0]?.[0] as string}'`,
+  )({ ...unit, flows: 1_300 }).catch(() => undefined)
+  assert.deepEqual(await there(), [1_200, 2])
+  await lagging('traffic_minute_local', '1')({ ...unit, flows: 1_300 }).catch(() => undefined)
+  assert.deepEqual(await there(), [1_200, 2])
+  // Fewer flows than are in the rows already take nothing away.
+  await lagging('flows_local', 'src_port % 7 = 0')({ ...unit, flows: 900, least: 0 })
+  assert.deepEqual(await there(), [1_200, 2])
+  await build({ ...unit, flows: 1_300 })
+  assert.deepEqual(await there(), [1_300, 3])
+})
+
+test('collectors whose statements are refused, lost or repeated, and servers that die, leave nothing out and nothing twice', async () => {
+  const rounds = Number(process.env.VNETSCOPE_KILLS ?? 2)
+  const random = randomFrom(rounds)
+  let flows = 0
+  for (let round = 0; round < rounds; round++) {
+    for (const store of stores) {
+      const from = DAY + HOUR_MS + (random() % 3) * 5 * MINUTE_MS
+      await insert(store, smallNetwork(100 + flows, 300, from, from + 5 * MINUTE_MS))
+      flows += 300
+    }
+    for (const door of [0, 1, 2, 3]) {
+      const kinds = ['cut-after', 'cut-before', 'cut-after'] as const
+      for (let i = 0; i < 2; i++)
+        await ch.fault(door, {
+          on: 'query',
+          times: 1 + (random() % 2),
+          what: { kind: kinds[random() % 3] as 'cut-after' },
+        })
+    }
+    const running = stores.map((store) =>
+      newRoller(store)
+        .run()
+        .catch(() => undefined),
+    )
+    if (round % 2 === 1) {
+      for (let looks = 0; looks < 5 + (random() % 40); looks++)
+        await stores[0].query('SELECT count() FROM rolled').catch(() => undefined)
+      await ch.kill()
+      await ch.revive()
+    }
+    await Promise.all(running)
+    for (const store of stores)
+      while (store.status().state !== 'ready') await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+  await Promise.all(stores.map((store) => newRoller(store).run()))
+  await assertTotals(flows)
+  await assertSums()
+})
+
+test('of the collectors of a shard one builds, and another when that has stopped', async () => {
+  const [one] = stores
+  const at = one.at('1')
+  const lease = (collector: string, isOwn = true) => createRollLease({ table: 'rolling_local', collector, isOwn }, at)
+  const [a, b, stranger] = [lease('a'), lease('b'), lease('c', false)]
+  assert.equal(await stranger.mine(), false)
+  assert.equal(await a.mine(), true)
+  assert.equal(await b.mine(), false)
+  assert.equal(await a.mine(), true)
+  const agedBy = async (seconds: number): Promise<void> => {
+    await at.execute('TRUNCATE TABLE rolling_local')
+    await at.execute(`INSERT INTO rolling_local SELECT now64(3) - toIntervalSecond(${seconds}), 'a'`)
+  }
+  await agedBy(70)
+  assert.equal(await stranger.mine(), false)
+  assert.equal(await b.mine(), true)
+  assert.equal(await a.mine(), false)
+  await agedBy(200)
+  assert.equal(await stranger.mine(), true)
 })
 
 test('ranges that two shards have are those of both', () => {

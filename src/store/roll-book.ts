@@ -116,7 +116,7 @@ export function createRollBook({ isShared = false }: RollBookConfig = {}): RollB
     }
   }
 
-  /** Buckets without flows go with those before them. */
+  /** Buckets without flows go with those before them; where several build, with those after them: another may have flows there. */
   function ranges(level: RollupLevel, closedBefore: number): Range[] {
     const found: Range[] = []
     const step = UNIT_SECONDS[level]
@@ -129,7 +129,7 @@ export function createRollBook({ isShared = false }: RollBookConfig = {}): RollB
         if (isCovered(level, start)) from ??= start
         else {
           if (from !== undefined && from < start) found.push({ from: from * 1000, to: start * 1000 })
-          from = undefined
+          from = isShared ? start + step : undefined
         }
       }
     }
