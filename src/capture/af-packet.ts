@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { OperatorError, UserError } from '../base/errors.ts'
 import { loadLibc, type Libc } from '../base/libc.ts'
+import { LINK } from '../packet/link.ts'
 import { INSTRUCTION, type BpfProgram } from './bpf.ts'
 import type { DeviceCounts, PacketDevice } from './packet-device.ts'
 import { isTooLong, returning, ringProgram, trueSampleRate } from './ring-program.ts'
@@ -61,13 +62,18 @@ const BLOCK_STATUS = 8
 const STATUS_USER = 1
 
 // tpacket3_hdr: next ·4 sec ·4 nsec ·4 captured ·4 original ·4 status ·4 mac ·2 net ·2 rxhash ·4 vlan_tci ·4 vlan_tpid ·2 padding ·10,
-// then sockaddr_ll: family ·2 protocol ·2 ifindex ·4 hatype ·2 pkttype ·1 …
-const HEADER_BYTES = 48
+// then sockaddr_ll: family ·2 protocol ·2 ifindex ·4 hatype ·2 pkttype ·1 …; little-endian, as are all machines that this runs on
 const VLAN_VALID = 1 << 4
 const VLAN_TPID_VALID = 1 << 6
 
 const ARPHRD_ETHER = 1
 const ARPHRD_LOOPBACK = 772
+/** Link types of Wi-Fi devices that show all there is in the air. */
+const AIR: ReadonlyMap<number, number> = new Map([
+  [801, 105],
+  [802, 119],
+  [803, 127],
+])
 const PACKET_OUTGOING = 4
 
 /** Opens the ring of a device. @throws OperatorError */
@@ -146,6 +152,10 @@ function ringOn(fd: number, index: number, config: RingConfig, calls: Libc): Pac
   }
 }
 
+function linkTypeOf(hardware: number): number {
+  return AIR.get(hardware) ?? LINK.raw
+}
+
 /** ARPHRD of a device; 0 if nobody tells. */
 function arphrdOf(device: string): number {
   try {
@@ -193,7 +203,7 @@ function createRing(
 ): Omit<PacketDevice, 'sampleRate' | 'fanoutGroup'> {
   const bytes = new Uint8Array(memory)
   const view = new DataView(memory)
-  const words = new Int32Array(memory)
+  const words = new Uint32Array(memory)
   const counts: DeviceCounts = { packets: 0, drops: 0 }
   const option = new ArrayBuffer(16)
   const optionLength = new Uint32Array(1)
@@ -220,33 +230,41 @@ function createRing(
       // The kernel's writes to the block are to be seen after this
       if ((Atomics.load(words, statusWord()) & STATUS_USER) === 0) return false
       const base = current * BLOCK_BYTES
-      const total = view.getUint32(base + 12, true)
-      if (shown === 0) at = base + view.getUint32(base + 16, true)
-      const most = into.offset.length
+      const total = words[(base + 12) >> 2] as number
+      if (shown === 0) at = base + (words[(base + 16) >> 2] as number)
+      const { seconds, nanos, captured, original, offset, linkType, tag, port, direction } = into
+      const most = offset.length
       let count = 0
-      for (; count < most && shown < total; at += view.getUint32(at, true), shown++) {
-        const hardware = view.getUint16(at + HEADER_BYTES + 8, true)
-        const isSent = view.getUint8(at + HEADER_BYTES + 10) === PACKET_OUTGOING
-        if (isSent && hardware === ARPHRD_LOOPBACK) continue
-        into.seconds[count] = view.getUint32(at + 4, true)
-        into.nanos[count] = view.getUint32(at + 8, true)
-        into.captured[count] = view.getUint32(at + 12, true)
-        const status = view.getUint32(at + 20, true)
-        into.offset[count] = at + view.getUint16(at + 24, true)
-        // Devices without a link header, such as tun, deliver bare IP (LINKTYPE_RAW)
-        into.linkType[count] = hardware === ARPHRD_ETHER || hardware === ARPHRD_LOOPBACK ? 1 : 101
-        let original = view.getUint32(at + 16, true)
-        let tag = 0
-        if ((status & VLAN_VALID) !== 0) {
-          const tpid = (status & VLAN_TPID_VALID) !== 0 ? view.getUint16(at + 36, true) : 0x8100
-          tag = ((tpid << 16) | (view.getUint32(at + 32, true) & 0xffff)) >>> 0
-          original += 4
+      // All that the kernel writes here begins at multiples of 16 bytes
+      for (let word = at >> 2; count < most && shown < total; shown++) {
+        const kind = words[word + 14] as number
+        const isSent = ((kind >>> 16) & 0xff) === PACKET_OUTGOING
+        const start = (word << 2) + ((words[word + 6] as number) & 0xffff)
+        const hardware = kind & 0xffff
+        const status = words[word + 5] as number
+        // Devices without a link header, such as tun, deliver bare IP
+        const link = hardware === ARPHRD_ETHER || hardware === ARPHRD_LOOPBACK ? LINK.ethernet : linkTypeOf(hardware)
+        if (!isSent || hardware !== ARPHRD_LOOPBACK) {
+          seconds[count] = words[word + 1] as number
+          nanos[count] = words[word + 2] as number
+          captured[count] = words[word + 3] as number
+          offset[count] = start
+          linkType[count] = link
+          let length = words[word + 4] as number
+          let taken = 0
+          if ((status & VLAN_VALID) !== 0) {
+            const tpid = (status & VLAN_TPID_VALID) !== 0 ? (words[word + 9] as number) & 0xffff : 0x8100
+            taken = ((tpid << 16) | ((words[word + 8] as number) & 0xffff)) >>> 0
+            length += 4
+          }
+          original[count] = length
+          tag[count] = taken
+          port[count] = index
+          direction[count] = isSent ? 1 : 0
+          count++
         }
-        into.original[count] = original
-        into.tag[count] = tag
-        into.port[count] = index
-        into.direction[count] = isSent ? 1 : 0
-        count++
+        word += (words[word] as number) >> 2
+        at = word << 2
       }
       into.bytes = bytes
       into.view = view

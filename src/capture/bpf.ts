@@ -1,5 +1,6 @@
 import { OperatorError, UserError } from '../base/errors.ts'
 import { LINK } from '../packet/link.ts'
+import { markedFilter, placeInFilter } from './filter-place.ts'
 import { loadLibpcap, messageRoom, type Libpcap } from './libpcap.ts'
 
 // Filters in tcpdump's words. libpcap compiles them to classic BPF (McCanne and Jacobson, 1993); the kernel runs the program
@@ -35,10 +36,21 @@ export function compiledBy(pcap: Libpcap, handle: unknown, expression: string): 
   // struct bpf_program: length ·4, padding ·4, address ·8
   const program = new ArrayBuffer(16)
   const at = pcap.address(program)
-  if (pcap.compile(handle, at, expression, 1, 0xffffffff) !== 0)
-    throw new UserError(`the packet filter “${expression}” is wrong: ${pcap.errorOf(handle)}`, {
-      hint: 'write it as for tcpdump, such as: udp port 53 and net 10.0.0.0/8',
+  if (pcap.compile(handle, at, expression, 1, 0xffffffff) !== 0) {
+    const complaint = pcap.errorOf(handle)
+    const place = placeInFilter(expression, complaint, (text) => {
+      if (pcap.compile(handle, at, text, 1, 0xffffffff) !== 0) return pcap.errorOf(handle)
+      pcap.freeCode(at)
+      return ''
     })
+    throw new UserError(
+      `the packet filter “${expression}” is wrong: ${complaint}${place ? `\n${markedFilter(expression, place)}` : ''}`,
+      {
+        hint: 'write it as for tcpdump, such as: udp port 53 and net 10.0.0.0/8',
+        ...(place ? { position: place.from } : {}),
+      },
+    )
+  }
   const fields = new DataView(program)
   const length = fields.getUint32(0, true) * INSTRUCTION
   const copy = new Uint8Array(length)

@@ -134,6 +134,37 @@ test('what a packet filter logged is shown as the packets that it was, with inte
   }
 })
 
+test('pcapng tells its interfaces’ names, and which packets were sent', async () => {
+  // Little-endian: a section, interfaces “eth0” and “”, packets of 3 bytes: sent by eth0, received, of unknown direction by the other
+  const block = (type: number, body: string): Buffer => {
+    const bytes = Buffer.from(body.replaceAll(' ', ''), 'hex')
+    const head = Buffer.alloc(8)
+    head.writeUInt32LE(type, 0)
+    head.writeUInt32LE(bytes.length + 12, 4)
+    return Buffer.concat([head, bytes, head.subarray(4)])
+  }
+  const packet = (port: string, options: string): Buffer =>
+    block(6, `${port}000000 00000000 05000000 03000000 03000000 01020300 ${options}`)
+  const file = Buffer.concat([
+    block(0x0a0d0d0a, '4d3c2b1a 0100 0000 ffffffffffffffff'),
+    block(1, '0100 0000 00000400 0200 0400 65746830 0000 0000'),
+    block(1, '6500 0000 00000400'),
+    packet('00', '0100 0300 61626300 0200 0400 02000000 0000 0000'),
+    packet('00', '0200 0400 01000000 0000 0000'),
+    packet('01', ''),
+  ])
+  const interfaces: string[] = []
+  const result = await read(file, {
+    interfaceFound: (port, name, linkType) => void interfaces.push(`${port} ${name} ${linkType}`),
+  })
+  assert.deepEqual(interfaces, ['0 eth0 1', '1  101'])
+  assert.deepEqual(
+    result.packets.map(({ port, sent }) => `${port} ${sent}`),
+    ['0 1', '0 0', '1 0'],
+  )
+  assert.deepEqual(result.problems, [])
+})
+
 test('what can’t be read, or is no capture, says why', async () => {
   await assert.rejects(read(Buffer.from('no capture at all, is it?')), /neither a pcap nor a pcapng/)
   const missing = readCaptureFile(join(folder, 'none'), assert.fail)
