@@ -84,7 +84,8 @@ export async function readOpenVswitch(
   const found: FoundPort[] = []
   for (const id of allOf(bridge.ports)) {
     const port = portOf.get(id)
-    if (!port || outputs.has(id)) continue
+    // Mirrors may be switched off for a while: the device by which they are seen is a port only if it is that of the host itself
+    if (!port || outputs.has(id) || (port.name === device && device !== bridge.name)) continue
     const own = allOf(port.interfaces).flatMap((each) => interfaceOf.get(each) ?? [])
     const [first] = own
     if (!first) continue

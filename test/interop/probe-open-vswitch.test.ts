@@ -1,5 +1,5 @@
-// Open vSwitch mirrors two machines to a distant monitor in each way that it knows. The probe there counts what the kernel
-// counted at the machines' own ports, whatever carried the frames.
+// The probe beside Open vSwitch: it mirrors two machines to a distant monitor in each way that it knows, and tells the ports of
+// its bridge to a probe on the same machine. What is counted is what the kernel counted at the machines' ports.
 
 import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -166,10 +166,7 @@ test('a probe counts in the mirrors of Open vSwitch what the kernel counted wher
   await dumpcap.stop('SIGINT')
   const samplesFile = join(folder.path, 'samples.pcap')
   relay.record(samplesFile, 6343)
-  const samples = run(process.execPath, [MAIN, 'decode', samplesFile])
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line) as Sample)
+  const samples = decoded(samplesFile)
 
   for (const [i] of ovs.ends.entries()) {
     const counters = samples.filter(({ kind, source }) => kind === 'counter_sample' && source === `0:${i + 1}`).at(-1)
@@ -214,9 +211,90 @@ test('a probe counts in the mirrors of Open vSwitch what the kernel counted wher
   )
 })
 
+test('a probe on the hypervisor has the ports of a bridge from Open vSwitch, and their counters from the kernel', async () => {
+  await using relay = await startRelay([])
+  const config = join(folder.path, 'hypervisor.conf')
+  const monitor = `mm${tag}`
+  const [one] = ovs.ends as [OpenVswitch['ends'][0]]
+  writeFileSync(
+    config,
+    `sflow {
+  agentip = 192.0.2.7
+  packetsamplingrate = 4
+  counterpollinginterval = 1
+  collector { ip = 127.0.0.1 udpport = ${relay.port} }
+  virtualswitch {
+    learn = on
+    sampling = kernel
+    counters = kernel
+    ifindex = kernel
+    ovsdb = ${ovs.database}
+    pcap { device = ${monitor} }
+  }
+}
+`,
+  )
+  // Of the first machine the manager of the hypervisor has written the address; that of the other the switch has learnt
+  ovs.vsctl('set', 'interface', portOf(0), `external_ids:attached-mac="${macOf(one.namespace)}"`)
+  ovs.vsctl('add-port', ovs.bridge, monitor, '--', 'set', 'interface', monitor, 'type=internal')
+  run('ip', ['link', 'set', monitor, 'up'])
+  const output = ['--id=@p', 'get', 'port', monitor]
+  mirrored(['output_port=@p'], output)
+  await using probe = start(process.execPath, [MAIN, 'probe', '--config', config])
+  const ifIndex = (i: number): number => Number(readFileSync(`/sys/class/net/${portOf(i)}/ifindex`, 'utf8'))
+  await until('both ports', () =>
+    [0, 1].every((i) => probe.output().includes(`port ${ifIndex(i)} is ${portOf(i)}`)) ? true : undefined,
+  )
+  for (let n = 0; n < 10; n++) mirrored(['output_port=@p'], output)
+  const now = ovs.ends.map((_, i) => kernel(portOf(i)))
+  const count = relay.count()
+  await until('the counters after that', () => (relay.count() > count + 2 ? true : undefined))
+  assert.equal(await probe.stop(), 0)
+  await relay.quiet(300)
+  // Neither the port that is mirrored to nor a port of another bridge is one of the switch
+  assert.ok(!probe.output().includes(`is ${monitor}`) && !probe.output().includes(`is ${transport}`), probe.output())
+  const recording = join(folder.path, 'hypervisor.pcap')
+  relay.record(recording, 6343)
+  const samples = decoded(recording)
+  for (const [i, name] of [0, 1].map((i) => [i, portOf(i)] as const)) {
+    const source = `0:${ifIndex(i)}`
+    const told = samples.filter((sample) => sample.kind === 'counter_sample' && sample.source === source).at(-1)
+    assert.deepEqual(
+      told?.records.filter(({ type }) => type === 'port_name').map((record) => record['name']),
+      [name],
+    )
+    const record = told?.records.find(({ type }) => type === 'if_counters') ?? {}
+    const { inOctets, outOctets, inPackets, outPackets } = now[i] as ReturnType<typeof kernel>
+    const packets = ['if_in_ucast_pkts', 'if_in_multicast_pkts'].reduce((sum, key) => sum + Number(record[key]), 0)
+    assert.deepEqual(
+      [record['if_in_octets'], packets, record['if_out_octets'], record['if_out_ucast_pkts']].map(Number),
+      [inOctets, inPackets, outOctets, outPackets],
+    )
+    const flows = samples.filter((sample) => sample.kind === 'flow_sample' && sample.source === source)
+    assert.deepEqual(
+      flows.map(({ sequence }) => sequence),
+      flows.map((_, n) => n + 1),
+    )
+    // Of 200 pings each way one in four, within six standard deviations
+    assert.ok(Math.abs(flows.length - 50) < 6 * Math.sqrt(37.5), `${flows.length} samples`)
+    assert.ok(flows.every(({ samplingRate, output: to }) => samplingRate === 4 && to === ifIndex(1 - i)))
+  }
+  ovs.vsctl('del-port', ovs.bridge, monitor)
+})
+
+function decoded(recording: string): Sample[] {
+  return run(process.execPath, [MAIN, 'decode', recording])
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Sample)
+}
+
 interface Sample {
   readonly kind: string
   readonly source: string
+  readonly sequence: number
+  readonly samplingRate?: number
+  readonly output?: unknown
   readonly records: readonly Readonly<Record<string, unknown>>[]
   readonly flow?: Readonly<Record<string, unknown>>
 }
