@@ -15,6 +15,8 @@ export interface ApiConfig {
   /** The address that the server will listen on. */
   readonly host?: string
   readonly version?: string
+  /** Addresses and networks of reverse proxies, whose X-Forwarded-For is believed. */
+  readonly trustProxy?: readonly string[]
 }
 
 export interface ApiDeps extends SystemDeps, SavedDeps, NamesDeps {
@@ -30,6 +32,7 @@ export async function createApi(config: ApiConfig, deps: ApiDeps): Promise<Fasti
   const app = fastify({
     bodyLimit: BODY_LIMIT,
     forceCloseConnections: true,
+    trustProxy: config.trustProxy?.length ? [...config.trustProxy] : false,
     routerOptions: { ignoreTrailingSlash: true },
   })
   app.setValidatorCompiler(validatorCompiler)

@@ -152,6 +152,13 @@ test('questions of one address wait for each other, not for those of another', a
     await other.inject({ method: 'POST', url: '/api/v1/query/top', payload: HOUR, remoteAddress })
   assert.deepEqual(clients, ['192.0.2.7', '192.0.2.8'])
   await other.close()
+  const behind = { host: '0.0.0.0', trustProxy: ['10.9.0.0/16'] }
+  const proxied = await createApi(behind, { ask: noting } as unknown as ApiDeps)
+  const headers = { 'x-forwarded-for': '192.0.2.1, 198.51.100.4' }
+  for (const remoteAddress of ['10.9.1.1', '10.10.1.1'])
+    await proxied.inject({ method: 'POST', url: '/api/v1/query/top', payload: HOUR, remoteAddress, headers })
+  assert.deepEqual(clients.slice(2), ['198.51.100.4', '10.10.1.1'], 'only a proxy that is trusted is believed')
+  await proxied.close()
 })
 
 test('a client that goes away in the middle of a stream ends what is read for it', async () => {

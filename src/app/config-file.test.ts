@@ -22,7 +22,7 @@ test('an empty file, a file of comments and no file at all are the defaults', ()
 test('the defaults receive sFlow, NetFlow and IPFIX on their usual ports and show the console to this machine alone', () => {
   const config = defaultConfig()
   assert.deepEqual(config.listeners, [{ address: '::', ports: [2055, 4739, 6343], tcp: [], tls: null }])
-  assert.deepEqual(config.http, { host: '127.0.0.1', port: 8080 })
+  assert.deepEqual(config.http, { host: '127.0.0.1', port: 8080, trustProxy: [] })
   assert.equal(config.receive.buffer, 32 * 2 ** 20)
 })
 
@@ -57,7 +57,7 @@ log: 3
 })
 
 test('an unknown option that resembles none is answered with those that there are', () => {
-  assert.deepEqual(problems('http: { zzz: 1 }'), ['f:1:9: http.zzz: no such option; expected one of host, port'])
+  assert.deepEqual(problems('http: { zzz: 1 }'), ['f:1:9: http.zzz: no such option; expected one of host, port, trustProxy'])
 })
 
 test('a machine, an address or a VLAN that stands twice is a problem at its second place', () => {

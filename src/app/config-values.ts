@@ -87,6 +87,14 @@ export const mac = () =>
 const PREFIX = 'a network like 10.0.0.0/8 or 2001:db8::/32'
 export const prefix = () => z.string({ error: PREFIX }).refine(isPrefix, { error: PREFIX }).meta({ kind: PREFIX })
 
+const ADDRESS_OR_PREFIX = 'an IP address, or a network like 10.0.0.0/8'
+/** No network of all addresses: it would mean everybody. */
+export const addressOrPrefix = () =>
+  z
+    .string({ error: ADDRESS_OR_PREFIX })
+    .refine((text) => isPrefix(text) ? !/\/0+$/.test(text) : parseIp(text) !== undefined, { error: ADDRESS_OR_PREFIX })
+    .meta({ kind: ADDRESS_OR_PREFIX })
+
 /** A name that stands in statements without quotes; with `-` in it, between quotes. */
 export function word(what: string, characters = /^[A-Za-z]\w{0,62}$/, which = 'letters, digits and _'): z.ZodString {
   const error = `${what}: ${which}, at most 63, beginning with a letter`

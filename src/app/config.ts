@@ -4,6 +4,7 @@
 import { z } from 'zod'
 import {
   address,
+  addressOrPrefix,
   dnsServer,
   hostName,
   mac,
@@ -24,6 +25,13 @@ const Http = z
       .default('127.0.0.1')
       .describe('Address that the console and the API listen on; 0.0.0.0 or :: for every one.'),
     port: port().default(8080).describe('TCP port of the console and the API; 0 lets the system choose.'),
+    trustProxy: z
+      .array(addressOrPrefix(), { error: 'a list of IP addresses and networks' })
+      .max(64, { error: 'at most 64 addresses and networks' })
+      .default([])
+      .describe(
+        'Reverse proxies that are believed whom they ask for (X-Forwarded-For): each of their users then has a line of its own for questions, instead of all one together.',
+      ),
   })
   .prefault({})
   .describe('Console and API.')

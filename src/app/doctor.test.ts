@@ -18,7 +18,7 @@ test('this machine is looked at with everything real: the engine answers, and a 
   const config = defaultConfig()
   const findings = await examine({
     ...config,
-    http: { host: '127.0.0.1', port: 0 },
+    http: { ...config.http, port: 0 },
     listeners: [{ address: '127.0.0.1', ports: [port], tcp: [], tls: null }],
   })
   socket.close()

@@ -239,7 +239,7 @@ export function createServer(given: Config, deps: ServerDeps) {
       }),
     ])
     api = await createApi(
-      { host: config.http.host, version: deps.version },
+      { host: config.http.host, version: deps.version, trustProxy: config.http.trustProxy },
       {
         ask,
         names,

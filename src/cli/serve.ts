@@ -59,7 +59,7 @@ function withFlags(config: Config, flags: ServeFlags): Config {
   return {
     ...config,
     data: flags.data ?? config.data,
-    http: flags.http ?? config.http,
+    http: { ...config.http, ...flags.http },
   }
 }
 
