@@ -175,8 +175,7 @@ function joinFanout(
   if (wanted === undefined) return 0
   // Number of the group ·2, kind and flags ·2. By hash, both directions of a flow come to the same ring.
   const value = new Uint32Array(2)
-  value[0] =
-    wanted === 'new' ? (PACKET_FANOUT_FLAG_UNIQUEID << 16) >>> 0 : ((PACKET_FANOUT_HASH << 16) | wanted) >>> 0
+  value[0] = wanted === 'new' ? (PACKET_FANOUT_FLAG_UNIQUEID << 16) >>> 0 : ((PACKET_FANOUT_HASH << 16) | wanted) >>> 0
   check(calls.setsockopt(fd, SOL_PACKET, PACKET_FANOUT, calls.address(value.buffer), 4), 'joining a fan-out')
   value[1] = 4
   const at = calls.address(value.buffer)

@@ -60,7 +60,9 @@ test('a capture is the same, packed by gzip, by zstd, in several pieces of gzip,
 
 test('a packed capture that is cut or damaged gives what is whole before, and says where it ends', async () => {
   // Bytes that can't be packed, so that there is much before the damage
-  const noise = createHash('shake256', { outputLength: 1 << 19 }).update('noise').digest()
+  const noise = createHash('shake256', { outputLength: 1 << 19 })
+    .update('noise')
+    .digest()
   const packets = Array.from({ length: 350 }, (_, i) => noise.subarray(1400 * i, 1400 * i + 1400))
   const whole = Buffer.concat([pcapHeader(1), ...packets.map((packet) => pcapPacket(1, 0, packet))])
   const expected = packets.map((packet) => packet.toString('hex'))
@@ -130,7 +132,11 @@ test('what a packet filter logged is shown as the packets that it was, with inte
   // Cut anywhere, a packet is shown as it lies there, or as IP
   for (let length = 0; length < came.length - 2; length++) {
     const cut = await read(Buffer.concat([pcapHeader(239), pcapPacket(1, 0, came.subarray(0, length))]))
-    assert.deepEqual(cut.packets.map((packet) => packet.linkType), [239], `cut at ${length}`)
+    assert.deepEqual(
+      cut.packets.map((packet) => packet.linkType),
+      [239],
+      `cut at ${length}`,
+    )
   }
 })
 

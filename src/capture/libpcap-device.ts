@@ -53,13 +53,7 @@ function activated(pcap: Libpcap, device: string, config: DeviceConfig): unknown
   throw refused(device, why)
 }
 
-function deviceOn(
-  pcap: Libpcap,
-  libc: Libc,
-  handle: unknown,
-  index: number,
-  config: DeviceConfig,
-): PacketDevice {
+function deviceOn(pcap: Libpcap, libc: Libc, handle: unknown, index: number, config: DeviceConfig): PacketDevice {
   const message = messageRoom(pcap)
   // Of several devices at once: the kind of header that tells on which each packet came
   if (pcap.linkType(handle) === LINK.linuxSll) pcap.setLinkType(handle, LINK.linuxSll2)

@@ -87,8 +87,7 @@ export function showLogged(
   const before = isEthernet ? ETHERNET_BYTES : 0
   if (isEthernet) {
     // Backwards, since the two may overlap
-    for (let b = ETHERNET_BYTES - 1; b >= 0; b--)
-      view.setUint8(payload - ETHERNET_BYTES + b, view.getUint8(link + b))
+    for (let b = ETHERNET_BYTES - 1; b >= 0; b--) view.setUint8(payload - ETHERNET_BYTES + b, view.getUint8(link + b))
     // Where a tag was taken off, the header may still have the tag's type
     if (etherType !== 0) view.setUint16(payload - 2, etherType)
   }

@@ -57,7 +57,11 @@ export const USUAL_DEVICE: Omit<DeviceConfig, 'device'> = {
 export function openPacketSource(name: string, options: PacketSourceOptions = {}): PacketSource {
   const { say, ...given } = options
   const config: DeviceConfig = { ...USUAL_DEVICE, ...given, device: name }
-  return survivingSource(config, (group) => openPacketDevice({ ...config, fanoutGroup: group }), say ?? ((): void => undefined))
+  return survivingSource(
+    config,
+    (group) => openPacketDevice({ ...config, fanoutGroup: group }),
+    say ?? ((): void => undefined),
+  )
 }
 
 /** What libpcap opens that is no interface. */

@@ -129,7 +129,8 @@ function readPacketBlock(
   into.linkType[i] = from.linkType
   into.tag[i] = 0
   into.port[i] = port
-  into.direction[i] = type === 6 && isSent(view, at + head + (((into.captured[i] as number) + 3) & ~3), end, little) ? 1 : 0
+  into.direction[i] =
+    type === 6 && isSent(view, at + head + (((into.captured[i] as number) + 3) & ~3), end, little) ? 1 : 0
   if (type === 3) {
     into.seconds[i] = 0
     into.nanos[i] = 0

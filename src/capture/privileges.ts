@@ -51,7 +51,8 @@ export function dropPrivileges(user: string, keep: readonly Capability[] = ['net
     if (process.getuid?.() === account.uid) return account
     throw new OperatorError('privileges', `only what was started as root can go on as ${user}`)
   }
-  if (account.uid === 0) throw new UserError(`${user} is root itself`, { hint: 'name a user without rights, such as nobody' })
+  if (account.uid === 0)
+    throw new UserError(`${user} is root itself`, { hint: 'name a user without rights, such as nobody' })
   const kept = keep.map((name) => CAPABILITY[name])
   become(account, kept, calls)
   return account

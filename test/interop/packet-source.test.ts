@@ -116,7 +116,10 @@ describe('a packet source', () => {
     }
     const short = await shown(cut, FRAMES)
     assert.ok(short.every((packet) => packet.hex.length === 2 * Math.min(100, packet.original)))
-    assert.equal(short.reduce((sum, packet) => sum + packet.original, 0), frames.reduce((sum, { length }) => sum + length, 0))
+    assert.equal(
+      short.reduce((sum, packet) => sum + packet.original, 0),
+      frames.reduce((sum, { length }) => sum + length, 0),
+    )
     cut.close()
   })
 
@@ -212,7 +215,10 @@ describe('a packet source', () => {
     })
 
   test('says why it can’t be opened', () => {
-    const opening = (name: string, options: PacketSourceOptions = {}) => (): void => openPacketSource(name, options).close()
+    const opening =
+      (name: string, options: PacketSourceOptions = {}) =>
+      (): void =>
+        openPacketSource(name, options).close()
     assert.throws(opening('no-such-dev'), /there is no network device “no-such-dev”/)
     assert.throws(opening('pcap:no-such-dev'), /libpcap can’t open no-such-dev: .*No such device/)
     assert.throws(opening('nflog:x'), /nflog:x names no group/)
