@@ -381,4 +381,94 @@ describe('the probe beside a bridge', () => {
     )
     assert.deepEqual(new Set(names), new Set([port]))
   })
+
+  test('on the hypervisor lets the kernel sample and count, and forgets a port that the bridge no longer has', async () => {
+    await using relay = await startRelay([])
+    const config = join(folder.path, 'hypervisor.conf')
+    writeFileSync(
+      config,
+      `sflow {
+  agentip = 192.0.2.7
+  packetsamplingrate = ${RATE}
+  counterpollinginterval = 1
+  collector { ip = 127.0.0.1 udpport = ${relay.port} }
+  virtualswitch {
+    learn = on
+    sampling = kernel
+    counters = kernel
+    ifindex = kernel
+    pcap { device = ${bridge} }
+  }
+}
+`,
+    )
+    const guest = `pg-${tag}`
+    const guestPort = `pg${tag}`
+    plug(guest, guestPort, '52:54:00:00:00:0a')
+    try {
+      for (const { name } of machines) inside(name, 'ping', '-q', '-c', '1', OUTSIDE)
+      await using probe = await probing(config)
+      const [one, two] = machines as [Machine, Machine]
+      const ifIndexOf = (port: string): number => Number(readFileSync(`/sys/class/net/${port}/ifindex`, 'utf8'))
+      const indexes = new Map([...portNames, guestPort].map((port) => [port, ifIndexOf(port)]))
+      await until('eight ports', () =>
+        [...indexes].every(([port, index]) => probe.output().includes(`port ${index} is ${port}`)) ? true : undefined,
+      )
+      const then = await silence()
+      await using server = start('ip', ['netns', 'exec', two.name, 'iperf3', '-s', '-1', '--forceflush'])
+      await until('iperf3 to listen', () => (server.output().includes('listening') ? true : undefined))
+      inside(one.name, 'iperf3', '-c', two.address, '-n', '3M', '-M', '1200')
+      await server.ended
+      const now = await silence()
+      run('ip', ['link', 'set', guestPort, 'nomaster'])
+      await until('the guest to be gone', () =>
+        probe.output().includes(`port ${indexes.get(guestPort)}, ${guestPort}, is gone`) ? true : undefined,
+      )
+      const atLeast = new Map(portNames.map((port) => [port, kernel(port)]))
+      assert.equal(await probe.stop(), 0)
+      const atMost = new Map(portNames.map((port) => [port, kernel(port)]))
+      await relay.quiet(300)
+      const recording = join(folder.path, 'hypervisor.pcap')
+      relay.record(recording, 6343)
+      const samples = decoded(recording)
+      for (const port of portNames) {
+        const index = indexes.get(port) as number
+        const own = samples.filter(({ source }) => source === `0:${index}`)
+        const record = own
+          .filter(({ kind }) => kind === 'counter_sample')
+          .at(-1)
+          ?.records.find(({ type }) => type === 'if_counters')
+        // The kernel's own counters since the device exists, as they were at the end; what it does not keep is told as unknown
+        const told: Counters = {
+          inOctets: Number(record?.['if_in_octets']),
+          inPackets: Number(record?.['if_in_ucast_pkts']) + Number(record?.['if_in_multicast_pkts']),
+          outOctets: Number(record?.['if_out_octets']),
+          outPackets: Number(record?.['if_out_ucast_pkts']),
+        }
+        for (const key of ['inOctets', 'inPackets', 'outOctets', 'outPackets'] as const) {
+          const [least, most] = [atLeast, atMost].map((counters) => (counters.get(port) as Counters)[key])
+          assert.ok((least as number) <= told[key] && told[key] <= (most as number), `${port} ${key}: ${told[key]}`)
+        }
+        assert.equal(record?.['if_in_broadcast_pkts'], 0xffffffff)
+      }
+      const flows = samples.filter(
+        ({ kind, source }) => kind === 'flow_sample' && source === `0:${indexes.get(one.port)}`,
+      )
+      assert.deepEqual(
+        flows.map(({ sequence }) => sequence),
+        flows.map((_, n) => n + 1),
+      )
+      const sent = (now.get(one.port) as Counters).inPackets - (then.get(one.port) as Counters).inPackets
+      const spread = 6 * Math.sqrt(sent * RATE)
+      assert.ok(Math.abs(flows.length * RATE - sent) < spread, `${flows.length} samples of ${sent} packets`)
+      // The pool is what the kernel counted, and what samples since the last look say
+      const pools = flows.map(({ samplePool }) => samplePool ?? 0)
+      assert.ok(pools.every((pool, n) => n === 0 || pool >= (pools[n - 1] as number) + RATE))
+      const before = (then.get(one.port) as Counters).inPackets
+      assert.ok(Math.abs((pools.at(-1) ?? 0) - sent) < spread + before, `a pool of ${pools.at(-1)} for ${sent} packets`)
+      assert.ok(flows.every(({ samplingRate, output }) => samplingRate === RATE && typeof output === 'number'))
+    } finally {
+      run('ip', ['netns', 'del', guest])
+    }
+  })
 })
