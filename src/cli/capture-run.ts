@@ -22,6 +22,7 @@ export interface CaptureOptions {
   readonly promiscuous: boolean
   readonly buffer: number
   readonly comment: string
+  readonly user?: string
   readonly secretFile?: string
   readonly status?: number
 }
@@ -76,17 +77,26 @@ export function outputOf(options: CaptureOptions): Opened {
 
 export const isReaderGone = (error: unknown): boolean => error instanceof OperatorError && error.code === READER_GONE
 
-/** Told once by SIGINT or SIGTERM; the second time ends the process. */
-export function askedToEnd(): { readonly signal: AbortSignal; off(): void } {
+/**
+ * Aborted by SIGINT, SIGTERM, or a terminal that is closed; the second time they end the process.
+ * @param cut what SIGHUP does instead, where it means another file
+ */
+export function askedToEnd(cut?: () => void): { readonly signal: AbortSignal; off(): void } {
   const asked = new AbortController()
   const ask = (): void => asked.abort()
-  process.once('SIGINT', ask)
-  process.once('SIGTERM', ask)
+  const handlers: readonly (readonly [NodeJS.Signals, () => void])[] = [
+    ['SIGINT', ask],
+    ['SIGTERM', ask],
+    ['SIGHUP', cut ?? ask],
+  ]
+  for (const [signal, handler] of handlers) {
+    if (handler === ask) process.once(signal, handler)
+    else process.on(signal, handler)
+  }
   return {
     signal: asked.signal,
     off() {
-      process.off('SIGINT', ask)
-      process.off('SIGTERM', ask)
+      for (const [signal, handler] of handlers) process.off(signal, handler)
     },
   }
 }
@@ -106,7 +116,7 @@ export async function recordUntilEnd(
   recorder: Recorder,
   { output, names }: Opened,
 ): Promise<void> {
-  const asked = askedToEnd()
+  const asked = askedToEnd(isNumbered(options) ? () => recorder.cut() : undefined)
   try {
     // The file is there, or can't be, before anything is said to be captured
     recorder.flush()

@@ -4,7 +4,8 @@ import { InvalidArgumentError, Option, type Command } from 'commander'
 import { systemClock } from '../base/clock.ts'
 import { UserError } from '../base/errors.ts'
 import { readCaptureFile } from '../capture/capture-file.ts'
-import { openPacketSource } from '../capture/packet-source.ts'
+import { capabilitiesFor, openPacketSource } from '../capture/packet-source.ts'
+import { dropPrivileges } from '../capture/privileges.ts'
 import { openRemoteSource } from '../recording/capture-client.ts'
 import { readCaptureKey } from '../recording/capture-secret.ts'
 import type { SectionInfo } from '../recording/pcapng.ts'
@@ -69,6 +70,7 @@ export function addCapture(program: Command): void {
     .option('-W, --files <n>', 'keep the newest files only, so many', wholeBetween(1, 100_000))
     .option('-N, --no-promiscuous', 'leave the device as it is')
     .option('-B, --buffer <bytes>', 'room in the kernel for packets not read yet', parseBuffer, 16 * MEGABYTE)
+    .option('--user <name>', 'go on as this user once the device is open; files are that user’s')
     .option('--secret-file <file>', 'the secret that is shared with the probe, in a file')
     .option('--comment <text>', 'a remark for the file', '')
     .addOption(
@@ -141,6 +143,8 @@ async function captureDevice(work: Work): Promise<void> {
   const { snaplen: snapshotLength, promiscuous, buffer: bufferBytes } = options
   const source = openPacketSource(name, { filter, snapshotLength, promiscuous, bufferBytes, say })
   try {
+    // Before files are made, which are that user's
+    if (options.user !== undefined) dropPrivileges(options.user, capabilitiesFor([name]))
     const opened = outputOf(options)
     const counts = (): SourceCounts => {
       const { packets, drops } = source.counts()

@@ -6,6 +6,7 @@ import {
   FRAME,
   FrameReader,
   jsonFrame,
+  linesOf,
   numberIn,
   textOf,
   TLS_SETTINGS,
@@ -133,9 +134,12 @@ class RemoteReader implements RemoteSource {
         const { kind } = this.frames
         const body = this.frames.json() ?? {}
         if (kind === FRAME.refused)
-          throw new UserError(`the probe at ${this.where} refuses: ${textOf(body['message']) || 'it says no reason'}`, {
-            ...(typeof body['hint'] === 'string' ? { hint: textOf(body['hint']) } : {}),
-          })
+          throw new UserError(
+            `the probe at ${this.where} refuses: ${linesOf(body['message']) || 'it says no reason'}`,
+            {
+              ...(typeof body['hint'] === 'string' ? { hint: textOf(body['hint']) } : {}),
+            },
+          )
         if (kind === FRAME.accepted) return readAccepted(body)
         throw this.strange()
       }

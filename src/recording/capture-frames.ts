@@ -136,3 +136,14 @@ export function textOf(value: unknown, most = 1000): string {
   // What could steer a terminal or forge a line of a log
   return typeof value === 'string' ? value.slice(0, most).replaceAll(/\p{Cc}/gu, '?') : ''
 }
+
+/** The same, of several lines. */
+export function linesOf(value: unknown): string {
+  return typeof value === 'string'
+    ? value
+        .slice(0, 10_000)
+        .split('\n', 8)
+        .map((line) => textOf(line, 4200))
+        .join('\n')
+    : ''
+}

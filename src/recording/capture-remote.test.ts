@@ -57,6 +57,7 @@ const endless: typeof openPacketSource = (name) => ({
   lookAfter: () => undefined,
   counts: () => ({ packets: 9, drops: 2 }),
   trouble: () => '',
+  fanoutGroup: undefined,
   end: () => undefined,
   close: () => undefined,
 })

@@ -156,7 +156,7 @@ export function createCaptureServer(config: CaptureServerConfig, deps: CaptureSe
   }
 
   function refuse(socket: TLSSocket, who: string, why: CaptureRefused): void {
-    say(`capture refused to ${who}: ${why.message}`)
+    say(`capture refused to ${who}: ${why.message.split('\n', 1)[0] ?? ''}`)
     socket.end(jsonFrame(FRAME.refused, why))
   }
 

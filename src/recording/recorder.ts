@@ -72,6 +72,8 @@ export interface Recorder {
    * @param seconds that pass evenly, by which files last
    */
   take(block: PacketBlock, from: number, seconds: number): number
+  /** Begins another file, unless this one is empty. */
+  cut(): void
   /** Hands over what has been gathered, for those who look on. */
   flush(): void
   /** Resolves when packets can be taken again. Rejects with what keeps them from being written. */
@@ -108,6 +110,8 @@ export function createRecorder(config: RecorderConfig, deps: RecorderDeps): Reco
   let filePackets = 0
   let fileBegan = 0
   let hasBegun = false
+  let isCut = false
+  let secondsNow = 0
   /** Bytes of what every file begins with. */
   let headBytes = section.length
   let bytesBefore = 0
@@ -187,6 +191,7 @@ export function createRecorder(config: RecorderConfig, deps: RecorderDeps): Reco
     current = following
     beginFile(following)
     fileBegan = seconds
+    isCut = false
     return true
   }
 
@@ -220,6 +225,7 @@ export function createRecorder(config: RecorderConfig, deps: RecorderDeps): Reco
   return {
     declare: (port, linkType) => void idOf(port, linkType),
     take(block, from, seconds) {
+      secondsNow = seconds
       if (packets === 0) fileBegan = seconds
       let i = from
       for (; i < block.count; i++) {
@@ -232,7 +238,7 @@ export function createRecorder(config: RecorderConfig, deps: RecorderDeps): Reco
         if (id === undefined || !chunk) break
         const size = encoder.size(block, i)
         const isFileOver =
-          filePackets > 0 && (fileBytes + size > bounds.fileBytes || seconds - fileBegan >= bounds.fileSeconds)
+          filePackets > 0 && (isCut || fileBytes + size > bounds.fileBytes || seconds - fileBegan >= bounds.fileSeconds)
         if (bytesBefore + fileBytes + (isFileOver ? headBytes + EPILOGUE_BYTES : 0) + size > bounds.bytes) {
           reached = 'bytes'
           break
@@ -249,6 +255,12 @@ export function createRecorder(config: RecorderConfig, deps: RecorderDeps): Reco
       }
       if (packets >= bounds.packets) reached = 'packets'
       return i
+    },
+    cut() {
+      if (filePackets === 0) return
+      // At once, or where there is no memory now with the next packet
+      isCut = true
+      if (chunkNow()) nextFile(secondsNow)
     },
     flush() {
       const chunk = chunkNow()

@@ -2,7 +2,7 @@
 // probe makes for others.
 
 import assert from 'node:assert/strict'
-import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { systemClock } from '../../src/base/clock.ts'
@@ -227,6 +227,38 @@ describe('vnetscope capture', () => {
     }
   })
 
+  test('goes on as another user, begins another file at SIGHUP, and ends them whole', async () => {
+    const owned = path('owned')
+    mkdirSync(owned)
+    chmodSync(folder.path, 0o755)
+    run('chown', ['nobody', owned])
+    const file = prepared(
+      'three.pcap',
+      Array.from({ length: 3 }, (_, n) => frameOf(flow(n), 0)),
+    )
+    await using program = await capturing(device, 'udp', '-w', join(owned, 'h.pcapng'), '-G', '1h', '--user', 'nobody')
+    const count = (): number => readdirSync(owned).length
+    const lengths = (): number[] =>
+      readdirSync(owned)
+        .toSorted()
+        .map((name) => sizeOf(join(owned, name)))
+    const head = lengths()[0] as number
+    send(file)
+    await until('packets in the first file', () => ((lengths()[0] as number) > head ? true : undefined))
+    program.child.kill('SIGHUP')
+    await until('a second file', () => (count() === 2 ? true : undefined))
+    send(file)
+    assert.equal(await program.stop(), 0, program.output())
+    const names = readdirSync(owned)
+      .toSorted()
+      .map((name) => join(owned, name))
+    const nobody = Number(run('id', ['-u', 'nobody']))
+    for (const name of names) {
+      assert.equal(statSync(name).uid, nobody)
+      assert.deepEqual(fields(name, 'udp.srcport'), ['5000', '5001', '5002'])
+    }
+  })
+
   test('filters, cuts and bounds what a file has', async () => {
     const file = prepared(
       'known.pcap',
@@ -263,7 +295,10 @@ describe('vnetscope capture', () => {
     const cases: readonly (readonly [args: readonly string[], said: RegExp])[] = [
       [['tk-nowhere', '-w', path('x')], /no network device “tk-nowhere”/],
       [['./nowhere.pcap', '-w', path('x')], /there is no capture file \.\/nowhere\.pcap/],
-      [[device, 'udp', 'prot', '53', '-w', path('x')], /the packet filter “udp prot 53” is wrong: .*syntax error/],
+      [
+        [device, 'udp', 'prot', '53', '-w', path('x')],
+        /“udp prot 53” is wrong: .*syntax error\n {2}udp prot 53\n {6}\^{4}$/,
+      ],
       [[device, '-w', '/nowhere/at/all.pcapng'], /\/nowhere\/at\/all\.pcapng can’t be written \(ENOENT\)/],
       [[device, '-w', '-', '-W', '3'], /standard output can’t be cut into files/],
       [[file, '-w', file], /can’t be read and written at the same time/],
@@ -330,7 +365,7 @@ ${more}`,
     const elsewhere = await capture(`${at}/lo`, '-w', path('no.pcapng'), '--secret-file', right)
     assert.match(elsewhere.said, /refuses: captures on lo are not allowed here\n +this probe allows captures on /)
     const wrong = await capture(at, 'udp', 'prot', '53', '-w', path('no.pcapng'), '--secret-file', right)
-    assert.match(wrong.said, /refuses: the packet filter “udp prot 53” is wrong/)
+    assert.match(wrong.said, /refuses: the packet filter “udp prot 53” is wrong: .*\n {2}udp prot 53\n {6}\^{4}\n/)
 
     const frames = Array.from({ length: 200 }, (_, n) => frameOf(flow(n), 0))
     const file = path('remote.pcapng')
