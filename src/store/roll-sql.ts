@@ -27,6 +27,8 @@ export interface Unit {
   readonly from: RollSource
   /** Seconds since 1970. */
   readonly start: number
+  /** Of the minutes of five this one alone, of a rollup that has minutes (seconds since 1970). */
+  readonly minute?: number
   /** Name of the table that holds the rows, where it is not the table's own. */
   readonly stored?: (table: string) => string
 }
@@ -67,12 +69,20 @@ export const INSERTS_COLUMN: RollupColumn = { name: 'inserts', type: 'UInt8', co
 const ONE_BLOCK =
   'min_insert_block_size_rows = 1000000000, min_insert_block_size_bytes = 0, max_insert_threads = 1, max_execution_time = 0'
 
+/** Questions and what comes in go first on the processors, where the engine may say so (CAP_SYS_NICE). */
+export const ASIDE = 'os_threads_nice_value_query = 10'
+
 function instant(seconds: number): string {
   return `fromUnixTimestamp64Milli(${seconds * 1000}, 'UTC')`
 }
 
 export function within(start: number, level: RollupLevel): string {
   return `time_received >= ${instant(start)} AND time_received < ${instant(start + UNIT_SECONDS[level])}`
+}
+
+function inUnit({ start, level, minute }: Unit): string {
+  if (minute === undefined) return within(start, level)
+  return `time_received >= ${instant(minute)} AND time_received < ${instant(minute + 60)}`
 }
 
 /** Start of the bucket of a row, within the unit. */
@@ -104,7 +114,7 @@ export function settings(options: RollOptions, unit?: Unit): string {
     options.once && unit
       ? `, insert_deduplicate = 1, deduplicate_insert_select = 'enable_even_for_bad_queries', insert_deduplication_token = '${rollupTable(unit.rollup, unit.level)} ${unit.start} ${options.once.inserts}'`
       : ''
-  return `SETTINGS ${ONE_BLOCK}, max_memory_usage = ${options.memoryBytes}, max_bytes_before_external_group_by = ${spill}, max_bytes_before_external_sort = ${spill}${groups}${token}`
+  return `SETTINGS ${ONE_BLOCK}, max_memory_usage = ${options.memoryBytes}, max_bytes_before_external_group_by = ${spill}, max_bytes_before_external_sort = ${spill}${groups}${token}${options.once ? '' : `, ${ASIDE}`}`
 }
 
 /**
@@ -144,7 +154,7 @@ export function rollStatement(unit: Unit, options: RollOptions): string {
   const names = unit.rollup.keys.map((key) => key.name)
   const columns = [BUCKET_COLUMN.name, ...names, ...SUM_COLUMNS.map((c) => c.name), ...marks(options)].join(', ')
   const keys = ['b', ...names.map((_, i) => `k${i}`)].join(', ')
-  const ought = `SELECT ${bucketOf(unit)} AS b, ${keyList(unit, options)}, ${sums(unit.from)} FROM ${sourceTable(unit)} WHERE ${within(unit.start, unit.level)} GROUP BY ${keys}`
+  const ought = `SELECT ${bucketOf(unit)} AS b, ${keyList(unit, options)}, ${sums(unit.from)} FROM ${sourceTable(unit)} WHERE ${inUnit(unit)} GROUP BY ${keys}`
   const rows = options.again
     ? difference(unit, ought, keys, options)
     : rowsOnce(`${keys}, ${SUM_NAMES.join(', ')}`, ought, '', 's2', options)
@@ -173,7 +183,7 @@ function keyList(unit: Unit, options: RollOptions): string {
 /** What ought to be there less what is. */
 function difference(unit: Unit, ought: string, keys: string, options: RollOptions): string {
   const names = unit.rollup.keys.map((key, i) => `${key.name} AS k${i}`).join(', ')
-  const there = `SELECT time_received AS b, ${names}, -bytes AS s0, -packets AS s1, -flows AS s2, -bytes_squares AS s3, packet_bytes AS s4${options.once ? ', inserts AS i' : ''} FROM ${target(unit)} WHERE ${within(unit.start, unit.level)}`
+  const there = `SELECT time_received AS b, ${names}, -bytes AS s0, -packets AS s1, -flows AS s2, -bytes_squares AS s3, packet_bytes AS s4${options.once ? ', inserts AS i' : ''} FROM ${target(unit)} WHERE ${inUnit(unit)}`
   const counted = options.once ? ', sum(i) AS q' : ''
   const added = `sum(s0) AS d0, sum(s1) AS d1, sum(s2) AS d2, sum(s3) AS d3, max(s4) AS d4${counted}`
   const both = `SELECT ${keys}, ${added} FROM (${options.once ? `SELECT *, 0 AS i FROM (${ought})` : ought} UNION ALL ${there}) GROUP BY ${keys}`

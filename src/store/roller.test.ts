@@ -321,3 +321,42 @@ test('an engine that dies at any moment of a roll leaves nothing out and nothing
   await assertTotals(6_000 + kills * 500)
   await assertSums()
 })
+
+const OPEN: RollerConfig = { ...EVERYTHING, openMinutes: { fewestFlows: 1, worth: 0.5, pauseMs: 0 } }
+
+test('minutes of busy traffic are built before their five are over, what comes late is added, and nothing is added twice', async () => {
+  const start = DAY + HOUR_MS
+  now = start + 8 * MINUTE_MS + 15_000
+  await insert(smallNetwork(1, 4_000, start, start + 8 * MINUTE_MS + 5000))
+  const roller = newRoller(OPEN)
+  await roller.run()
+  assert.deepEqual(covered(roller, 'traffic_minute'), [[0, 68]])
+  assert.deepEqual(covered(roller, 'networks_minute'), [[0, 68]])
+  // Addresses have five minutes alone.
+  assert.deepEqual(covered(roller, 'sources_5minutes'), [[0, 65]])
+  const before = `time_received < toDateTime64('2030-05-06 01:08:00', 3, 'UTC')`
+  const exact = ROLLUPS.filter((rollup) => rollup.exact)
+  for (const rollup of exact) assert.deepEqual(await differences(store, rollup, 'minute', before), [])
+
+  // Late ones take their minute, and those after it, out of what is covered until it is built again.
+  await insert(smallNetwork(2, 500, start + 6 * MINUTE_MS, start + 7 * MINUTE_MS))
+  await roller.arrived()
+  assert.deepEqual(covered(roller, 'traffic_minute'), [[0, 66]])
+  await roller.run()
+  assert.deepEqual(covered(roller, 'traffic_minute'), [[0, 68]])
+  for (const rollup of exact) assert.deepEqual(await differences(store, rollup, 'minute', before), [])
+
+  // One that was ended and started knows of none, and adds nothing twice.
+  const again = newRoller(OPEN)
+  await again.look()
+  assert.deepEqual(covered(again, 'traffic_minute'), [[0, 65]])
+  await again.run()
+  assert.deepEqual(covered(again, 'traffic_minute'), [[0, 68]])
+
+  // When the five are over only what is missing of them is built.
+  await insert(smallNetwork(3, 1_000, start + 8 * MINUTE_MS, start + 10 * MINUTE_MS))
+  now = start + 11 * MINUTE_MS
+  await again.run()
+  assert.deepEqual(covered(again, 'sources_5minutes'), [[0, 70]])
+  await assertSums(['minute'])
+})

@@ -1,9 +1,18 @@
 import type { Clock } from '../base/clock.ts'
 import type { OperatorError } from '../base/errors.ts'
 import { createRollBook } from './roll-book.ts'
-import { createRollBuild, type RollBuildConfig } from './roll-build.ts'
+import { createRollBuild, type RollBuild, type RollBuildConfig, type ToBuild } from './roll-build.ts'
+import { createOpenMinutes, hasOpenMinutes, type OpenMinutesConfig } from './roll-open.ts'
 import { createRollPass } from './roll-pass.ts'
-import { UNIT_SECONDS, LEVELS, ROLLUP_TABLES, type Coverage, type RollupLevel, type RollupStatus } from './rollups.ts'
+import {
+  UNIT_SECONDS,
+  LEVELS,
+  ROLLUP_TABLES,
+  type Coverage,
+  type Range,
+  type RollupLevel,
+  type RollupStatus,
+} from './rollups.ts'
 import type { StoreLog } from './store-log.ts'
 import type { Store } from './store.ts'
 
@@ -13,6 +22,8 @@ import type { Store } from './store.ts'
 export interface RollerConfig extends Partial<RollBuildConfig> {
   /** How long after the end of a bucket its flows may still be on their way, ms. Default 10 s. */
   readonly lagMs?: number
+  /** Of busy traffic, the minutes of five that are not over. */
+  readonly openMinutes?: Omit<OpenMinutesConfig, 'memoryBytes'>
 }
 
 export interface RollerDeps {
@@ -47,11 +58,20 @@ const EVERY_MS = 5_000
 const STOP_WAIT_MS = 1500
 const LOOK_WAIT_MS = 1000
 const SIZES_EVERY_MS = 30_000
+/** Of what arrived before, the minutes are not told apart. */
+const RECENT_SECONDS = 1800
+
 export function createRoller(config: RollerConfig, deps: RollerDeps): Roller {
   const lagMs = config.lagMs ?? 10_000
   const { store, clock } = deps
   const book = createRollBook()
-  const build = createRollBuild({ ...config, memoryBytes: config.memoryBytes ?? 512 * 2 ** 20 }, { store })
+  const memoryBytes = config.memoryBytes ?? 512 * 2 ** 20
+  const open = createOpenMinutes({ ...config.openMinutes, memoryBytes }, { store })
+  const whole = createRollBuild({ ...config, memoryBytes }, { store })
+  const build: RollBuild = Object.assign((to: ToBuild) => open.apart(to.start, () => whole(to)), {
+    settle: whole.settle,
+    flush: whole.flush,
+  })
   const units = createRollPass({ lagMs }, { book, build, clock, ...(deps.log ? { log: deps.log } : {}) })
   const sizes = new Map<string, { rows: number; bytes: number }>()
   let known = false
@@ -65,6 +85,7 @@ export function createRoller(config: RollerConfig, deps: RollerDeps): Roller {
   let timer: NodeJS.Timeout | undefined
   let stopping = false
   let running: Promise<void> = Promise.resolve()
+  let openTimer: NodeJS.Timeout | undefined
 
   const closedBefore = (): number => Math.floor((clock.now() - lagMs) / 1000)
 
@@ -78,27 +99,42 @@ export function createRoller(config: RollerConfig, deps: RollerDeps): Roller {
   async function lookNow(): Promise<void> {
     if (!known) {
       book.clear()
+      open.clear()
       lastBlock = -1
       await readRolled()
     }
     await readDropped()
     const changed = new Set<number>()
+    const closed = closedBefore()
+    const recent = known ? 0 : closed - (closed % UNIT_SECONDS.minute) - RECENT_SECONDS
     const parts = await store.query(
       `SELECT count(), toUnixTimestamp(min(min_time)), max(max_block_number) FROM system.parts WHERE active AND database = currentDatabase() AND table = 'arrivals' AND max_block_number > ${lastBlock}`,
     )
     const [count, since, block] = (parts.rows[0] ?? []).map(Number) as [number, number, number]
     if (count > 0) {
-      const { rows } = await store.query(
-        `SELECT toUnixTimestamp(time), sum(flows) FROM arrivals WHERE time >= toDateTime(${since}, 'UTC') GROUP BY time`,
-      )
-      for (const [minute, flows] of rows)
-        if (book.setArrived(Number(minute), Number(flows))) changed.add(Number(minute))
+      for (const [unit, flows] of await readArrivals(since - (since % UNIT_SECONDS.minute), recent))
+        if (book.setArrived(unit, flows)) changed.add(unit)
       lastBlock = block
     }
+    open.noted(recent, closed)
     if (known) units.note(changed)
     known = true
     ranges = undefined
     if (Math.abs(clock.now() - sizesAt) >= SIZES_EVERY_MS) await measure()
+  }
+
+  /** By unit; the minutes from `recent` on are noted by themselves, too. */
+  async function readArrivals(since: number, recent: number): Promise<Map<number, number>> {
+    const { rows } = await store.query(
+      `SELECT toUnixTimestamp(if(time < toDateTime(${recent}, 'UTC'), toStartOfFiveMinutes(time), time)) AS t, sum(flows) FROM arrivals WHERE time >= toDateTime(${since}, 'UTC') GROUP BY t`,
+    )
+    const units = new Map<number, number>()
+    for (const [start, flows] of rows as [number, unknown][]) {
+      const unit = start - (start % UNIT_SECONDS.minute)
+      units.set(unit, (units.get(unit) ?? 0) + Number(flows))
+      if (start >= recent) open.note(start, Number(flows))
+    }
+    return units
   }
 
   async function readRolled(): Promise<void> {
@@ -141,6 +177,38 @@ export function createRoller(config: RollerConfig, deps: RollerDeps): Roller {
     }
   }
 
+  function minuteRanges(): readonly Range[] {
+    // What is closed changes every five minutes.
+    const now = closedBefore() - (closedBefore() % UNIT_SECONDS.minute)
+    if (!ranges || now !== rangesAt) {
+      ranges = new Map(LEVELS.map((level) => [level, known ? book.ranges(level, now) : []]))
+      rangesAt = now
+    }
+    return ranges.get('minute') ?? []
+  }
+
+  /** Start of the first five minutes that are not built, where those before are: else theirs would not be worth it either. */
+  function firstOpen(): number | undefined {
+    const last = (minuteRanges().at(-1)?.to ?? 0) / 1000
+    return book.state('minute', last - UNIT_SECONDS.minute).built > 0 ? last : undefined
+  }
+
+  /** The minutes go on while five that are over are built, which may take longer than a minute. */
+  async function buildOpen(): Promise<void> {
+    const from = firstOpen()
+    if (from !== undefined) await open.run(from)
+  }
+
+  function scheduleOpen(): void {
+    openTimer = setTimeout(() => {
+      const ran = store.status().state === 'ready' ? buildOpen().catch(failed) : Promise.resolve()
+      void ran.then(() => {
+        if (openTimer) scheduleOpen()
+      })
+    }, EVERY_MS)
+    openTimer.unref()
+  }
+
   function failed(error: unknown): void {
     const why = (error as OperatorError).message
     if (problem !== why && (error as OperatorError).code !== 'store_away') deps.log?.warn(`rollups: ${why}`)
@@ -169,15 +237,19 @@ export function createRoller(config: RollerConfig, deps: RollerDeps): Roller {
     start() {
       stopping = false
       schedule(0)
+      scheduleOpen()
     },
     async stop() {
       stopping = true
       clearTimeout(timer)
+      clearTimeout(openTimer)
       timer = undefined
+      openTimer = undefined
       await Promise.race([running, new Promise((resolve) => setTimeout(resolve, STOP_WAIT_MS).unref())])
     },
     async run() {
       while (await pass(false));
+      await buildOpen()
     },
     look,
     async arrived() {
@@ -190,17 +262,18 @@ export function createRoller(config: RollerConfig, deps: RollerDeps): Roller {
       return { built: units.built(), waiting: units.waiting(), ...(why === undefined ? {} : { problem: why }) }
     },
     coverage() {
-      // What is closed changes every five minutes.
-      const now = closedBefore() - (closedBefore() % UNIT_SECONDS.minute)
-      if (!ranges || now !== rangesAt) {
-        ranges = new Map(LEVELS.map((level) => [level, known ? book.ranges(level, now) : []]))
-        rangesAt = now
-      }
-      const all = ranges
+      const minutes = minuteRanges()
+      const first = firstOpen()
+      const until = first === undefined ? 0 : open.until(first) * 1000
+      const withOpen = minutes.map((range, i) =>
+        i === minutes.length - 1 && until > range.to ? { ...range, to: until } : range,
+      )
+      const rangesOf = (table: string, level: RollupLevel) =>
+        hasOpenMinutes(table) ? withOpen : (ranges?.get(level) ?? [])
       const size = (table: string) => sizes.get(table) ?? { rows: 0, bytes: 0 }
       return [
         { table: 'flows', ranges: [{ from: flowsFrom * 1000, to: Infinity }], ...size('flows') },
-        ...ROLLUP_TABLES.map(({ name, level }) => ({ table: name, ranges: all.get(level) ?? [], ...size(name) })),
+        ...ROLLUP_TABLES.map(({ name, level }) => ({ table: name, ranges: rangesOf(name, level), ...size(name) })),
       ]
     },
   }

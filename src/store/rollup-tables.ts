@@ -5,7 +5,7 @@ import type { TableDefinition } from './schema.ts'
 
 // The tables of the rollups, and what tells which of their buckets are built:
 //
-//   flows ── view `count_arrivals` ──▶ arrivals   flows of each five minutes of receipt that were ever stored
+//   flows ── view `count_arrivals` ──▶ arrivals   flows of each minute of receipt that were ever stored
 //   flows ──▶ traffic_minute … ──▶ traffic_hour … ──▶ traffic_day …
 //                    └──────────────────┴────────────────┴──▶ rolled   flows in each unit that is built
 //
@@ -27,7 +27,7 @@ export function rollupDefinitions({ isShared }: Home): readonly TableDefinition[
   return ROLLUP_DEFINITIONS.map((table) => ({ ...table, columns: [...table.columns, INSERTS_COLUMN] }))
 }
 
-/** Flows of five minutes: rows add up. */
+/** Flows of a minute, or of five at the first of them: rows add up. */
 export const ARRIVALS: TableDefinition = {
   name: 'arrivals',
   columns: [
@@ -79,7 +79,8 @@ export const ROLLING: TableDefinition = {
   orderBy: 'at',
 }
 
-const COUNTED_FLOWS = "SELECT toDateTime(toStartOfFiveMinutes(time_received), 'UTC') AS time, count() AS flows FROM"
+/** By minute: units are of five, and of busy ones some minutes are built before they are over. */
+const COUNTED_FLOWS = "SELECT toDateTime(toStartOfMinute(time_received), 'UTC') AS time, count() AS flows FROM"
 
 /**
  * Statements that make what counts arrivals where it is missing: filled with the flows that are there, under another name
@@ -87,7 +88,8 @@ const COUNTED_FLOWS = "SELECT toDateTime(toStartOfFiveMinutes(time_received), 'U
  */
 export function arrivalsStatements(tables: ReadonlySet<string>, create: (table: TableDefinition) => string): string[] {
   const view = `CREATE MATERIALIZED VIEW IF NOT EXISTS count_arrivals TO arrivals AS ${COUNTED_FLOWS} flows GROUP BY time`
-  if (tables.has(ARRIVALS.name)) return [view]
+  // Of earlier versions it counted by five minutes, and may go on being told of so where it did.
+  if (tables.has(ARRIVALS.name)) return ['DROP VIEW IF EXISTS count_arrivals', view]
   const filling = { ...ARRIVALS, name: 'arrivals_filling' }
   return [
     'DROP VIEW IF EXISTS count_arrivals',

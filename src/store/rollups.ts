@@ -212,7 +212,7 @@ export interface Coverage {
   /** `flows` or a rollup table. */
   readonly table: string
   /**
-   * Ranges on borders of what is built at once (UNIT_SECONDS), ascending and apart, in which the table has all that was received up to a few seconds ago.
+   * Ranges on borders of what is built at once (UNIT_SECONDS; the last one of a table of minutes may end at any minute), ascending and apart, in which the table has all that was received up to a few seconds ago.
    * A range begins at 0 where nothing was ever deleted. It ends where a bucket is open, is about to be built again because
    * late flows came, was left out because putting its flows together would save little, or was deleted. Of `flows` it
    * ends at infinity.
