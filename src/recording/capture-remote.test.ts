@@ -57,7 +57,7 @@ const endless: typeof openPacketSource = (name) => ({
   lookAfter: () => undefined,
   counts: () => ({ packets: 9, drops: 2 }),
   trouble: () => '',
-  fanoutGroup: undefined,
+  fanoutGroup: 0,
   end: () => undefined,
   close: () => undefined,
 })
