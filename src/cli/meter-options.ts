@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from 'commander'
+import { EXPECTED_MIRRORS, parseMirrors, type MirrorChoice } from '../capture/mirror-choice.ts'
 import { TRACK_LEVELS, type TrackLevel } from '../meter/flow-key.ts'
 import type { FlowTimeouts } from '../meter/flow-table.ts'
 import type { DatagramTarget } from '../base/datagram-sender.ts'
@@ -59,14 +60,20 @@ export interface DeviceChoice {
   readonly index?: number
 }
 
-/** `eth0`, or `7:eth0` for flows that carry the index 7. */
+/** `eth0`, or `7:eth0` for flows that carry the index 7; `nflog:5`, `7:nflog:5`. */
 export function parseDevice(text: string, before: readonly DeviceChoice[]): DeviceChoice[] {
-  const match = /^(?:(\d{1,10}):)?([^\s/:]{1,15})$/.exec(text)
+  const match = /^(?:(\d{1,10}):)?([^\s/:][^\s/]{0,63})$/.exec(text)
   if (!match || Number(match[1] ?? 0) > 0xffffffff)
     throw new InvalidArgumentError('Expected a device such as eth0, or INDEX:DEVICE such as 7:eth0.')
   const choice: DeviceChoice =
     match[1] === undefined ? { device: match[2] as string } : { device: match[2] as string, index: Number(match[1]) }
   return [...before, choice]
+}
+
+export function parseUnwrap(text: string): MirrorChoice[] {
+  const choices = parseMirrors(text)
+  if (!choices) throw new InvalidArgumentError(`Expected ${EXPECTED_MIRRORS}.`)
+  return choices
 }
 
 export function parseVersion(text: string): 5 | 9 | 10 {

@@ -16,6 +16,8 @@ export interface FlowExportOptions {
   readonly flowSampling: number
   /** Whether MACs, VLANs and MPLS labels are told. */
   readonly link: boolean
+  /** The kernel hands over a random one of so many packets. At most one of the three is above 1. */
+  readonly kernelSampling: number
   /** Whether both directions are one flow: IPFIX alone can tell so. */
   readonly biflow: boolean
   /** Templates are told again after so many datagrams, and after so many seconds. */
@@ -34,4 +36,9 @@ export interface FlowExport {
   tick(now: number): void
   /** Records of flows handed over, and those that the protocol cannot carry (IPv6 in NetFlow v5). */
   readonly counts: { records: number; unsent: number; datagrams: number; bytes: number }
+}
+
+/** One of so many packets or flows: bytes and packets are to be multiplied by it. */
+export function rateOf({ samplingRate, flowSampling, kernelSampling }: FlowExportOptions): number {
+  return samplingRate * flowSampling * kernelSampling
 }

@@ -1,6 +1,6 @@
 import { emptyNetflow5Record, Netflow5Encoder } from '../wire/netflow5/encode.ts'
 import { FIELD } from './flow-key.ts'
-import type { FlowExport, FlowExportOptions } from './export-contract.ts'
+import { rateOf, type FlowExport, type FlowExportOptions } from './export-contract.ts'
 import type { FlowRecord } from './flow-record.ts'
 
 const MAX_U32 = 0xffffffff
@@ -16,7 +16,7 @@ export function createNetflow5Export(
       engineType: (options.domain >>> 8) & 0xff,
       engineId: options.domain & 0xff,
       // The header does not say of what
-      samplingInterval: options.samplingRate * options.flowSampling,
+      samplingInterval: rateOf(options),
     },
     send,
   )

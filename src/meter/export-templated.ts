@@ -1,7 +1,7 @@
 import { IpfixEncoder, type IpfixTemplate } from '../wire/ipfix/encode.ts'
 import { Netflow9Encoder, SCOPE, type Netflow9Template } from '../wire/netflow9/encode.ts'
 import { FIELD } from './flow-key.ts'
-import type { FlowExport, FlowExportOptions } from './export-contract.ts'
+import { rateOf, type FlowExport, type FlowExportOptions } from './export-contract.ts'
 import {
   FIRST_TEMPLATE,
   fieldsOf,
@@ -10,11 +10,13 @@ import {
   KIND,
   KINDS,
   RANDOM9,
+  PROBABILITY10,
   RANDOM_N_OF_N,
   SAMPLER,
   SAMPLING10,
   SAMPLING9,
   SAMPLING_TEMPLATE,
+  UNIFORM_PROBABILITY,
   type TemplateChoice,
 } from './export-templates.ts'
 import { greatestSelected, HASH_MOST } from './flow-sampling.ts'
@@ -54,7 +56,7 @@ export function createTemplatedExport(
   send: (datagram: Uint8Array) => void,
 ): FlowExport {
   const { link } = options
-  const isSampled = options.samplingRate > 1 || options.flowSampling > 1
+  const isSampled = rateOf(options) > 1
   const dialect = options.version === 9 ? netflow9(options, send) : ipfix(options, send)
   const { writer } = dialect
   const isKnown = new Uint8Array(KINDS)
@@ -157,8 +159,8 @@ export function createTemplatedExport(
   }
 }
 
-function choiceOf({ link, samplingRate, flowSampling, biflow }: FlowExportOptions): TemplateChoice {
-  return { link, sampled: samplingRate > 1 || flowSampling > 1, biflow }
+function choiceOf(options: FlowExportOptions): TemplateChoice {
+  return { link: options.link, sampled: rateOf(options) > 1, biflow: options.biflow }
 }
 
 function netflow9(options: FlowExportOptions, send: (datagram: Uint8Array) => void): Dialect {
@@ -186,7 +188,7 @@ function netflow9(options: FlowExportOptions, send: (datagram: Uint8Array) => vo
       encoder.u8(SAMPLER)
       encoder.u8(RANDOM9)
       // Of packets or of flows: the protocol has no word for the difference, and estimates are the same
-      encoder.u32(options.samplingRate * options.flowSampling)
+      encoder.u32(rateOf(options))
       encoder.endRecord()
     },
     begin: (kind) => encoder.beginRecord(templates[kind] as Netflow9Template),
@@ -214,13 +216,36 @@ function ipfix(options: FlowExportOptions, send: (datagram: Uint8Array) => void)
     id: FIRST_TEMPLATE + kind,
     fields: fieldsOf(10, kind, choiceOf(options)),
   }))
-  const ofFlows = options.flowSampling > 1
+  const rate = rateOf(options)
+  const [fields, writeSampling] =
+    options.flowSampling > 1
+      ? [FLOW_SAMPLING10, hashOfFlows]
+      : options.kernelSampling > 1
+        ? [PROBABILITY10, probability]
+        : [SAMPLING10, randomOfEach]
   // By observationDomainId
-  const sampling: IpfixTemplate = {
-    id: SAMPLING_TEMPLATE,
-    scope: [{ element: 149, length: 4 }],
-    fields: ofFlows ? FLOW_SAMPLING10 : SAMPLING10,
+  const sampling: IpfixTemplate = { id: SAMPLING_TEMPLATE, scope: [{ element: 149, length: 4 }], fields }
+
+  function hashOfFlows(): void {
+    encoder.u16(HASH_BOB)
+    encoder.f64(1 / rate)
+    encoder.u64(0)
+    encoder.u64(HASH_MOST)
+    encoder.u64(0)
+    encoder.u64(greatestSelected(rate))
   }
+  function probability(): void {
+    encoder.u16(UNIFORM_PROBABILITY)
+    encoder.f64(1 / rate)
+  }
+  function randomOfEach(): void {
+    encoder.u16(RANDOM_N_OF_N)
+    encoder.u32(1)
+    encoder.u32(rate)
+    encoder.u32(1)
+    encoder.u32(rate - 1)
+  }
+
   return {
     writer: encoder,
     template: (kind) => encoder.template(templates[kind] as IpfixTemplate),
@@ -229,20 +254,7 @@ function ipfix(options: FlowExportOptions, send: (datagram: Uint8Array) => void)
       encoder.beginRecord(sampling)
       encoder.u32(options.domain)
       encoder.u64(SAMPLER)
-      if (ofFlows) {
-        encoder.u16(HASH_BOB)
-        encoder.f64(1 / options.flowSampling)
-        encoder.u64(0)
-        encoder.u64(HASH_MOST)
-        encoder.u64(0)
-        encoder.u64(greatestSelected(options.flowSampling))
-        return encoder.endRecord()
-      }
-      encoder.u16(RANDOM_N_OF_N)
-      encoder.u32(1)
-      encoder.u32(options.samplingRate)
-      encoder.u32(1)
-      encoder.u32(options.samplingRate - 1)
+      writeSampling()
       encoder.endRecord()
     },
     begin: (kind) => encoder.beginRecord(templates[kind] as IpfixTemplate),

@@ -98,3 +98,8 @@ export const RANDOM_N_OF_N = 3
 export const FLOW_SAMPLING10 = list([302, 8], [390, 2], [311, 8], [329, 8], [330, 8], [331, 8], [332, 8])
 /** Hash-based filtering using BOB. */
 export const HASH_BOB = 6
+
+/** Of packets, each with the same probability: selectorId, selectorAlgorithm, samplingProbability. */
+export const PROBABILITY10 = list([302, 8], [304, 2], [311, 8])
+/** Uniform probabilistic (RFC 5475 §5.2.2.1). */
+export const UNIFORM_PROBABILITY = 4

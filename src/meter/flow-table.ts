@@ -284,14 +284,16 @@ export class FlowTable {
     return left
   }
 
-  /** Ends the flows in up to so many slots; false once there are none left. */
-  endSome(reason: number, slots: number): boolean {
+  /** Ends the flows in up to so many slots, due or not; false once there are none left. */
+  endSome(slots: number, now: number): boolean {
     // Nobody will look for them: they need not be taken out of the index one by one
     this.isEmptying = true
     for (let left = slots; left > 0 && this.count > 0; left--) {
       if (this.hand >= this.used) this.hand = 0
       const slot = this.hand++
-      if (((this.words[slot * LINE_WORDS + HOT.marks] as number) & MARK.state) !== STATE.free) this.end(slot, reason)
+      if (((this.words[slot * LINE_WORDS + HOT.marks] as number) & MARK.state) === STATE.free) continue
+      const due = this.dueReason(slot, now)
+      this.end(slot, due === 0 ? END.forced : due)
     }
     return this.count > 0
   }

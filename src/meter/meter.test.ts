@@ -84,7 +84,7 @@ describe('the flow table', () => {
           table.sweep(times[i] as number, list[i]?.[2] ?? 0)
           assert.ok(table.count <= maxFlows)
         }
-        while (table.endSome(END.forced, 7));
+        while (table.endSome(7, 0));
         assert.equal(table.count, 0)
         const seen = new Map<string, { packets: number; bytes: number }>()
         for (const { key, packets, bytes } of ended) {
@@ -184,6 +184,7 @@ function exported(version: 5 | 9 | 10, block: PacketBlock): Buffer[] {
       timeouts: TIMEOUTS,
       samplingRate: 1,
       flowSampling: 1,
+      kernelSampling: 1,
       biflow: false,
       domain: 0,
       templateEvery: 100,
@@ -294,7 +295,7 @@ describe('both directions as one flow', () => {
       const table = biflowTable(ended)
       const frames = [frame(flow, 0), frameBack(flow), frameBack(flow), frame(flow, 98)]
       addAligned(table, blockOf(frames, [1000, 1001, 1002, 1003]))
-      while (table.endSome(END.forced, 10));
+      while (table.endSome(10, 0));
       const bytes = frames[0]!.length - (flow.vlan === undefined ? 14 : 18)
       const [there, back] = flow.proto === 6 ? [0x13, 0x10] : [0, 0]
       assert.deepEqual(ended, [
@@ -315,7 +316,7 @@ describe('both directions as one flow', () => {
       const first = Uint8Array.from(frame(flow))
       first[(flow.vlan === undefined ? 14 : 18) + (flow.src.includes(':') ? 40 : 20) + 13] = flags
       addAligned(table, blockOf([first], [1000]))
-      while (table.endSome(END.forced, 10));
+      while (table.endSome(10, 0));
       assert.deepEqual(
         ended.map((one) => [one.sides, one.initiator]),
         [[sidesOf(flow), initiator]],
@@ -334,7 +335,7 @@ describe('both directions as one flow', () => {
     const ended: BothEnded[] = []
     const table = biflowTable(ended)
     addAligned(table, blockOf([type(there, 8), type(back, 0), type(back, 3), type(back, 8)], [1, 2, 3, 4]))
-    while (table.endSome(END.forced, 10));
+    while (table.endSome(10, 0));
     assert.deepEqual(
       ended.map(({ counts }) => [counts[0], counts[3]]),
       [
@@ -360,7 +361,7 @@ describe('both directions as one flow', () => {
     for (let second = 300; second < 600; second += 30) add(second % 60 === 0, second)
     for (let second = 600; second < 690; second += 30) add(true, second)
     addAligned(table, blockOf(frames, times))
-    while (table.endSome(END.forced, 10));
+    while (table.endSome(10, 0));
     assert.deepEqual(
       ended.map(({ sides, counts, initiator }) => [sides === sidesOf(flow), counts[0], counts[3], initiator]),
       [
@@ -388,7 +389,7 @@ describe('both directions as one flow', () => {
           packets++
           table.sweep(now, sweep)
         }
-        while (table.endSome(END.forced, 7));
+        while (table.endSome(7, 0));
         assert.equal(
           ended.reduce((sum, { counts }) => sum + (counts[0] as number) + (counts[3] as number), 0),
           packets,

@@ -21,6 +21,8 @@ export interface MeterConfig {
   readonly samplingRate: number
   /** One flow in this many is metered, with all of its packets. */
   readonly flowSampling: number
+  /** The kernel hands over a random one of so many packets. */
+  readonly kernelSampling: number
   /** Whether both directions are one flow. */
   readonly biflow: boolean
   readonly domain: number
@@ -65,16 +67,26 @@ export interface MeterStatus {
 }
 
 export interface Meter {
-  /** Meters all packets of a block, and looks after a share of the flows. */
+  /** Meters all packets of a block. */
   block(block: PacketBlock): void
-  /** Without packets: looks after so many flows, and sends what waits. @param now milliseconds since 1970 */
-  tick(now: number, slots: number): void
+  /** Looks after flows as the time of the packets goes on, at most at so many. */
+  keepUp(slots: number): void
+  /**
+   * Looks after so many flows, and stops where so many have ended. Answers how many it did not get to.
+   * @param now milliseconds since 1970
+   */
+  tick(now: number, slots: number, mostEnded: number): number
+  /** Sends what waits. */
+  flush(): void
   /** Flow slots that a round of `tick` would have to look at. */
   slots(): number
   /** Reports the flows of so many slots; sends everything and answers false once there are none left. */
   end(slots: number): boolean
   status(): MeterStatus
 }
+
+/** Within so long of the packets' time all flows are looked at. */
+const ROUND_MS = 1000
 
 export function createMeter(config: MeterConfig, deps: MeterDeps): Meter {
   const flowExport = createFlowExport(
@@ -84,6 +96,7 @@ export function createMeter(config: MeterConfig, deps: MeterDeps): Meter {
       startedAt: deps.startedAt,
       samplingRate: config.samplingRate,
       flowSampling: config.flowSampling,
+      kernelSampling: config.kernelSampling,
       biflow: config.biflow,
       link: config.track === 'vlan' || config.track === 'ether',
       templateEvery: config.templateEvery,
@@ -114,6 +127,8 @@ export function createMeter(config: MeterConfig, deps: MeterDeps): Meter {
   let notIp = 0
   let bytes = 0
   let inFlows = 0
+  let newest = 0
+  let sweptAt = 0
   // Packets until the next one that is taken, and until the end of its group
   let untilTaken = 0
   let untilNext = 0
@@ -139,8 +154,8 @@ export function createMeter(config: MeterConfig, deps: MeterDeps): Meter {
     block(block) {
       const { count, seconds, nanos } = block
       if (count === 0) return
-      const last = timeOf(seconds[count - 1] as number, nanos[count - 1] as number)
-      flowExport.tick(last)
+      newest = timeOf(seconds[count - 1] as number, nanos[count - 1] as number)
+      flowExport.tick(newest)
       for (let i = 0; i < count; i++) {
         if (rate > 1 && !isTaken()) continue
         sampled++
@@ -149,16 +164,22 @@ export function createMeter(config: MeterConfig, deps: MeterDeps): Meter {
       }
       add()
       packets += count
-      table.sweep(last, count)
     },
-    tick(now, slots) {
+    keepUp(slots) {
+      const owed = Math.ceil((table.reach * (newest - sweptAt)) / ROUND_MS)
+      if (owed === 0) return
+      // A clock of packets that goes back begins anew
+      sweptAt = newest
+      table.sweep(newest, owed > 0 ? Math.min(owed, slots) : slots)
+    },
+    tick(now, slots, mostEnded) {
       flowExport.tick(now)
-      table.sweep(now, slots)
-      flowExport.flush()
+      return table.sweep(now, slots, mostEnded)
     },
+    flush: () => flowExport.flush(),
     slots: () => table.reach,
     end(slots) {
-      if (table.endSome(END.forced, slots)) return true
+      if (table.endSome(slots, newest)) return true
       flowExport.flush()
       return false
     },

@@ -93,8 +93,10 @@ export abstract class SetWriter {
   }
 
   u64(value: number): void {
-    this.view.setUint32(this.at, Math.floor(value / 2 ** 32))
-    this.view.setUint32(this.at + 4, value % 2 ** 32)
+    // Division is slow, and most are small
+    const high = value < 2 ** 32 ? 0 : Math.floor(value / 2 ** 32)
+    this.view.setUint32(this.at, high)
+    this.view.setUint32(this.at + 4, value - high * 2 ** 32)
     this.at += 8
   }
 

@@ -10,7 +10,7 @@ import { before, describe, it } from 'node:test'
 import { ipText } from '../../src/base/address.ts'
 import { readPacketBlocksOf } from '../../src/capture/pcap-file.ts'
 import { FIELD, keyMask } from '../../src/meter/flow-key.ts'
-import { END, FlowTable } from '../../src/meter/flow-table.ts'
+import { FlowTable } from '../../src/meter/flow-table.ts'
 import { PacketReader } from '../../src/meter/packet-reader.ts'
 import { addFlow, nfpcapdFlows, type FlowSum, type FlowSums } from './nfpcapd.ts'
 import { CAPTURES } from './pdml.ts'
@@ -93,7 +93,7 @@ async function meterFlows(capture: string, tunnels: 'inner' | 'outer'): Promise<
   } finally {
     await file.close()
   }
-  while (table.endSome(END.forced, 4096));
+  while (table.endSome(4096, 0));
   return sums
 }
 

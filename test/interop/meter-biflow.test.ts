@@ -52,6 +52,7 @@ const CONFIG: MeterConfig = {
   timeouts: { active: 300, tcp: 60, tcpFin: 5, tcpRst: 5, udp: 60, icmp: 60, general: 60 },
   samplingRate: 1,
   flowSampling: 1,
+  kernelSampling: 1,
   biflow: false,
   domain: 7,
   templateEvery: 100,

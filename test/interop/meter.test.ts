@@ -1,7 +1,7 @@
 // The flow meter against its peers: nfpcapd meters the same packets, nfcapd and tshark read what it exports.
 
 import assert from 'node:assert/strict'
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { createNetflowReader } from '../../src/collect/netflow-reader.ts'
@@ -246,11 +246,14 @@ describe('the meter', () => {
       plug()
       await using nfcapd = await startNfcapd(folder.path)
       const to = `127.0.0.1:${nfcapd.port}`
-      await using meter = start(process.execPath, [...METER, '-i', `77:${near}`, '--status', '1', '-n', to, 'vlan'])
+      const watched = ['-i', `77:${near}`, '--status', '1', '--user', 'nobody', '-n', to, 'vlan']
+      await using meter = start(process.execPath, [...METER, ...watched])
       const count = (text: string): number => meter.output().split(text).length - 1
       const awaited = (what: string, times: number): Promise<true> =>
         until(`“${what}” ${times} times`, () => (count(what) >= times ? true : undefined))
       await awaited('metering', 1)
+      const status = readFileSync(`/proc/${meter.child.pid}/status`, 'utf8')
+      assert.doesNotMatch(status, /^Uid:\s+0/m, 'it is still root')
       replay()
       run('ip', ['link', 'set', near, 'down'])
       await awaited('dropped by the kernel, away', 3)
@@ -284,6 +287,45 @@ describe('the meter', () => {
     }
   })
 
+  test('meters what is mirrored in a tunnel as if it stood where the mirror was taken', async () => {
+    const inside = flows.slice(0, 20)
+    const outer: KnownFlow = {
+      src: '10.9.0.1',
+      dst: '10.9.0.2',
+      proto: 17,
+      srcPort: 50_000,
+      dstPort: 4789,
+      packets: 1,
+      payload: 0,
+    }
+    const wrapped = (frame: Buffer, vni: number): Buffer => {
+      const vxlan = Buffer.alloc(8)
+      vxlan.writeUInt8(8, 0)
+      vxlan.writeUInt32BE(vni << 8, 4)
+      const payload = Buffer.concat([vxlan, frame])
+      const carrier = frameOf({ ...outer, payload: payload.length }, 0)
+      carrier.set(payload, carrier.length - payload.length)
+      return carrier
+    }
+    const file = join(folder.path, 'mirrored.pcap')
+    const frames = inside.flatMap((flow) => [
+      wrapped(frameOf(flow, 0), 7),
+      wrapped(frameOf(flow, 1), 8),
+      frameOf(flow, 2),
+    ])
+    writeFrames(file, frames, Date.UTC(2026, 0, 5, 12))
+    const { rows, said } = await rowsOf(['-r', file, '--unwrap', 'vxlan 7'])
+    assert.match(said, /mirrors: 20 frames unwrapped, 40 packets of others/)
+    assert.deepEqual(
+      rows
+        .map(
+          (row) => `${String(row['src_addr'])} ${String(row['vlan_in'])} ${String(row['vni'])} ${String(row['bytes'])}`,
+        )
+        .toSorted(),
+      inside.map((flow) => `${flow.src} ${flow.vlan} 0 ${ipLength(flow)}`).toSorted(),
+    )
+  })
+
   test('says what is wrong: no collector, no source, a filter, a device', () => {
     const failing = (args: readonly string[]): string => {
       try {
@@ -299,6 +341,12 @@ describe('the meter', () => {
     assert.match(failing(['-r', capture, ...to, 'tcp', 'prt', '80']), /the packet filter “tcp prt 80” is wrong/)
     assert.match(failing(['-i', 'no-such-dev', ...to]), /there is no network device “no-such-dev”/)
     assert.match(failing(['-r', join(folder.path, 'none.pcap'), ...to]), /none\.pcap can’t be read \(ENOENT\)/)
+    assert.match(failing(['-r', capture, ...to, '-v', '9', '--biflow']), /NetFlow v9 has no record of both directions/)
+    assert.match(
+      failing(['-r', capture, ...to, '-s', '2', '--sample-flows', '2']),
+      /sampled can’t be sampled once more/,
+    )
+    assert.match(failing(['-r', capture, ...to, '--unwrap', 'erspam']), /ended with 2: .*Expected erspan, gre/s)
     assert.match(failing(['-r', capture, ...to, '-t', 'tcp=soon']), /ended with 2: .*Expected NAME=TIME/s)
   })
 
