@@ -38,7 +38,7 @@ export interface Wanted {
   readonly o?: string
   /** Columns of a list, parted by commas. */
   readonly columns?: string
-  readonly unit?: 'observed' | 'l2' | 'l3'
+  readonly unit?: Question['unit']
   /** Counts different values of these in each group of -A. */
   readonly distinct?: string
   /** Rare keys may be counted with the rest. */
@@ -75,12 +75,28 @@ const TABLE_COLUMNS = [
 ]
 
 export async function askAndPrint(source: Source, wanted: Wanted): Promise<void> {
+  if (wanted.unit === 'share') checkShare(wanted)
   if (wanted.I) return info(source, wanted)
   if (wanted.distinct !== undefined) return distinct(source, wanted, readKeys(wanted.distinct))
   if (wanted.s !== undefined) return stats(source, wanted, wanted.s)
   if (wanted.b || wanted.B) return together(source, wanted)
   if (wanted.A !== undefined || wanted.a) return aggregated(source, wanted)
   return list(source, wanted)
+}
+
+/** @throws UserError where no share of a link’s speed can be shown */
+function checkShare({ s, A, a, b, B, I, distinct: counted, o = 'table' }: Wanted): void {
+  if ((s === undefined && A === undefined) || a || b || B || I || counted !== undefined || !FORMATS.includes(o))
+    throw new UserError('--unit share is for statistics of interfaces, as a table or for programs', {
+      hint: 'for example -s router,inif --unit share',
+    })
+}
+
+/** @throws UserError */
+function metricOf(order: string, { unit }: Wanted): Order {
+  if (unit === 'share' && order !== 'bytes')
+    throw new UserError('a share of a link’s speed is of bytes', { hint: `leave out the order ${order}` })
+  return order as Order
 }
 
 function base(wanted: Wanted, usual: number): Pick<Question, 'from' | 'to' | 'filter'> & { limit: number } {
@@ -115,7 +131,8 @@ async function summary(source: Source, wanted: Wanted): Promise<void> {
 const METRICS: readonly string[] = ['flows', 'packets', 'bytes']
 
 async function stats(source: Source, wanted: Wanted, words: readonly string[]): Promise<void> {
-  const given = words.map(readStat)
+  // A link is full of bytes, not of flows.
+  const given = words.map((word) => readStat(wanted.unit === 'share' && !word.includes('/') ? `${word}/bytes` : word))
   const { o = 'table' } = wanted
   const format = readFormat(o)
   const tables = given.flatMap(({ word, by, orders }) => orders.map((order) => ({ word, by: [...by], order })))
@@ -129,8 +146,8 @@ async function stats(source: Source, wanted: Wanted, words: readonly string[]): 
   for (const [i, { word, by, order }] of tables.entries()) {
     const question = { ...base(wanted, STAT_ROWS), by }
     if (i > 0 && (o === 'csv' || (o === 'table' && !wanted.q))) void wanted.out('\n')
-    if (!format && METRICS.includes(order)) {
-      await top(source, wanted, { ...question, metric: order as Order })
+    if (!format && (METRICS.includes(order) || wanted.unit === 'share')) {
+      await top(source, wanted, { ...question, metric: metricOf(order, wanted) })
       continue
     }
     const answer = await source.records({ ...question, order: order as RecordOrder })
@@ -156,8 +173,8 @@ async function aggregated(source: Source, wanted: Wanted): Promise<void> {
   const { o = 'table' } = wanted
   const format = readFormat(o)
   const order = readRecordOrder(wanted.O ?? 'bytes')
-  if (!format && METRICS.includes(order))
-    return top(source, wanted, { ...base(wanted, STAT_ROWS), by, metric: order as Order })
+  if (!format && (METRICS.includes(order) || wanted.unit === 'share'))
+    return top(source, wanted, { ...base(wanted, STAT_ROWS), by, metric: metricOf(order, wanted) })
   if (by.length === 0) throw new UserError('-A none is one total', { hint: 'it needs no -O, and comes as a table' })
   // nfdump makes a format of the keys, unless one is asked for by its tags.
   const lines = wanted.A === undefined || o.startsWith('fmt:') ? format : formatOfKeys(by)

@@ -39,7 +39,13 @@ export function topText(
   options: { readonly quiet?: boolean; readonly full?: boolean } = {},
 ): string {
   const figure = options.full ? (value: number): string => String(Math.round(value)) : scaled
-  const header = [...answer.columns, 'flows', '', 'packets', '', 'bytes', '', 'bit/s', `95 % of ${order}`]
+  const isShare = answer.rows.some((row) => row.share !== undefined)
+  const header = [
+    ...answer.columns,
+    ...['flows', '', 'packets', '', 'bytes', '', 'bit/s'],
+    ...(isShare ? ['of link', 'link bit/s'] : []),
+    `95 % of ${order}`,
+  ]
   const line = (labels: readonly string[], row: Row): string[] => [
     ...labels,
     figure(row.flows),
@@ -49,6 +55,7 @@ export function topText(
     figure(row.bytes),
     share(row.bytes, answer.total.bytes),
     figure((row.bytes * 8000) / (to - from)),
+    ...(isShare ? linkCells(row, figure) : []),
     between(row, order),
   ]
   const label = (name: string): string[] => answer.columns.map((_, i) => (i === 0 ? name : ''))
@@ -63,6 +70,14 @@ export function topText(
   if (answer.columns.length > 0) body.push(line(label('total'), answer.total))
   const title = answer.columns.length === 0 ? 'Total' : `Top ${answer.rows.length} of ${answer.groups} by ${order}`
   return `${title}, ${range(from, to)}\n${aligned(header, body, answer.columns.length)}${footer(answer)}`
+}
+
+/** How full the interface was, and its speed; a dash where nobody has told that. */
+function linkCells({ share: part, speed }: Row, figure: (value: number) => string): string[] {
+  if (part === undefined) return ['', '']
+  return part === null || speed === null || speed === undefined
+    ? ['–', '–']
+    : [`${(100 * part.value).toFixed(part.value < 0.01 ? 3 : 1)} %`, figure(speed)]
 }
 
 /** How many different values each group has; where sampling may have missed some, up to how many there may be. */

@@ -41,6 +41,7 @@ before(async () => {
       bytes: 1500,
       packets: 1,
       sampling_rate: 400,
+      in_if: 3,
     },
     {
       time_received: T + 1000,
@@ -53,6 +54,9 @@ before(async () => {
       packets: 1,
     },
   ])
+  await store.execute(
+    `INSERT INTO metrics (time, source, observation, entity, metric, value) SELECT now64(3), toIPv6('::ffff:192.0.2.1'), 0, 'if:3', 'if_counters.if_speed', 100000`,
+  )
   const ask = createAsk({}, { store, clock: { now: Date.now } })
   api = await createApi({}, {
     ask,
@@ -182,6 +186,22 @@ test('columns, different values and all traffic as one can be asked for', async 
   const total = (await query('--url', url, '-A', 'none', '--unit', 'l3', '--rough', '-N')).stdout.split('\n')
   assert.match(total[0] as string, /^Total, /)
   assert.match(total[2] as string, /^ *2 +100\.0 % +401 +100\.0 % /)
+})
+
+test('statistics of interfaces say how full each was, where somebody has told its speed', async () => {
+  const asked = ['--url', url, '--unit', 'share', '-s', 'router,inif']
+  const { stdout, stderr } = await query(...asked)
+  const lines = stdout.split('\n')
+  assert.match(lines[1] as string, /bit\/s +of link +link bit\/s +95 % of bytes$/, stderr)
+  // 1500 bytes of a frame, 400 times, in an hour, of 100 kbit/s
+  assert.match(lines[2] as string, /^192\.0\.2\.1 +3 .* 1\.33 k +1\.3 % +100 k /)
+  assert.match(lines[3] as string, /^192\.0\.2\.1 +0 .* – +– +exact$/)
+  assert.match((await query(...asked, '-o', 'csv')).stdout, /,share,speed\r\n192\.0\.2\.1,3,600000,.*,100000\r\n/)
+  assert.match(
+    (await query(...asked, '-o', 'line')).stderr,
+    /as a table or for programs\n {2}for example -s router,inif/,
+  )
+  assert.match((await query('--url', url, '--unit', 'share', '-A', 'router,inif', '-O', 'flows')).stderr, /is of bytes/)
 })
 
 test('a filter is read from a file, and what is given beside it must hold too', async () => {

@@ -29,7 +29,7 @@ interface Flags {
   to?: string
   o?: string
   columns?: string
-  unit?: 'observed' | 'l2' | 'l3'
+  unit?: 'observed' | 'l2' | 'l3' | 'share'
   distinct?: string
   rough?: boolean
   q?: boolean
@@ -99,8 +99,8 @@ export function addQuery(program: Command): void {
     .addOption(
       new Option(
         '--unit <unit>',
-        'what bytes are: as the exporters count them (default), frames (l2) or IP packets (l3)',
-      ).choices(['observed', 'l2', 'l3']),
+        'what bytes are: as the exporters count them (default), frames (l2) or IP packets (l3); share also shows how full each interface was: -s router,inif --unit share',
+      ).choices(['observed', 'l2', 'l3', 'share']),
     )
     .option(
       '--distinct <keys>',
