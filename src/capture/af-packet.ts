@@ -4,12 +4,16 @@ import { loadLibc, type Libc } from '../base/libc.ts'
 import { LINK } from '../packet/link.ts'
 import { INSTRUCTION, type BpfProgram } from './bpf.ts'
 import type { DeviceCounts, PacketDevice } from './packet-device.ts'
-import { isTooLong, returning, ringProgram, trueSampleRate } from './ring-program.ts'
+import { ARPHRD_ETHER, ARPHRD_LOOPBACK, isTooLong, returning, ringProgram, trueSampleRate } from './ring-program.ts'
 
 // Packets of a Linux device from the kernel's own ring (AF_PACKET, TPACKET_V3; packet(7) and
 // Documentation/networking/packet_mmap.rst), read in place: the kernel fills blocks, we walk over them and give them back.
 
+/** In place of a name: packets of all devices, each with its own. */
+export const ALL_DEVICES = 'any'
+
 export interface RingConfig {
+  /** Its name, or ALL_DEVICES. */
   readonly device: string
   /** Bytes of a packet that are kept. */
   readonly snapshotLength: number
@@ -66,8 +70,6 @@ const STATUS_USER = 1
 const VLAN_VALID = 1 << 4
 const VLAN_TPID_VALID = 1 << 6
 
-const ARPHRD_ETHER = 1
-const ARPHRD_LOOPBACK = 772
 /** Link types of Wi-Fi devices that show all there is in the air. */
 const AIR: ReadonlyMap<number, number> = new Map([
   [801, 105],
@@ -79,8 +81,8 @@ const PACKET_OUTGOING = 4
 /** Opens the ring of a device. @throws OperatorError */
 export function openPacketRing(config: RingConfig): PacketRing {
   const calls = loadLibc('capture_unavailable', 'packets of a device can’t be captured')
-  const index = calls.ifNameToIndex(config.device)
-  if (index === 0)
+  const index = config.device === ALL_DEVICES ? 0 : calls.ifNameToIndex(config.device)
+  if (index === 0 && config.device !== ALL_DEVICES)
     throw new OperatorError('no_device', `there is no network device “${config.device}”`, {
       hint: '“ip link” lists those that there are',
     })
@@ -140,7 +142,7 @@ function ringOn(fd: number, index: number, config: RingConfig, calls: Libc): Pac
   nameView.setInt32(4, index, true)
   check(calls.bind(fd, calls.address(name), 20), 'binding')
   // struct packet_mreq: ifindex ·4 type ·2 address length ·2 address ·8
-  if (config.promiscuous)
+  if (config.promiscuous && index !== 0)
     setWords(SOL_PACKET, PACKET_ADD_MEMBERSHIP, [index, PACKET_MR_PROMISC, 0, 0], 'promiscuous mode')
   const group = joinFanout(fd, config.fanoutGroup, calls, check)
   if (isShared && config.isHeld !== true) attach(program)
@@ -258,7 +260,7 @@ function createRing(
           }
           original[count] = length
           tag[count] = taken
-          port[count] = index
+          port[count] = words[word + 13] as number
           direction[count] = isSent ? 1 : 0
           count++
         }

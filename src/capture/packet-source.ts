@@ -1,13 +1,15 @@
 import { readFileSync } from 'node:fs'
-import { OperatorError } from '../base/errors.ts'
-import { openPacketRing, type RingConfig } from './af-packet.ts'
-import { compileFilter } from './bpf.ts'
+import { OperatorError, UserError } from '../base/errors.ts'
+import { LINK } from '../packet/link.ts'
+import { ALL_DEVICES, openPacketRing, type RingConfig } from './af-packet.ts'
+import { compileFilter, type BpfProgram } from './bpf.ts'
 import { openFanOut } from './fan-out.ts'
 import { openLibpcapDevice } from './libpcap-device.ts'
 import { isNflog, openNflog } from './nflog-device.ts'
 import type { PacketBlock } from './packet-block.ts'
 import type { DeviceConfig, DeviceCounts, PacketDevice } from './packet-device.ts'
 import type { Capability } from './privileges.ts'
+import { programForAll } from './ring-program.ts'
 
 // Packets as they come, from whatever has a name: what meter, probe and capture read. A device that goes down or vanishes is
 // waited for, and its counts go on.
@@ -65,7 +67,7 @@ export function openPacketSource(name: string, options: PacketSourceOptions = {}
 }
 
 /** What libpcap opens that is no interface. */
-const LIBPCAP_ALONE = /^(any|(nfqueue|usbmon|bluetooth|dbus-|netmap:).*)$/
+const LIBPCAP_ALONE = /^(nfqueue|usbmon|bluetooth|dbus-|netmap:)/
 
 const FORCED = 'pcap:'
 
@@ -78,12 +80,25 @@ function openPacketDevice(config: DeviceConfig): PacketDevice {
     device,
     snapshotLength: config.snapshotLength,
     promiscuous: config.promiscuous,
-    filter: config.filter === '' ? undefined : compileFilter(config.filter, device, config.snapshotLength),
+    filter: config.filter === '' ? undefined : programFor(config),
     ringBytes: config.bufferBytes,
     sampleRate: config.sampleRate,
     fanoutGroup: config.fanoutGroup,
   }
   return config.rings > 1 ? openFanOut(ring, config.rings) : openPacketRing(ring)
+}
+
+function programFor({ filter, device, snapshotLength }: DeviceConfig): BpfProgram {
+  if (device !== ALL_DEVICES) return compileFilter(filter, device, snapshotLength)
+  const ethernet = compileFilter(filter, 'lo', snapshotLength)
+  let bare: BpfProgram | undefined
+  try {
+    bare = compileFilter(filter, LINK.raw, snapshotLength)
+  } catch (error) {
+    // It asks for what bare packets don't have, such as MACs
+    if (!(error instanceof UserError)) throw error
+  }
+  return programForAll(ethernet, bare)
 }
 
 /** What has to be kept, where privileges are dropped, to open these again. */

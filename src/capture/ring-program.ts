@@ -3,10 +3,16 @@ import { INSTRUCTION, type BpfProgram } from './bpf.ts'
 // What the kernel runs for each packet of a socket: the user's filter, behind a lottery, and its answer is the length to keep.
 
 const LOAD_ABSOLUTE = 0x20
+const JUMP = 0x05
+const JUMP_IF_EQUAL = 0x15
 const JUMP_IF_AT_LEAST = 0x35
 const RETURN = 0x06
 /** SKF_AD_OFF + SKF_AD_RANDOM (linux/filter.h): a random number of 32 bits in place of a word of the packet. */
 const RANDOM = 0xfffff000 + 56
+/** SKF_AD_OFF + SKF_AD_HATYPE: the ARPHRD of the packet's device. */
+const HARDWARE_TYPE = 0xfffff000 + 28
+export const ARPHRD_ETHER = 1
+export const ARPHRD_LOOPBACK = 772
 /** BPF_MAXINSNS */
 const MOST_INSTRUCTIONS = 4096
 
@@ -30,6 +36,23 @@ export function ringProgram(filter: BpfProgram | undefined, snapshotLength: numb
   put(program, 1, JUMP_IF_AT_LEAST, 0, lots(sampleRate), 1)
   put(program, 2, RETURN, 0, 0)
   program.set(kept, 3 * INSTRUCTION)
+  return program
+}
+
+/**
+ * For packets of all devices at once: one program for those with an Ethernet header, one for bare packets.
+ * @param bare undefined lets none of these pass
+ */
+export function programForAll(ethernet: BpfProgram, bare: BpfProgram | undefined): BpfProgram {
+  const other = bare ?? returning(0)
+  const head = 4 * INSTRUCTION
+  const program = new Uint8Array(head + ethernet.length + other.length)
+  put(program, 0, LOAD_ABSOLUTE, 0, HARDWARE_TYPE)
+  put(program, 1, JUMP_IF_EQUAL, 2, ARPHRD_ETHER)
+  put(program, 2, JUMP_IF_EQUAL, 1, ARPHRD_LOOPBACK)
+  put(program, 3, JUMP, 0, ethernet.length / INSTRUCTION)
+  program.set(ethernet, head)
+  program.set(other, head + ethernet.length)
   return program
 }
 

@@ -37,7 +37,7 @@ function frame(n: number): Buffer {
   udp.writeUInt16BE(1024 + (n % 1000), 0)
   udp.writeUInt16BE(n % 2 === 0 ? 9 : 53, 2)
   udp.writeUInt16BE(8 + payload.length, 4)
-  const ip = Buffer.from(`45000000000040004011000${0}0a4d0002ac10${vlan(n % 250)}`, 'hex')
+  const ip = Buffer.from(`45000000000040004011000${0}0a630002ac10${vlan(n % 250)}`, 'hex')
   ip.writeUInt16BE(28 + payload.length, 2)
   const link = Buffer.from(`025400bb0001${FROM}${tags}0800`, 'hex')
   return Buffer.concat([link, ip, udp, payload])
@@ -99,14 +99,15 @@ function opened(options: PacketSourceOptions = {}, name = near): PacketSource {
 }
 
 describe('a packet source', () => {
-  test('shows the same frames from the ring, through libpcap, and from four rings among which they are spread', async () => {
+  test('shows the same frames from the ring, through libpcap, and from four rings among which they are spread, and among all devices', async () => {
     const alone = opened()
     const pcap = opened({}, `pcap:${near}`)
     const cut = opened({ snapshotLength: 100 }, `pcap:${near}`)
     const spread = opened({ rings: 4 })
+    const all = opened({}, 'any')
     replay()
     const index = Number(readFileSync(`/sys/class/net/${near}/ifindex`, 'utf8'))
-    for (const source of [alone, pcap, spread]) {
+    for (const source of [alone, pcap, spread, all]) {
       const packets = await shown(source, FRAMES)
       assert.equal(digest(hexesOf(packets)), sent)
       assert.ok(packets.every((packet) => packet.original === packet.hex.length / 2 && packet.port === index))
@@ -162,7 +163,7 @@ describe('a packet source', () => {
     // One tag alone is looked through: of three kinds of frames, and half of the ports
     const passing = frames.filter((_, n) => n % 2 === 0 && n % 3 < 2).length * times
     within(ofSome.length, passing, 1 / some.sampleRate)
-    assert.ok(ofSome.every((packet) => /0a4d0002ac10.{8}0009/.test(packet.hex)))
+    assert.ok(ofSome.every((packet) => /0a630002ac10.{8}0009/.test(packet.hex)))
     assert.equal(all.counts().packets, ofAll.length)
     all.close()
     some.close()
@@ -224,7 +225,7 @@ describe('a packet source', () => {
     assert.throws(opening('nflog:x'), /nflog:x names no group/)
     assert.throws(opening('nflog:70000'), /nflog:70000 names no group/)
     assert.throws(opening('nflog:5', { sampleRate: 10 }), /only the packets of an interface can be sampled/)
-    assert.throws(opening('any', { rings: 2 }), /only the packets of an interface/)
+    assert.throws(opening('pcap:any', { rings: 2 }), /only the packets of an interface/)
     for (const name of [near, `pcap:${near}`, 'nflog:5'])
       assert.throws(opening(name, { filter: 'tcp prt 80' }), /the packet filter “tcp prt 80” is wrong/)
   })
@@ -239,7 +240,7 @@ function hasReceived(): boolean {
 
 /** Addresses and ports: what the kernel spreads by. */
 function flowOf({ hex }: SeenPacket): string {
-  return /0a4d0002ac10.{12}/.exec(hex)?.[0] ?? ''
+  return /0a630002ac10.{12}/.exec(hex)?.[0] ?? ''
 }
 
 /** A draw of `trials` lies farther off than six standard deviations once in 500 million times. */
