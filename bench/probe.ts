@@ -1,7 +1,7 @@
 // The probe on a bridge with an uplink and 32 machines: what it costs, and what the kernel has to do for it, with frames counted
 // by itself and with sampling and counters left to the kernel.
 //
-//   npm run bench -- probe [--packets 1500000] [--rate 300000] [--rounds 1]
+//   npm run bench -- probe [--packets 1500000] [--rate 300000] [--rounds 1] [--only kernel]
 
 import { spawn, spawnSync } from 'node:child_process'
 import { createSocket } from 'node:dgram'
@@ -18,6 +18,7 @@ const { values } = parseArgs({
     packets: { type: 'string', default: '1500000' },
     rate: { type: 'string', default: '300000' },
     rounds: { type: 'string', default: '1' },
+    only: { type: 'string', default: '' },
   },
 })
 const MACHINES = 32
@@ -127,8 +128,8 @@ try {
   process.stdout.write(
     `${machineLine()}\n${packets} packets of 200 bytes through a bridge to ${MACHINES} machines, asked for ${values.rate} a second, 1 in 400 sampled\n\n`,
   )
-  let bare = 0
-  for (const [name, config] of WAYS) {
+  let bare = Number.NaN
+  for (const [name, config] of WAYS.filter(([each]) => each.includes(values.only))) {
     const rounds: Measured[] = []
     for (let n = 0; n < Number(values.rounds); n++) rounds.push(await measure(config))
     const of = (value: (round: Measured) => number): number => median(rounds.map(value))
@@ -139,7 +140,7 @@ try {
     process.stdout.write(
       `${name.padEnd(28)} ${Math.round(rate)} packets/s; probe ${((probe / packets) * 1e6).toFixed(3)} CPU s a million packets, ` +
         `${((probe / of((round) => round.seconds)) * 100).toFixed(1)} % of a core; kernel ${sender.toFixed(3)} CPU s a million` +
-        `${config === '' ? ', sending included' : `, ${(sender - bare).toFixed(3)} of them for the probe`}\n` +
+        `, sending included${config === '' || Number.isNaN(bare) ? '' : `, ${(sender - bare).toFixed(3)} of them for the probe`}\n` +
         (config === '' ? '' : `${' '.repeat(29)}${rounds.at(-1)?.said}\n`),
     )
   }

@@ -4,6 +4,8 @@ import { setTimeout as wait } from 'node:timers/promises'
 import type { Command } from 'commander'
 import { createDatagramSender, type DatagramSender } from '../base/datagram-sender.ts'
 import { OperatorError, UserError } from '../base/errors.ts'
+import { capabilitiesFor } from '../capture/packet-source.ts'
+import { dropPrivileges } from '../capture/privileges.ts'
 import { parseProbeConfig, type ProbeConfig } from '../probe/config.ts'
 import { createProbe, type Probe } from '../probe/probe.ts'
 import { createProbeCaptures, readAllowed, type AllowedCaptures, type ProbeCaptures } from './probe-captures.ts'
@@ -12,6 +14,7 @@ interface ProbeOptions {
   readonly config: string
   readonly daemon: boolean
   readonly pidFile: string
+  readonly user?: string
 }
 
 /** Set in the process that `--daemon` leaves behind. */
@@ -26,6 +29,7 @@ export function addProbe(program: Command): void {
     .option('--config <file>', 'what to monitor; read again at SIGHUP', '/etc/vsprobed.conf')
     .option('--daemon', 'go on in the background, and log to syslog', false)
     .option('--pid-file <file>', 'where --daemon writes its process ID', '/var/run/vsprobed.pid')
+    .option('--user <name>', 'go on as this user once the devices are open; started as root')
     .action((options: ProbeOptions) =>
       options.daemon && process.env[DAEMON] === undefined ? daemon(options) : probe(options),
     )
@@ -46,7 +50,6 @@ function readConfig(file: string): ProbeConfig {
   throw new UserError(problems.map(({ line, column, message }) => `${file}:${line}:${column}: ${message}`).join('\n'))
 }
 
-const REST_MS = 10
 const WINDOW = 1024
 
 async function probe(options: ProbeOptions): Promise<void> {
@@ -59,8 +62,17 @@ async function probe(options: ProbeOptions): Promise<void> {
     if (isDaemon) say(error instanceof Error ? error.message : String(error))
     throw error
   } finally {
-    if (isDaemon) rmSync(options.pidFile, { force: true })
+    if (isDaemon) removePidFile(options.pidFile)
     end()
+  }
+}
+
+/** Who has become another user may not write in its folder. */
+function removePidFile(file: string): void {
+  try {
+    rmSync(file, { force: true })
+  } catch {
+    // The next start writes it anew; no process has its number for long
   }
 }
 
@@ -86,6 +98,8 @@ async function monitor(options: ProbeOptions, say: (sentence: string) => void): 
   say(started(first, running))
   const captures = createProbeCaptures(say)
   await captures.take(readAllowed(first.captures))
+  if (options.user !== undefined)
+    dropPrivileges(options.user, capabilitiesFor(first.switches.map(({ device }) => device)))
   // Names of collectors may take long to resolve: frames are counted meanwhile
   let isPreparing = false
   let prepared: Prepared | undefined
@@ -103,7 +117,7 @@ async function monitor(options: ProbeOptions, say: (sentence: string) => void): 
       prepared = undefined
     }
     const isBusy = running.turn()
-    await (isBusy ? new Promise<void>((resolve) => setImmediate(resolve)) : wait(REST_MS))
+    await (isBusy ? new Promise<void>((resolve) => setImmediate(resolve)) : wait(running.restMs()))
   }
   await captures.stop()
   await wait(HAND_OVER_MS)

@@ -142,8 +142,8 @@ ${more}  }
 `
 }
 
-async function probing(config: string): Promise<Program> {
-  const probe = start(process.execPath, [MAIN, 'probe', '--config', config])
+async function probing(config: string, ...options: readonly string[]): Promise<Program> {
+  const probe = start(process.execPath, [MAIN, 'probe', '--config', config, ...options])
   await until('the probe to begin', () => {
     if (probe.child.exitCode !== null) throw new Error(probe.output())
     return probe.output().includes('monitoring') ? true : undefined
@@ -341,7 +341,7 @@ describe('the probe beside a bridge', () => {
     assert.equal(existsSync(pidFile), false)
   })
 
-  test('finds the ports of a bridge by itself where it is told to learn', async () => {
+  test('finds the ports of a bridge by itself where it is told to learn, also as another user', async () => {
     await using relay = await startRelay([])
     const config = join(folder.path, 'learning.conf')
     writeFileSync(
@@ -359,7 +359,13 @@ describe('the probe beside a bridge', () => {
     )
     for (const { name } of machines) inside(name, 'ping', '-q', '-c', '1', OUTSIDE)
     inside(outside, 'ping', '-q', '-c', '1', machines[0]!.address)
-    await using probe = await probing(config)
+    await using probe = await probing(config, '--user', 'nobody')
+    const uid = run('id', ['-u', 'nobody']).trim()
+    await until('another user', () =>
+      new RegExp(`^Uid:\\s+${uid}\\s+${uid}\\s`, 'm').test(readFileSync(`/proc/${probe.child.pid}/status`, 'utf8'))
+        ? true
+        : undefined,
+    )
     await until('seven ports', () =>
       portNames.every((name) => probe.output().includes(` is ${name}`)) ? true : undefined,
     )
