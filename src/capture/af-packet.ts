@@ -18,8 +18,8 @@ export interface RingConfig {
   /** Bytes of a packet that are kept. */
   readonly snapshotLength: number
   readonly promiscuous: boolean
-  /** Runs in the kernel; its answer is the length that is kept. */
-  readonly filter?: BpfProgram | undefined
+  /** Runs in the kernel; its answer is the length that is kept. Made when the device is known to be there. */
+  readonly filter?: (() => BpfProgram) | undefined
   /** Bytes of the ring, a multiple of its blocks of 256 KiB. */
   readonly ringBytes: number
   /** Keeps one packet of so many, at random. */
@@ -81,11 +81,7 @@ const PACKET_OUTGOING = 4
 /** Opens the ring of a device. @throws OperatorError */
 export function openPacketRing(config: RingConfig): PacketRing {
   const calls = loadLibc('capture_unavailable', 'packets of a device can’t be captured')
-  const index = config.device === ALL_DEVICES ? 0 : calls.ifNameToIndex(config.device)
-  if (index === 0 && config.device !== ALL_DEVICES)
-    throw new OperatorError('no_device', `there is no network device “${config.device}”`, {
-      hint: '“ip link” lists those that there are',
-    })
+  const index = indexOf(config.device, calls)
   const fd = calls.socket(AF_PACKET, SOCK_RAW, 0)
   if (fd < 0) {
     const name = calls.errnoName(calls.errno())
@@ -101,6 +97,16 @@ export function openPacketRing(config: RingConfig): PacketRing {
   }
 }
 
+/** @throws OperatorError if there is no such device */
+function indexOf(device: string, calls: Libc): number {
+  if (device === ALL_DEVICES) return 0
+  const index = calls.ifNameToIndex(device)
+  if (index !== 0) return index
+  throw new OperatorError('no_device', `there is no network device “${device}”`, {
+    hint: '“ip link” lists those that there are',
+  })
+}
+
 function ringOn(fd: number, index: number, config: RingConfig, calls: Libc): PacketRing {
   const check = (result: number, what: string): void => {
     if (result < 0)
@@ -114,7 +120,7 @@ function ringOn(fd: number, index: number, config: RingConfig, calls: Libc): Pac
   const bytes = blocks * BLOCK_BYTES
   setWords(SOL_PACKET, PACKET_VERSION, [TPACKET_V3], 'choosing TPACKET_V3')
   const sampleRate = config.sampleRate ?? 1
-  const program = ringProgram(config.filter, config.snapshotLength, sampleRate)
+  const program = ringProgram(config.filter?.(), config.snapshotLength, sampleRate)
   if (isTooLong(program)) throw new UserError(`${config.device}: the packet filter is longer than the kernel takes`)
   const attach = (what: BpfProgram): void => check(attachFilter(fd, what, calls), 'attaching the filter')
   // Before the socket is bound, so that no packet passes unfiltered; and none that other rings of the group see too

@@ -80,7 +80,7 @@ function openPacketDevice(config: DeviceConfig): PacketDevice {
     device,
     snapshotLength: config.snapshotLength,
     promiscuous: config.promiscuous,
-    filter: config.filter === '' ? undefined : programFor(config),
+    filter: config.filter === '' ? undefined : () => programFor(config),
     ringBytes: config.bufferBytes,
     sampleRate: config.sampleRate,
     fanoutGroup: config.fanoutGroup,

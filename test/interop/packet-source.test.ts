@@ -3,11 +3,12 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { closeSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
+import { loadKoffi } from '../../src/base/libc.ts'
 import { createPacketBlock } from '../../src/capture/packet-block.ts'
 import { openPacketSource, type PacketSource, type PacketSourceOptions } from '../../src/capture/packet-source.ts'
 import { dropPrivileges } from '../../src/capture/privileges.ts'
@@ -169,6 +170,26 @@ describe('a packet source', () => {
     some.close()
   })
 
+  test('shows bare packets of devices without a link header, by the same filters', async () => {
+    const tun = createTun(`pst${tag}`)
+    const filter = 'ip src 10.99.0.2 and udp dst port 9'
+    const alone = opened({ filter }, tun.name)
+    const all = opened({ filter }, 'any')
+    const none = opened({ filter: `${filter} and ether src 02:54:00:aa:00:01` }, 'any')
+    const bare = frames.filter((_, n) => n % 3 === 0).map((bytes) => bytes.subarray(14))
+    for (const bytes of bare) writeSync(tun.fd, bytes)
+    const passing = bare.filter((bytes) => bytes.readUInt16BE(22) === 9).map((bytes) => bytes.toString('hex'))
+    for (const source of [alone, all]) {
+      const packets = await shown(source, passing.length)
+      assert.equal(digest(hexesOf(packets)), digest(passing))
+      assert.ok(packets.every((packet) => packet.linkType === 101 && packet.port === alone.index))
+      source.close()
+    }
+    assert.deepEqual(none.counts(), { packets: 0, drops: 0 })
+    none.close()
+    closeSync(tun.fd)
+  })
+
   test('counts what the kernel had no room for', async () => {
     const source = opened({ bufferBytes: 512 * 1024 })
     replay()
@@ -221,6 +242,7 @@ describe('a packet source', () => {
       (): void =>
         openPacketSource(name, options).close()
     assert.throws(opening('no-such-dev'), /there is no network device “no-such-dev”/)
+    assert.throws(opening('no-such-dev', { filter: '' }), /there is no network device “no-such-dev”/)
     assert.throws(opening('pcap:no-such-dev'), /libpcap can’t open no-such-dev: .*No such device/)
     assert.throws(opening('nflog:x'), /nflog:x names no group/)
     assert.throws(opening('nflog:70000'), /nflog:70000 names no group/)
@@ -230,6 +252,22 @@ describe('a packet source', () => {
       assert.throws(opening(name, { filter: 'tcp prt 80' }), /the packet filter “tcp prt 80” is wrong/)
   })
 })
+
+/** A device that delivers the IP packets that are written to it; gone when it is closed. */
+function createTun(name: string): { readonly fd: number; readonly name: string } {
+  const koffi = loadKoffi('tun', 'there is no tun')
+  const ioctl = koffi.load(null).func('int ioctl(int, ulong, uintptr_t)') as (...args: number[]) => number
+  const fd = openSync('/dev/net/tun', 'r+')
+  // struct ifreq: name ·16 flags ·2: IFF_TUN, IFF_NO_PI
+  const request = Buffer.alloc(40)
+  request.write(name)
+  request.writeUInt16LE(0x1001, 16)
+  const bytes = new Uint8Array(request).buffer
+  const TUNSETIFF = 0x400454ca
+  assert.equal(ioctl(fd, TUNSETIFF, Number(koffi.address(bytes))), 0)
+  run('ip', ['link', 'set', name, 'up'])
+  return { fd, name }
+}
 
 /** Whether the device has received all that was sent. */
 function hasReceived(): boolean {
