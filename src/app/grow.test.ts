@@ -5,8 +5,12 @@ import { systemClock } from '../base/clock.ts'
 import { COLUMNS } from '../flow/columns.ts'
 import { MetricBatch } from '../flow/metric-batch.ts'
 import { startClickHouse, startClusterStore, type ClickHouse } from '../store/clickhouse.fixture.ts'
+import { createClusterRoller } from '../store/cluster-roller.ts'
 import type { ClusterStore } from '../store/cluster.ts'
 import { createLoader } from '../store/loader.ts'
+import { createRetention } from '../store/retention.ts'
+import { createRoller } from '../store/roller.ts'
+import { ROLLUP_TABLES } from '../store/rollups.ts'
 import { createSpool } from '../store/spool.ts'
 import type { Store } from '../store/store.ts'
 import { createPlace, randomBatch, setTime, startStore, type Place } from '../store/store.fixture.ts'
@@ -26,15 +30,19 @@ afterEach(async () => {
   await place.remove()
 })
 
-/** An embedded store with rows of five days, and what its last insert left in the spool. */
+/** Before the day of the test. */
+const EARLIER = `time_received < toStartOfDay(toDateTime(${Math.floor(NOW / 1000)}, 'UTC'))`
+const BUILD_ALL = { fewestFlows: 1, worth: 0.1, settleMs: 0 }
+
+/** An embedded store with rows of three days, of which the oldest are in rollups alone, and what its last insert left in the spool. */
 async function installation(): Promise<void> {
   const store = await startStore(place.data)
   const spool = createSpool({ dir: place.spool, maxBytes: 1e9 }, { clock: systemClock })
   const loader = createLoader({ dir: place.spool }, { store, clock: systemClock })
   await spool.start()
   await loader.start()
-  for (let day = 0; day < 5; day++) {
-    const batch = randomBatch(day, 600, NOW, 1, day * 600)
+  for (let day = 0; day < 3; day++) {
+    const batch = randomBatch(day, 400, NOW, 1, day * 400)
     for (let i = 0; i < batch.n; i++) setTime(batch.time_received, i, NOW - day * DAY - (i % 60) * 1000)
     await spool.write(batch, [''])
   }
@@ -43,6 +51,8 @@ async function installation(): Promise<void> {
   await spool.writeMetrics(metrics)
   await loader.drained()
   await loader.stop()
+  await createRoller(BUILD_ALL, { store, clock: systemClock }).run()
+  await createRetention({ keep: { flows: { days: 1.5 } } }, { store, clock: systemClock }).run()
   await spool.write(randomBatch(9, 100, NOW, 1, 50_000), [''])
   await store.stop()
 }
@@ -84,6 +94,14 @@ async function fingerprint(store: Store): Promise<unknown> {
   return [flows.rows, metrics.rows]
 }
 
+/** What each rollup has of the days before. */
+async function rollupSums(store: Store): Promise<unknown> {
+  const each = ROLLUP_TABLES.map(
+    ({ name }) => `SELECT '${name}' AS name, sum(flows), sum(bytes * sampling_rate) FROM ${name} WHERE ${EARLIER}`,
+  )
+  return (await store.query(`SELECT * FROM (${each.join(' UNION ALL ')}) ORDER BY name`)).rows
+}
+
 const quiet = { clock: systemClock, log: { info: () => undefined, warn: () => undefined }, pieceRows: 200 }
 
 for (const cluster of [undefined, 'blue-green']) {
@@ -119,11 +137,13 @@ for (const cluster of [undefined, 'blue-green']) {
       await ch.revive()
     }
     const moved = await grow(config, { ...quiet, say: (line) => words.push(line) })
-    assert.deepEqual(moved, { flows: 3100, metrics: 50 })
-    assert.equal(words.filter((line) => line.startsWith('flows of')).length, 5)
+    assert.deepEqual([moved['flows'], moved['metrics']], [900, 50])
+    assert.equal(words.filter((line) => line.startsWith('flows of')).length, 2)
 
     const old = await startStore(place.data)
     const expected = await fingerprint(old)
+    const sums = await rollupSums(old)
+    const dropped = await old.query("SELECT toUnixTimestamp(max(until)) FROM dropped WHERE table = 'flows'")
     await old.stop()
     await until(async () => target.status().state === 'ready')
     assert.deepEqual(await fingerprint(target), expected)
@@ -131,6 +151,15 @@ for (const cluster of [undefined, 'blue-green']) {
     assert.deepEqual(rows, [[300]])
     const left = await target.query("SELECT count() FROM system.tables WHERE name LIKE '%moving%'")
     assert.deepEqual(left.rows, [[0]])
+    // Rollups of flows that are gone came along; of the others they are built there.
+    const roller = createClusterRoller(BUILD_ALL, { store: target, clock: systemClock })
+    await roller.run()
+    assert.deepEqual(await rollupSums(target), sums)
+    assert.deepEqual([roller.status().waiting, roller.status().problem], [0, undefined])
+    const [flows] = roller.coverage()
+    assert.equal(flows?.ranges[0]?.from, Number(dropped.rows[0]?.[0]) * 1000)
+    for (const { table, ranges } of roller.coverage().slice(1))
+      assert.ok((ranges[0]?.from ?? NOW) < NOW - 3 * DAY && (ranges.at(-1)?.to ?? 0) > NOW - DAY, `${table} has a hole`)
     if (cluster !== undefined) {
       // Done is done.
       assert.deepEqual(await grow(config, { ...quiet, say: () => undefined }), moved)

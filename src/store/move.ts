@@ -4,16 +4,19 @@ import { makeDirectory } from '../base/directory.ts'
 import { OperatorError } from '../base/errors.ts'
 import { readJsonFile, writeJsonFile } from '../base/json-file.ts'
 import type { ClusterStore } from './cluster.ts'
-import { createTable, TABLES, type TableDefinition } from './schema.ts'
+import { ARRIVALS, DROPPED, ROLLED, ROLLUP_DEFINITIONS, rollupDefinitions } from './rollup-tables.ts'
+import { createTable, FLOWS, TABLES, type TableDefinition } from './schema.ts'
 import type { Cell, Store } from './store.ts'
 
 // Takes what an embedded store holds to servers, while they store what comes now. Day by day, each row once:
 //
 //   rows of the day → <table>_moving, in pieces under tokens → counted → journal: 'there'
+//     → flows: arrivals, under a token → journal: 'told'
 //     → MOVE PARTITION to <table> → journal: 'moved'
 //
 // A piece that is repeated after a break changes nothing, and neither does moving a day that has been moved. Days take
-// turns among the shards.
+// turns among the shards. Of times whose flows are gone the rollups are moved, with what tells of them, each month to one
+// shard; of all others they are built there, from the flows.
 
 export interface MoveConfig {
   /** For pieces under way and for the journal; the same for each attempt. */
@@ -25,16 +28,26 @@ export interface MoveConfig {
 export interface MoveDeps {
   readonly source: Pick<Store, 'query' | 'queryBytes'>
   /** One store a shard, inserting into it, in the order of their names. */
-  readonly targets: readonly Pick<ClusterStore, 'home' | 'schema' | 'query' | 'execute' | 'insertInto'>[]
+  readonly targets: readonly Pick<ClusterStore, 'home' | 'schema' | 'query' | 'execute' | 'insertInto' | 'collector'>[]
   readonly say?: (words: string) => void
 }
 
-type Progress = 'there' | 'moved'
+type Progress = 'there' | 'told' | 'moved'
 
 interface Journal {
   /** Days keep their shard from one attempt to the next. */
   readonly shards: number
   readonly days: Record<string, Progress>
+}
+
+/** What is moved of a table, and in which portions. */
+interface Load {
+  readonly table: TableDefinition
+  /** Name of the portion that a row belongs to: that of its partition. */
+  readonly portion: string
+  readonly where: string
+  /** Shard of a portion, of so many. */
+  readonly shardOf: (portion: string, index: number, shards: number) => number
 }
 
 interface Piece {
@@ -45,6 +58,7 @@ interface Piece {
 }
 
 const STEP_MS = 600_000
+const DAY = 86_400
 const MOVE_TRIES = 20
 
 /** Rows moved, by table, by this attempt and those before it. */
@@ -70,11 +84,11 @@ export async function moveStore(config: MoveConfig, deps: MoveDeps): Promise<Rec
   }
 
   /** Whole seconds, so many that they hold about so many rows; the same ones each time. */
-  async function piecesOf({ name, time }: TableDefinition, day: string): Promise<Piece[]> {
+  async function piecesOf({ table: { name, time }, portion, where }: Load, day: string): Promise<Piece[]> {
     const pieces: Piece[] = []
     const most = config.pieceRows ?? 250_000
     for (const [second, rows] of await rowsOf(
-      `SELECT toUnixTimestamp64Milli(${time}) DIV 1000 AS second, count() FROM ${name} WHERE toYYYYMMDD(${time}) = ${day} GROUP BY second ORDER BY second`,
+      `SELECT toUnixTimestamp64Milli(${time}) DIV 1000 AS second, count() FROM ${name} WHERE ${where} AND ${portion} = ${day} GROUP BY second ORDER BY second`,
     )) {
       const last = pieces.at(-1)
       if (last && last.rows + Number(rows) <= most) {
@@ -85,26 +99,20 @@ export async function moveStore(config: MoveConfig, deps: MoveDeps): Promise<Rec
     return pieces
   }
 
-  async function moveDay(
-    table: TableDefinition,
-    day: string,
-    rows: number,
-    target: MoveDeps['targets'][number],
-  ): Promise<void> {
+  async function moveDay(load: Load, day: string, rows: number, target: Target): Promise<void> {
+    const { table, portion, where } = load
     const { name, time } = table
     const { stored } = target.home
     const key = `${name}/${day}`
     const columns = table.columns.map((c) => c.name)
     const count = async (): Promise<number> => {
-      const there = await target.query(
-        `SELECT count() FROM ${stored(`${name}_moving`)} WHERE toYYYYMMDD(${time}) = ${day}`,
-      )
+      const there = await target.query(`SELECT count() FROM ${stored(`${name}_moving`)} WHERE ${portion} = ${day}`)
       return Number(there.rows[0]?.[0])
     }
     if (journal.days[key] === undefined) {
-      for (const { from, to } of await piecesOf(table, day)) {
+      for (const { from, to } of await piecesOf(load, day)) {
         const bytes = await source.queryBytes(
-          `SELECT ${columns.join(', ')} FROM ${name} WHERE toYYYYMMDD(${time}) = ${day} AND toUnixTimestamp64Milli(${time}) DIV 1000 BETWEEN ${from} AND ${to}`,
+          `SELECT ${columns.join(', ')} FROM ${name} WHERE ${where} AND ${portion} = ${day} AND toUnixTimestamp64Milli(${time}) DIV 1000 BETWEEN ${from} AND ${to}`,
           'Native',
           { timeoutMs: STEP_MS },
         )
@@ -120,9 +128,18 @@ export async function moveStore(config: MoveConfig, deps: MoveDeps): Promise<Rec
         })
       await note(key, 'there')
     }
-    for (let i = 0; i < MOVE_TRIES; i++) {
-      // A replica moves what it has fetched.
+    // A replica moves what it has fetched.
+    const sync = async (): Promise<void> => {
       if (target.home.on !== '') await again(() => target.execute(`SYSTEM SYNC REPLICA ${stored(`${name}_moving`)}`))
+    }
+    if (name === FLOWS.name && journal.days[key] === 'there') {
+      await sync()
+      // Before they can be asked for: until they are summed up, no rollup says that it has them.
+      if (Number(day) >= firstRolled) await again(() => target.execute(toldStatement(target, day, rows)))
+      await note(key, 'told')
+    }
+    for (let i = 0; i < MOVE_TRIES; i++) {
+      await sync()
       await again(() =>
         target.execute(`ALTER TABLE ${stored(`${name}_moving`)} MOVE PARTITION ID '${day}' TO TABLE ${stored(name)}`),
       )
@@ -131,19 +148,48 @@ export async function moveStore(config: MoveConfig, deps: MoveDeps): Promise<Rec
     throw new OperatorError('move_partition', `${name} of ${day} could not be moved to its table`, { retryable: true })
   }
 
+  /** What tells of times before, of one month, to the shard that gets their rollups. */
+  async function tell(table: TableDefinition, sql: string): Promise<void> {
+    const columns = table.columns.map((c) => c.name)
+    for (const [month] of await rowsOf(`SELECT DISTINCT toString(toYYYYMM(${table.time})) FROM (${sql})`)) {
+      const target = targets[shardOfMonth(month as string, 0, targets.length)] as Target
+      const bytes = await source.queryBytes(
+        `SELECT ${columns.join(', ')} FROM (${sql}) WHERE toYYYYMM(${table.time}) = ${month} ORDER BY ALL`,
+        'Native',
+        { timeoutMs: STEP_MS },
+      )
+      const file = join(config.dir, 'piece.native')
+      await writeFile(file, bytes)
+      const token = `move-${table.name}-${month}`
+      await again(() => target.insertInto(target.home.stored(table.name), columns, [file], token))
+      await rm(file)
+    }
+  }
+
+  const { rows: gone } = await source.query(
+    "SELECT table, toUnixTimestamp(max(until)) FROM dropped WHERE table != 'clock' GROUP BY table ORDER BY table",
+  )
+  const goneUntil = Number(gone.find(([table]) => table === FLOWS.name)?.[1] ?? 0)
+  /** Start of the first day of which all flows are there. */
+  const rolledFrom = Math.ceil(goneUntil / DAY) * DAY
+  const firstRolled = Number(new Date(rolledFrom * 1000).toISOString().slice(0, 10).replaceAll('-', ''))
+  const isBefore = (time: string): string => `${time} < toDateTime(${rolledFrom}, 'UTC')`
   const moved: Record<string, number> = {}
-  for (const table of TABLES) {
+
+  async function move(load: Load): Promise<void> {
+    const { table } = load
     const days = (await rowsOf(
-      `SELECT toString(toYYYYMMDD(${table.time})) AS day, count() FROM ${table.name} GROUP BY day ORDER BY day`,
+      `SELECT toString(${load.portion}) AS day, count() FROM ${table.name} WHERE ${load.where} GROUP BY day ORDER BY day`,
     )) as [string, number][]
+    if (days.length === 0) return
     for (const target of targets) {
-      const staging = createTable({ ...table, name: `${table.name}_moving` }, { ...target.schema, keepDays: 36_500 })
+      const full = [...TABLES, ...rollupDefinitions(target.home)].find(({ name }) => name === table.name)
+      const staging = createTable({ ...(full ?? table), name: `${table.name}_moving` }, target.schema)
       await again(() => target.execute(staging))
     }
     for (const [i, [day, rows]] of days.entries()) {
-      const shard = i % targets.length
       if (journal.days[`${table.name}/${day}`] !== 'moved') {
-        await moveDay(table, day, rows, targets[shard] as MoveDeps['targets'][number])
+        await moveDay(load, day, rows, targets[load.shardOf(day, i, targets.length)] as Target)
         deps.say?.(`${table.name} of ${day}: ${rows} rows`)
       }
       moved[table.name] = (moved[table.name] ?? 0) + rows
@@ -154,7 +200,46 @@ export async function moveStore(config: MoveConfig, deps: MoveDeps): Promise<Rec
         first.execute(`DROP TABLE IF EXISTS ${first.home.stored(`${table.name}_moving`)}${first.home.on} SYNC`),
       )
   }
+
+  const [first] = targets
+  if (goneUntil > 0 && first) {
+    const rows = [...gone, ['moved', rolledFrom]].map(([table, until]) => `('${table}', ${until})`).join(', ')
+    const note = `INSERT INTO ${first.home.stored(DROPPED.name)} SELECT t.1, toDateTime(t.2, 'UTC') FROM (SELECT arrayJoin([${rows}]) AS t)`
+    await again(() => first.execute(note))
+    await tell(ARRIVALS, `SELECT time, sum(flows) AS flows FROM arrivals WHERE ${isBefore('time')} GROUP BY time`)
+    for (const table of ROLLUP_DEFINITIONS)
+      await move({
+        table,
+        portion: table.partitionBy ?? `toYYYYMM(${table.time})`,
+        where: isBefore(table.time),
+        shardOf: shardOfMonth,
+      })
+    await tell(
+      ROLLED,
+      `SELECT level, time, max(flows) AS flows, max(left_out) AS left_out FROM rolled WHERE ${isBefore('time')} GROUP BY level, time`,
+    )
+  }
+  for (const table of TABLES)
+    await move({
+      table,
+      portion: `toYYYYMMDD(${table.time})`,
+      where: '1',
+      shardOf: (_day, i, shards) => i % shards,
+    })
   return moved
+}
+
+type Target = MoveDeps['targets'][number]
+
+/** All that tells of a time and sums it up goes to one shard: there the one is held against the other. */
+function shardOfMonth(portion: string, _index: number, shards: number): number {
+  return (Number(portion.slice(0, 4)) * 12 + Number(portion.slice(4, 6))) % shards
+}
+
+/** Counts the flows of a day as the view does those that come; fails where a replica has not got all of them. */
+function toldStatement({ home, collector }: Target, day: string, rows: number): string {
+  const each = `SELECT toDateTime(toStartOfMinute(time_received), 'UTC') AS time, count() AS n FROM ${home.stored(`${FLOWS.name}_moving`)} WHERE toYYYYMMDD(time_received) = ${day} GROUP BY time`
+  return `INSERT INTO ${home.stored(ARRIVALS.name)} (time, flows) SELECT time, n FROM (SELECT time, n, sum(n) OVER () AS found FROM (${each})) WHERE throwIf(found != ${rows}, 'flows are missing') = 0 SETTINGS insert_deduplicate = 1, deduplicate_insert_select = 'enable_even_for_bad_queries', insert_deduplication_token = '${collector()} move ${day}', min_insert_block_size_rows = 1000000, max_insert_threads = 1`
 }
 
 const TRY_AGAIN_MS = [200, 500, 1000, 2000, 5000, 10_000, 20_000]
