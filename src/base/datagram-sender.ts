@@ -1,7 +1,10 @@
 import { createSocket, type Socket } from 'node:dgram'
 import { lookup } from 'node:dns/promises'
 import { setTimeout as wait } from 'node:timers/promises'
+import { parseIp } from './address.ts'
 import { OperatorError } from './errors.ts'
+import { loadLibc, type Libc } from './libc.ts'
+import { DatagramQueue, openMmsgSocket, type MmsgSocket } from './send-mmsg.ts'
 
 // Datagrams to several targets, each on a socket of its own.
 
@@ -39,6 +42,9 @@ interface Lane {
 
 const SEND_BUFFER = 4 << 20
 
+/** Datagrams that are sent at once when so many are there. */
+const GATHERED = 64
+
 /**
  * @param rate datagrams a second at most, evenly: a target's socket holds few, and a file is read far faster than
  * anything that it tells of happened
@@ -48,13 +54,106 @@ export async function createDatagramSender(
   targets: readonly DatagramTarget[],
   rate = Infinity,
 ): Promise<DatagramSender> {
-  const lanes: Lane[] = []
+  const found = await Promise.all(targets.map(async (target) => ({ target, ...(await resolved(target.host)) })))
+  return batchSender(found, rate) ?? socketSender(found, rate)
+}
+
+interface Resolved {
+  readonly target: DatagramTarget
+  readonly address: string
+  readonly family: number
+}
+
+/** How long to wait where the system takes no more, or where nothing more is due. */
+const PAUSE_MS = 1
+
+/** By sendmmsg(2), where it is to be had. */
+function batchSender(targets: readonly Resolved[], rate: number): DatagramSender | undefined {
+  let libc: Libc
   try {
-    for (const target of targets) lanes.push(await laneTo(target))
+    libc = loadLibc('send_unavailable', 'sendmmsg is not available')
   } catch (error) {
-    for (const lane of lanes) lane.socket.close()
+    if (error instanceof OperatorError) return undefined
     throw error
   }
+  const queue = new DatagramQueue(libc)
+  const lanes: { readonly target: DatagramTarget; readonly socket: MmsgSocket }[] = []
+  for (const { target, address, family } of targets) {
+    // A zone (fe80::1%eth0) needs the number of its interface, which Node's own sockets know
+    const bytes = address.includes('%') ? undefined : parseIp(address)
+    const socket =
+      bytes && openMmsgSocket(libc, queue, family === 6 ? bytes : bytes.subarray(12), target.port, SEND_BUFFER)
+    if (!socket) {
+      for (const lane of lanes) lane.socket.close()
+      return undefined
+    }
+    lanes.push({ target, socket })
+  }
+  let isPumping = false
+  let isClosed = false
+
+  /** Sends those before the n-th; true if all of them have gone. */
+  function flush(before: number): boolean {
+    let least = before
+    for (const { socket } of lanes) {
+      socket.send(before)
+      if (socket.at < least) least = socket.at
+    }
+    queue.forget(least)
+    return least === before
+  }
+
+  async function pump(): Promise<void> {
+    isPumping = true
+    const began = performance.now()
+    const from = queue.first
+    while (!isClosed && waiting() > 0) {
+      const due = rate === Infinity ? Infinity : from + 1 + ((performance.now() - began) * rate) / 1000
+      const isGone = flush(Math.min(queue.count, Math.floor(due)))
+      if (!isGone || waiting() > 0) await wait(PAUSE_MS)
+    }
+    isPumping = false
+  }
+
+  function waiting(): number {
+    let least = queue.count
+    for (const { socket } of lanes) if (socket.at < least) least = socket.at
+    return queue.count - least
+  }
+
+  return {
+    send(datagram) {
+      queue.add(datagram)
+      // What is sent in one go leaves together
+      if (rate === Infinity && waiting() >= GATHERED) flush(queue.count)
+      if (isPumping) return
+      isPumping = true
+      setImmediate(() => void pump())
+    },
+    get flying() {
+      return waiting()
+    },
+    async below(limit) {
+      if (rate === Infinity) flush(queue.count)
+      while (waiting() >= limit && !isClosed) await wait(PAUSE_MS)
+    },
+    status: () =>
+      lanes.map(({ target, socket: { sent, failed, error } }) => ({
+        ...target,
+        sent,
+        failed,
+        ...(error ? { error } : {}),
+      })),
+    close() {
+      isClosed = true
+      for (const { socket } of lanes) socket.close()
+    },
+  }
+}
+
+/** By Node's own sockets. */
+function socketSender(targets: readonly Resolved[], rate: number): DatagramSender {
+  const lanes = targets.map(laneTo)
   let flying = 0
   let waiting: (() => void)[] = []
   let queue: Buffer[] = []
@@ -119,8 +218,7 @@ export async function createDatagramSender(
   }
 }
 
-async function laneTo(target: DatagramTarget): Promise<Lane> {
-  const { address, family } = await resolved(target.host)
+function laneTo({ target, address, family }: Resolved): Lane {
   // Without a lookup of its own the socket would ask the resolver for each datagram
   const socket = createSocket({
     type: family === 6 ? 'udp6' : 'udp4',

@@ -13,6 +13,7 @@ export interface Libc {
   readonly getsockopt: (fd: number, level: number, option: number, value: number, length: number) => number
   readonly send: (fd: number, bytes: number, length: number, flags: number) => number
   readonly recv: (fd: number, bytes: number, length: number, flags: number) => number
+  readonly sendmmsg: (fd: number, vector: number, length: number, flags: number) => number
   readonly poll: (fds: number, count: number, timeout: number) => number
   readonly recvmmsg: (fd: number, vector: number, length: number, flags: number, timeout: number) => number
   readonly mmap: (
@@ -73,6 +74,7 @@ function bind(code: string, consequence: string): Libc {
     getsockopt: c.func('int getsockopt(int, int, int, uintptr_t, uintptr_t)') as Libc['getsockopt'],
     send: c.func('long send(int, uintptr_t, size_t, int)') as Libc['send'],
     recv: c.func('long recv(int, uintptr_t, size_t, int)') as Libc['recv'],
+    sendmmsg: c.func('int sendmmsg(int, uintptr_t, uint, int)') as Libc['sendmmsg'],
     poll: c.func('int poll(uintptr_t, ulong, int)') as Libc['poll'],
     recvmmsg: c.func('int recvmmsg(int, uintptr_t, uint, int, uintptr_t)') as Libc['recvmmsg'],
     // An address may come as a number where it fits into one
