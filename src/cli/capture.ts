@@ -18,6 +18,7 @@ import {
   interfaceSpeed,
   knownLinkType,
   systemName,
+  tellsDirections,
 } from '../recording/this-system.ts'
 import { parseBytes, parseProbe, parseSeconds, sizeText, timeText } from './capture-options.ts'
 import {
@@ -151,7 +152,12 @@ async function captureDevice(work: Work): Promise<void> {
       return { port: source.index, received: packets, dropped: drops }
     }
     const recorder = createRecorder(
-      { section: sectionOf(options, systemName(), hardwareName()), snapshotLength, knowsInbound: true, bounds },
+      {
+        section: sectionOf(options, systemName(), hardwareName()),
+        snapshotLength,
+        knowsInbound: tellsDirections(name),
+        bounds,
+      },
       {
         output: opened.output,
         clock: systemClock,
@@ -204,7 +210,7 @@ async function captureRemote(work: Work): Promise<void> {
       {
         section: sectionOf(options, accepted.system, accepted.hardware),
         snapshotLength: options.snaplen,
-        knowsInbound: true,
+        knowsInbound: accepted.tellsDirections,
         bounds,
       },
       { output: opened.output, clock: systemClock, counts, interfaceOf: (port) => source.interfaceOf(port) },

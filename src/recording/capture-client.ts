@@ -293,6 +293,7 @@ function readAccepted(body: Readonly<Record<string, unknown>>): CaptureAccepted 
     system: textOf(body['system'], 200),
     hardware: textOf(body['hardware'], 200),
     device: textOf(body['device'], 64),
+    tellsDirections: body['tellsDirections'] === true,
     snapshotLength: numberIn(body['snapshotLength'], 64, 262_144, 262_144),
     packets: number('packets'),
     bytes: number('bytes'),

@@ -39,6 +39,8 @@ export interface CaptureAccepted {
   readonly system: string
   readonly hardware: string
   readonly device: string
+  /** Whether packets that are not said to have been sent came in. */
+  readonly tellsDirections: boolean
   readonly snapshotLength: number
   readonly packets: number
   readonly bytes: number

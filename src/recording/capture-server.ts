@@ -27,6 +27,7 @@ import {
   interfaceSpeed,
   knownLinkType,
   systemName,
+  tellsDirections,
 } from './this-system.ts'
 
 // Captures for others, who know the secret: on the devices that are allowed, within bounds, each said to the operator with who
@@ -147,8 +148,11 @@ export function createCaptureServer(config: CaptureServerConfig, deps: CaptureSe
         captures--
       }
     } catch (error) {
-      if (!(error instanceof UserError || error instanceof OperatorError)) throw error
-      refuse(socket, who, { message: error.message, hint: error.hint })
+      if (error instanceof UserError || error instanceof OperatorError)
+        return refuse(socket, who, { message: error.message, hint: error.hint })
+      // A mistake of ours is no reason for the probe to end
+      say(`capture for ${who} failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`)
+      socket.destroy()
     } finally {
       stopping.signal.removeEventListener('abort', end)
       open.delete(socket)
@@ -175,6 +179,7 @@ export function createCaptureServer(config: CaptureServerConfig, deps: CaptureSe
       system: systemName(),
       hardware: hardwareName(),
       device,
+      tellsDirections: tellsDirections(device),
       snapshotLength: Math.min(request.snapshotLength, most.snapshotLength),
       packets: request.packets,
       bytes: Math.min(request.bytes, most.bytes),
@@ -211,7 +216,7 @@ export function createCaptureServer(config: CaptureServerConfig, deps: CaptureSe
         {
           section: { application: deps.program, system: '', hardware: '', comment: '' },
           snapshotLength,
-          knowsInbound: true,
+          knowsInbound: accepted.tellsDirections,
           bounds: { packets: accepted.packets, bytes: accepted.bytes, fileBytes: Infinity, fileSeconds: Infinity },
         },
         {

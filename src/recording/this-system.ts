@@ -28,6 +28,11 @@ export function knownLinkType(name: string): number | undefined {
   return hardware === ARPHRD_ETHERNET || hardware === ARPHRD_LOOPBACK ? 1 : undefined
 }
 
+/** Whether packets of this source tell in which way they went: those that libpcap alone opens don't. */
+export function tellsDirections(name: string): boolean {
+  return interfaceIndex(name) > 0 || name === 'any' || /^nflog(?::|$)/.test(name)
+}
+
 /** Bits a second; 0 if nobody knows. */
 export function interfaceSpeed(name: string): number {
   const megabits = Number(attribute(name, 'speed'))

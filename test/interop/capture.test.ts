@@ -6,6 +6,7 @@ import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writ
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { systemClock } from '../../src/base/clock.ts'
+import { readCaptureFile } from '../../src/capture/capture-file.ts'
 import { openPacketSource } from '../../src/capture/packet-source.ts'
 import { createProgram } from '../../src/cli/main.ts'
 import { readCapture } from '../../src/capture/pcap-file.ts'
@@ -227,6 +228,62 @@ describe('vnetscope capture', () => {
     }
   })
 
+  test('keeps fewer files of a ring where the disk is full, and the newest packets whole', async () => {
+    const disk = path('ring-disk')
+    mkdirSync(disk)
+    run('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', disk])
+    try {
+      const said: string[] = []
+      const output = createFileOutput(
+        { path: join(disk, 'r.pcapng'), isNumbered: true, most: 20 },
+        { clock: systemClock, say: (sentence) => void said.push(sentence) },
+      )
+      const recorder = createRecorder(
+        {
+          section: { application: 'a test', system: '', hardware: '', comment: '' },
+          snapshotLength: 262_144,
+          knowsInbound: false,
+          bounds: { packets: Infinity, bytes: Infinity, fileBytes: 40_000, fileSeconds: Infinity },
+        },
+        {
+          output,
+          clock: systemClock,
+          counts: () => undefined,
+          interfaceOf: (_port, linkType) => ({
+            linkType,
+            snapshotLength: 262_144,
+            name: '',
+            filter: '',
+            speed: 0,
+            system: '',
+            description: '',
+          }),
+        },
+      )
+      const frames = Array.from({ length: 2500 }, (_, n) => frameOf(flow(n, { payload: 200 }), 0))
+      for await (const block of readCaptureFile(prepared('ring-full.pcap', frames), (code) => assert.fail(code)))
+        for (let at = 0; at < block.count; await recorder.ready()) at = recorder.take(block, at, 0)
+      await recorder.end('')
+      await output.close()
+      assert.deepEqual(said, [
+        `the disk is full: the ring of ${join(disk, 'r.pcapng')} keeps fewer files than it might`,
+      ])
+      assert.equal(output.unwritten, 0)
+      const files = readdirSync(disk)
+        .toSorted()
+        .map((name) => join(disk, name))
+      assert.deepEqual(output.names, files)
+      assert.ok(files.length > 4 && files.length < 7, String(files.length))
+      const kept = (await Promise.all(files.map(framesOf))).flat()
+      assert.deepEqual(
+        kept,
+        frames.slice(-kept.length).map((frame) => frame.toString('hex')),
+      )
+    } finally {
+      run('umount', ['--lazy', disk])
+    }
+  })
+
   test('goes on as another user, begins another file at SIGHUP, and ends them whole', async () => {
     const owned = path('owned')
     mkdirSync(owned)
@@ -413,6 +470,7 @@ ${more}`,
       { clock: systemClock, openSource: openPacketSource, program: 'a probe', say },
     )
     await server.start()
+    await using _stopped = { [Symbol.asyncDispose]: () => server.stop() }
     const request: CaptureRequest = {
       version: 1,
       device: '',
@@ -425,6 +483,7 @@ ${more}`,
     }
     const target = { host: '127.0.0.1', port: server.port, key, who: 'a test' }
     const source = await openRemoteSource(target, request)
+    using _closed = { [Symbol.dispose]: () => source.close() }
     await assert.rejects(openRemoteSource(target, request), /as many captures run already as this probe allows: 1/)
 
     // More than all buffers on the way hold
@@ -470,8 +529,6 @@ ${more}`,
     })
     await recorder.end('')
     await output.close()
-    source.close()
-    await server.stop()
     assert.equal(end, 'asked')
     const counted = counts()
     const { packets } = recorder.status()
