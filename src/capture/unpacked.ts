@@ -62,10 +62,10 @@ async function* through(
   const input = Readable.from(inPieces(source), { objectMode: false })
   // Taken as it comes: a stream that fails drops what waits in it
   const waiting: Uint8Array[] = []
-  let failed: unknown
+  let failed: Error | undefined
   let isOver = false
   let wake: (() => void) | undefined
-  const over = (error?: unknown): void => {
+  const over = (error?: Error): void => {
     failed ??= error
     isOver = true
     wake?.()

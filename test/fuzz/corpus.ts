@@ -44,6 +44,7 @@ export async function createCorpus(captures?: string, mostOfAFile = 400): Promis
   corpus.sflow.push(...everyStructure())
   corpus.packets.push(...tunnels().map((bytes) => ({ bytes, linkType: 1 })))
   corpus.files.push(pcap(corpus.packets.slice(0, 4)), pcapng(corpus.packets.slice(0, 4)))
+  corpus.files.push(pcap(corpus.packets.slice(0, 4).map(logged), 239))
   const messages = corpus.netflow.filter((one) => one[1] === 10)
   corpus.files.push(joined(...messages.slice(0, 6)), joined(...messages.slice(-6)))
   if (captures !== undefined) await readFolder(captures, corpus, mostOfAFile)
@@ -406,9 +407,16 @@ function tunnels(): Uint8Array[] {
   ]
 }
 
-function pcap(packets: readonly Packet[]): Uint8Array {
+/** A frame as a packet filter logs it, big-endian like the file: EtherType and hook, interface, link header, payload. */
+function logged({ bytes }: Packet): Packet {
+  const length = (4 + bytes.length - 14).toString(16).padStart(4, '0')
+  const before = hex('02000005 00080001 08000300 00080004 00000007 0006000f 00010000 00120010')
+  return { bytes: joined(before, bytes.subarray(0, 14), hex(`0000 ${length} 0009`), bytes.subarray(14)), linkType: 239 }
+}
+
+function pcap(packets: readonly Packet[], linkType = 1): Uint8Array {
   return joined(
-    xdr(0xa1b2c3d4, 0x00020004, 0, 0, 65_535, 1),
+    xdr(0xa1b2c3d4, 0x00020004, 0, 0, 65_535, linkType),
     ...packets.map(({ bytes }) => joined(xdr(1, 2, bytes.length, bytes.length), bytes)),
   )
 }

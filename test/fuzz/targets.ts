@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import { isIpfixFile, readIpfixFile } from '../../src/capture/ipfix-file.ts'
 import type { IpPayload } from '../../src/capture/ip-payloads.ts'
-import { readCapture } from '../../src/capture/pcap-file.ts'
+import { readCapture, readPacketBlocks } from '../../src/capture/pcap-file.ts'
 import { createUdpExtractor } from '../../src/capture/udp-payloads.ts'
 import { createTcpMessages } from '../../src/cli/tcp-messages.ts'
 import type { Datagram, Ingest, IngestSink } from '../../src/collect/ingest.ts'
@@ -356,6 +356,13 @@ export async function readDamagedFile(bytes: Uint8Array): Promise<void> {
   try {
     for await (const packet of readCapture(once(bytes), () => undefined))
       extractor.packet(packet.linkType, packet.bytes)
+    // What a packet filter logged is rewritten where it lies
+    for await (const block of readPacketBlocks(once(bytes.slice()), () => undefined, { logged: true }))
+      for (let i = 0; i < block.count; i++) {
+        const at = block.offset[i] as number
+        const end = at + (block.captured[i] as number)
+        if (at < 0 || end > block.bytes.length) assert.fail(`a packet from ${at} to ${end} of ${block.bytes.length}`)
+      }
   } catch (error) {
     if (!(error instanceof UserError)) throw error
   }
