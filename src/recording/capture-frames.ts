@@ -61,8 +61,6 @@ export interface CaptureEnded extends CaptureCounts {
   readonly reason: string
 }
 
-export type InterfaceTold = InterfaceInfo
-
 /** A longer one is no frame of ours. */
 export const MOST_JSON = 64 * 1024
 export const MOST_PACKETS = 1 << 20
