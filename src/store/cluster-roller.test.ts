@@ -4,6 +4,7 @@ import { after, before, beforeEach, test } from 'node:test'
 import type { OperatorError } from '../base/errors.ts'
 import type { FlowBatch } from '../flow/flow-batch.ts'
 import type { ClusterStore } from './cluster.ts'
+import { createClusterRetention } from './cluster-retention.ts'
 import { createClusterRoller, inBoth } from './cluster-roller.ts'
 import { startClickHouse, startClusterStore, type ClickHouse } from './clickhouse.fixture.ts'
 import type { EngineFailure } from './engine-protocol.ts'
@@ -259,6 +260,42 @@ test('of the collectors of a shard one builds, and another when that has stopped
   assert.equal(await a.mine(), false)
   await agedBy(200)
   assert.equal(await stranger.mine(), true)
+})
+
+test('what is dropped for its size is told, stays dropped, and leaves coarser tables as they are', async () => {
+  const [one, , three] = stores
+  for (const store of [one, three])
+    for (let day = 0; day < 2; day++)
+      await insert(store, smallNetwork(7 + day, 200, DAY - day * 24 * HOUR_MS, DAY - day * 24 * HOUR_MS + MINUTE_MS))
+  const roller = newRoller(one)
+  await roller.run()
+  const [built, before] = [roller.status().built, await totals(one)]
+  assert.deepEqual(new Set(Object.values(before)), new Set([800]))
+  const keep = { flows: { maxBytes: 1 }, minutes: { maxBytes: 1 } }
+  await createClusterRetention({ keep }, { store: one }).run()
+  await roller.run()
+  assert.deepEqual([roller.status().built, roller.status().waiting], [built, 0])
+  const left = await totals(one)
+  for (const [table, flows] of Object.entries(left))
+    assert.equal(flows, table === 'flows' || table.includes('minute') ? 400 : 800, table)
+  const from = (table: string) => roller.coverage().find((held) => held.table === table)?.ranges[0]?.from
+  assert.equal(from('flows'), DAY - 23 * HOUR_MS - 59 * MINUTE_MS)
+  assert.equal(from('traffic_minute'), DAY - 23 * HOUR_MS - 55 * MINUTE_MS)
+  assert.equal(from('traffic_day'), 0)
+})
+
+test('where flows were stored before they were counted, rollups begin with the next day', async () => {
+  const [one] = stores
+  await insert(one, smallNetwork(1, 100, DAY, DAY + MINUTE_MS))
+  await one.execute("DROP VIEW count_arrivals ON CLUSTER 'blue-green' SYNC")
+  const later = await startClusterStore(ch.urls, { cluster: 'blue-green', spoolDir: join(place.dir, 'later') })
+  await later.stop()
+  const { rows } = await one.query(
+    "SELECT count(), min(until) > now(), max(until) <= now() + toIntervalDay(1), min(until) = toStartOfDay(min(until), 'UTC') FROM dropped",
+  )
+  assert.deepEqual(rows, [[12, 1, 1, 1]])
+  const views = await one.query("SELECT count() FROM system.tables WHERE name = 'count_arrivals'")
+  assert.deepEqual(views.rows, [[2]])
 })
 
 test('ranges that two shards have are those of both', () => {

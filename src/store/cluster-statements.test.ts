@@ -9,7 +9,12 @@ import { createPlace, startStore, type Place } from './store.fixture.ts'
 
 // What a cluster is told, read by the engine's own parser: here there is no cluster that could carry it out.
 
-const OPTIONS: SchemaOptions = { keepDays: 30, maxPartBytes: 2 ** 30, home: clusterHome('blue', 'vnetscope') }
+const OPTIONS: SchemaOptions = {
+  keepDays: 30,
+  keep: { minutes: { days: 60 }, hours: { days: 1100 }, days: {} },
+  maxPartBytes: 2 ** 30,
+  home: clusterHome('blue', 'vnetscope'),
+}
 let place: Place
 let store: EmbeddedStore
 
@@ -65,6 +70,30 @@ test('each statement of a new cluster is one that the engine can read, and goes 
       new RegExp(`AS vnetscope.${name}_local ENGINE = Distributed\\('blue', 'vnetscope', '${name}_local'\\)$`),
     )
   }
+})
+
+test('rollups age by their kind, and what tells of them is kept; the view counts what a shard gets', async () => {
+  const all = await statements()
+  const made = (name: string): string =>
+    all.find((sql) => sql.startsWith(`CREATE TABLE IF NOT EXISTS ${name}_local`)) ?? ''
+  assert.match(made('traffic_minute'), /inserts UInt8[^]*TTL toDateTime\(time_received\) \+ toIntervalDay\(60\)/)
+  assert.match(made('sources_5minutes'), /TTL toDateTime\(time_received\) \+ toIntervalDay\(60\)/)
+  assert.match(made('networks_hour'), /TTL toDateTime\(time_received\) \+ toIntervalDay\(1100\)/)
+  for (const name of ['traffic_day', 'arrivals', 'rolled', 'dropped']) {
+    assert.notEqual(made(name), '')
+    assert.doesNotMatch(made(name), /TTL/)
+  }
+  assert.match(made('rolled'), /ReplicatedAggregatingMergeTree\('[^']*', '\{replica\}'\)/)
+  const views = all.filter((sql) => /MATERIALIZED VIEW/.test(sql))
+  assert.equal(views.length, 1)
+  assert.match(
+    await formatted(views[0] as string),
+    /^CREATE MATERIALIZED VIEW IF NOT EXISTS count_arrivals ON CLUSTER blue TO arrivals_local AS SELECT .* FROM flows_local GROUP BY time$/,
+  )
+  // A collector inserts after the last statement; the view counts from then on.
+  assert.ok(
+    all.indexOf(views[0] as string) < all.findIndex((sql) => sql.startsWith('INSERT INTO schema_version_local')),
+  )
 })
 
 test('a new column comes to the tables that hold rows and to those that are asked, and a wider type too', async () => {
