@@ -176,7 +176,7 @@ const Storage = z
       .nullable()
       .default(null)
       .describe(
-        'Flows and counters older than this are deleted; `null` keeps them until maxBytes is reached. A clock that jumps ahead deletes nothing for a day.',
+        'Flows and counters older than this are deleted; `null` keeps them until maxBytes is reached. A clock that jumps ahead deletes nothing for a day; ClickHouse servers follow their own.',
       ),
     maxBytes: size(64 * 2 ** 20)
       .nullable()
@@ -184,11 +184,11 @@ const Storage = z
       .describe(
         'When the store is larger than this, its oldest flows and counters go, then the rollups, the finest first; `null` sets no bound. In a cluster: all shards together, replicas counted once.',
       ),
-    flows: kept(null, 'Flows alone, of the embedded store. Without `retentionDays` that of `storage` counts.'),
-    counters: kept(null, 'Counters alone, of the embedded store. Without `retentionDays` that of `storage` counts.'),
-    minutes: kept(60, 'Flows summed up by minute, of the embedded store.'),
-    hours: kept(1100, 'Flows summed up by hour, of the embedded store.'),
-    days: kept(null, 'Flows summed up by day, of the embedded store.'),
+    flows: kept(null, 'Flows alone. Without `retentionDays` that of `storage` counts.'),
+    counters: kept(null, 'Counters alone. Without `retentionDays` that of `storage` counts.'),
+    minutes: kept(60, 'Flows summed up by minute.'),
+    hours: kept(1100, 'Flows summed up by hour.'),
+    days: kept(null, 'Flows summed up by day.'),
     memory: size(512 * 2 ** 20)
       .prefault('2GiB')
       .describe('Most memory that the embedded engine takes, queries and merges together.'),
