@@ -224,7 +224,7 @@ describe('vsprobed.conf', () => {
   })
 
   test('of the examples is right', () => {
-    for (const name of ['vsprobed.conf', 'vsprobed-bridge.conf'])
+    for (const name of ['', '-bridge', '-mirror', '-hypervisor'].map((kind) => `vsprobed${kind}.conf`))
       right(readFileSync(join(import.meta.dirname, '../../examples', name), 'utf8'))
   })
 

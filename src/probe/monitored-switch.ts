@@ -34,6 +34,7 @@ export class MonitoredSwitch {
   readonly switch: VirtualSwitch
   source: PacketSource
   readonly mirrors: MirrorReader | undefined
+  private readonly bridge: string
   /** Of sources that are closed. */
   private dropsBefore: number
   private readonly whole: ProbeConfig
@@ -58,6 +59,8 @@ export class MonitoredSwitch {
     before: MonitoredSwitch | undefined,
   ) {
     this.config = config
+    // Libpcap by force is the same device
+    this.bridge = config.device.replace(/^pcap:/, '')
     this.whole = whole
     this.subAgent = subAgent
     this.encoder = encoder
@@ -76,7 +79,7 @@ export class MonitoredSwitch {
       headerBytes: config.headerBytes,
       promiscuous: config.promiscuous,
       random: deps.random,
-      isVlanAware: isVlanAware(config.device),
+      isVlanAware: isVlanAware(this.bridge),
       kernel: config.counters === 'kernel' ? deps.kernel : undefined,
     })
   }
@@ -187,11 +190,11 @@ export class MonitoredSwitch {
   learn(): void {
     const { config } = this
     if (!config.learn && config.counters === 'frames' && config.ifIndex === 'file') return
-    const found = readBridge(config.device)
+    const found = readBridge(this.bridge)
     if (found) return this.learnFrom(found)
     if (this.isAsking) return
     this.isAsking = true
-    void readOpenVswitch(config.device, config.ovsdb).then((told) => {
+    void readOpenVswitch(this.bridge, config.ovsdb).then((told) => {
       this.isAsking = false
       if (!this.isOver) this.learnFrom(told)
     })
