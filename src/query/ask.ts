@@ -168,7 +168,8 @@ export function createAsk(config: AskConfig, deps: AskDeps): Ask {
     const finds = async (sql: string): Promise<boolean> => sql !== '' && (await run.query(sql)).rows.length > 0
     const { rollups } = deps
     const wish = { exact: (asked.exact ?? true) || kind === 'distinct', ...(buckets ? { buckets } : {}) }
-    const found = await plan(prepared, wish, { finds, ...(rollups ? { rollups } : {}) })
+    const sums = async (sql: string): Promise<number[]> => ((await run.query(sql)).rows[0] ?? []).map(Number)
+    const found = await plan(prepared, wish, { finds, sums, ...(rollups ? { rollups } : {}) })
     if (asked.atMostSeconds !== undefined) refuseLong(await costs.estimate(found, kind, run), asked.atMostSeconds)
     return found
   }

@@ -2,6 +2,8 @@ import { FOLDED_PORT, ROLLUP_TABLES, type Rollup, type RollupStatus, type Rollup
 import type { Buckets } from './buckets.ts'
 import { planRange, type Level, type Plan, type Span } from './plan.ts'
 import type { Prepared } from './question.ts'
+import { addressTests } from './filter/address-tests.ts'
+import { foundAndRareSql } from './missing.ts'
 import { columnsIn, replacedIn, timeSql, type Reading } from './source.ts'
 import { addedBytesSql } from './units.ts'
 
@@ -12,6 +14,8 @@ export interface PlannerDeps {
   readonly rollups?: RollupStatus
   /** Does the statement find a row? */
   readonly finds: (sql: string) => Promise<boolean>
+  /** The numbers of the one row of a statement. */
+  readonly sums: (sql: string) => Promise<readonly number[]>
 }
 
 export interface Wish {
@@ -39,7 +43,7 @@ export async function plan(prepared: Prepared, wish: Wish, deps: PlannerDeps): P
     if (!needs || ranges.length === 0 || !fits(table, wish.buckets)) return []
     return [{ table, needs, ranges, rows: held.get(table.name)?.rows ?? 0 }]
   })
-  const exact = wish.exact || usable.some((one) => asksForMany(one, prepared))
+  const exact = wish.exact || (await lacksTooMuch(prepared, usable, wish, flows, deps))
   const read = (tables: readonly Usable[], used: readonly Usable[] = tables): Prepared =>
     withReading(prepared, [flows, ...levelsOf(tables)], used, { ...wish, exact })
   const whole = usable.filter(({ needs }) => needs.folds.length === 0)
@@ -54,15 +58,30 @@ export async function plan(prepared: Prepared, wish: Wish, deps: PlannerDeps): P
   return read([...whole, ...gone.filter(({ ranges }) => ranges.length > 0)])
 }
 
+/** Of what is found of several addresses, the most that may be missing. Where it is more, the flows are asked. */
+const MOST_MISSING = 0.1
+
 /**
- * True if the condition is on more than one address, of a table that keeps the greatest alone: of a network, most of whose
- * addresses may be rare, any part could be missing.
+ * True if the filter is on more than one address, in a table that keeps the greatest alone, and too much of what they had may
+ * stand among the rare: of a network, most of whose addresses are rare, nearly all could.
  */
-function asksForMany({ table, needs }: Usable, { condition }: Prepared): boolean {
-  if (table.rollup.exact) return false
-  const single = /\bNOT\b/.test(condition) ? condition : condition.replaceAll(/\b\w+ = \{[^{}]*\}/g, '')
-  const words = new Set(wordsOf(single))
-  return needs.folds.some((fold) => words.has(fold.key))
+async function lacksTooMuch(
+  prepared: Prepared,
+  usable: readonly Usable[],
+  wish: Wish,
+  flows: Level,
+  deps: PlannerDeps,
+): Promise<boolean> {
+  const many = usable.some(({ table, needs }) => {
+    if (table.rollup.exact) return false
+    const tests = needs.folds.map((fold) => addressTests(prepared.tests, fold.key))
+    return tests.some(({ any, addresses }) => any && addresses?.length !== 1)
+  })
+  if (!many) return false
+  const sql = foundAndRareSql(withReading(prepared, [flows, ...levelsOf(usable)], usable, wish))
+  if (sql === undefined) return true
+  const [found = 0, rare = 0] = await deps.sums(sql)
+  return rare > found * MOST_MISSING
 }
 
 /** What was not put together is nothing to be said about. */

@@ -3,7 +3,9 @@ import { dimensionNamed, type Dimension } from './dimensions.ts'
 import { mentions } from './filter/ast.ts'
 import { expandFilter } from './filter/expand.ts'
 import { parsedFilter } from './filter/parse.ts'
-import { Params, filterSql, type FilterSqlOptions } from './filter/sql.ts'
+import type { Condition } from './filter/condition-tree.ts'
+import { conditionOf } from './filter/condition.ts'
+import { Params, conditionSql, type FilterSqlOptions } from './filter/sql.ts'
 import type { Measured, Metric } from './measure.ts'
 import { rowsSql, timeSql } from './source.ts'
 import type { Unit } from './units.ts'
@@ -42,6 +44,8 @@ export interface Prepared extends Measured {
   readonly counted?: readonly Dimension[]
   /** Condition without the time range. */
   readonly condition: string
+  /** The same as a tree. */
+  readonly tests: Condition
   readonly params: Params
 }
 
@@ -75,9 +79,10 @@ export function prepare(asked: Asked, options: FilterSqlOptions): Prepared {
   if (to - from > LONGEST) throw new UserError('the range is longer than 20 years', { hint: 'ask for less at once' })
   const params = new Params()
   const tree = expandFilter(parsedFilter(asked.filter ?? ''), options)
-  const filter = filterSql(tree, params, options)
-  const counted = asked.uncounted || mentions(tree, 'counted') ? [] : ['counted']
-  const condition = [...counted, ...(filter === '1' ? [] : [`(${filter})`])].join(' AND ')
+  const tests = conditionOf(tree, options)
+  const filter = conditionSql(tests, params)
+  const isAll = asked.uncounted === true || mentions(tree, 'counted')
+  const condition = [...(isAll ? [] : ['counted']), ...(filter === '1' ? [] : [`(${filter})`])].join(' AND ')
   const by = [...new Set(asked.by ?? [])]
   return {
     from,
@@ -86,9 +91,12 @@ export function prepare(asked: Asked, options: FilterSqlOptions): Prepared {
     unit: asked.unit ?? 'observed',
     dimensions: by.map(dimensionNamed),
     condition,
+    tests: isAll ? tests : { kind: 'all', of: [COUNTED, tests] },
     params,
   }
 }
+
+const COUNTED: Condition = { kind: 'equal', of: 'counted', values: [true] }
 
 /** The WHERE of a statement over the flows of the range, by receipt time: the order in which the table lies. */
 export function where(prepared: Prepared, from = prepared.from, to = prepared.to): string {

@@ -15,6 +15,7 @@ import {
   type Sampling,
   type Sums,
 } from './measure.ts'
+import { missingOf, withMissing, withoutMissing, type Missing, type MissingOf } from './missing.ts'
 import { rowsOf, type Prepared } from './question.ts'
 import type { Provenance, Run } from './run.ts'
 import { factsOf, samplingOf } from './sampling.ts'
@@ -101,18 +102,22 @@ export async function series(
         run,
       )
     : undefined
-  const draw = (line: Line, of: Buckets, known: readonly boolean[]): Drawn => {
-    const drawing = drawn(line, metric, of, known, sampling)
+  const draw = (line: Line, i: number, of: Buckets, known: readonly boolean[], missing: MissingOf): Drawn => {
+    const drawing = drawn(line, metric, of, known, sampling, doubtOf(line, i, missing))
     return speedOf ? asShare(drawing, line.other ? null : speedOf(line.key)) : drawing
   }
   const known = isKnown(buckets, now, oldest, prepared)
   const knownBefore = before ? isKnown(before.buckets, now, oldest, before.prepared) : []
+  const missing = await missingOf(prepared, keys ?? [], run, bucketSql(buckets))
   const previous = before
-    ? await linesOf(before.prepared, before.buckets, keys, lines, run).then((then) => ({
+    ? await Promise.all([
+        linesOf(before.prepared, before.buckets, keys, lines, run),
+        missingOf(before.prepared, keys ?? [], run, bucketSql(before.buckets)),
+      ]).then(([then, missed]) => ({
         from: before.buckets.from,
         to: before.buckets.to,
-        series: order.map((i) => draw(at(then.lines, i), before.buckets, knownBefore)),
-        total: rowOf({}, then.total, metric, sampling),
+        series: order.map((i) => draw(at(then.lines, i), i, before.buckets, knownBefore, missed)),
+        total: totalOf(then.total, metric, sampling, missed),
       }))
     : undefined
   return {
@@ -123,15 +128,29 @@ export async function series(
     times: timesOf(buckets),
     series: order.map((i) => {
       const { key, other } = at(lines, i)
-      const line = draw(at(lines, i), buckets, known)
+      const line = draw(at(lines, i), i, buckets, known, missing)
       const speed = speedOf ? { speed: other ? null : speedOf(key) } : {}
       return { key, other, ...line, p95: percentile95(line), ...speed }
     }),
     groups,
-    total: rowOf({}, total, metric, sampling),
+    total: totalOf(total, metric, sampling, missing),
     ...(previous ? { previous } : {}),
     ...run.provenance(prepared, sampling, facts),
   }
+}
+
+/** What may stand elsewhere because rare addresses were put together: missing of a line, or too much in the rest. */
+interface Doubt {
+  readonly more: Missing
+  readonly less: readonly Missing[]
+}
+
+function doubtOf({ other }: Line, index: number, { keys, all }: MissingOf): Doubt {
+  return other ? { more: all, less: keys } : { more: keys[index] ?? all, less: [] }
+}
+
+function totalOf(sums: Sums, metric: Metric, sampling: Sampling, { all }: MissingOf): Row {
+  return withMissing([rowOf({}, sums, metric, sampling)], [all])[0] as Row
 }
 
 function at(lines: readonly Line[], index: number): Line {
@@ -242,7 +261,14 @@ function linesMet(codes: Codes, cells: readonly Cell[], other: number): Iterable
 }
 
 /** A line with a value a second in each bucket; bytes as bits. */
-function drawn(line: Line, metric: Metric, buckets: Buckets, known: readonly boolean[], sampling: Sampling): Drawn {
+function drawn(
+  line: Line,
+  metric: Metric,
+  buckets: Buckets,
+  known: readonly boolean[],
+  sampling: Sampling,
+  { more, less }: Doubt,
+): Drawn {
   const scale = (metric === 'bytes' ? 8 : 1) / buckets.step
   // An empty bucket of a sampled line may have had packets that no sample met.
   const lineWeight = weightOf(line.sums, metric, sampling)
@@ -260,10 +286,12 @@ function drawn(line: Line, metric: Metric, buckets: Buckets, known: readonly boo
     }
     const range = intervalOf(sums, metric, sums.sampled > 0 ? weightOf(sums, metric, sampling) : lineWeight)
     values.push(sums[metric] * scale)
-    low.push(range.low * scale)
-    high.push(range.high * scale)
+    const tooMuch = less.reduce((sum, missing) => sum + (missing.get(i) ?? 0), 0)
+    low.push(Math.max(0, range.low - tooMuch) * scale)
+    high.push((range.high + (more.get(i) ?? 0)) * scale)
   }
-  return { values, low, high, total: rowOf(line.key, line.sums, metric, sampling) }
+  const row = rowOf(line.key, line.sums, metric, sampling)
+  return { values, low, high, total: withMissing([withoutMissing(row, less)], [more])[0] as Row }
 }
 
 /** Bits a second as parts of a speed; unknown where the speed is. */

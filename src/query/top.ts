@@ -13,7 +13,7 @@ import {
   type Sampling,
   type Sums,
 } from './measure.ts'
-import { withMissing } from './missing.ts'
+import { missingOf, withMissing, withoutMissing, type MissingOf } from './missing.ts'
 import { rowsOf, type Prepared } from './question.ts'
 import type { Provenance, Run } from './run.ts'
 import { factsOf, samplingOf } from './sampling.ts'
@@ -55,7 +55,8 @@ export async function top(asked: Prepared, limit: number, run: Run, before?: Pre
   if (dimensions.length === 0) {
     const [sums, facts] = await Promise.all([totalSums(prepared, run), known])
     const sampling = await samplingOf(prepared, sums, facts, run)
-    const total = rowOf({}, sums, metric, sampling)
+    const missing = await missingOf(prepared, [], run)
+    const [total] = withMissing([rowOf({}, sums, metric, sampling)], [missing.all]) as [Row]
     const isEmpty = sums.flows === 0
     const earlier = before ? rowOf({}, await totalSums(before, run), metric, sampling) : undefined
     return {
@@ -79,16 +80,22 @@ export async function top(asked: Prepared, limit: number, run: Run, before?: Pre
   const previous = before ? await asBefore(before, found, sampling, run) : undefined
   const kept = found.map(({ cells, sums }) => rowOf(keyOf(grouping, cells, 0), sums, metric, sampling))
   const keys = found.map((f) => f.cells)
-  const rows = prepared.reading ? await withMissing(prepared, keys, kept, run) : kept
+  const missing = await missingOf(prepared, keys, run)
+  const rows = withMissing(kept, missing.keys)
   return {
     columns,
     groups,
     rows: prepared.unit === 'share' ? await withShares(prepared, rows, run) : rows,
-    ...(rest && rest.flows > 0 ? { other: rowOf({}, rest, metric, sampling) } : {}),
-    total: rowOf({}, totals, metric, sampling),
+    ...(rest && rest.flows > 0 ? { other: restOf(rowOf({}, rest, metric, sampling), missing) } : {}),
+    total: withMissing([rowOf({}, totals, metric, sampling)], [missing.all])[0] as Row,
     ...(previous ? { previous } : {}),
     ...run.provenance(prepared, sampling, facts),
   }
+}
+
+/** What is in none of the rows: less by what may be missing of them, more by what may be missing of all. */
+function restOf(rest: Row, { keys, all }: MissingOf): Row {
+  return withMissing([withoutMissing(rest, keys)], [all])[0] as Row
 }
 
 async function asBefore(
@@ -103,12 +110,14 @@ async function asBefore(
   const grouping = groupingBy(before)
   const keys = found.map((f) => f.cells)
   const { of, rest, total } = await sumsByKey(before, grouping, keys, run)
+  const missing = await missingOf(before, keys, run)
+  const rows = keys.map((cells, i) => rowOf(keyOf(grouping, cells, 0), of[i] as Sums, metric, sampling))
   return {
     from,
     to,
-    rows: keys.map((cells, i) => rowOf(keyOf(grouping, cells, 0), of[i] as Sums, metric, sampling)),
-    ...(rest.flows > 0 ? { other: rowOf({}, rest, metric, sampling) } : {}),
-    total: rowOf({}, total, metric, sampling),
+    rows: withMissing(rows, missing.keys),
+    ...(rest.flows > 0 ? { other: restOf(rowOf({}, rest, metric, sampling), missing) } : {}),
+    total: withMissing([rowOf({}, total, metric, sampling)], [missing.all])[0] as Row,
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Cell } from '../store/store.ts'
 import { intervalOf, sumsOf, sumsSql, weightOf, type Metric, type Sums } from './measure.ts'
+import { missingOf, sumOf } from './missing.ts'
 import { rowsOf, type Prepared } from './question.ts'
 import type { Provenance, Run } from './run.ts'
 import { factsOf, samplingOf } from './sampling.ts'
@@ -28,18 +29,20 @@ export async function totals(prepared: Prepared, run: Run): Promise<TotalsAnswer
   const facts = await factsOf(prepared, run)
   const [bytes, packets] = await Promise.all([sumsFor(prepared, 'bytes', run), sumsFor(prepared, 'packets', run)])
   const sampling = await samplingOf({ ...prepared, metric: 'bytes' }, bytes, facts, run)
-  const total = (sums: Sums, metric: Metric): Total => {
+  const total = async (sums: Sums, metric: Metric): Promise<Total> => {
     const value = sums[metric]
     const perSecond = (value * (metric === 'bytes' ? 8 : 1)) / ((to - from) / 1000)
-    return { value, ...intervalOf(sums, metric, weightOf(sums, metric, sampling)), perSecond }
+    const { low, high } = intervalOf(sums, metric, weightOf(sums, metric, sampling))
+    const { all } = await missingOf({ ...prepared, metric }, [], run)
+    return { value, low, high: high + sumOf(all), perSecond }
   }
   return {
     from,
     to,
-    bytes: total(bytes, 'bytes'),
-    packets: total(packets, 'packets'),
+    bytes: await total(bytes, 'bytes'),
+    packets: await total(packets, 'packets'),
     // Records that came are counted, not estimated.
-    flows: total({ ...bytes, sampled: 0, variance: 0 }, 'flows'),
+    flows: await total({ ...bytes, sampled: 0, variance: 0 }, 'flows'),
     bytesPerPacket: bytes.packets > 0 ? bytes.bytes / bytes.packets : 0,
     ...run.provenance(prepared, sampling, facts),
   }
