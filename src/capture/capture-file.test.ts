@@ -81,14 +81,14 @@ test('a packed capture that is cut or damaged gives what is whole before, and sa
   }
 })
 
-test('a file that unpacks to far more than memory is walked through in little of it', async () => {
+test('a file that unpacks to a multiple of what is read at once is walked through in little of it', async () => {
   const file = join(folder, 'bomb.gz')
   const gzip = createGzip({ level: 1 })
   const written: Buffer[] = []
   gzip.on('data', (piece: Buffer) => written.push(piece))
   gzip.write(pcapHeader(1))
   const packets = Buffer.concat(Array.from({ length: 1000 }, () => pcapPacket(1, 0, Buffer.alloc(1484))))
-  const times = 200
+  const times = 60
   for (let i = 0; i < times; i++) if (!gzip.write(packets)) await once(gzip, 'drain')
   gzip.end()
   await once(gzip, 'end')

@@ -48,7 +48,7 @@ export function loadLibpcap(purpose: string): Libpcap {
 
 function bind(purpose: string): Libpcap {
   const code = 'capture_unavailable'
-  const koffi = loadKoffi(code, `${purpose} more than there is`)
+  const koffi = loadKoffi(code, 'libpcap can’t be used')
   const c = koffi.load(null)
   let pcap: ReturnType<typeof koffi.load>
   try {

@@ -344,8 +344,7 @@ describe('what the kernel’s packet filter logs', () => {
   test('comes with interface, direction and addresses, as libpcap reads it', async () => {
     await using log = await reader({ name: 'nflog:5', options: {} })
     await using pcap = await reader({ name: 'pcap:nflog:6', options: {} })
-    await using filtered = await reader({ name: 'nflog:7', options: { filter: 'icmp' } })
-    for (const { child } of [log, pcap, filtered]) child.kill('SIGUSR1')
+    for (const { child } of [log, pcap]) child.kill('SIGUSR1')
     ping(50)
     for (const { output } of [log, pcap])
       await until('it to have read all', () => (output().includes('counted 100\n') ? true : undefined))
@@ -365,7 +364,6 @@ describe('what the kernel’s packet filter logs', () => {
     const cut = (packets: readonly SeenPacket[]): string[] =>
       packets.map((packet) => (packet.sent === 1 ? packet.hex.slice(0, 80) : packet.hex))
     assert.equal(digest(cut(mine.packets)), digest(cut(theirs.packets)))
-    assert.deepEqual((await filtered.finish()).counts, { packets: 0, drops: 0 })
   })
 
   test('is filtered here, and counted where there was no room for it', async () => {
