@@ -1,5 +1,7 @@
+import { createWriteStream, fstatSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { resolve } from 'node:path'
+import type { Writable } from 'node:stream'
 import { systemClock } from '../base/clock.ts'
 import { OperatorError } from '../base/errors.ts'
 import { createFileOutput } from '../recording/file-output.ts'
@@ -63,9 +65,17 @@ export interface Opened {
   names(): readonly string[]
 }
 
+/** Written without waiting where it is a pipe: who reads it may be slow, or stop. */
+function standardOutput(): Writable {
+  const kind = fstatSync(1)
+  return kind.isFIFO() || kind.isSocket()
+    ? new Socket({ fd: 1, readable: false, writable: true })
+    : createWriteStream('', { fd: 1, autoClose: false })
+}
+
 export function outputOf(options: CaptureOptions): Opened {
   if (options.write === '-') {
-    const output = createStreamOutput(new Socket({ fd: 1, readable: false, writable: true }))
+    const output = createStreamOutput(standardOutput())
     return { output, names: () => [] }
   }
   const output = createFileOutput(

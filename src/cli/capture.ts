@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs'
+import { statSync, type Stats } from 'node:fs'
 import { hostname, userInfo } from 'node:os'
 import { InvalidArgumentError, Option, type Command } from 'commander'
 import { systemClock } from '../base/clock.ts'
@@ -130,8 +130,8 @@ function kindOf(source: string): 'probe' | 'file' | 'device' {
   if (source.startsWith('probe:')) return 'probe'
   if (source === '-') return 'file'
   if (interfaceIndex(source) > 0) return 'device'
-  if (statSync(source, { throwIfNoEntry: false })?.isDirectory() === false) return 'file'
-  if (source.includes('/')) throw new UserError(`there is no capture file ${source}`)
+  if (statOf(source)?.isDirectory() === false) return 'file'
+  if (source.includes('/')) throw new UserError(`there is no capture file ${source}, or it may not be seen`)
   return 'device'
 }
 
@@ -293,7 +293,15 @@ async function captureFile(work: Work): Promise<void> {
   say(summary(recorder, undefined, opened.names(), reasonText(end, bounds, undefined)))
 }
 
+function statOf(name: string): Stats | undefined {
+  try {
+    return statSync(name)
+  } catch {
+    return undefined
+  }
+}
+
 function isSameFile(a: string, b: string): boolean {
-  const [one, two] = [a, b].map((name) => statSync(name, { throwIfNoEntry: false }))
+  const [one, two] = [a, b].map(statOf)
   return one?.isFile() === true && two !== undefined && one.ino === two.ino && one.dev === two.dev
 }

@@ -1,5 +1,4 @@
 import { ByteWindow } from '../capture/byte-window.ts'
-import type { InterfaceInfo } from './pcapng.ts'
 
 // What goes over the connection of a remote capture, inside of TLS:
 //

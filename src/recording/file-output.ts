@@ -44,6 +44,8 @@ export function createFileOutput(config: FileOutputConfig, deps: FileOutputDeps)
   let number = names.length === 0 ? 0 : numberOf(names[names.length - 1] as string)
   let handle: FileHandle | undefined
   let name = config.path
+  /** Neither a pipe nor a device, which have no places in them. */
+  let isRegular = true
   let position = 0
   let bytesBefore = 0
   /** What has to stand before the next packets and is not written yet. */
@@ -66,6 +68,7 @@ export function createFileOutput(config: FileOutputConfig, deps: FileOutputDeps)
     position = 0
     try {
       handle = await open(name, 'w', 0o640)
+      isRegular = (await handle.stat()).isFile()
       names.push(name)
       return true
     } catch (cause) {
@@ -93,7 +96,7 @@ export function createFileOutput(config: FileOutputConfig, deps: FileOutputDeps)
     bytesBefore += length
     position = 0
     // A file without its head is none
-    if (length > 0) return
+    if (length > 0 || !isRegular) return
     names.pop()
     await unlink(name).catch(() => undefined)
   }
@@ -104,7 +107,7 @@ export function createFileOutput(config: FileOutputConfig, deps: FileOutputDeps)
     let done = 0
     try {
       while (done < bytes.length)
-        done += (await file.write(bytes, done, bytes.length - done, position + done)).bytesWritten
+        done += (await file.write(bytes, done, bytes.length - done, isRegular ? position + done : null)).bytesWritten
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code ?? ''
       if (!FULL.has(code))
@@ -113,10 +116,14 @@ export function createFileOutput(config: FileOutputConfig, deps: FileOutputDeps)
     return done
   }
 
+  async function cutAt(length: number): Promise<void> {
+    if (isRegular) await handle?.truncate(length)
+  }
+
   /** All of it, or nothing. */
   async function writeWhole(bytes: Uint8Array): Promise<boolean> {
     if ((await write(bytes)) < bytes.length) {
-      await handle?.truncate(position)
+      await cutAt(position)
       return false
     }
     position += bytes.length
@@ -133,7 +140,7 @@ export function createFileOutput(config: FileOutputConfig, deps: FileOutputDeps)
     const body = chunk.bytes.subarray(from, chunk.length)
     const done = await write(body)
     const kept = done === body.length ? done : wholeBlocks(chunk, from, done - END_BYTES)
-    if (kept < body.length) await handle?.truncate(position + kept)
+    if (kept < body.length) await cutAt(position + kept)
     position += kept
     return from + kept
   }

@@ -169,8 +169,9 @@ export function createRecorder(config: RecorderConfig, deps: RecorderDeps): Reco
 
   function statistics(comment: string): Uint8Array {
     const counted = deps.counts()
-    const id = counted && [...ids].find(([key]) => Math.floor(key / 65_536) === counted.port)?.[1]
-    if (!counted || id === undefined) return new Uint8Array(0)
+    if (!counted || interfaces.length === 0) return new Uint8Array(0)
+    // A device that came back may have another number, under which nothing came yet
+    const id = [...ids].find(([key]) => Math.floor(key / 65_536) === counted.port)?.[1] ?? 0
     return statisticsBlock({
       id,
       startedAt,

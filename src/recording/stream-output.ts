@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import type { Writable } from 'node:stream'
 import { OperatorError } from '../base/errors.ts'
 import type { RecordingOutput } from './recorder.ts'
@@ -41,9 +40,7 @@ export function createStreamOutput(stream: Writable): RecordingOutput {
     },
     async close() {
       if (trouble || stream.destroyed) return void stream.destroy()
-      const finished = once(stream, 'close').catch(() => undefined)
-      stream.end()
-      await finished
+      await new Promise<void>((resolve) => void stream.end(() => resolve()))
     },
   }
 }

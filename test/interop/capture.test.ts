@@ -347,6 +347,15 @@ describe('vnetscope capture', () => {
     ])
   })
 
+  test('writes to standard output where that is a file, and into a pipe with a name', async () => {
+    const file = prepared('two.pcap', [frameOf(flow(1), 0), frameOf(flow(2), 0)])
+    const [out, pipe, piped] = [path('stdout.pcapng'), path('pipe'), path('piped.pcapng')]
+    run('mkfifo', [pipe])
+    const command = `"$0" "$1" capture ${file} -w - > ${out}; cat ${pipe} > ${piped} & "$0" "$1" capture ${file} -w ${pipe}; wait`
+    run('sh', ['-c', command, process.execPath, MAIN])
+    for (const name of [out, piped]) assert.deepEqual(fields(name, 'udp.srcport'), ['5001', '5002'])
+  })
+
   test('says in one sentence what is wrong', async () => {
     const file = prepared('one.pcap', [frameOf(flow(0), 0)])
     const cases: readonly (readonly [args: readonly string[], said: RegExp])[] = [
