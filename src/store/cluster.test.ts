@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterEach, beforeEach, test } from 'node:test'
+import { after, afterEach, beforeEach, test } from 'node:test'
 import { systemClock } from '../base/clock.ts'
 import type { OperatorError } from '../base/errors.ts'
 import type { ClusterStore, ClusterStoreConfig } from './cluster.ts'
@@ -17,6 +17,9 @@ const NOW = Date.parse('2030-05-06T12:00:00Z')
 let place: Place
 const ends: (() => Promise<void>)[] = []
 
+/** Servers that tests take one after another. */
+const shared = new Map<string, { readonly servers: ClickHouse; readonly place: Place }>()
+
 beforeEach(async () => {
   place = await createPlace()
 })
@@ -24,6 +27,31 @@ afterEach(async () => {
   for (const end of ends.splice(0).reverse()) await end()
   await place.remove()
 })
+after(async () => {
+  for (const { servers, place: at } of shared.values()) {
+    await servers.stop()
+    await at.remove()
+  }
+})
+
+/** Without flows, for tests that leave them as they are. */
+async function sharedServers(kind: 'one' | 'two shards'): Promise<ClickHouse> {
+  const there = shared.get(kind)
+  if (!there) {
+    const at = await createPlace()
+    const started = await startClickHouse(join(at.dir, 'servers'), kind === 'one' ? {} : TWO_SHARDS)
+    shared.set(kind, { servers: started, place: at })
+    return started
+  }
+  const [url] = there.servers.urls
+  const table = kind === 'one' ? 'flows' : "flows_local ON CLUSTER 'blue-green'"
+  const cleared = await fetch(`${url}/?database=vnetscope`, {
+    method: 'POST',
+    body: `TRUNCATE TABLE IF EXISTS ${table}`,
+  })
+  assert.equal(cleared.status, 200, await cleared.text())
+  return there.servers
+}
 
 async function servers(options: ClickHouseOptions = {}): Promise<ClickHouse> {
   const started = await startClickHouse(join(place.dir, 'servers'), options)
@@ -66,7 +94,7 @@ async function running(store: ClusterStore): Promise<number> {
 }
 
 test('an aborted query rejects at once and ends in the server, and so does one that takes too long', async () => {
-  const store = await open((await servers()).urls)
+  const store = await open((await sharedServers('one')).urls)
   const abort = new AbortController()
   const query = store.query(LONG, { signal: abort.signal })
   await until(async () => (await running(store)) === 1)
@@ -80,7 +108,7 @@ test('an aborted query rejects at once and ends in the server, and so does one t
 })
 
 test('a query above its memory, and a wrong one, fail alone and say why', async () => {
-  const store = await open((await servers()).urls, { queryMemoryBytes: 200 * 2 ** 20 })
+  const store = await open((await sharedServers('one')).urls, { queryMemoryBytes: 200 * 2 ** 20 })
   await assert.rejects(store.query('SELECT groupArray(number) FROM numbers(200000000)'), { code: 'query_memory' })
   await assert.rejects(
     store.query('SELECT nonsense FROM flows'),
@@ -91,7 +119,7 @@ test('a query above its memory, and a wrong one, fail alone and say why', async 
 })
 
 test('an exception after status 200 is an error, and half an answer is none', async () => {
-  const ch = await servers()
+  const ch = await sharedServers('one')
   const store = await open(ch.urls)
   for (const tag of [true, false]) {
     await ch.fault(0, { on: 'query', times: 1, what: { kind: 'late', tag } })
@@ -104,7 +132,7 @@ test('an exception after status 200 is an error, and half an answer is none', as
 })
 
 test('text of every kind gets to the server letter for letter, in lists too', async () => {
-  const store = await open((await servers()).urls)
+  const store = await open((await sharedServers('one')).urls)
   const texts = [
     "'",
     "\\'",
@@ -132,7 +160,7 @@ test('text of every kind gets to the server letter for letter, in lists too', as
 })
 
 test('values too long for a URL get to the server as well', async () => {
-  const store = await open((await servers()).urls)
+  const store = await open((await sharedServers('one')).urls)
   const list = Array.from({ length: 5000 }, (_, i) => `it's\n${i}`)
   const answer = await store.query('SELECT length({list:Array(String)}), {list:Array(String)}[5000]', {
     params: { list },
@@ -182,7 +210,7 @@ test('over TLS the server has to be the one that the authority vouches for, and 
 })
 
 test('two collectors store in two shards under tokens of their own, and each asks for all', async () => {
-  const ch = await servers(TWO_SHARDS)
+  const ch = await sharedServers('two shards')
   const [a1, a2, b1, b2] = ch.urls as [string, string, string, string]
   const one = await open([a1, a2, b1, b2], { cluster: 'blue-green' })
   const two = await open([b1, b2, a1, a2], { cluster: 'blue-green', spoolDir: join(place.dir, 'spool-two') })
@@ -200,7 +228,7 @@ test('two collectors store in two shards under tokens of their own, and each ask
 })
 
 test('a replay changes nothing, whichever replica of the shard it reaches', async () => {
-  const ch = await servers(TWO_SHARDS)
+  const ch = await sharedServers('two shards')
   const [a1, a2, b1] = ch.urls as [string, string, string, string]
   const store = await open([a1, a2, b1], { cluster: 'blue-green' })
   const files = await filesOf('files', 0, 1000)
@@ -212,7 +240,7 @@ test('a replay changes nothing, whichever replica of the shard it reaches', asyn
 })
 
 test('one replica that refuses is passed over, and while all of them do, questions are still answered', async () => {
-  const ch = await servers(TWO_SHARDS)
+  const ch = await sharedServers('two shards')
   const [a1, a2] = ch.urls as [string, string]
   const store = await open([a1, a2], { cluster: 'blue-green' })
   const readOnly = { kind: 'refuse', code: 242, message: 'Table is in readonly mode. (TABLE_IS_READ_ONLY)' } as const
@@ -226,7 +254,7 @@ test('one replica that refuses is passed over, and while all of them do, questio
 })
 
 test('a group under way is not repeated in another place than it was', async () => {
-  const ch = await servers(TWO_SHARDS)
+  const ch = await sharedServers('two shards')
   const [a1, , b1] = ch.urls as [string, string, string]
   const first = await open([a1], { cluster: 'blue-green' })
   await first.stop()
@@ -243,7 +271,7 @@ test('a group under way is not repeated in another place than it was', async () 
 })
 
 test('a spool of the embedded store with a group under way is not taken to servers', async () => {
-  const ch = await servers()
+  const ch = await sharedServers('one')
   await filesOf('spool', 0, 1)
   await writeFile(join(place.spool, 'flows-x-1.group'), '{}')
   const store = await open(ch.urls)
@@ -251,7 +279,7 @@ test('a spool of the embedded store with a group under way is not taken to serve
 })
 
 test('a server that does not know the cluster, or not its own place in it, says so', async () => {
-  const ch = await servers(TWO_SHARDS)
+  const ch = await sharedServers('two shards')
   const store = await open(ch.urls, { cluster: 'elsewhere' })
   assert.match(store.status().error as string, /knows no cluster elsewhere, only blue-green/)
 })
@@ -291,7 +319,7 @@ test('tables that somebody drops are made again', async () => {
 })
 
 test('above the size that may be kept the oldest days go from all shards, and the newest stays', async () => {
-  const ch = await servers(TWO_SHARDS)
+  const ch = await sharedServers('two shards')
   const [a1, , b1] = ch.urls as [string, string, string]
   const one = await open([a1], { cluster: 'blue-green' })
   const two = await open([b1], { cluster: 'blue-green', spoolDir: join(place.dir, 'spool-two'), maxBytes: 1 })
@@ -312,7 +340,7 @@ test('above the size that may be kept the oldest days go from all shards, and th
 })
 
 test('a file that cannot be read is told apart from servers that are away', async () => {
-  const ch = await servers()
+  const ch = await sharedServers('one')
   const store = await open(ch.urls)
   const [file] = (await filesOf('a', 0, 1000)) as [string]
   await store.checkFile('flows', file)
