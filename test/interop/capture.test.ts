@@ -2,7 +2,7 @@
 // probe makes for others.
 
 import assert from 'node:assert/strict'
-import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { systemClock } from '../../src/base/clock.ts'
@@ -90,6 +90,13 @@ async function capture(...args: string[]): Promise<{ status: number | null; said
   return { status, said: program.output() }
 }
 
+/** Runs the command here; it fails with such a sentence. */
+async function fails(args: readonly string[], sentence: RegExp): Promise<void> {
+  const program = await createProgram(['capture'])
+  program.commands.find((command) => command.name() === 'capture')?.configureOutput({ writeErr: () => undefined })
+  await assert.rejects(program.parseAsync(['capture', ...args], { from: 'user' }), sentence)
+}
+
 async function framesOf(file: string): Promise<string[]> {
   const frames: string[] = []
   async function* source(): AsyncGenerator<Uint8Array> {
@@ -105,6 +112,10 @@ function fields(file: string, ...names: string[]): string[] {
   const lines = run('tshark', ['-r', file, '-T', 'fields', ...names.flatMap((name) => ['-e', name])])
   return lines === '' ? [] : lines.trimEnd().split('\n')
 }
+
+/** Source ports of frames without a tag. */
+const portsOf = async (file: string): Promise<number[]> =>
+  (await framesOf(file)).map((frame) => Number.parseInt(frame.slice(68, 72), 16))
 
 const sizeOf = (file: string): number => statSync(file).size
 
@@ -193,7 +204,6 @@ describe('vnetscope capture', () => {
       frames.slice(-kept.length).map((frame) => frame.toString('hex')),
     )
     assert.ok(kept.length > 200)
-    assert.equal(fields(files[0] as string, 'frame.number').length, (await framesOf(files[0] as string)).length)
   })
 
   test('carries on where the disk is full, says it once, and writes whole packets again when there is room', async () => {
@@ -312,7 +322,7 @@ describe('vnetscope capture', () => {
     const nobody = Number(run('id', ['-u', 'nobody']))
     for (const name of names) {
       assert.equal(statSync(name).uid, nobody)
-      assert.deepEqual(fields(name, 'udp.srcport'), ['5000', '5001', '5002'])
+      assert.deepEqual(await portsOf(name), [5000, 5001, 5002])
     }
   })
 
@@ -353,7 +363,7 @@ describe('vnetscope capture', () => {
     run('mkfifo', [pipe])
     const command = `"$0" "$1" capture ${file} -w - > ${out}; cat ${pipe} > ${piped} & "$0" "$1" capture ${file} -w ${pipe}; wait`
     run('sh', ['-c', command, process.execPath, MAIN])
-    for (const name of [out, piped]) assert.deepEqual(fields(name, 'udp.srcport'), ['5001', '5002'])
+    for (const name of [out, piped]) assert.deepEqual(await portsOf(name), [5001, 5002])
   })
 
   test('says in one sentence what is wrong', async () => {
@@ -372,11 +382,7 @@ describe('vnetscope capture', () => {
       [['probe://127.0.0.1:9', '-w', path('x')], /needs the secret that it shares/],
       [[device, '-w', path('x'), '--duration', 'soon'], /Expected a time such as 90, 10m or 1h/],
     ]
-    for (const [args, expected] of cases) {
-      const program = await createProgram(['capture'])
-      program.commands.find((command) => command.name() === 'capture')?.configureOutput({ writeErr: () => undefined })
-      await assert.rejects(program.parseAsync(['capture', ...args], { from: 'user' }), expected)
-    }
+    for (const [args, expected] of cases) await fails(args, expected)
   })
 })
 
@@ -419,19 +425,13 @@ ${more}`,
     const port = await until('captures to be served', () => /served at 127\.0\.0\.1:(\d+)/.exec(probe.output())?.[1])
     const at = `probe://127.0.0.1:${port}`
 
-    const refused = await capture(
-      at,
-      '-w',
-      path('no.pcapng'),
-      '--secret-file',
-      secret('other', 'a secret of somebody else'),
-    )
-    assert.equal(refused.status, 1)
-    assert.match(refused.said, /has another secret/)
-    const elsewhere = await capture(`${at}/lo`, '-w', path('no.pcapng'), '--secret-file', right)
-    assert.match(elsewhere.said, /refuses: captures on lo are not allowed here\n +this probe allows captures on /)
-    const wrong = await capture(at, 'udp', 'prot', '53', '-w', path('no.pcapng'), '--secret-file', right)
-    assert.match(wrong.said, /refuses: the packet filter “udp prot 53” is wrong: .*\n {2}udp prot 53\n {6}\^{4}\n/)
+    const other = secret('other', 'a secret of somebody else')
+    const no = path('no.pcapng')
+    await fails([at, '-w', no, '--secret-file', other], /has another secret/)
+    await fails([`${at}/lo`, '-w', no, '--secret-file', right], /refuses: captures on lo are not allowed here$/)
+    const marked = /refuses: the packet filter “udp prot 53” is wrong: .*\n {2}udp prot 53\n {6}\^{4}$/
+    await fails([at, 'udp', 'prot', '53', '-w', no, '--secret-file', right], marked)
+    assert.equal(existsSync(no), false)
 
     const frames = Array.from({ length: 200 }, (_, n) => frameOf(flow(n), 0))
     const file = path('remote.pcapng')
