@@ -135,7 +135,10 @@ const truth = (): { frames: number; octets: number } => {
   const { frames, octets } = network.counted()
   return { frames: gone.frames + frames, octets: gone.octets + octets }
 }
-const metered = (): number => Number([...meter.output().matchAll(/^(\d+) packets, \d+ bytes of IP/gm)].at(-1)?.[1] ?? 0)
+const lastOf = (text: string, pattern: RegExp): number => Number([...text.matchAll(pattern)].at(-1)?.[1] ?? 0)
+/** What the kernel had to drop for want of time is told by it, and by the meter each second. */
+const droppedBy = (each: Program): number => lastOf(each.output(), /(\d+) dropped by the kernel/g)
+const metered = (): number => lastOf(meter.output(), /^(\d+) packets, \d+ bytes of IP/gm)
 const probed = (): { frames: number; octets: number } => {
   const all = [...told.values()]
   return {
@@ -147,12 +150,13 @@ const probed = (): { frames: number; octets: number } => {
 /** Waits until both have told all that the kernel counted; what they lack then is drift. */
 async function compare(): Promise<void> {
   const { frames, octets } = truth()
-  const isSame = (): boolean => metered() === frames && probed().frames === frames && probed().octets === octets
+  const isSame = (): boolean =>
+    metered() + droppedBy(meter) === frames && probed().frames === frames && probed().octets === octets
   for (let i = 0; i < 100 && !isSame(); i++) await wait(100)
   if (isSame()) return
   const ours = probed()
   fail(
-    `drift: the kernel counted ${frames} frames, ${octets} octets; the meter ${metered()}, the probe ${ours.frames} and ${ours.octets}`,
+    `drift: the kernel counted ${frames} frames, ${octets} octets; the meter ${metered()} and ${droppedBy(meter)} dropped, the probe ${ours.frames} and ${ours.octets}`,
   )
 }
 
@@ -241,12 +245,13 @@ async function endWell(): Promise<void> {
     for (const line of each.output().split('\n'))
       if (/error|exception|warning|trace/i.test(line)) fail(`the ${name} said: ${line}`)
   }
-  const dropped = [meter, probe].flatMap(
-    (each) => [...each.output().matchAll(/(\d+) dropped by the kernel/g)].at(-1)?.[1] ?? [],
-  )
-  if (dropped.some((count) => count !== '0')) fail(`the kernel dropped ${dropped.join(' and ')} packets`)
-  const last = /ended: \S+ (\d+) frames/.exec(probe.output())?.[1]
-  if (Number(last) !== frames) fail(`the probe ended with ${last} frames of ${frames}`)
+  for (const [name, each] of exporters)
+    if (droppedBy(each) > 0)
+      say(`the kernel dropped ${droppedBy(each)} packets of the ${name}: a lower --rate shows more`)
+  const last = lastOf(probe.output(), /ended: \S+ (\d+) frames/g)
+  if (last + droppedBy(probe) !== frames) fail(`the probe ended with ${last} frames of ${frames}`)
+  if (metered() + droppedBy(meter) !== frames) fail(`the meter ended with ${metered()} packets of ${frames}`)
+  await compareStored(metered())
   await compareStored(frames)
   for (const { name, samples } of watched) {
     const { first, last: now, grown, allowed } = growthOf(samples, name === 'collector' ? SERVER_SLACK : undefined)

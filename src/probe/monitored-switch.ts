@@ -42,7 +42,8 @@ export class MonitoredSwitch {
   private readonly deps: MonitoredDeps
   /** Whether somebody else tells the ports: the kernel or Open vSwitch. */
   private isTold: boolean
-  private isAsking = false
+  /** Whether an answer of Open vSwitch is awaited. */
+  isAsking = false
   private isOver = false
   /** Takes addresses that no port has, if they are to be learnt. */
   private strangers: ((mac: number) => void) | undefined

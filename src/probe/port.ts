@@ -21,8 +21,8 @@ export class SwitchPort {
   /** Milliseconds of the probe's uptime when it was last seen to have sent something, and how much that was. */
   heardAt = 0
   heard = 0
-  /** Packets that the kernel had counted before the pool began; −1 if it was not looked yet. */
-  private poolBase = -1
+  /** What the kernel's packet counter had been at a pool of 0; NaN if it was not looked yet. */
+  private poolBase = Number.NaN
   /** Packets since the pool began, as the kernel counts them. */
   private counted = 0
   readonly sampler: Sampler
@@ -60,7 +60,7 @@ export class SwitchPort {
   /** The kernel no longer knows the device. */
   lose(): void {
     this.kernel = undefined
-    this.poolBase = -1
+    this.poolBase = Number.NaN
   }
 
   /**
@@ -72,7 +72,8 @@ export class SwitchPort {
     const packets = this.isInside ? counters.outPackets : counters.inPackets
     const before = this.kernel && (this.isInside ? this.kernel.outPackets : this.kernel.inPackets)
     // A device that was made anew counts from 0
-    if (this.poolBase < 0 || (before !== undefined && packets < before)) this.poolBase = packets - sampler.pool
+    if (Number.isNaN(this.poolBase) || (before !== undefined && packets < before))
+      this.poolBase = packets - sampler.pool
     this.kernel = counters
     this.counted = packets - this.poolBase
   }
