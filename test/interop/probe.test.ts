@@ -16,6 +16,7 @@ const bridge = `pb${tag}`
 const uplink = `pu${tag}`
 const outside = `po-${tag}`
 const RATE = 10
+const FCS = 4
 
 interface Machine {
   readonly name: string
@@ -272,6 +273,16 @@ describe('the probe beside a bridge', () => {
     }
     const flows = samples.filter(({ kind }) => kind === 'flow_sample')
     assert.deepEqual(new Set(flows.map(({ flow }) => flow?.['vlan_in'])), new Set([0, 10, 20]))
+    // What the samples say of the octets of each port lies within five of its standard deviations of what the kernel counted
+    for (const [i, port] of portNames.entries()) {
+      const lengths = flows
+        .filter(({ source }) => source === `0:${i + 1}`)
+        .map(({ records }) => Number(records.find(({ type }) => type === 'sampled_header')?.['frame_length']) - FCS)
+      const estimate = RATE * lengths.reduce((sum, length) => sum + length, 0)
+      const deviation = Math.sqrt(RATE * (RATE - 1) * lengths.reduce((sum, length) => sum + length * length, 0))
+      const counted = difference(now.get(port) as Counters, then.get(port) as Counters).inOctets
+      assert.ok(Math.abs(estimate - counted) < 5 * deviation + RATE * 1518, `${port}: ${estimate} of ${counted}`)
+    }
     const between = flows.filter(({ source, flow }) => source === '0:2' && flow?.['dst_mac'] === machines[1]?.mac)
     assert.ok(between.length > 10)
     assert.deepEqual(new Set(between.map(({ output }) => JSON.stringify(output))), new Set([JSON.stringify(3)]))
@@ -336,6 +347,13 @@ describe('the probe beside a bridge', () => {
     }
     await until('counters', () => (relay.count() > 0 ? true : undefined))
     assert.ok(isAlive())
+    // What it has to say goes to syslog
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ')
+    const commands = children.map((child) => readFileSync(`/proc/${child}/cmdline`, 'utf8').replaceAll('\0', ' '))
+    assert.ok(
+      commands.some((command) => command.startsWith('logger -t vnetscope-probe')),
+      commands.join(),
+    )
     process.kill(pid, 'SIGTERM')
     await until('its end', () => (isAlive() ? undefined : true))
     assert.equal(existsSync(pidFile), false)
