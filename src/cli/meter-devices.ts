@@ -5,8 +5,10 @@ import { createPacketBlock } from '../capture/packet-block.ts'
 import { capabilitiesFor, openPacketSource, type PacketSource } from '../capture/packet-source.ts'
 import { dropPrivileges } from '../capture/privileges.ts'
 import type { MeterStatus } from '../meter/meter.ts'
+import { capturesOf } from './meter-options.ts'
 import { finish, newMeter, summary, WINDOW } from './meter-run.ts'
 import type { MeterOptions } from './meter.ts'
+import { createServedCaptures, readAllowed } from './served-captures.ts'
 
 interface Device {
   readonly source: PacketSource
@@ -22,13 +24,17 @@ const FLUSH_MS = 100
 /** Devices are looked after so often. */
 const LOOK_MS = 1000
 /** Flows that are ended before packets are read again: a millisecond or two. */
-const MOST_ENDED = 2048
+export const MOST_ENDED = 2048
 
 const say = (sentence: string): void => void process.stderr.write(`vnetscope: ${sentence}\n`)
 
 /** Meters live devices until SIGTERM or SIGINT. */
 export async function meterDevices(filter: string, options: MeterOptions, sender: DatagramSender): Promise<void> {
+  // Before privileges are dropped: the secret is another's
+  const allowed = readAllowed(capturesOf(options))
   const devices = openDevices(filter, options)
+  const captures = createServedCaptures(say)
+  await captures.take(allowed)
   const mirrors = options.unwrap && new MirrorReader(options.unwrap)
   const began = performance.now()
   const meter = newMeter(options, sender, Date.now())
@@ -91,6 +97,7 @@ export async function meterDevices(filter: string, options: MeterOptions, sender
     if (sender.flying >= WINDOW) await sender.below(WINDOW / 2)
     else await (isIdle ? wait(REST_MS) : new Promise<void>((resolve) => setImmediate(resolve)))
   }
+  await captures.stop()
   // The kernel has yet to hand over what came last
   await wait(3 * REST_MS)
   for (const device of devices) {

@@ -1,6 +1,9 @@
 import { InvalidArgumentError } from 'commander'
 import { EXPECTED_MIRRORS, parseMirrors, type MirrorChoice } from '../capture/mirror-choice.ts'
 import { TRACK_LEVELS, type TrackLevel } from '../meter/flow-key.ts'
+import { UserError } from '../base/errors.ts'
+import { USUAL_MOST, type CapturesConfig } from '../probe/config.ts'
+import { LISTEN } from '../probe/settings.ts'
 import type { FlowTimeouts } from '../meter/flow-table.ts'
 import type { DatagramTarget } from '../base/datagram-sender.ts'
 import { targetOf } from './target.ts'
@@ -96,4 +99,24 @@ export function wholeBetween(least: number, most: number): (text: string) => num
       throw new InvalidArgumentError(`Expected a whole number from ${least} to ${most}.`)
     return value
   }
+}
+
+/** `127.0.0.1:6690`, where captures are served. */
+export function parseListen(text: string): { host: string; port: number } {
+  const place = LISTEN.read(text)
+  if (!place) throw new InvalidArgumentError(`Expected ${LISTEN.expected}.`)
+  return place
+}
+
+/** Captures that a meter makes for others of its devices: none unless it is told where, and by which secret. */
+export function capturesOf(options: {
+  readonly captures?: { readonly host: string; readonly port: number }
+  readonly captureSecret?: string
+  readonly interface: readonly DeviceChoice[]
+}): CapturesConfig | undefined {
+  const { captures, captureSecret: secretFile } = options
+  if (!captures && secretFile === undefined) return undefined
+  if (!captures || secretFile === undefined)
+    throw new UserError('captures for others need both --captures and --capture-secret')
+  return { ...captures, secretFile, devices: options.interface.map(({ device }) => device), most: USUAL_MOST }
 }

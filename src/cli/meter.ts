@@ -8,6 +8,7 @@ import { meterFiles } from './meter-files.ts'
 import {
   parseCollectors,
   parseDevice,
+  parseListen,
   parseTimeout,
   parseTrack,
   parseUnwrap,
@@ -33,6 +34,8 @@ export interface MeterOptions {
   readonly unwrap?: readonly MirrorChoice[]
   readonly fanoutGroup?: number
   readonly user?: string
+  readonly captures?: { readonly host: string; readonly port: number }
+  readonly captureSecret?: string
   readonly biflow: boolean
   readonly domain: number
   readonly snaplen: number
@@ -132,6 +135,8 @@ export function addMeter(program: Command): void {
       'share the packets of the interfaces, flow by flow, with the other meters of this number',
       wholeBetween(0, 0xffff),
     )
+    .option('--captures <host:port>', 'make captures of its devices for others there, who know the secret', parseListen)
+    .option('--capture-secret <file>', 'that secret, in a file')
     .option('--user <name>', 'go on as this user once devices are open; started as root')
     .option('--template-every <n>', 'tell templates again after so many datagrams', wholeBetween(1, 100_000), 100)
     .option('--template-seconds <s>', 'and after so many seconds', wholeBetween(1, 86_400), 60)

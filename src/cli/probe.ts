@@ -8,7 +8,7 @@ import { capabilitiesFor } from '../capture/packet-source.ts'
 import { dropPrivileges } from '../capture/privileges.ts'
 import { parseProbeConfig, type ProbeConfig } from '../probe/config.ts'
 import { createProbe, type Probe } from '../probe/probe.ts'
-import { createProbeCaptures, readAllowed, type AllowedCaptures, type ProbeCaptures } from './probe-captures.ts'
+import { createServedCaptures, readAllowed, type AllowedCaptures, type ServedCaptures } from './served-captures.ts'
 
 interface ProbeOptions {
   readonly config: string
@@ -96,7 +96,7 @@ async function monitor(options: ProbeOptions, say: (sentence: string) => void): 
     say,
   })
   say(started(first, running))
-  const captures = createProbeCaptures(say)
+  const captures = createServedCaptures(say)
   await captures.take(readAllowed(first.captures))
   if (options.user !== undefined)
     dropPrivileges(options.user, capabilitiesFor(first.switches.map(({ device }) => device)))
@@ -151,7 +151,7 @@ function takeOver(
   prepared: Prepared,
   before: DatagramSender,
   running: Probe,
-  captures: ProbeCaptures,
+  captures: ServedCaptures,
   say: (sentence: string) => void,
 ): DatagramSender {
   try {

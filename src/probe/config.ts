@@ -89,6 +89,14 @@ export interface CapturesConfig {
   }
 }
 
+/** Unless something else is said. */
+export const USUAL_MOST: CapturesConfig['most'] = {
+  bytes: 10_000_000,
+  seconds: 60,
+  snapshotLength: 262_144,
+  captures: 1,
+}
+
 export interface ProbeConfig {
   /** 16 bytes, IPv4 mapped. */
   readonly agent: Uint8Array
@@ -268,10 +276,10 @@ export function parseProbeConfig(source: string): ParsedConfig {
       secretFile: required(section, of(SECRET_FILE), SECRET_FILE, ''),
       devices: of(CAPTURE_DEVICES) ?? switches.map(({ device }) => device),
       most: {
-        bytes: of(MOST_BYTES) ?? 10_000_000,
-        seconds: of(MOST_SECONDS) ?? 60,
-        snapshotLength: of(MOST_SNAPSHOT) ?? 262_144,
-        captures: of(MOST_CAPTURES) ?? 1,
+        bytes: of(MOST_BYTES) ?? USUAL_MOST.bytes,
+        seconds: of(MOST_SECONDS) ?? USUAL_MOST.seconds,
+        snapshotLength: of(MOST_SNAPSHOT) ?? USUAL_MOST.snapshotLength,
+        captures: of(MOST_CAPTURES) ?? USUAL_MOST.captures,
       },
     }
   }

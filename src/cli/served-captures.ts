@@ -5,7 +5,7 @@ import { readCaptureKey } from '../recording/capture-secret.ts'
 import { createCaptureServer, type CaptureServer } from '../recording/capture-server.ts'
 import { version } from './version.ts'
 
-// Captures that the probe makes for others, where its configuration allows them.
+// Captures that a probe or a meter makes for others, where its configuration allows them.
 
 /** What a configuration allows, with the secret read. */
 export interface AllowedCaptures {
@@ -13,7 +13,7 @@ export interface AllowedCaptures {
   readonly key: Buffer
 }
 
-export interface ProbeCaptures {
+export interface ServedCaptures {
   /** Serves what is allowed from now on; what was served before ends, unless it is the same. */
   take(allowed: AllowedCaptures | undefined): Promise<void>
   stop(): Promise<void>
@@ -24,7 +24,7 @@ export function readAllowed(config: CapturesConfig | undefined): AllowedCaptures
   return config && { config, key: readCaptureKey(config.secretFile) }
 }
 
-export function createProbeCaptures(say: (sentence: string) => void): ProbeCaptures {
+export function createServedCaptures(say: (sentence: string) => void): ServedCaptures {
   let server: CaptureServer | undefined
   let current = ''
 
