@@ -465,6 +465,19 @@ ${more}`,
       assert.match(probe.output(), new RegExp(line))
   })
 
+  test('are made by a meter, too, if it is told so', async () => {
+    const args = ['meter', '-i', device, '-n', '127.0.0.1:9', '--captures', '127.0.0.1:0', '--capture-secret', right]
+    await using meter = start(process.execPath, [MAIN, ...args])
+    const port = await until('captures to be served', () => /served at 127\.0\.0\.1:(\d+)/.exec(meter.output())?.[1])
+    const file = path('metered.pcapng')
+    await using program = await capturing(`probe://127.0.0.1:${port}`, '-w', file, '-c', '2', '--secret-file', right)
+    send(prepared('metered.pcap', [frameOf(flow(1), 0), frameOf(flow(2), 0)]))
+    assert.equal(await program.ended, 0, program.output())
+    assert.deepEqual(await portsOf(file), [5001, 5002])
+    assert.equal(await meter.stop(), 0)
+    assert.match(meter.output(), /^2 packets, /m)
+  })
+
   test('wait for who reads slowly, in bounded memory; what was dropped meanwhile is counted and told in the file', async () => {
     const say = (): void => undefined
     const key = readCaptureKey(right)
