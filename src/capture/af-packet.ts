@@ -3,6 +3,7 @@ import { OperatorError, UserError } from '../base/errors.ts'
 import { loadLibc, type Libc } from '../base/libc.ts'
 import { LINK } from '../packet/link.ts'
 import { INSTRUCTION, type BpfProgram } from './bpf.ts'
+import type { PacketBlock } from './packet-block.ts'
 import type { DeviceCounts, PacketDevice } from './packet-device.ts'
 import { ARPHRD_ETHER, ARPHRD_LOOPBACK, isTooLong, returning, ringProgram, trueSampleRate } from './ring-program.ts'
 
@@ -219,6 +220,7 @@ function createRing(
   let shown = 0
   let at = 0
   let isOpen = true
+  let last: PacketBlock | undefined
 
   const statusWord = (): number => (current * BLOCK_BYTES + BLOCK_STATUS) >> 2
 
@@ -276,6 +278,7 @@ function createRing(
       into.bytes = bytes
       into.view = view
       into.count = count
+      last = into
       return true
     },
     release() {
@@ -303,6 +306,12 @@ function createRing(
     close() {
       if (!isOpen) return
       isOpen = false
+      // Whoever looks into it later is to find nothing, and not what is no longer there
+      if (last?.bytes === bytes) {
+        last.bytes = new Uint8Array(0)
+        last.view = new DataView(new ArrayBuffer(0))
+        last.count = 0
+      }
       unmap()
       calls.close(fd)
     },

@@ -1,4 +1,5 @@
 import { OperatorError, UserError } from '../base/errors.ts'
+import { DEVICE_DOWN } from './packet-device.ts'
 import { LINK } from '../packet/link.ts'
 import { markedFilter, placeInFilter } from './filter-place.ts'
 import { loadLibpcap, messageRoom, type Libpcap } from './libpcap.ts'
@@ -62,16 +63,23 @@ export function compiledBy(pcap: Libpcap, handle: unknown, expression: string): 
 function openedLive(pcap: Libpcap, device: string): unknown {
   const message = messageRoom(pcap)
   const handle = pcap.create(device, message.at)
-  if (handle !== null) {
-    pcap.setSnapshotLength(handle, 64)
-    pcap.setTimeout(handle, 100)
-    const status = pcap.activate(handle)
-    if (status >= 0) return handle
-    const why = pcap.errorOf(handle) || pcap.statusText(status)
-    pcap.close(handle)
-    throw refused(device, why)
-  }
-  throw refused(device, message.text())
+  if (handle === null) throw refused(device, message.text())
+  pcap.setSnapshotLength(handle, 64)
+  pcap.setTimeout(handle, 100)
+  activate(pcap, handle, device)
+  return handle
+}
+
+const PCAP_ERROR_IFACE_NOT_UP = -9
+
+/** Closes the handle if it can't be activated. @throws OperatorError */
+export function activate(pcap: Libpcap, handle: unknown, device: string): void {
+  const status = pcap.activate(handle)
+  if (status >= 0) return
+  const why = pcap.errorOf(handle) || pcap.statusText(status)
+  pcap.close(handle)
+  if (status === PCAP_ERROR_IFACE_NOT_UP) throw new OperatorError(DEVICE_DOWN, `${device} is down`, { retryable: true })
+  throw refused(device, why)
 }
 
 export function refused(device: string, why: string): OperatorError {

@@ -1,7 +1,7 @@
 import { OperatorError, UserError } from '../base/errors.ts'
 import { loadLibc, type Libc } from '../base/libc.ts'
 import { LINK } from '../packet/link.ts'
-import { compiledBy, refused } from './bpf.ts'
+import { activate, compiledBy, refused } from './bpf.ts'
 import { loadLibpcap, messageRoom, type Libpcap } from './libpcap.ts'
 import { showAllLogged } from './nflog.ts'
 import type { PacketBlock } from './packet-block.ts'
@@ -46,11 +46,8 @@ function activated(pcap: Libpcap, device: string, config: DeviceConfig): unknown
   pcap.setBufferSize(handle, config.bufferBytes)
   // A device that has no nanoseconds says so, and gives microseconds
   if (pcap.setPrecision(handle, 1) === NOT_SUCH_A_STAMP) pcap.setPrecision(handle, 0)
-  const status = pcap.activate(handle)
-  if (status >= 0) return handle
-  const why = [pcap.statusText(status), pcap.errorOf(handle)].filter((part) => part !== '').join(': ')
-  pcap.close(handle)
-  throw refused(device, why)
+  activate(pcap, handle, device)
+  return handle
 }
 
 function deviceOn(pcap: Libpcap, libc: Libc, handle: unknown, index: number, config: DeviceConfig): PacketDevice {

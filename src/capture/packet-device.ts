@@ -2,6 +2,9 @@ import type { PacketBlock } from './packet-block.ts'
 
 // What gives packets as they come, whatever is behind it: the kernel's ring, libpcap, the log of a packet filter.
 
+/** Code of the error where a device is there but down, and libpcap therefore can't open it. */
+export const DEVICE_DOWN = 'device_down'
+
 export interface DeviceCounts {
   /** Packets that the kernel had for us, and those of them that found no room. */
   packets: number

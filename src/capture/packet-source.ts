@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { OperatorError, UserError } from '../base/errors.ts'
 import { LINK } from '../packet/link.ts'
 import { ALL_DEVICES, openPacketRing, type RingConfig } from './af-packet.ts'
@@ -7,9 +7,9 @@ import { openFanOut } from './fan-out.ts'
 import { openLibpcapDevice } from './libpcap-device.ts'
 import { isNflog, openNflog } from './nflog-device.ts'
 import type { PacketBlock } from './packet-block.ts'
-import type { DeviceConfig, DeviceCounts, PacketDevice } from './packet-device.ts'
+import { DEVICE_DOWN, type DeviceConfig, type DeviceCounts, type PacketDevice } from './packet-device.ts'
 import type { Capability } from './privileges.ts'
-import { programForAll } from './ring-program.ts'
+import { ARPHRD_ETHER, ARPHRD_LOOPBACK, programForAll, trueSampleRate } from './ring-program.ts'
 
 // Packets as they come, from whatever has a name: what meter, probe and capture read. A device that goes down or vanishes is
 // waited for, and its counts go on.
@@ -90,7 +90,7 @@ function openPacketDevice(config: DeviceConfig): PacketDevice {
 
 function programFor({ filter, device, snapshotLength }: DeviceConfig): BpfProgram {
   if (device !== ALL_DEVICES) return compileFilter(filter, device, snapshotLength)
-  const ethernet = compileFilter(filter, 'lo', snapshotLength)
+  const ethernet = compileForAny(filter, snapshotLength)
   let bare: BpfProgram | undefined
   try {
     bare = compileFilter(filter, LINK.raw, snapshotLength)
@@ -99,6 +99,26 @@ function programFor({ filter, device, snapshotLength }: DeviceConfig): BpfProgra
     if (!(error instanceof UserError)) throw error
   }
   return programForAll(ethernet, bare)
+}
+
+/** For Ethernet, by the first device that is up: on each of them the program is the same. */
+function compileForAny(filter: string, snapshotLength: number): BpfProgram {
+  let down: OperatorError | undefined
+  for (const name of readdirSync('/sys/class/net').filter((each) => isLikeEthernet(each))) {
+    try {
+      return compileFilter(filter, name, snapshotLength)
+    } catch (error) {
+      if (!(error instanceof OperatorError) || error.code === 'capture_unavailable') throw error
+      // It may also have gone meanwhile
+      if (error.code === DEVICE_DOWN || !down) down = error
+    }
+  }
+  throw down ?? new OperatorError('no_device', 'no network device has Ethernet frames')
+}
+
+function isLikeEthernet(name: string): boolean {
+  const type = Number(kernelSays(name, 'type'))
+  return type === ARPHRD_ETHER || type === ARPHRD_LOOPBACK
 }
 
 /** What has to be kept, where privileges are dropped, to open these again. */
@@ -114,14 +134,34 @@ function survivingSource(
 ): PacketSource {
   const name = config.device
   const before: DeviceCounts = { packets: 0, drops: 0 }
-  let device: PacketDevice | undefined = open(config.fanoutGroup)
-  // A device that comes back is joined in the same group: others may be in it still
-  const { fanoutGroup } = device
-  let { index, sampleRate } = device
+  let device: PacketDevice | undefined
+  let index = 0
+  let sampleRate = trueSampleRate(config.sampleRate)
+  let fanoutGroup = 0
   let why = ''
   /** Blocks that are still shown of a device that is to be closed; Infinity while it goes on. */
   let left = Infinity
   let isEnding = false
+
+  // A device that comes back is joined in the same group: others may be in it still
+  const opened = (): PacketDevice =>
+    open(config.fanoutGroup === undefined || fanoutGroup === 0 ? config.fanoutGroup : fanoutGroup)
+  const take = (one: PacketDevice): void => {
+    device = one
+    ;({ index, sampleRate, fanoutGroup } = one)
+    left = Infinity
+    why = ''
+  }
+
+  try {
+    take(opened())
+  } catch (error) {
+    if (!(error instanceof OperatorError && error.code === DEVICE_DOWN)) throw error
+    // Not only when it is up is it to be said that the filter is wrong
+    if (config.filter !== '') compileFilter(config.filter, LINK.ethernet)
+    why = 'ENETDOWN'
+    say(`${name} is away (${why}); waiting for it`)
+  }
 
   function close(): void {
     if (!device) return
@@ -144,7 +184,9 @@ function survivingSource(
     get sampleRate() {
       return sampleRate
     },
-    fanoutGroup,
+    get fanoutGroup() {
+      return fanoutGroup
+    },
     get isAway() {
       return why !== ''
     },
@@ -172,14 +214,10 @@ function survivingSource(
         return leave()
       }
       try {
-        const again = open(config.fanoutGroup === undefined ? undefined : fanoutGroup)
+        const again = opened()
         // It may be there and down
         if (again.trouble() !== '') return again.close()
-        device = again
-        index = again.index
-        sampleRate = again.sampleRate
-        left = Infinity
-        why = ''
+        take(again)
         say(`${name} is back`)
       } catch (error) {
         if (!(error instanceof OperatorError)) throw error
@@ -201,12 +239,17 @@ function survivingSource(
   }
 }
 
-/** What the kernel says of an interface. */
+/** Megabits in the kernel, bits here. */
 function speedOf(name: string): number {
+  const megabits = Number(kernelSays(name, 'speed'))
+  return megabits > 0 ? megabits * 1_000_000 : 0
+}
+
+/** What the kernel says of an interface; '' if it says nothing. */
+function kernelSays(name: string, what: 'speed' | 'type'): string {
   try {
-    const megabits = Number(readFileSync(`/sys/class/net/${name}/speed`, 'utf8'))
-    return megabits > 0 ? megabits * 1_000_000 : 0
+    return readFileSync(`/sys/class/net/${name}/${what}`, 'utf8')
   } catch {
-    return 0
+    return ''
   }
 }

@@ -198,7 +198,9 @@ describe('a packet source', () => {
     const { drops } = source.counts()
     assert.ok(drops > 0)
     assert.equal(packets.length + drops, FRAMES)
+    // The ring is no more: a look into what it showed last is to find nothing
     source.close()
+    assert.deepEqual([block.count, block.bytes.length, block.view.byteLength], [0, 0, 0])
   })
 
   for (const [name, options] of [
@@ -235,6 +237,41 @@ describe('a packet source', () => {
       assert.deepEqual(said.slice(1), [`${name} is back`])
       source.close()
     })
+
+  test('waits for a device that is down from the start, and for one that goes down and up', async () => {
+    run('ip', ['link', 'set', near, 'down'])
+    const said: string[] = []
+    const sources = [
+      opened({ rings: 2, say: (line) => void said.push(line) }),
+      opened({ filter: '' }),
+      opened({}, `pcap:${near}`),
+    ]
+    const all = (isAway: boolean): Promise<true> =>
+      until(`the sources to be ${isAway ? 'away' : 'there'}`, () => {
+        for (const source of sources) {
+          source.lookAfter()
+          while (source.next(block)) source.release()
+        }
+        return sources.every((source) => source.isAway === isAway) ? true : undefined
+      })
+    await all(true)
+    assert.throws(() => opened({ filter: 'tcp prt 80' }), /the packet filter “tcp prt 80” is wrong/)
+    run('ip', ['link', 'set', near, 'up'])
+    await all(false)
+    // libpcap itself waits for a device that it has open
+    sources.pop()?.close()
+    run('ip', ['link', 'set', near, 'down'])
+    await all(true)
+    run('ip', ['link', 'set', near, 'up'])
+    await all(false)
+    assert.deepEqual(
+      said,
+      Array(2)
+        .fill([`${near} is away (ENETDOWN); waiting for it`, `${near} is back`])
+        .flat(),
+    )
+    for (const source of sources) source.close()
+  })
 
   test('says why it can’t be opened', () => {
     const opening =
