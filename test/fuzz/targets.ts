@@ -2,6 +2,9 @@
 // whatever the input is; a breach is thrown.
 
 import assert from 'node:assert/strict'
+import { MirrorReader } from '../../src/capture/mirror.ts'
+import { parseMirrors, type MirrorChoice } from '../../src/capture/mirror-choice.ts'
+import { createPacketBlock } from '../../src/capture/packet-block.ts'
 import { isIpfixFile, readIpfixFile } from '../../src/capture/ipfix-file.ts'
 import type { IpPayload } from '../../src/capture/ip-payloads.ts'
 import { readCapture, readPacketBlocks } from '../../src/capture/pcap-file.ts'
@@ -232,6 +235,45 @@ function dissectTarget(): Target {
   }
 }
 
+const MIRRORS = 'erspan, gre, vxlan, geneve, vlan 1, vlan 10, vlan 20, vlan 100'
+
+/** A mirrored frame lies within the packet that carries it, wherever that is. */
+function mirrorTarget(): Target {
+  const mirrors = new MirrorReader(parseMirrors(MIRRORS) as MirrorChoice[])
+  const places = [new Place(0x00), new Place(0xff)]
+  const block = createPacketBlock(1)
+  return {
+    name: 'mirrors',
+    of: 'packets',
+    share: 3,
+    run(bytes, length, choice) {
+      const found = places.map((place, side) => {
+        place.put(bytes, length, side === 0 ? 0x00 : 0xff)
+        block.bytes = place.bytes
+        block.view = place.datagram.view
+        block.count = 1
+        block.offset[0] = BEFORE
+        block.captured[0] = length
+        block.original[0] = length
+        block.linkType[0] = (choice & 7) < 6 ? LINK.ethernet : (LINKS[(choice >>> 12) % LINKS.length] as number)
+        block.tag[0] = (choice & 8) === 0 ? 0 : 0x8100000a
+        mirrors.unwrap(block)
+        if (block.count === 0) return ''
+        const [at, captured, original] = [block.offset[0], block.captured[0], block.original[0]] as [
+          number,
+          number,
+          number,
+        ]
+        if (at < BEFORE || captured <= 0 || at + captured > BEFORE + length)
+          assert.fail(`${captured} bytes at ${at - BEFORE} of a packet of ${length}`)
+        if (original <= 0 || original > length + 0x10100) assert.fail(`a length of ${original}`)
+        return `${at} ${captured} ${original} ${block.tag[0]} ${block.linkType[0]}`
+      })
+      if (found[0] !== found[1]) assert.fail(`${found[0]}, or ${found[1]} with other bytes around the packet`)
+    },
+  }
+}
+
 function extractTarget(): Target {
   const extractor = createUdpExtractor()
   return {
@@ -331,6 +373,7 @@ export function createTargets(): Target[] {
     ingestTarget('netflow ingest', 'netflow', 6, netflow, false),
     ingestTarget('sflow ingest', 'sflow', 6, sflow, false),
     dissectTarget(),
+    mirrorTarget(),
     extractTarget(),
     ingestTarget('netflow ingest and its twin', 'netflow', 2, netflow, true),
     ingestTarget('sflow ingest and its twin', 'sflow', 2, sflow, true),
