@@ -10,11 +10,16 @@ import { simulateRows } from '../bench/simulated-rows.ts'
 import { systemClock } from '../src/base/clock.ts'
 import { MetricBatch } from '../src/flow/metric-batch.ts'
 import { createEmbeddedStore } from '../src/store/embedded.ts'
+import { createRoller } from '../src/store/roller.ts'
+import { ROLLUP_TABLES } from '../src/store/rollups.ts'
 import { createSpool } from '../src/store/spool.ts'
 
 const START = Date.parse('2026-11-20T21:58:00Z')
 const FLOWS = 2_000
-const DATA = ['flows', 'metrics', 'schema_version']
+/** What counts arrivals is filled by its view as the flows are read back. */
+const DATA = ['flows', 'metrics', 'schema_version', 'rolled', ...ROLLUP_TABLES.map(({ name }) => name)]
+/** When the day after is over, too. */
+const LATER = Date.parse('2026-11-22T03:00:00Z')
 
 const [out] = process.argv.slice(2)
 if (out === undefined) throw new Error('name a directory for the dump')
@@ -37,6 +42,7 @@ try {
   await spool.writeMetrics(metrics)
   for (const [i, file] of files.entries())
     await store.insertFiles(file.includes('-metrics-') ? 'metrics' : 'flows', [file], `dump-${i}`)
+  await createRoller({ fewestFlows: 1, worth: 0.1 }, { store, clock: { now: () => LATER } }).run()
 
   mkdirSync(out, { recursive: true })
   const { rows } = await store.query(

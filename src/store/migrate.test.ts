@@ -73,6 +73,22 @@ test('a store of version 1 keeps its flows and counters and gets the rollups of 
   assert.equal((await totals(store)).traffic_day, FLOWS)
 })
 
+test('a store of version 2 keeps its rollups, and gets the one that came later of them', async () => {
+  const dir = join(place.dir, 'second')
+  await restoreDump(2, dir)
+  settleMovedDirectory(dir)
+  store = await startStore(dir)
+  const versions = await store.query('SELECT version FROM schema_version ORDER BY version')
+  assert.deepEqual(versions.rows, [[2], [SCHEMA_VERSION]])
+  for (const level of LEVELS)
+    for (const rollup of ROLLUPS) assert.deepEqual(await differences(store, rollup, level, '1'), [])
+  const all = await totals(store)
+  assert.deepEqual(new Set(Object.values(all)), new Set([FLOWS]), JSON.stringify(all))
+  const roller = createRoller({ fewestFlows: 1, worth: 0.1 }, { store, clock: { now: () => LATER } })
+  await roller.run()
+  assert.equal(roller.status().built, 0)
+})
+
 test('a migration that a death cuts short is made good at the next start', async () => {
   let statements = 0
   const counting = await bareEngine(released('counted'))

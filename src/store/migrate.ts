@@ -10,6 +10,8 @@ import {
   rollupDefinitions,
   SCRATCH_TABLES,
 } from './rollup-tables.ts'
+import { wholeTableStatement } from './roll-sql.ts'
+import { LEVELS, rollupNamed, rollupTable } from './rollups.ts'
 import {
   createTable,
   SCHEMA_VERSION,
@@ -33,14 +35,18 @@ interface Statements {
  * types, follows the configured age and size. Each step looks at what is there, so that one which a crash cut short is
  * made again at the next start; the version is noted last. Rollups of what is there are built later, by the roller.
  *
- * Version 1: `flows`, `metrics`. Version 2: rollups, `arrivals` and `rolled`; no TTL outside of clusters.
+ * Version 1: `flows`, `metrics`. Version 2: rollups, `arrivals` and `rolled`; no TTL outside of clusters. Version 3: the
+ * rollup of segments, made of that of traffic.
  */
 export async function migrate(store: Statements, options: SchemaOptions): Promise<void> {
   const home = options.home ?? LOCAL_HOME
-  await refuseNewer(store)
+  const version = await versionOf(store)
+  refuseNewer(version)
   for (const statement of schemaStatements(options)) await store.execute(statement)
-  if (home === LOCAL_HOME) await makeRollups(store, options)
-  else await makeSharedRollups(store, options, home)
+  if (home === LOCAL_HOME) {
+    await makeRollups(store, options)
+    if (version === 2) await fillSegments(store)
+  } else await makeSharedRollups(store, options, home)
   await alter(store, [...TABLES, ...rollupDefinitions(home), ARRIVALS, ROLLED, DROPPED], options)
   await store.execute(versionStatement(options))
 }
@@ -50,17 +56,29 @@ async function tableNames(store: Statements): Promise<Set<string>> {
   return new Set(rows.map(([name]) => name as string))
 }
 
-/** What a later version has written may be read wrongly by this one. */
-async function refuseNewer(store: Statements): Promise<void> {
-  if (!(await tableNames(store)).has('schema_version')) return
+/** 0 of a store that is empty. */
+async function versionOf(store: Statements): Promise<number> {
+  if (!(await tableNames(store)).has('schema_version')) return 0
   const { rows } = await store.query('SELECT max(version) FROM schema_version')
-  const version = Number(rows[0]?.[0] ?? 0)
-  if (version > SCHEMA_VERSION) {
-    throw new OperatorError(
-      'store_version',
-      `the store was written by a later version of vnetscope (schema ${version}; this one knows up to ${SCHEMA_VERSION})`,
-      { hint: 'use that version, or restore a backup from before' },
-    )
+  return Number(rows[0]?.[0] ?? 0)
+}
+
+/** What a later version has written may be read wrongly by this one. */
+function refuseNewer(version: number): void {
+  if (version <= SCHEMA_VERSION) return
+  throw new OperatorError(
+    'store_version',
+    `the store was written by a later version of vnetscope (schema ${version}; this one knows up to ${SCHEMA_VERSION})`,
+    { hint: 'use that version, or restore a backup from before' },
+  )
+}
+
+/** Units that are noted as built have no rows yet in a rollup that came later; it is made of theirs. */
+async function fillSegments(store: Statements): Promise<void> {
+  for (const level of LEVELS) {
+    const rollup = rollupNamed('segments')
+    await store.execute(`TRUNCATE TABLE ${rollupTable(rollup, level)}`)
+    await store.execute(wholeTableStatement(rollup, level))
   }
 }
 

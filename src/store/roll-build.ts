@@ -6,6 +6,7 @@ import {
   foldStatement,
   greatestQuery,
   rollStatement,
+  sourceOf,
   sourceTable,
   target,
   TOO_MANY_GROUPS,
@@ -182,7 +183,7 @@ export function createRollBuild(
     const before = await there(level, start)
     const isNew = [...before.values()].every(({ flows }) => flows === 0)
     for (const rollup of ROLLUPS) {
-      const unit: Unit = { rollup, level, from: to.from, start, stored }
+      const unit: Unit = { rollup, level, from: sourceOf(rollup, level, to.from), start, stored }
       const { flows = 0, inserts = 0 } = before.get(rollup.name) ?? {}
       if (flows === to.flows) continue
       const once: Once = { flows, inserts, least: to.least ?? to.flows }

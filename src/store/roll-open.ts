@@ -1,5 +1,5 @@
 import type { EngineFailure } from './engine-protocol.ts'
-import { rollStatement, TOO_MANY_GROUPS } from './roll-sql.ts'
+import { rollStatement, sourceOf, TOO_MANY_GROUPS } from './roll-sql.ts'
 import { ROLLUPS, UNIT_SECONDS, rollupTable, type Rollup } from './rollups.ts'
 import type { Store } from './store.ts'
 
@@ -87,7 +87,8 @@ export function createOpenMinutes(
     for (const rollup of MINUTE_ROLLUPS) {
       const saving = minute.arrived / worth
       const mostGroups = rollup === MINUTE_ROLLUPS[0] ? saving : Math.max(SMALL, saving)
-      const unit = { rollup, level: 'minute', from: 'flows', start: unitOf(start), minute: start } as const
+      const from = sourceOf(rollup, 'minute', 'flows')
+      const unit = { rollup, level: 'minute', from, start: unitOf(start), minute: start } as const
       const sql = rollStatement(unit, { again: true, mostGroups, memoryBytes: config.memoryBytes })
       try {
         await store.execute(sql, { background: true })

@@ -4,6 +4,7 @@ import {
   FOLDED_AS,
   FOLDED_PORT,
   bucketSeconds,
+  rollupNamed,
   rollupTable,
   SUM_COLUMNS,
   UNSEEN_COLUMNS,
@@ -18,7 +19,7 @@ import {
 // are rows already, what is inserted is the difference between what ought to be there and what is: done twice, the second
 // time inserts nothing.
 
-/** Where the rows of a unit come from. */
+/** Where the rows of a unit come from: of a rollup that is made of another one, that one's at this level. */
 export type RollSource = 'flows' | RollupLevel
 
 export interface Unit {
@@ -97,7 +98,13 @@ export function target(unit: Unit): string {
 }
 
 export function sourceTable(unit: Unit): string {
-  return storedAs(unit, unit.from === 'flows' ? 'flows' : rollupTable(unit.rollup, unit.from))
+  if (unit.from === 'flows') return storedAs(unit, 'flows')
+  return storedAs(unit, rollupTable(unit.rollup.madeOf ? rollupNamed(unit.rollup.madeOf) : unit.rollup, unit.from))
+}
+
+/** Where a unit of a rollup is read from that the flows or the level below are there for. */
+export function sourceOf({ madeOf }: Rollup, level: RollupLevel, from: RollSource): RollSource {
+  return madeOf ? level : from
 }
 
 function storedAs({ stored }: Unit, table: string): string {
@@ -163,6 +170,16 @@ export function rollStatement(unit: Unit, options: RollOptions): string {
 
 function marks({ once }: RollOptions): string[] {
   return once ? [INSERTS_COLUMN.name] : []
+}
+
+/** All units of a rollup that is made of another one's rows, into its table, which is empty. */
+export function wholeTableStatement(rollup: Rollup, level: RollupLevel): string {
+  const unit: Unit = { rollup, level, from: level, start: 0 }
+  const names = rollup.keys.map((key) => key.name)
+  const columns = [BUCKET_COLUMN.name, ...names, ...SUM_COLUMNS.map((c) => c.name)].join(', ')
+  const keys = ['b', ...names.map((_, i) => `k${i}`)].join(', ')
+  const list = names.map((name, i) => `${name} AS k${i}`).join(', ')
+  return `INSERT INTO ${target(unit)} (${columns}) SELECT ${keys}, ${SUM_NAMES.join(', ')} FROM (SELECT time_received AS b, ${list}, ${sums(level)} FROM ${sourceTable(unit)} GROUP BY ${keys}) SETTINGS max_partitions_per_insert_block = 0, max_execution_time = 0`
 }
 
 /** Keys as `k0`, `k1`, …; rare ones folded if asked for. */

@@ -16,7 +16,7 @@ export const UNIT_SECONDS: Readonly<Record<RollupLevel, number>> = { minute: 300
 /** From the finest to the coarsest. */
 export const LEVELS = ['minute', 'hour', 'day'] as const satisfies readonly RollupLevel[]
 
-export type RollupName = 'traffic' | 'networks' | 'sources' | 'destinations'
+export type RollupName = 'traffic' | 'segments' | 'networks' | 'sources' | 'destinations'
 
 export interface RollupColumn {
   readonly name: string
@@ -44,6 +44,8 @@ export interface Rollup {
    * greatest values of `folds` stand in rows of their own, and the rest of a bucket in rows where it is `FOLDED`.
    */
   readonly exact: boolean
+  /** The rollup whose rows it is made of, at the same level: its keys are some of that one's. */
+  readonly madeOf?: RollupName
   /** Key whose rare values a bucket may hold as one value, `foldedAs`. Sums over all other keys stay exact. */
   readonly folds: readonly { readonly key: string; readonly foldedAs: string }[]
 }
@@ -113,8 +115,9 @@ function rollup(
   exact: boolean,
   keys: readonly string[],
   folds: Rollup['folds'],
+  madeOf?: RollupName,
 ): Rollup {
-  return { name, describe, exact, folds, keys: keys.map(keyNamed) }
+  return { name, describe, exact, folds, keys: keys.map(keyNamed), ...(madeOf ? { madeOf } : {}) }
 }
 
 const PORT_FOLD = { key: 'service_port', foldedAs: String(FOLDED_PORT) }
@@ -148,6 +151,27 @@ export const ROLLUPS: readonly Rollup[] = [
     [PORT_FOLD],
   ),
   rollup(
+    'segments',
+    'VLANs, hosts, slice, locality and protocol',
+    true,
+    [
+      'counted',
+      'protocol',
+      'vlan_in',
+      'vlan_out',
+      's_vlan',
+      'vni',
+      'src_host',
+      'dst_host',
+      'slice',
+      'locality',
+      'proto',
+      'sampling_rate',
+    ],
+    [],
+    'traffic',
+  ),
+  rollup(
     'networks',
     'autonomous system and country',
     true,
@@ -172,6 +196,12 @@ export const ROLLUPS: readonly Rollup[] = [
     [{ key: 'dst_addr', foldedAs: FOLDED_ADDRESS }],
   ),
 ]
+
+export function rollupNamed(name: RollupName): Rollup {
+  const found = ROLLUPS.find((one) => one.name === name)
+  if (!found) throw new BugError(`there is no rollup ${name}`)
+  return found
+}
 
 /** One rollup at one level. */
 export interface RollupTable {
@@ -223,8 +253,15 @@ export interface Coverage {
   readonly bytes: number
 }
 
+export interface Spread {
+  readonly cluster: string
+  stored(table: string): string
+}
+
 /** The rollups of a running store, as a question has to know them. */
 export interface RollupStatus {
+  /** Where rows are spread over a cluster: its name, and those of the tables as they stand on each server. */
+  readonly spread?: Spread
   /** One for `flows` and for each rollup table; kept in memory, so that it may be asked for with each question. */
   coverage(): readonly Coverage[]
 }
