@@ -19,13 +19,14 @@ const pcap = Buffer.concat([pcapHeader(1), ...frames.map((frame, i) => pcapPacke
 interface Read {
   readonly packets: { readonly hex: string; readonly linkType: number; readonly port: number; readonly sent: number }[]
   readonly originals: number[]
+  readonly tags: number[]
   readonly problems: string[]
 }
 
 async function read(bytes: Uint8Array, options: CaptureFileOptions = {}, name = 'file'): Promise<Read> {
   const file = join(folder, name)
   writeFileSync(file, bytes)
-  const result: Read = { packets: [], originals: [], problems: [] }
+  const result: Read = { packets: [], originals: [], tags: [], problems: [] }
   const problem = (code: string, offset: number): void => void result.problems.push(`${code} ${offset}`)
   for await (const block of readCaptureFile(file, problem, options)) {
     for (let i = 0; i < block.count; i++) {
@@ -37,6 +38,7 @@ async function read(bytes: Uint8Array, options: CaptureFileOptions = {}, name = 
         sent: block.direction[i] as number,
       })
       result.originals.push(block.original[i] as number)
+      result.tags.push(block.tag[i] as number)
     }
   }
   return result
@@ -138,6 +140,29 @@ test('what a packet filter logged is shown as the packets that it was, with inte
       `cut at ${length}`,
     )
   }
+})
+
+test('of what a packet filter logged, IPv6 and tags that were taken off are told, and what is no IP is left as it is', async () => {
+  const frame = '020000000001 0a1b2c3d4e5f 86dd'
+  const link = `0600 0f00 0001 0000 1200 1000 ${frame} 0000`
+  // struct nfulnl_msg_packet_hdr; the tag is nested: TPID and TCI
+  const head = (type: string): string => `0700 0006 0800 0100 ${type} 00 00 0800 0400 00000007`
+  const tag = '1400 1480 0600 0100 8100 0000 0600 0200 0064 0000'
+  const v6 = `6000 0000 0004 1140 ${'20010db8000000000000000000000001'.repeat(2)} 01020304`
+  const packets = [
+    `${head('86dd')} ${link} ${tag} 3000 0900 ${v6}`,
+    `${head('0806')} ${link} 2000 0900 ${'0001080006040001'.padEnd(56, '0')}`,
+  ].map((hex) => Buffer.from(hex.replaceAll(' ', ''), 'hex'))
+  const file = Buffer.concat([pcapHeader(239), ...packets.map((bytes) => pcapPacket(1, 0, bytes))])
+  const result = await read(file)
+  assert.deepEqual(
+    result.packets.map(({ linkType, port }) => `${linkType} ${port}`),
+    ['1 7', '239 0'],
+  )
+  assert.equal(result.packets[0]?.hex, `${frame}${v6}`.replaceAll(' ', ''))
+  // With the tag, as on the wire
+  assert.equal(result.originals[0], 14 + 4 + 44)
+  assert.deepEqual(result.tags, [0x8100_0064, 0])
 })
 
 test('pcapng tells its interfaces’ names, and which packets were sent', async () => {
