@@ -48,7 +48,7 @@ export function addCapture(program: Command): void {
     .command('capture')
     .description(
       `Captures packets into pcapng files, within bounds. Unless told otherwise it ends after ${USUAL_PACKETS} packets, ` +
-        `${sizeText(USUAL_BYTES)} or ${timeText(USUAL_SECONDS)}, whichever comes first; a ring of files (-W) goes on until it is ended.`,
+        `${sizeText(USUAL_BYTES)} or ${timeText(USUAL_SECONDS)}, whichever comes first; a ring of files (-W) goes on until it is ended, and a file is read to its end.`,
     )
     .argument('<source>', 'network device, nflog:GROUP, capture file, or probe://HOST:PORT[/DEVICE]')
     .argument('[filter...]', 'capture only the packets of this filter, in tcpdump’s words')
@@ -230,6 +230,8 @@ async function captureRemote(work: Work): Promise<void> {
 /** Filters, cuts and bounds what a file has. */
 async function captureFile(work: Work): Promise<void> {
   const { source: file, filter, options, bounds } = work
+  if (options.duration !== undefined)
+    throw new UserError('--duration is for what comes live', { hint: 'a file is bounded by -c and --size' })
   const names = new Map<number, string>()
   const damage: string[] = []
   if (options.write !== '-' && isSameFile(file, options.write))

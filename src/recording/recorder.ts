@@ -179,7 +179,8 @@ export function createRecorder(config: RecorderConfig, deps: RecorderDeps): Reco
       received: counted.received,
       dropped: counted.dropped,
       delivered: packets - output.unwritten,
-      comment,
+      // Within the room that is kept for it, however long its letters are
+      comment: comment.slice(0, 100),
     })
   }
 

@@ -186,7 +186,18 @@ describe('vnetscope capture', () => {
       [4, 5, 6],
       [10, 11, 12],
     ]) {
-      await using program = await capturing(device, '-w', join(ring, 'r.pcapng'), '-C', '30k', '-W', '3', '-c', '600')
+      await using program = await capturing(
+        device,
+        'udp',
+        '-w',
+        join(ring, 'r.pcapng'),
+        '-C',
+        '30k',
+        '-W',
+        '3',
+        '-c',
+        '600',
+      )
       send(file)
       assert.equal(await program.ended, 0)
       assert.match(program.output(), /files of 30 kB of which the newest 3 are kept/)
@@ -377,6 +388,7 @@ describe('vnetscope capture', () => {
       ],
       [[device, '-w', '/nowhere/at/all.pcapng'], /\/nowhere\/at\/all\.pcapng can’t be written \(ENOENT\)/],
       [[device, '-w', '-', '-W', '3'], /standard output can’t be cut into files/],
+      [[file, '-w', path('x'), '--duration', '5'], /--duration is for what comes live/],
       [[file, '-w', file], /can’t be read and written at the same time/],
       [['probe://nowhere', '-w', path('x')], /names no probe/],
       [['probe://127.0.0.1:9', '-w', path('x')], /needs the secret that it shares/],
@@ -470,7 +482,16 @@ ${more}`,
     await using meter = start(process.execPath, [MAIN, ...args])
     const port = await until('captures to be served', () => /served at 127\.0\.0\.1:(\d+)/.exec(meter.output())?.[1])
     const file = path('metered.pcapng')
-    await using program = await capturing(`probe://127.0.0.1:${port}`, '-w', file, '-c', '2', '--secret-file', right)
+    await using program = await capturing(
+      `probe://127.0.0.1:${port}`,
+      'udp',
+      '-w',
+      file,
+      '-c',
+      '2',
+      '--secret-file',
+      right,
+    )
     send(prepared('metered.pcap', [frameOf(flow(1), 0), frameOf(flow(2), 0)]))
     assert.equal(await program.ended, 0, program.output())
     assert.deepEqual(await portsOf(file), [5001, 5002])
