@@ -12,6 +12,7 @@ import type { Store } from '../../src/store/store.ts'
 //
 //   IPv6, DateTime64, LowCardinality(String), Bool → FixedString(16), UInt64, String, UInt8, in tables and in data
 //   column codecs, TTL, newer settings, MODIFY …   → left out
+//   SimpleAggregateFunction(max, …)                → what it is of: nothing is put together there
 //   insert_deduplication_token                     → its own checksum of the block, which is the same in a replay
 //   param_…                                        → literals
 
@@ -48,7 +49,14 @@ export function oldWords(sql: string, params: URLSearchParams): string | undefin
     .replace(/\bIPv6\b/g, 'FixedString(16)')
     .replace(/\bBool\b/g, 'UInt8')
     .replace(/now64\(3\)/g, 'toUInt64(now()) * 1000')
+    .replace(/SimpleAggregateFunction\(max, ((?:[^()]|\([^()]*\))*)\)/g, '$1')
     .replace(/toYYYYMMDD\((\w+)\)/g, 'toYYYYMMDD(toDateTime(intDiv($1, 1000)))')
+    .replace(/toYYYYMM\(time_received\)/g, 'toYYYYMM(toDateTime(intDiv(time_received, 1000)))')
+    .replace(
+      /toDateTime\(toStartOf(FiveMinutes|Minute)\(time_received\), 'UTC'\)/g,
+      (_all, step: string) =>
+        `toDateTime(${step === 'Minute' ? 'intDiv(time_received, 60000) * 60' : 'intDiv(time_received, 300000) * 300'}, 'UTC')`,
+    )
     .replace(/toStartOfFiveMinutes\((\w+)\)/g, 'intDiv($1, 300000)')
     .replace(/SELECT (\d+), (toUInt64.*) WHERE \(/, 'SELECT toUInt32($1), $2 FROM system.one WHERE (')
     .replace(/\nSETTINGS (.*)$/m, (_all, list: string) => {

@@ -44,8 +44,11 @@ export async function plan(prepared: Prepared, wish: Wish, deps: PlannerDeps): P
     return [{ table, needs, ranges, rows: held.get(table.name)?.rows ?? 0 }]
   })
   const exact = wish.exact || (await lacksTooMuch(prepared, usable, wish, flows, deps))
-  const read = (tables: readonly Usable[], used: readonly Usable[] = tables): Prepared =>
-    withReading(prepared, [flows, ...levelsOf(tables)], used, { ...wish, exact })
+  const spread = deps.rollups?.spread
+  const read = (tables: readonly Usable[], used: readonly Usable[] = tables): Prepared => {
+    const found = withReading(prepared, [flows, ...levelsOf(tables)], used, { ...wish, exact })
+    return spread && found.reading ? { ...found, reading: { ...found.reading, spread } } : found
+  }
   const whole = usable.filter(({ needs }) => needs.folds.length === 0)
   if (whole.length === usable.length) return read(usable)
   if (!exact) return read(usable)

@@ -1,5 +1,5 @@
 import { COLUMNS } from '../flow/columns.ts'
-import { ROLLUP_TABLES } from '../store/rollups.ts'
+import { ROLLUP_TABLES, type Spread } from '../store/rollups.ts'
 import type { Piece, Span } from './plan.ts'
 
 // From where the statements of a question read: the flows themselves, or pieces of rollup tables put together with what
@@ -9,6 +9,8 @@ import type { Piece, Span } from './plan.ts'
 export interface Reading {
   readonly pieces: readonly Piece[]
   readonly notes: readonly string[]
+  /** Where each shard has tables of its own. */
+  readonly spread?: Spread
   /** Columns that a rollup has in place of an expression over others. */
   readonly replaced: readonly { readonly name: string; readonly expression: string }[]
   /** Columns that keys are made of; what conditions need stays inside. */
@@ -50,16 +52,20 @@ export function rowsSql(reading: Reading | undefined, range: Span, condition: st
   if (tables.size === 1 && only !== 'flows')
     return `${only} WHERE ${allOf(timeSql(tables.get(only) as Span[]), conditions)}`
   const columns = [...new Set([...reading.columns, ...MEASURES])]
+  const { spread } = reading
+  const stored = (table: string): string => spread?.stored(table) ?? table
   const parts = [...tables].map(([table, spans]) => {
     if (table !== 'flows')
-      return `SELECT ${columns.join(', ')} FROM ${table} WHERE ${allOf(timeSql(spans), conditions)}`
+      return `SELECT ${columns.join(', ')} FROM ${stored(table)} WHERE ${allOf(timeSql(spans), conditions)}`
     const made = reading.replaced
       .filter(({ name }) => columns.includes(name))
       .map((r) => `${r.expression} AS ${r.name}`)
     const ofFlows = columns.filter((c) => !MADE.has(c) && !reading.replaced.some(({ name }) => name === c))
     const list = [...ofFlows, ...made, ...OF_FLOWS]
-    return `SELECT ${sorted(list, columns)} FROM flows WHERE ${allOf(timeSql(spans), condition, more)}`
+    return `SELECT ${sorted(list, columns)} FROM ${stored('flows')} WHERE ${allOf(timeSql(spans), condition, more)}`
   })
+  // Each shard puts its own rows together and sums them up, else all of them would be sent to one server for that.
+  if (spread) return `cluster('${spread.cluster}', view(${parts.join(' UNION ALL ')}))`
   return `(${parts.join(' UNION ALL ')})`
 }
 

@@ -16,6 +16,7 @@ import type { Session } from 'chdb'
 //   ON CLUSTER            the statement runs in every shard's database
 //   Replicated…MergeTree  …MergeTree: the replicas of a shard are doors to the same tables
 //   Distributed           Merge over the shards' tables, and _shard_num the number in their database's name
+//   cluster(…, view(…))   the same over all shards' tables at once
 //   SYSTEM SYNC REPLICA   nothing: replicas are always alike
 //   data of an INSERT     a file that is read by file(): the engine, embedded, runs what follows inline data as SQL
 //
@@ -78,13 +79,24 @@ function databaseOf(shard: number): string {
   return plan.cluster === undefined ? plan.database : `${plan.database}__${shard}`
 }
 
+/** What each shard would read for itself before it is put together is read here of all of them. */
+function everywhere(sql: string): string {
+  if (!/\bcluster\('[\w-]+', view\(/.test(sql)) return sql
+  return sql
+    .replace(/\bcluster\('[\w-]+', view\(/g, "remote('127.0.0.1', view(")
+    .replace(
+      /\bFROM (\w+_local)\b/g,
+      (_all, table: string) => `FROM merge(REGEXP('^${plan.database}__[0-9]+$'), '^${table}$')`,
+    )
+}
+
 /** The statement as it runs in the database of one shard. */
 function inShard(sql: string, door: Pick<Door, 'shard' | 'replica'>): string {
   const killing = sql.replace(/^KILL QUERY WHERE query_id =/, "KILL QUERY WHERE Settings['log_comment'] =")
   if (plan.cluster === undefined) return killing
   if (killing.startsWith('SYSTEM SYNC REPLICA ')) return 'SELECT 1'
   const here = databaseOf(door.shard)
-  return killing
+  return everywhere(killing)
     .replace(/ ON CLUSTER '[\w-]+'/g, '')
     .replace(/Replicated(\w*MergeTree)\('[^']*', '[^']*'(?:, )?/g, '$1(')
     .replace(/MergeTree\(\)/g, 'MergeTree')
@@ -107,7 +119,7 @@ function inShard(sql: string, door: Pick<Door, 'shard' | 'replica'>): string {
     )
     .replace(/\b_shard_num\b/g, "toUInt32(splitByString('__', _database)[2])")
     .replaceAll(`'${plan.database}'`, `'${here}'`)
-    .replace(new RegExp(`\\b(EXISTS |AS )${plan.database}\\b`), `$1${here}`)
+    .replace(new RegExp(`\\b(EXISTS |AS |TO |FROM )${plan.database}\\b`, 'g'), `$1${here}`)
 }
 
 function settingsOf(query: URLSearchParams): string[] {

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { dirname } from 'node:path'
 import { systemClock } from '../base/clock.ts'
 import type { Fault, Plan } from './clickhouse-server.fixture.ts'
-import { createClusterStore, type ClusterStore, type ClusterStoreConfig } from './cluster.ts'
+import { createClusterStore, NOT_YET, type ClusterStore, type ClusterStoreConfig } from './cluster.ts'
 import type { StoreStatus } from './store.ts'
 
 // The stand-in of clickhouse-server.fixture.ts, started, made to fail, killed and started again.
@@ -88,6 +88,8 @@ export async function startClusterStore(
     { clock: systemClock },
   )
   await store.start()
+  // On a busy machine it takes longer than a collector waits for it.
+  while (store.status().error === NOT_YET) await new Promise((resolve) => setTimeout(resolve, 10))
   return store
 }
 

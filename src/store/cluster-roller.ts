@@ -322,6 +322,7 @@ export function createClusterRoller(config: ClusterRollerConfig, deps: ClusterRo
   }
 
   return {
+    ...(home.cluster === undefined ? {} : { spread: { cluster: home.cluster, stored: home.stored } }),
     start() {
       stopping = false
       schedule(0)

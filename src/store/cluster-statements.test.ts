@@ -88,7 +88,7 @@ test('rollups age by their kind, and what tells of them is kept; the view counts
   assert.equal(views.length, 1)
   assert.match(
     await formatted(views[0] as string),
-    /^CREATE MATERIALIZED VIEW IF NOT EXISTS count_arrivals ON CLUSTER blue TO arrivals_local AS SELECT .* FROM flows_local GROUP BY time$/,
+    /^CREATE MATERIALIZED VIEW IF NOT EXISTS count_arrivals ON CLUSTER blue TO vnetscope\.arrivals_local AS SELECT .* FROM vnetscope\.flows_local GROUP BY time$/,
   )
   // A collector inserts after the last statement; the view counts from then on.
   assert.ok(

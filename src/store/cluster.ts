@@ -69,6 +69,7 @@ export interface ClusterStore extends Store {
 
 const LOOK_EVERY_MS = 10_000
 const START_WAIT_MS = 5000
+export const NOT_YET = 'the servers have not answered yet'
 const BACKOFF_MS = [100, 200, 500, 1000, 2000, 5000]
 const DDL_MS = 180_000
 /** Longest time of a statement that builds rollups. */
@@ -328,7 +329,7 @@ export function createClusterStore(config: ClusterStoreConfig, deps: ClusterStor
       enter('starting')
       // A cluster that is away must not keep flows from being received.
       await Promise.race([look(), new Promise((resolve) => setTimeout(resolve, START_WAIT_MS).unref())])
-      if (status().state === 'starting') enter('away', 'the servers have not answered yet')
+      if (status().state === 'starting') enter('away', NOT_YET)
       retention.start()
     },
     async stop() {

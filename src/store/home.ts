@@ -4,6 +4,8 @@
 export interface Home {
   /** Name of the table that holds rows: what is inserted into, altered, and read by views. */
   stored(table: string): string
+  /** The same with its database, for views: each server carries out statements in its default database. */
+  qualified(table: string): string
   /** Comes after the name in each CREATE, ALTER and DROP. */
   readonly on: string
   /** The engine clause of a family: `MergeTree`, `SummingMergeTree((bytes, packets))`. */
@@ -26,6 +28,7 @@ export interface Home {
 
 export const LOCAL_HOME: Home = {
   stored: (table) => table,
+  qualified: (table) => table,
   on: '',
   engine: (family) => family,
   spread: () => [],
@@ -52,6 +55,7 @@ export function clusterHome(cluster: string, database: string): Home {
   return {
     cluster,
     stored,
+    qualified: (table) => `${database}.${stored(table)}`,
     on,
     engine: (family) => {
       const [, name, , rest] = /^(\w+)(\((.*)\))?$/s.exec(family) ?? []

@@ -102,8 +102,8 @@ export function arrivalsStatements(tables: ReadonlySet<string>, create: (table: 
 }
 
 /** The view that counts arrivals, where flows of several collectors come while it is made. */
-export function arrivalsView({ stored, on }: Home): string {
-  return `CREATE MATERIALIZED VIEW IF NOT EXISTS count_arrivals${on} TO ${stored(ARRIVALS.name)} AS ${COUNTED_FLOWS} ${stored('flows')} GROUP BY time`
+export function arrivalsView({ qualified, on }: Home): string {
+  return `CREATE MATERIALIZED VIEW IF NOT EXISTS count_arrivals${on} TO ${qualified(ARRIVALS.name)} AS ${COUNTED_FLOWS} ${qualified('flows')} GROUP BY time`
 }
 
 /** Of earlier versions: where the greatest addresses of a unit were noted while it was built. */
