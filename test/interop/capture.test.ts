@@ -2,11 +2,13 @@
 // probe makes for others.
 
 import assert from 'node:assert/strict'
+import { createSocket } from 'node:dgram'
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { systemClock } from '../../src/base/clock.ts'
 import { readCaptureFile } from '../../src/capture/capture-file.ts'
+import { createPacketBlock } from '../../src/capture/packet-block.ts'
 import { openPacketSource } from '../../src/capture/packet-source.ts'
 import { createProgram } from '../../src/cli/main.ts'
 import { readCapture } from '../../src/capture/pcap-file.ts'
@@ -475,6 +477,44 @@ ${more}`,
       `capture for ${who} ended before more than 20000 bytes: ${taken.length} packets, \\d+ bytes sent, 0 packets dropped`,
     ])
       assert.match(probe.output(), new RegExp(line))
+  })
+
+  test('leave their own connection out, on the device over which they go', async () => {
+    const key = readCaptureKey(right)
+    const most = { bytes: 1e6, seconds: 30, snapshotLength: 262_144, captures: 1 }
+    const server = createCaptureServer(
+      { host: '::1', port: 0, key, devices: ['lo'], most },
+      { clock: systemClock, openSource: openPacketSource, program: 'a probe', say: () => undefined },
+    )
+    await server.start()
+    await using _stopped = { [Symbol.asyncDispose]: () => server.stop() }
+    const request = { version: 1, device: 'lo', filter: 'ip6', snapshotLength: 200, promiscuous: false } as const
+    const bounds = { packets: 1e6, bytes: 1e6, seconds: 30 }
+    const target = { host: '::1', port: server.port, key, who: 'a test' }
+    const source = await openRemoteSource(target, { ...request, ...bounds })
+    using _closed = { [Symbol.dispose]: () => source.close() }
+    const socket = createSocket('udp6')
+    const block = createPacketBlock()
+    const frames: Buffer[] = []
+    const mine = Buffer.from(`one of ${tag}`)
+    // Each of its packets would make another
+    await until('twenty packets', () => {
+      socket.send(mine, 9, '::1')
+      while (source.next(block)) {
+        for (let i = 0; i < block.count; i++) {
+          const at = block.offset[i] as number
+          frames.push(Buffer.from(block.bytes.subarray(at, at + (block.captured[i] as number))))
+        }
+        source.release()
+      }
+      return frames.filter((frame) => frame.includes(mine)).length >= 20 ? true : undefined
+    })
+    socket.close()
+    // TCP behind Ethernet and IPv6, from or to the server
+    const own = frames.filter(
+      (frame) => frame[20] === 6 && [frame.readUInt16BE(54), frame.readUInt16BE(56)].includes(server.port),
+    )
+    assert.equal(own.length, 0)
   })
 
   test('are made by a meter, too, if it is told so', async () => {
