@@ -110,6 +110,7 @@ export function createProbe(first: ProbeConfig, { send, random, say }: ProbeDeps
       if (sources.has(at.config.device) || !wanted.switches.some(({ device }) => device === at.config.device))
         at.close(block)
       else at.handOver()
+      at.encoder.flush()
     }
     const numbers = new PortNumbers(wanted.firstIfIndex)
     monitored = wanted.switches.map((each, i) => {
@@ -125,7 +126,6 @@ export function createProbe(first: ProbeConfig, { send, random, say }: ProbeDeps
 
   function encoderFor(wanted: ProbeConfig, subAgent: number, old: readonly MonitoredSwitch[]): SflowEncoder {
     const before = old.find((at) => at.subAgent === subAgent)
-    before?.encoder.flush()
     const encoder = new SflowEncoder({ agent: wanted.agent, subAgent, expanded: needsExpanded(wanted) }, send)
     encoder.uptime = uptime()
     if (before) encoder.sequence = before.encoder.sequence

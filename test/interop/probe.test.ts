@@ -58,6 +58,12 @@ function plug(namespace: string, port: string, mac: string): void {
   )
   run('ip', ['link', 'add', port, 'type', 'veth', 'peer', 'name', 'eth0', 'address', mac, 'netns', namespace])
   quiet(port)
+  // Neighbours are believed for long: nobody asks again, seconds later, between two looks at the counters
+  const neighbours = ['ipv4', 'ipv6'].flatMap((family) => [
+    `net.${family}.neigh.eth0.base_reachable_time_ms=3600000`,
+    `net.${family}.neigh.eth0.delay_first_probe_time=3600`,
+  ])
+  inside(namespace, 'sysctl', '-qw', ...neighbours)
   // What the kernel counts is to be what was on the wire: no frames larger than it, no tags beside them
   const offloads = ['tso', 'gso', 'gro', 'txvlan'].flatMap((name) => [name, 'off'])
   run('ethtool', ['-K', port, ...offloads])
