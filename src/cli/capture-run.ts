@@ -143,6 +143,8 @@ export async function recordUntilEnd(
     if (end !== 'failed') await recorder.end(`ended ${why}`)
     await output.close()
     say(summary(recorder, counts(), names(), why))
+    // What was taken is whole, and not all that was asked for
+    if (source.hasFailed === true) process.exitCode = 1
   } catch (error) {
     if (!isReaderGone(error)) throw error
   } finally {

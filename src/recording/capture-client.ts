@@ -96,6 +96,7 @@ function connectError(where: string, error: NodeJS.ErrnoException): OperatorErro
 class RemoteReader implements RemoteSource {
   accepted!: CaptureAccepted
   over: string | undefined
+  hasFailed = false
   private readonly socket: TLSSocket
   private readonly where: string
   private readonly frames = new FrameReader()
@@ -222,7 +223,7 @@ class RemoteReader implements RemoteSource {
     }
     if (frames.isBroken) this.fail('sent what can’t be understood')
     else if (this.isClosed && this.arrived.length === 0)
-      this.over ??= `because the connection to the probe broke (${this.trouble?.code ?? 'closed'})`
+      this.endWith(`the connection to the probe broke (${this.trouble?.code ?? 'closed'})`)
     return false
   }
 
@@ -281,8 +282,14 @@ class RemoteReader implements RemoteSource {
   }
 
   private fail(what: string): void {
-    this.over ??= `because the probe ${what}`
+    this.endWith(`the probe ${what}`)
     this.socket.destroy()
+  }
+
+  private endWith(why: string): void {
+    if (this.over !== undefined) return
+    this.over = `because ${why}`
+    this.hasFailed = true
   }
 }
 

@@ -9,6 +9,8 @@ import type { Recorder } from './recorder.ts'
 export interface LiveSource extends Pick<PacketSource, 'next' | 'release' | 'lookAfter' | 'end'> {
   /** Why nothing will come any more; undefined while something may. */
   readonly over?: string | undefined
+  /** Whether that is no end that was meant. */
+  readonly hasFailed?: boolean
   /** After `end`, whether something may come that is on its way. */
   mayFollow?(): boolean
 }
