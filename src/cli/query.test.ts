@@ -212,6 +212,13 @@ test('a filter is read from a file, and what is given beside it must hold too', 
   assert.match((await query('-f', `${place.dir}/none`)).stderr, /can't be read/)
 })
 
+test('-Z reads the filter alone, and a window of time does not move the caret', async () => {
+  const read = await query('-Z', 'PROTO 6  and (src  port in [80,443])')
+  assert.deepEqual([read.code, read.stdout], [0, 'proto tcp and src port in [80, 443]\n'])
+  const named = await query('--url', url, '-t', '2026/03/01', 'any and exporter nowhere')
+  assert.match(named.stderr, /\n {2}any and exporter nowhere\n {10}\^{16}\n/)
+})
+
 test('a mistake in the filter is shown with a caret; wrong usage is status 2, all else 1', async () => {
   const filter = await query('src prt 80')
   assert.deepEqual(

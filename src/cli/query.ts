@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { InvalidArgumentError, Option, type Command } from 'commander'
 import { UserError } from '../base/errors.ts'
+import { formatFilter } from '../query/filter/format.ts'
 import { parseFilter } from '../query/filter/parse.ts'
 import { FilterError, type FilterProblem } from '../query/filter/problem.ts'
 import { moment } from '../query/question.ts'
@@ -114,7 +115,7 @@ export function addQuery(program: Command): void {
     .option('-q', 'without titles and without what stands below')
     .option('-N', 'figures in full, not scaled')
     .option('-I', 'totals alone, one a line, by protocol')
-    .option('-Z', 'say whether the filter is right, and ask nothing')
+    .option('-Z', 'only read the filter: print how it is written at its plainest, or what is wrong with it')
     .option('--url <url>', 'the server to ask', 'http://127.0.0.1:8080')
     .option(
       '--data <dir>',
@@ -143,7 +144,7 @@ async function query(words: readonly string[], flags: Flags): Promise<void> {
   const filter = flags.f === undefined ? words.join(' ') : await filterIn(flags.f, words.join(' '))
   const result = parseFilter(filter)
   if (!result.ok) throw new UserError(withCaret(filter, result.problem), hintFor(result.problem, words, flags))
-  if (flags.Z) return
+  if (flags.Z) return print(`${formatFilter(result.ast)}\n`)
   const window = flags.t === undefined ? undefined : readWindow(flags.t)
   const wanted: Omit<Wanted, 'from' | 'to' | 'filter'> = {
     ...flags,
@@ -167,7 +168,12 @@ async function query(words: readonly string[], flags: Flags): Promise<void> {
     // Names of saved filters, exporters and AS are known only to whom is asked.
     if (!(error instanceof FilterError)) throw error
     const { message, position = 0, length, expected, hint } = error
-    throw new UserError(withCaret(asked, { message, position, length, expected }), hint === undefined ? {} : { hint })
+    // What -t puts around the filter is not the user's.
+    const at = Math.max(0, position - asked.indexOf(filter))
+    throw new UserError(
+      withCaret(filter, { message, position: at, length, expected }),
+      hint === undefined ? {} : { hint },
+    )
   } finally {
     await source.close()
   }
@@ -233,7 +239,7 @@ async function opened(flags: Flags, window: Window | undefined): Promise<Opened>
   if (flags.config !== undefined) throw new UserError('--config is for -r', { hint: 'a server has its own' })
   if (window?.seconds !== undefined)
     throw new UserError(`-t ${flags.t} counts from the flows of files, and none are read`, {
-      hint: 'give -r, or say --last 10s',
+      hint: `give -r, or say --last ${Math.abs(window.seconds)}s`,
     })
   const fixed = resolved(window, 0, 0)
   const now = Date.now()

@@ -32,6 +32,8 @@ test('behind a whole test only and, or and a closing bracket fit', () => {
 
 test('behind a noun its comparators and its fixed values are offered', () => {
   assert.deepEqual(labels('port '), ['in', '=', '!=', '<', '>', '<=', '>='])
+  assert.deepEqual(completeFilter('port i', 6).options, [{ label: 'in', kind: 'operator', detail: 'one of a list' }])
+  assert.equal(completeFilter('i', 1).options[0]?.detail, 'input side')
   assert.ok(labels('proto t').includes('tcp'))
   assert.deepEqual(labels('locality vm_'), ['vm_physical', 'vm_external'])
 })

@@ -33,6 +33,8 @@ const SIDE_DETAIL: Readonly<Record<string, string>> = {
   in: 'input side',
   out: 'output side',
 }
+/** Behind a noun, where comparators fit. */
+const OPERATOR_DETAIL: Readonly<Record<string, string>> = { in: 'one of a list', like: 'a pattern with *' }
 const LOGIC_DETAIL: Readonly<Record<string, string>> = {
   and: 'both',
   or: 'one of them',
@@ -50,10 +52,11 @@ export function completeFilter(text: string, position: number, filters: readonly
   const from = position - typed.length
   const prefix = typed.replace(/^["']/, '')
   const wants = wantedAfter(before.slice(0, from))
+  const compares = wants.some((want) => 'text' in want && want.text === '=')
   const options: CompletionOption[] = []
   const seen = new Set<string>()
   for (const want of inOrder(wants, prefix)) {
-    for (const option of want.type === 'filter' ? filters.map(savedFilter) : optionsOf(want)) {
+    for (const option of want.type === 'filter' ? filters.map(savedFilter) : optionsOf(want, compares)) {
       if (seen.has(option.label) || !matches(option.label, prefix)) continue
       seen.add(option.label)
       options.push(option)
@@ -93,10 +96,12 @@ function savedFilter(name: string): CompletionOption {
   return { label: `@${name}`, kind: 'filter', detail: 'saved filter' }
 }
 
-function optionsOf(want: Exclude<Want, { type: 'filter' }>): CompletionOption[] {
+function optionsOf(want: Exclude<Want, { type: 'filter' }>, compares: boolean): CompletionOption[] {
   if (want.type === 'noun') return [{ label: want.phrase, kind: 'noun', detail: want.noun.describe }]
   if (want.type === 'value') return fixedValues(want.noun).map((label) => ({ label, kind: 'value' }))
   const { text } = want
+  const operator = compares ? OPERATOR_DETAIL[text] : undefined
+  if (operator !== undefined) return [{ label: text, kind: 'operator', detail: operator }]
   if (SIDES.has(text)) {
     const detail = SIDE_DETAIL[text] as string
     return [{ label: text, kind: 'side', detail }]

@@ -14,7 +14,7 @@ test('a view is a command', () => {
     asCommand(view, HOUR, 'http://127.0.0.1:8080'),
     "vnetscope query 'src vm web-7 and port 443' -A src_vm,dst_port -n 7 --last 1h --url http://127.0.0.1:8080",
   )
-  const words = (more: Partial<View>) => asCommand({ ...view, ...more }, HOUR, 'http://h') ?? ''
+  const words = (more: Partial<View>) => asCommand({ ...view, ...more }, HOUR, 'http://h')
   assert.match(words({ metric: 'packets' }), / -O packets -n 7 /)
   assert.match(words({ by: [] }), / -A none /)
   assert.match(words({ unit: 'l3' }), / --unit l3 -n 7 /)
@@ -22,13 +22,19 @@ test('a view is a command', () => {
     words({ chart: 'distinct', of: ['dst_addr', 'dst_port'] }),
     / -A src_vm,dst_port --distinct dst_addr,dst_port /,
   )
-  assert.equal(asCommand({ ...view, metric: 'share' }, HOUR, 'http://h'), undefined)
+  const links = { metric: 'share', by: ['exporter', 'out_if'] } as const
+  assert.match(words({ ...links, by: [...links.by] }), / -A exporter,out_if --unit share -n 7 /)
+  assert.doesNotMatch(
+    words({ ...links, by: [...links.by], chart: 'sankey' }),
+    /--unit/,
+    'links of a Sankey are no interfaces',
+  )
 })
 
 test('over long times the rare ones are counted with the rest in the command too, unless each is asked for', () => {
   const week = { kind: 'last', ms: 7 * 86_400_000 } as const
-  assert.match(asCommand(DEFAULT_VIEW, week, 'http://h') ?? '', / --rough --last 7d /)
-  assert.doesNotMatch(asCommand({ ...DEFAULT_VIEW, exact: true }, week, 'http://h') ?? '', /--rough/)
+  assert.match(asCommand(DEFAULT_VIEW, week, 'http://h'), / --rough --last 7d /)
+  assert.doesNotMatch(asCommand({ ...DEFAULT_VIEW, exact: true }, week, 'http://h'), /--rough/)
   const bounds = { from: 0, to: week.ms }
   assert.equal(callOf(DEFAULT_VIEW, bounds, 3600).body['exact'], false)
   assert.equal(callOf({ ...DEFAULT_VIEW, exact: true }, bounds, 3600).body['exact'], undefined)
@@ -36,7 +42,7 @@ test('over long times the rare ones are counted with the rest in the command too
 
 test('the time that is shown can be said exactly', () => {
   assert.match(
-    asCommand(DEFAULT_VIEW, { kind: 'between', ...BOUNDS }, 'http://h') ?? '',
+    asCommand(DEFAULT_VIEW, { kind: 'between', ...BOUNDS }, 'http://h'),
     /--from 1970-01-01T00:00:00.000Z --to 1970-01-01T00:01:00.000Z/,
   )
 })

@@ -18,10 +18,8 @@ const LIST_ORDERS: Readonly<Record<string, string>> = { start: 'tstart', end: 't
 
 /**
  * @param span what is asked each time anew ("the last hour"), or the very bounds of what is shown
- * @returns undefined where no command asks that: shares of links are asked by API alone
  */
-export function asCommand(view: View, span: Span, origin: string): string | undefined {
-  if (view.metric === 'share' && view.chart !== 'flows' && view.chart !== 'distinct') return undefined
+export function asCommand(view: View, span: Span, origin: string): string {
   const width = span.kind === 'last' ? span.ms : span.to - span.from
   return [
     'vnetscope query',
@@ -48,7 +46,7 @@ function whatWords(view: View): string[] {
     const first = countedFirst(view)
     return [by, `--distinct ${[first, ...view.of.filter((name) => name !== first)].join(',')}`]
   }
-  const { metric, unit } = measureOf(view)
+  const { metric, unit } = view.chart === 'sankey' ? plainMeasure(measureOf(view)) : measureOf(view)
   return [by, ...(metric === 'bytes' ? [] : [`-O ${metric}`]), ...(unit === undefined ? [] : [`--unit ${unit}`])]
 }
 

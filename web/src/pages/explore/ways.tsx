@@ -27,10 +27,7 @@ export function Ways({
       ? [{ value: 'moving', label: `always the last ${durationCode(clock.span.ms)}`, span: clock.span }]
       : []),
   ]
-  const commands = spans.flatMap(({ span, ...rest }) => {
-    const text = asCommand(view, span, location.origin)
-    return text === undefined ? [] : [{ ...rest, text }]
-  })
+  const commands = spans.map(({ span, ...rest }) => ({ ...rest, text: asCommand(view, span, location.origin) }))
   return (
     <span className="row">
       <ExportMenu of={exportsOf(view, bounds, step)} />
