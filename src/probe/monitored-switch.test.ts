@@ -22,6 +22,7 @@ function createFrames(): { readonly source: PacketSource; put(...macs: readonly 
     name: 'nothing0',
     index: 0,
     sampleRate: 1,
+    fanoutGroup: undefined,
     isAway: false,
     speed: () => 0,
     next(into) {
