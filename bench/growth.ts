@@ -125,7 +125,7 @@ async function addRows(store: EmbeddedStore, spool: string, have: number, rows: 
   if (have < BASE) {
     const more = Math.min(BASE, rows) - have
     const from = end - Math.round((have + more) * MS_A_ROW)
-    await insertSimulated(store, spool, `growth-${have}`, { from, to, rows: more, vms: 2000, protocol: 'ipfix' })
+    await insertSimulated(store, spool, `growth-${have}`, { from, to, rows: more, vms: 2000, protocol: 'mixed' })
     return more
   }
   const more = Math.min(BASE, rows - have)

@@ -11,7 +11,7 @@ import {
   SCRATCH_TABLES,
 } from './rollup-tables.ts'
 import { wholeTableStatement } from './roll-sql.ts'
-import { LEVELS, rollupNamed, rollupTable } from './rollups.ts'
+import { LEVELS, ROLLUPS, rollupTable } from './rollups.ts'
 import {
   createTable,
   SCHEMA_VERSION,
@@ -35,8 +35,8 @@ interface Statements {
  * types, follows the configured age and size. Each step looks at what is there, so that one which a crash cut short is
  * made again at the next start; the version is noted last. Rollups of what is there are built later, by the roller.
  *
- * Version 1: `flows`, `metrics`. Version 2: rollups, `arrivals` and `rolled`; no TTL outside of clusters. Version 3: the
- * rollup of segments, made of that of traffic.
+ * Version 1: `flows`, `metrics`. Version 2: rollups, `arrivals` and `rolled`; no TTL outside of clusters. Version 3:
+ * rollups that are made of that of traffic.
  */
 export async function migrate(store: Statements, options: SchemaOptions): Promise<void> {
   const home = options.home ?? LOCAL_HOME
@@ -45,7 +45,7 @@ export async function migrate(store: Statements, options: SchemaOptions): Promis
   for (const statement of schemaStatements(options)) await store.execute(statement)
   if (home === LOCAL_HOME) {
     await makeRollups(store, options)
-    if (version === 2) await fillSegments(store)
+    if (version === 2) await fillMadeOf(store)
   } else await makeSharedRollups(store, options, home)
   await alter(store, [...TABLES, ...rollupDefinitions(home), ARRIVALS, ROLLED, DROPPED], options)
   await store.execute(versionStatement(options))
@@ -73,13 +73,13 @@ function refuseNewer(version: number): void {
   )
 }
 
-/** Units that are noted as built have no rows yet in a rollup that came later; it is made of theirs. */
-async function fillSegments(store: Statements): Promise<void> {
-  for (const level of LEVELS) {
-    const rollup = rollupNamed('segments')
-    await store.execute(`TRUNCATE TABLE ${rollupTable(rollup, level)}`)
-    await store.execute(wholeTableStatement(rollup, level))
-  }
+/** Units that are noted as built have no rows yet in rollups that came later; these are made of others' rows. */
+async function fillMadeOf(store: Statements): Promise<void> {
+  for (const rollup of ROLLUPS.filter(({ madeOf }) => madeOf !== undefined))
+    for (const level of LEVELS) {
+      await store.execute(`TRUNCATE TABLE ${rollupTable(rollup, level)}`)
+      await store.execute(wholeTableStatement(rollup, level))
+    }
 }
 
 async function makeRollups(store: Statements, options: SchemaOptions): Promise<void> {
