@@ -22,7 +22,7 @@ function createFrames(): { readonly source: PacketSource; put(...macs: readonly 
     name: 'nothing0',
     index: 0,
     sampleRate: 1,
-    fanoutGroup: undefined,
+    fanoutGroup: 0,
     isAway: false,
     speed: () => 0,
     next(into) {
