@@ -1,7 +1,7 @@
 // The meter and the probe on a live device: what a sender can send over veth, how much of it each sees, and the CPU of it,
-// beside softflowd and pmacctd.
+// beside softflowd, pmacctd and fprobe (apt-get install fprobe, which also starts it as a service).
 //
-//   npm run bench -- live [--packets 2000000] [--rate 200000] [--rounds 1]
+//   npm run bench -- live [--packets 2000000] [--rate 200000] [--rounds 1] [--without pmacctd]
 
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { createSocket } from 'node:dgram'
@@ -10,6 +10,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { createNetflowReader } from '../src/collect/netflow-reader.ts'
 import { frameOf, someFlows, writeFrames } from '../test/interop/frames.ts'
 import { cpuSeconds, machineLine, median, processTree } from './machine.ts'
 
@@ -18,9 +19,11 @@ const { values } = parseArgs({
     packets: { type: 'string', default: '2000000' },
     rate: { type: 'string', default: '200000' },
     rounds: { type: 'string', default: '1' },
+    without: { type: 'string', multiple: true, default: [] },
   },
 })
 const packets = Number(values.packets)
+const WARM_UP = 300_000
 const folder = mkdtempSync(join(tmpdir(), 'vnetscope-live-'))
 const tag = process.pid.toString(36)
 const [inside, near, far] = [`bl-${tag}`, `bla${tag}`, `blb${tag}`]
@@ -32,7 +35,9 @@ function run(command: string, ...args: string[]): string {
   return stdout + stderr
 }
 
-const sink = createSocket('udp4')
+const sink = createSocket({ type: 'udp4', recvBufferSize: 8 << 20 })
+let exported: Buffer[] = []
+sink.on('message', (message) => exported.push(message))
 sink.bind(0, '127.0.0.1')
 await once(sink, 'listening')
 const port = sink.address().port
@@ -75,7 +80,17 @@ interface Live {
   /** Asks it how it goes. */
   readonly asked?: readonly string[]
   /** Packets that it says to have seen. */
-  seen(output: string): string
+  seen(output: string, exported: readonly Buffer[]): string
+}
+
+/** Packets of the flows that were exported. */
+function packetsOf(datagrams: readonly Buffer[]): string {
+  const reader = createNetflowReader()
+  let sum = 0
+  for (const datagram of datagrams)
+    for (const record of reader.read(datagram, '127.0.0.1'))
+      if (record.kind === 'flow') sum += Number(record.flow?.['packets'] ?? 0)
+  return String(sum)
 }
 
 const PROGRAMS: readonly Live[] = [
@@ -110,7 +125,13 @@ const PROGRAMS: readonly Live[] = [
     asked: ['softflowctl', '-c', join(folder, 'ctl'), 'statistics'],
     seen: (output) => /Packets processed: (\d+)/.exec(output)?.[1] ?? '?',
   },
-  { name: 'pmacctd', command: ['pmacctd', '-f', pmacctdConfig], seen: () => 'not told' },
+  { name: 'pmacctd', command: ['pmacctd', '-f', pmacctdConfig], seen: (_output, datagrams) => packetsOf(datagrams) },
+  {
+    name: 'fprobe',
+    // It knows no VLANs, but takes any length of the header before IP
+    command: ['fprobe', '-i', near, '-f', 'vlan', '-K', '18', '-l', '2', `127.0.0.1:${port}`],
+    seen: (_output, datagrams) => packetsOf(datagrams),
+  },
 ]
 
 try {
@@ -123,34 +144,25 @@ try {
   process.stdout.write(
     `${machineLine()}\n${packets} packets of ${FLOWS.length} flows, 200 bytes, asked for ${values.rate} a second\n\n`,
   )
-  for (const program of PROGRAMS) {
+  for (const program of PROGRAMS.filter(({ name }) => !values.without.includes(name))) {
+    if (spawnSync('which', [program.command[0] as string]).status !== 0) {
+      process.stdout.write(`${program.name.padEnd(16)} is not installed\n`)
+      continue
+    }
     const cpu: number[] = []
     let line = ''
     for (let round = 0; round < Number(values.rounds); round++) {
       const child = spawn(program.command[0] as string, program.command.slice(1), { stdio: ['ignore', 'pipe', 'pipe'] })
       let output = ''
+      exported = []
       child.stdout.on('data', (data: Buffer) => (output += data.toString()))
       child.stderr.on('data', (data: Buffer) => (output += data.toString()))
       await new Promise((resolve) => setTimeout(resolve, 3000))
+      // What is compiled and filled once is not what is measured
+      replay(WARM_UP)
+      await new Promise((resolve) => setTimeout(resolve, 500))
       const before = cpuOf(child)
-      const sent = run(
-        ...([
-          'ip',
-          'netns',
-          'exec',
-          inside,
-          'tcpreplay',
-          '-q',
-          '-K',
-          '--loop',
-          String(Math.ceil(packets / FLOWS.length)),
-          '-p',
-          values.rate,
-          '-i',
-          far,
-          trace,
-        ] as const),
-      )
+      const sent = replay(packets)
       await new Promise((resolve) => setTimeout(resolve, 500))
       cpu.push(cpuOf(child) - before)
       if (program.asked) output += run(...(program.asked as [string, ...string[]]))
@@ -158,7 +170,8 @@ try {
       child.kill('SIGTERM')
       await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, 5000))])
       child.kill('SIGKILL')
-      line = `${/Rated: .*?([\d.]+) pps/s.exec(sent)?.[1] ?? '?'} packets/s sent, seen ${program.seen(output)}${/\d+ dropped by the kernel/.exec(output)?.[0]?.replace(/^/, ', ') ?? ''}`
+      await new Promise((resolve) => setTimeout(resolve, 500))
+      line = `${/Rated: .*?([\d.]+) pps/s.exec(sent)?.[1] ?? '?'} packets/s sent, seen ${program.seen(output, exported)}${/\d+ dropped by the kernel/.exec(output)?.[0]?.replace(/^/, ', ') ?? ''}`
     }
     process.stdout.write(
       `${program.name.padEnd(16)} ${((median(cpu) / packets) * 1e6).toFixed(3)} CPU s a million packets; ${line}\n`,
@@ -168,6 +181,13 @@ try {
   spawnSync('ip', ['netns', 'del', inside])
   sink.close()
   rmSync(folder, { recursive: true, force: true })
+}
+
+/** Sends so many packets, and answers what the sender says. */
+function replay(count: number): string {
+  const loops = String(Math.ceil(count / FLOWS.length))
+  const command = ['tcpreplay', '-q', '-K', '--loop', loops, '-p', values.rate, '-i', far, trace]
+  return run('ip', 'netns', 'exec', inside, ...command)
 }
 
 function cpuOf({ pid }: ChildProcess): number {

@@ -15,8 +15,14 @@ interface Device {
   readonly index: number | undefined
 }
 
-/** How long to wait where nothing came; the kernel gathers packets about as long. */
-const REST_MS = 10
+/** The kernel hands over what it gathered after so long at most. */
+const HAND_OVER_MS = 10
+/**
+ * How long packets are left to gather where nothing is there to read: the longer, the less each of them costs, as long as they fill
+ * a small part of the ring meanwhile.
+ */
+const [SHORTEST_REST_MS, LONGEST_REST_MS] = [4, 40]
+const SMALL_PART = 1 / 16
 /** All flows are looked at within so long. */
 const ROUND_MS = 1000
 /** What has ended is sent after so long. */
@@ -46,8 +52,13 @@ export async function meterDevices(filter: string, options: MeterOptions, sender
   const names = devices.map(({ source }) => source.name).join(', ')
   say(`metering ${names}`)
 
+  // Bytes read since it rested, and how long it rests
+  let gathered = 0
+  let rest = SHORTEST_REST_MS
   const readBlock = ({ source, index }: Device): boolean => {
     if (!source.next(block)) return false
+    const last = block.count - 1
+    gathered += (block.offset[last] as number) + (block.captured[last] as number) - (block.offset[0] as number)
     if (index !== undefined) block.port.fill(index, 0, block.count)
     mirrors?.unwrap(block)
     meter.block(block)
@@ -95,11 +106,16 @@ export async function meterDevices(filter: string, options: MeterOptions, sender
       before = { status: meter.status(), seconds }
     }
     if (sender.flying >= WINDOW) await sender.below(WINDOW / 2)
-    else await (isIdle ? wait(REST_MS) : new Promise<void>((resolve) => setImmediate(resolve)))
+    else if (isIdle) {
+      const part = gathered / options.ring
+      gathered = 0
+      rest = part > SMALL_PART ? Math.max(SHORTEST_REST_MS, rest / 2) : Math.min(LONGEST_REST_MS, rest + 2)
+      await wait(rest)
+    } else await new Promise<void>((resolve) => setImmediate(resolve))
   }
   await captures.stop()
   // The kernel has yet to hand over what came last
-  await wait(3 * REST_MS)
+  await wait(3 * HAND_OVER_MS)
   for (const device of devices) {
     device.source.end()
     while (readBlock(device));

@@ -56,6 +56,10 @@ export interface FlowTableOptions {
 /** Takes a flow that has ended; the record is written over afterwards. */
 export type FlowEnded = (flow: FlowRecord, reason: number) => void
 
+/** Places of the index to begin with, and of the next one; the third is as large as the cache. */
+const FEW_PLACES = 1 << 15
+const MORE_PLACES = 1 << 17
+
 /** A clock that jumps back leaves flows that seem to lie ahead; those further than this end. */
 const MOST_AHEAD_MS = 60_000
 
@@ -70,8 +74,8 @@ export class FlowTable {
   private readonly backNumbers: Float64Array
   private readonly biflow: boolean
   /** Pairs of hash and slot + 1. */
-  private readonly index: Int32Array
-  private readonly indexMask: number
+  private index: Int32Array
+  private indexMask: number
   /** All flows are being ended, and are in the index no more. */
   private isEmptying = false
   private readonly mask: Uint32Array
@@ -108,8 +112,7 @@ export class FlowTable {
       this.by[w] = (state ^ (state >>> 13)) | 1
     }
     this.report = report
-    let places = 16
-    while (places < 2 * maxFlows) places *= 2
+    const places = Math.min(FEW_PLACES, placesFor(maxFlows))
     this.indexMask = places - 1
     const lines = maxFlows * LINE_BYTES
     const [hot, cold, index, back] = createTableMemory([lines, lines, 8 * places, biflow ? lines : 0])
@@ -134,9 +137,14 @@ export class FlowTable {
 
   /** Bytes that the table may take, and those that flows have used so far. */
   get memory(): { most: number; used: number } {
-    const fixed = this.index.byteLength + this.free.byteLength
+    const places = this.index.byteLength
+    const most = 8 * placesFor(this.maxFlows)
     const lines = this.biflow ? 3 : 2
-    return { most: fixed + this.maxFlows * lines * LINE_BYTES, used: fixed + this.touched * lines * LINE_BYTES }
+    const each = lines * LINE_BYTES
+    return {
+      most: most + this.free.byteLength + this.maxFlows * each,
+      used: places + this.free.byteLength + this.touched * each,
+    }
   }
 
   /** Counts packets that were read; for flows of both directions, aligned (biflow.ts). */
@@ -186,12 +194,10 @@ export class FlowTable {
     }
     if (slot < 0) {
       slot = this.take(now)
-      // Making room may have moved what stood behind: look for the end of the chain again
-      place = hash & indexMask
-      while (index[2 * place + 1] !== 0) place = (place + 1) & indexMask
-      index[2 * place] = hash
-      index[2 * place + 1] = slot + 1
       this.count++
+      if (2 * this.count > this.indexMask + 1) this.growIndex()
+      // Making room may have moved what stood behind: look for the end of the chain again
+      this.enter(hash, slot)
       this.cold[slot * LINE_WORDS + COLD.hash] = hash
       this.begin(slot, packets, row)
     } else {
@@ -566,6 +572,30 @@ export class FlowTable {
     return this.free[--this.freeCount] as number
   }
 
+  private enter(hash: number, slot: number): void {
+    const { index, indexMask } = this
+    let place = hash & indexMask
+    while (index[2 * place + 1] !== 0) place = (place + 1) & indexMask
+    index[2 * place] = hash
+    index[2 * place + 1] = slot + 1
+  }
+
+  /**
+   * A large index is a slow one where few flows lie scattered over it. It becomes as large as it may long before there are so many
+   * flows that moving them would be noticed.
+   */
+  private growIndex(): void {
+    const before = this.index
+    const most = placesFor(this.maxFlows)
+    const places = this.indexMask + 1 < MORE_PLACES ? Math.min(MORE_PLACES, most) : most
+    if (places === this.indexMask + 1) return
+    const [memory] = createTableMemory([8 * places])
+    this.index = new Int32Array(memory!.buffer, memory!.offset, 2 * places)
+    this.indexMask = places - 1
+    for (let at = 0; at < before.length; at += 2)
+      if (before[at + 1] !== 0) this.enter(before[at] as number, (before[at + 1] as number) - 1)
+  }
+
   /** Takes a slot out of the index and closes the gap, so that no chain is cut. */
   private remove(hash: number, slot: number): void {
     const { index, indexMask } = this
@@ -596,22 +626,25 @@ export class FlowTable {
 
   /** Goes on with the flows that are left where all were to be ended. */
   private fillIndex(): void {
-    const { index, indexMask, words } = this
+    const { words } = this
     this.isEmptying = false
-    index.fill(0)
+    this.index.fill(0)
     this.freeCount = 0
     for (let slot = 0; slot < this.used; slot++) {
       if (((words[slot * LINE_WORDS + HOT.marks] as number) & MARK.state) === STATE.free) {
         this.free[this.freeCount++] = slot
         continue
       }
-      const hash = (this.cold[slot * LINE_WORDS + COLD.hash] as number) | 0
-      let place = hash & indexMask
-      while (index[2 * place + 1] !== 0) place = (place + 1) & indexMask
-      index[2 * place] = hash
-      index[2 * place + 1] = slot + 1
+      this.enter((this.cold[slot * LINE_WORDS + COLD.hash] as number) | 0, slot)
     }
   }
+}
+
+/** Places of the index: at least two a flow. */
+function placesFor(flows: number): number {
+  let places = 16
+  while (places < 2 * flows) places *= 2
+  return places
 }
 
 /** Who began a connection, as far as its first packet tells. */

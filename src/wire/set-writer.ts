@@ -40,6 +40,9 @@ export abstract class SetWriter {
   private setId = -1
   private setStart = 0
   private recordEnd = 0
+  /** Of the last record, and the bytes of such a one. */
+  private layout: RecordLayout | undefined
+  private layoutLength = 0
 
   constructor({ header, aligned, maxBytes }: SetWriterOptions, emit: (message: Uint8Array) => void) {
     this.emit = emit
@@ -57,7 +60,11 @@ export abstract class SetWriter {
 
   /** Begins a record of so many bytes, those of the template's fields. */
   beginRecord(template: RecordLayout): void {
-    const length = recordLength(template)
+    if (template !== this.layout) {
+      this.layout = template
+      this.layoutLength = recordLength(template)
+    }
+    const length = this.layoutLength
     this.open(template.id, length)
     this.recordEnd = this.at + length
   }
