@@ -257,6 +257,7 @@ describe('the meter', () => {
       replay()
       run('ip', ['link', 'set', near, 'down'])
       await awaited('dropped by the kernel, away', 3)
+      assert.match(meter.output(), /^1\.\d s: \d+ packets\/s, \d+ bit\/s of IP, \d+ records\/s$/m)
       run('ip', ['link', 'set', near, 'up'])
       await awaited('is back', 1)
       replay()
@@ -285,6 +286,15 @@ describe('the meter', () => {
     } finally {
       run('ip', ['netns', 'del', inside])
     }
+  })
+
+  test('tells several collectors the same', async () => {
+    await using one = await startRelay([])
+    await using other = await startRelay([])
+    const said = run(process.execPath, [...METER, '-r', capture, '-n', `127.0.0.1:${one.port},127.0.0.1:${other.port}`])
+    const datagrams = Number(/in (\d+) datagrams/.exec(said)?.[1])
+    await until('both to have them', () => (one.count() + other.count() >= 2 * datagrams ? true : undefined))
+    assert.deepEqual(one.datagrams(), other.datagrams())
   })
 
   test('meters what is mirrored in a tunnel as if it stood where the mirror was taken', async () => {

@@ -1,4 +1,4 @@
-// What the meter tells of both directions of a flow, and of flows sampled whole, as its peers read it.
+// What the meter tells, as its peers read it: both directions of a flow, flows sampled whole, sequence numbers, templates.
 
 import assert from 'node:assert/strict'
 import { open } from 'node:fs/promises'
@@ -149,6 +149,52 @@ describe('both directions as one record (RFC 5103)', () => {
     assert.deepEqual([sum('packetDeltaCount'), sum('reversePacketDeltaCount')], [packets, back])
     const flags = new Set([...dumped.matchAll(/\)\s+reverseTcpControlBits : (\w+)/g)].map((match) => match[1]))
     assert.ok(flags.has('19'), 'a whole connection has SYN, ACK and FIN')
+  })
+})
+
+/** Where the standards put it; how far it goes on with a message; and how many records a message has, templates aside. */
+describe('an export', () => {
+  const sent = async (config: Partial<MeterConfig>): Promise<Buffer[]> =>
+    (await metered({ maxBytes: 500, ...config })).sent
+  const isRow = (record: DecodedRecord): boolean => record.kind === 'flow' || record.kind === 'options'
+
+  for (const [version, at, each, counts] of [
+    [5, 16, 'flow', (datagram: Buffer) => datagram.readUInt16BE(2)],
+    [9, 12, 'datagram', () => 1],
+    [10, 8, 'data record, those of options among them', undefined],
+  ] as const)
+    test(`of version ${version} has a sequence number that counts every ${each}`, async () => {
+      const datagrams = await sent({ version, samplingRate: 2 })
+      assert.ok(datagrams.length > 1)
+      const reader = createNetflowReader()
+      let expected = datagrams[0]?.readUInt32BE(at) ?? -1
+      assert.equal(expected, 0)
+      for (const datagram of datagrams) {
+        assert.equal(datagram.readUInt32BE(at), expected)
+        expected += counts?.(datagram) ?? reader.read(datagram, '192.0.2.9').filter(isRow).length
+      }
+    })
+
+  test('tells its templates again after so many datagrams, and after so many seconds of the packets', async () => {
+    const templates = async (config: Partial<MeterConfig>): Promise<number[]> => {
+      const reader = createNetflowReader()
+      return (await sent({ version: 9, ...config })).map(
+        (datagram) => reader.read(datagram, '192.0.2.9').filter(({ kind }) => kind === 'template').length,
+      )
+    }
+    const first = await templates({})
+    assert.ok(first[0] === 1 || first[0] === 2, `${first[0]} templates in the first datagram`)
+    assert.ok(first.slice(10).every((told) => told === 0))
+    const often = await templates({ templateEvery: 4 })
+    for (let n = 4; n + 4 < often.length; n += 4)
+      assert.ok(
+        often.slice(n, n + 5).some((told) => told > 0),
+        `none in datagrams ${n} to ${n + 4}`,
+      )
+    // Flows that end while packets still come: seconds go by between their datagrams
+    const soon = { active: 0.01, tcp: 60, tcpFin: 0.01, tcpRst: 0.01, udp: 0.001, icmp: 60, general: 60 }
+    const timed = await templates({ timeouts: soon, templateSeconds: 0.005 })
+    assert.ok(timed.filter((told) => told > 0).length > 3, `${timed.join(' ')}`)
   })
 })
 
