@@ -20,6 +20,9 @@ const NOTES: Readonly<Record<string, string>> = {
   reverse_packets: '`packets` of the other direction',
   reverse_flags: '`tcp_flags` of the other direction',
   reverse_tos: '`tos` of the other direction',
+  reverse_in: '`in_if` of the other direction',
+  reverse_out: '`out_if` of the other direction',
+  reverse_direction: '`direction` of the other direction',
   reverse_vlan: '`vlan_in` of the other direction',
 }
 
