@@ -7,7 +7,7 @@ import { OperatorError, UserError } from '../base/errors.ts'
 import { capabilitiesFor } from '../capture/packet-source.ts'
 import { dropPrivileges } from '../capture/privileges.ts'
 import { parseProbeConfig, type ProbeConfig } from '../probe/config.ts'
-import { createProbe, type Probe } from '../probe/probe.ts'
+import { createProbe, type Probe, type ProbeStatus } from '../probe/probe.ts'
 import { createServedCaptures, readAllowed, type AllowedCaptures, type ServedCaptures } from './served-captures.ts'
 
 interface ProbeOptions {
@@ -124,10 +124,16 @@ async function monitor(options: ProbeOptions, say: (sentence: string) => void): 
   running.stop()
   await sender.below(1)
   const { switches } = running.status()
-  say(
-    `ended: ${switches.map((s) => `${s.device} ${s.frames} frames, ${s.samples} samples, ${s.drops} dropped by the kernel`).join('; ')}`,
-  )
+  say(`ended: ${switches.map(ended).join('; ')}`)
   sender.close()
+}
+
+function ended(of: ProbeStatus['switches'][number]): string {
+  return (
+    `${of.device} ${of.frames} frames, ${of.samples} samples, ${of.drops} dropped by the kernel` +
+    (of.others > 0 ? `, ${of.others} were no mirrors` : '') +
+    (of.short > 0 ? `, ${of.short} without addresses` : '')
+  )
 }
 
 type Prepared =

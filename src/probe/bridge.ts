@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { parseMac } from '../base/address.ts'
 import { deviceSpeed } from './kernel-devices.ts'
 
 // What the kernel knows of a Linux bridge, from /sys: its ports by name, and the addresses learnt behind each.
@@ -29,7 +30,7 @@ export function readBridge(device: string, net = NET): FoundPort[] | undefined {
   if (!existsSync(ports)) return undefined
   try {
     const macs = addressesByPort(join(net, device, 'brforward'))
-    return readdirSync(ports)
+    const found = readdirSync(ports)
       .toSorted()
       .map((name): FoundPort => {
         const number = Number.parseInt(readFileSync(join(ports, name, 'port_no'), 'utf8'), 16)
@@ -42,10 +43,20 @@ export function readBridge(device: string, net = NET): FoundPort[] | undefined {
           macs: macs.get(number) ?? [],
         }
       })
+    return [...found, ownPort(device, net)]
   } catch {
     // A port that goes while it is read: the next look will tell
     return undefined
   }
+}
+
+/**
+ * The host itself is behind a port, too. What the kernel counts on the bridge's device is none of its counters: while somebody
+ * looks at all frames there, it counts all of them.
+ */
+function ownPort(device: string, net: string): FoundPort {
+  const mac = parseMac(readFileSync(join(net, device, 'address'), 'utf8').trim())
+  return { name: device, device: '', isInside: true, isUplink: false, speed: 0, macs: mac === undefined ? [] : [mac] }
 }
 
 /** Kinds of device that stand for a physical one, or for a tunnel to other hosts. */

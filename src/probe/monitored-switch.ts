@@ -142,6 +142,10 @@ export class MonitoredSwitch {
 
   private setDevice(port: SwitchPort, device: string, isInside: boolean): void {
     port.setDevice(device, isInside)
+    this.setIndex(port, device)
+  }
+
+  private setIndex(port: SwitchPort, device: string): void {
     if (this.config.ifIndex !== 'kernel') return
     const ifIndex = this.deps.kernel.facts(device)?.ifIndex ?? 0
     if (ifIndex !== 0) port.index = ifIndex
@@ -232,10 +236,15 @@ export class MonitoredSwitch {
         place = this.ports.length - 1
       }
       const port = this.ports[place] as SwitchPort
-      if (each.device !== '' && port.config.device === '') this.setDevice(port, each.device, each.isInside)
+      if (port.config.device === '') this.setFound(port, each)
       // Behind an uplink is everybody else, who needs no entry
       if (!port.isUplink) for (const mac of each.macs) this.switch.addMac(mac, place)
     }
+  }
+
+  private setFound(port: SwitchPort, { name, device, isInside }: FoundPort): void {
+    if (device === '') this.setIndex(port, name)
+    else this.setDevice(port, device, isInside)
   }
 
   private placeOf({ name, device, macs }: FoundPort): number {
@@ -251,7 +260,7 @@ export class MonitoredSwitch {
     if (this.ports.length >= MOST_LEARNT) return undefined
     const port = this.newPort(portConfig, this.numbers.take())
     port.isLearnt = true
-    if (found && found.device !== '') this.setDevice(port, found.device, found.isInside)
+    if (found) this.setFound(port, found)
     this.switch.addPort(port)
     this.deps.say(`${this.config.device}: port ${port.index} is ${portConfig.name || macText(portConfig.mac)}`)
     return port

@@ -33,6 +33,8 @@ export interface ProbeStatus {
     readonly drops: number
     /** Packets that were no chosen mirror. */
     readonly others: number
+    /** Frames too short to have addresses, or of a device that has none. */
+    readonly short: number
     readonly ports: readonly {
       readonly index: number
       readonly name: string
@@ -181,6 +183,7 @@ export function createProbe(first: ProbeConfig, { send, random, say }: ProbeDeps
         samples: at.switch.totals.samples,
         drops: at.drops(),
         others: at.mirrors?.counts.others ?? 0,
+        short: at.switch.totals.short,
         ports: at.ports.map((port) => ({
           index: port.index,
           name: port.config.name,

@@ -28,6 +28,7 @@ interface Machine {
 }
 
 const OUTSIDE = '10.88.1.254'
+const HOST = '10.88.1.253'
 
 const machines = [1, 2, 3, 4, 5, 6].map((n): Machine => ({
   name: `pv${n}-${tag}`,
@@ -46,6 +47,13 @@ const quiet = (device: string, namespace?: string): void => {
   else inside(namespace, ...command)
 }
 
+/** Neighbours are believed for long: nobody asks again, seconds later, between two looks at the counters. */
+const neighboursOf = (device: string): string[] =>
+  ['ipv4', 'ipv6'].flatMap((family) => [
+    `net.${family}.neigh.${device}.base_reachable_time_ms=3600000`,
+    `net.${family}.neigh.${device}.delay_first_probe_time=3600`,
+  ])
+
 /** A namespace behind a port of the bridge, silent unless it is told to speak. */
 function plug(namespace: string, port: string, mac: string): void {
   run('ip', ['netns', 'add', namespace])
@@ -58,12 +66,7 @@ function plug(namespace: string, port: string, mac: string): void {
   )
   run('ip', ['link', 'add', port, 'type', 'veth', 'peer', 'name', 'eth0', 'address', mac, 'netns', namespace])
   quiet(port)
-  // Neighbours are believed for long: nobody asks again, seconds later, between two looks at the counters
-  const neighbours = ['ipv4', 'ipv6'].flatMap((family) => [
-    `net.${family}.neigh.eth0.base_reachable_time_ms=3600000`,
-    `net.${family}.neigh.eth0.delay_first_probe_time=3600`,
-  ])
-  inside(namespace, 'sysctl', '-qw', ...neighbours)
+  inside(namespace, 'sysctl', '-qw', ...neighboursOf('eth0'))
   // What the kernel counts is to be what was on the wire: no frames larger than it, no tags beside them
   const offloads = ['tso', 'gso', 'gro', 'txvlan'].flatMap((name) => [name, 'off'])
   run('ethtool', ['-K', port, ...offloads])
@@ -78,6 +81,7 @@ before(() => {
   run('ip', ['link', 'add', bridge, 'type', 'bridge'])
   writeFileSync(`/sys/class/net/${bridge}/bridge/multicast_snooping`, '0')
   quiet(bridge)
+  run('sysctl', ['-qw', ...neighboursOf(bridge)])
   run('ip', ['link', 'set', bridge, 'up'])
   for (const { name, port, mac, address, address6 } of machines) {
     plug(name, port, mac)
@@ -383,6 +387,10 @@ describe('the probe beside a bridge', () => {
     )
     for (const { name } of machines) inside(name, 'ping', '-q', '-c', '1', OUTSIDE)
     inside(outside, 'ping', '-q', '-c', '1', machines[0]!.address)
+    // The host itself is behind a port of its bridge, too
+    run('ip', ['addr', 'add', `${HOST}/24`, 'dev', bridge])
+    inside(machines[0]!.name, 'ping', '-q', '-c', '1', HOST)
+    const first = await silence()
     await using probe = await probing(config, '--user', 'nobody')
     const uid = run('id', ['-u', 'nobody']).trim()
     await until('another user', () =>
@@ -390,17 +398,27 @@ describe('the probe beside a bridge', () => {
         ? true
         : undefined,
     )
-    await until('seven ports', () =>
-      portNames.every((name) => probe.output().includes(` is ${name}`)) ? true : undefined,
+    await until('eight ports', () =>
+      [...portNames, bridge].every((name) => probe.output().includes(` is ${name}`)) ? true : undefined,
     )
     const then = await silence()
     inside(machines[3]!.name, 'ping', '-q', '-c', '20', '-i', '0.02', machines[4]!.address)
+    inside(machines[0]!.name, 'ping', '-q', '-c', '7', '-i', '0.02', HOST)
     const now = await silence()
     assert.equal(await probe.stop(), 0)
+    run('ip', ['addr', 'del', `${HOST}/24`, 'dev', bridge])
     await relay.quiet(300)
     const recording = join(folder.path, 'learning.pcap')
     relay.record(recording, 6343)
     const samples = decoded(recording)
+    const indexOf = (name: string): number => Number(new RegExp(`port (\\d+) is ${name}`).exec(probe.output())?.[1])
+    for (const name of portNames) {
+      const { speed: _, ...all } = lastCounters(samples, indexOf(name))
+      assert.deepEqual(all, difference(now.get(name) as Counters, first.get(name) as Counters), name)
+    }
+    const { inPackets, outPackets } = lastCounters(samples, indexOf(bridge))
+    // Beside the answers to its pings the host gets what is sent to all
+    assert.ok(inPackets === 7 && outPackets >= 7, `${inPackets} and ${outPackets} packets of the host`)
     const port = machines[3]!.port
     const index = Number(new RegExp(`port (\\d+) is ${port}`).exec(probe.output())?.[1])
     const counted = lastCounters(samples, index)
