@@ -7,7 +7,7 @@ import { dropPrivileges } from '../capture/privileges.ts'
 import type { MeterStatus } from '../meter/meter.ts'
 import { capturesOf } from './meter-options.ts'
 import { finish, newMeter, summary, WINDOW } from './meter-run.ts'
-import type { MeterOptions } from './meter.ts'
+import type { MeterOptions } from './meter-options.ts'
 import { createServedCaptures, readAllowed } from './served-captures.ts'
 
 interface Device {

@@ -4,7 +4,7 @@ import { readCaptureFile } from '../capture/capture-file.ts'
 import { MirrorReader } from '../capture/mirror.ts'
 import type { Meter } from '../meter/meter.ts'
 import { finish, newMeter, summary, WINDOW } from './meter-run.ts'
-import type { MeterOptions } from './meter.ts'
+import type { MeterOptions } from './meter-options.ts'
 
 /** Meters capture files, one behind the other, as fast as they are read. */
 export async function meterFiles(filter: string, options: MeterOptions, sender: DatagramSender): Promise<void> {

@@ -10,6 +10,36 @@ import { targetOf } from './target.ts'
 
 // The meter's flags, in softflowd's words.
 
+export interface MeterOptions {
+  readonly interface: readonly DeviceChoice[]
+  readonly read: readonly string[]
+  readonly collector: readonly DatagramTarget[]
+  readonly netflow: 5 | 9 | 10
+  readonly maxFlows: number
+  readonly timeout: Record<string, number>
+  readonly track: TrackLevel
+  readonly tos: boolean
+  readonly tunnels: 'inner' | 'outer'
+  readonly fragments: 'together' | 'apart'
+  readonly sampling: number
+  readonly sampleFlows: number
+  readonly kernelSampling: number
+  readonly unwrap?: readonly MirrorChoice[]
+  readonly fanoutGroup?: number
+  readonly user?: string
+  readonly captures?: { readonly host: string; readonly port: number }
+  readonly captureSecret?: string
+  readonly biflow: boolean
+  readonly domain: number
+  readonly snaplen: number
+  readonly promiscuous: boolean
+  readonly ring: number
+  readonly templateEvery: number
+  readonly templateSeconds: number
+  readonly exportRate: number
+  readonly status?: number
+}
+
 /** Seconds, by softflowd's names of them. */
 export const USUAL_TIMEOUTS: Readonly<Record<string, number>> = {
   maxlife: 300,

@@ -1,8 +1,7 @@
 import type { DatagramSender } from '../base/datagram-sender.ts'
 import type { MirrorCounts } from '../capture/mirror.ts'
 import { createMeter, type Meter, type MeterStatus } from '../meter/meter.ts'
-import { timeoutsOf } from './meter-options.ts'
-import type { MeterOptions } from './meter.ts'
+import { timeoutsOf, type MeterOptions } from './meter-options.ts'
 
 // What metering a device and metering a file have in common.
 

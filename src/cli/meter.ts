@@ -1,8 +1,6 @@
 import { Option, type Command } from 'commander'
-import { createDatagramSender, type DatagramTarget } from '../base/datagram-sender.ts'
+import { createDatagramSender } from '../base/datagram-sender.ts'
 import { UserError } from '../base/errors.ts'
-import type { MirrorChoice } from '../capture/mirror-choice.ts'
-import type { TrackLevel } from '../meter/flow-key.ts'
 import { meterDevices } from './meter-devices.ts'
 import { meterFiles } from './meter-files.ts'
 import {
@@ -14,38 +12,8 @@ import {
   parseUnwrap,
   parseVersion,
   wholeBetween,
-  type DeviceChoice,
+  type MeterOptions,
 } from './meter-options.ts'
-
-export interface MeterOptions {
-  readonly interface: readonly DeviceChoice[]
-  readonly read: readonly string[]
-  readonly collector: readonly DatagramTarget[]
-  readonly netflow: 5 | 9 | 10
-  readonly maxFlows: number
-  readonly timeout: Record<string, number>
-  readonly track: TrackLevel
-  readonly tos: boolean
-  readonly tunnels: 'inner' | 'outer'
-  readonly fragments: 'together' | 'apart'
-  readonly sampling: number
-  readonly sampleFlows: number
-  readonly kernelSampling: number
-  readonly unwrap?: readonly MirrorChoice[]
-  readonly fanoutGroup?: number
-  readonly user?: string
-  readonly captures?: { readonly host: string; readonly port: number }
-  readonly captureSecret?: string
-  readonly biflow: boolean
-  readonly domain: number
-  readonly snaplen: number
-  readonly promiscuous: boolean
-  readonly ring: number
-  readonly templateEvery: number
-  readonly templateSeconds: number
-  readonly exportRate: number
-  readonly status?: number
-}
 
 const MEGABYTE = 1 << 20
 

@@ -119,7 +119,7 @@ function parse(text: string): FlowSums {
     addFlow(sums, `${PROTOCOLS[protocol] ?? protocol} ${source} ${sourcePort} ${destination} ${destinationPort}`, {
       packets: Number(packets),
       bytes: Number(bytes),
-      tcpFlags: [...flags].reduce((all, letter) => (letter === '.' ? all : all | (1 << FLAGS.indexOf(letter))), 0),
+      tcpFlags: flagsOf(flags),
       first: timeOf(first),
       last: timeOf(last),
     })
@@ -129,4 +129,11 @@ function parse(text: string): FlowSums {
 
 function timeOf(text: string): number {
   return Date.parse(`${text.replace(' ', 'T')}Z`)
+}
+
+/** `...AP.SF`, a letter for each. */
+function flagsOf(text: string): number {
+  let flags = 0
+  for (const letter of text.replaceAll('.', '')) flags |= 1 << FLAGS.indexOf(letter)
+  return flags
 }
