@@ -183,3 +183,30 @@ test('nothing is looked up where the configuration says so', async () => {
     own.remove()
   }
 })
+
+test('who looks at flows as they come gets them with all their names, and the filter knows these', async () => {
+  const filter = encodeURIComponent('src country ch or dst as "example *"')
+  const controller = new AbortController()
+  const answer = await fetch(
+    `${server.url}/api/v1/flows/stream?filter=${filter}&by=src_country,dst_country,dst_as,bytes`,
+    {
+      signal: controller.signal,
+    },
+  )
+  const reader = (answer.body as ReadableStream<Uint8Array>).getReader()
+  const next = async (): Promise<string> => new TextDecoder().decode((await reader.read()).value)
+  let text = await next()
+  await send()
+  while (text.trim().split('\n').length < 2) text += await next()
+  assert.deepEqual(
+    text
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as unknown),
+    [
+      { src_country: '', dst_country: 'DE', dst_as: 64_511, bytes: 1000 },
+      { src_country: 'CH', dst_country: '', dst_as: 0, bytes: 30 },
+    ],
+  )
+  controller.abort()
+})

@@ -5,6 +5,7 @@ import type { Ask } from '../query/ask.ts'
 import { serveConsole } from './console.ts'
 import { guard } from './guard.ts'
 import { handleError } from './problem.ts'
+import { followRoutes, type FollowDeps } from './routes/follow.ts'
 import { namesRoutes, type NamesDeps } from './routes/names.ts'
 import { queryRoutes } from './routes/query.ts'
 import { savedRoutes, type SavedDeps } from './routes/saved.ts'
@@ -19,7 +20,7 @@ export interface ApiConfig {
   readonly trustProxy?: readonly string[]
 }
 
-export interface ApiDeps extends SystemDeps, SavedDeps, NamesDeps {
+export interface ApiDeps extends SystemDeps, SavedDeps, NamesDeps, FollowDeps {
   readonly ask: Ask
   /** Directory of the built console. */
   readonly webRoot?: string
@@ -60,6 +61,7 @@ export async function createApi(config: ApiConfig, deps: ApiDeps): Promise<Fasti
     transform: jsonSchemaTransform,
   })
   queryRoutes(app, deps.ask)
+  followRoutes(app, deps)
   vocabularyRoutes(app, deps.ask, {
     namedFilter: (name) => deps.saved.filters.text(name),
     filterNames: () => deps.saved.filters.names(),

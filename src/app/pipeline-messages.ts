@@ -3,6 +3,8 @@ import type { ExportersHeard } from '../collect/exporters.ts'
 import type { PipelineConfig, PipelineStatus } from '../collect/pipeline.ts'
 import type { PlacesConfig } from '../enrich/places.ts'
 import type { InventoryConfig } from '../inventory/machine.ts'
+import type { KeyValue } from '../query/dimensions.ts'
+import type { Condition } from '../query/filter/condition-tree.ts'
 import type { SpoolStatus } from '../store/spool.ts'
 import type { InventoryAnswer } from '../api/contract/system.ts'
 
@@ -37,6 +39,10 @@ export interface PipelineQuestions {
 
 export type ToPipeline =
   | { readonly type: 'ask'; readonly id: number; readonly what: keyof PipelineQuestions }
+  /** Tells of flows that match as they come, until it is to stop; see ../query/followers.ts. */
+  | { readonly type: 'follow'; readonly id: number; readonly condition: Condition; readonly columns: readonly string[] }
+  | { readonly type: 'taken'; readonly id: number; readonly rows: number }
+  | { readonly type: 'unfollow'; readonly id: number }
   /** Takes batches from the port; see batch-door.ts. */
   | { readonly type: 'door'; readonly port: MessagePort }
   | { readonly type: 'stop' }
@@ -51,4 +57,5 @@ export type FromPipeline =
     }
   | { readonly type: 'written'; readonly file: string }
   | { readonly type: 'answer'; readonly id: number; readonly value: PipelineQuestions[keyof PipelineQuestions] }
+  | { readonly type: 'shown'; readonly id: number; readonly rows: KeyValue[][]; readonly missed: number }
   | { readonly type: 'stopped' }

@@ -1,6 +1,7 @@
 import { extname } from 'node:path'
 import { Worker, type MessagePort } from 'node:worker_threads'
 import { BugError, OperatorError } from '../base/errors.ts'
+import type { FlowSource, Followed, Shown } from '../query/follow.ts'
 import type { FromPipeline, PipelineQuestions, PipelineThreadConfig, ToPipeline } from './pipeline-messages.ts'
 
 export interface PipelineThreadDeps {
@@ -17,6 +18,7 @@ export function createPipelineThread(config: PipelineThreadConfig, deps: Pipelin
   let nextId = 1
   const waiting = new Map<number, { resolve: (value: never) => void; reject: (error: Error) => void }>()
   let exited = Promise.resolve()
+  const following = new Map<number, { take: (shown: Shown) => void; ended: () => void }>()
 
   const post = (message: ToPipeline): void => worker?.postMessage(message)
 
@@ -52,6 +54,8 @@ export function createPipelineThread(config: PipelineThreadConfig, deps: Pipelin
           } else if (message.type === 'answer') {
             waiting.get(message.id)?.resolve(message.value as never)
             waiting.delete(message.id)
+          } else if (message.type === 'shown') {
+            following.get(message.id)?.take({ rows: message.rows, missed: message.missed })
           } else {
             // It has written all that it had.
             void started.terminate()
@@ -64,6 +68,8 @@ export function createPipelineThread(config: PipelineThreadConfig, deps: Pipelin
           worker = undefined
           for (const { reject: refuse } of waiting.values()) refuse(away())
           waiting.clear()
+          for (const { ended } of following.values()) ended()
+          following.clear()
           if (!ready || !stopping) lost(new BugError(`the pipeline's thread ended by itself (status ${code})`))
           isOver()
         })
@@ -80,6 +86,20 @@ export function createPipelineThread(config: PipelineThreadConfig, deps: Pipelin
     /** Lets another thread hand batches in; see batch-door.ts. */
     openDoor(door: MessagePort): void {
       worker?.postMessage({ type: 'door', port: door } satisfies ToPipeline, [door])
+    },
+
+    /** Flows that match, as they come. */
+    follow(...[condition, columns, take, ended]: Parameters<FlowSource['follow']>): Followed {
+      const id = nextId++
+      following.set(id, { take, ended })
+      post({ type: 'follow', id, condition, columns })
+      return {
+        taken: (rows) => post({ type: 'taken', id, rows }),
+        end: () => {
+          following.delete(id)
+          post({ type: 'unfollow', id })
+        },
+      }
     },
 
     ask<What extends keyof PipelineQuestions>(what: What): Promise<PipelineQuestions[What]> {

@@ -8,6 +8,7 @@ import { createEnricher } from '../enrich/enricher.ts'
 import { createPlaces } from '../enrich/places.ts'
 import { createInventory } from '../inventory/inventory.ts'
 import { inventoryAnswer } from '../inventory/answer.ts'
+import { createFollowers } from '../query/followers.ts'
 import { createSpool } from '../store/spool.ts'
 import { createLog, rateLimited } from '../telemetry/log.ts'
 import { openBatchDoor } from './batch-door.ts'
@@ -33,9 +34,14 @@ try {
 }
 const places = createPlaces(config.places, { log, nameId: inventory.nameId })
 const enricher = createEnricher(config.inventory, { inventory, clock, places })
+const followers = createFollowers({}, { clock, send: (id, rows, missed) => post({ type: 'shown', id, rows, missed }) })
 const spool = createSpool(config.spool, { clock, written: (file) => post({ type: 'written', file }) })
 const pipeline = createPipeline(config.pipeline, {
-  enrich: (batch) => enricher.apply(batch),
+  enrich: (batch) => {
+    const names = enricher.apply(batch)
+    followers.offer(batch, names)
+    return names
+  },
   spool,
   onSighting: (sighting) => inventory.sight(sighting),
   nameOf: (address) => inventory.exporterName(address) ?? null,
@@ -117,6 +123,9 @@ async function stop(): Promise<void> {
 port.on('message', (message: ToPipeline) => {
   if (message.type === 'stop') void stop()
   else if (message.type === 'door') openDoor(message.port)
+  else if (message.type === 'follow') followers.add(message.id, message.condition, message.columns)
+  else if (message.type === 'taken') followers.taken(message.id, message.rows)
+  else if (message.type === 'unfollow') followers.remove(message.id)
   else post({ type: 'answer', id: message.id, value: answers[message.what]() })
 })
 

@@ -7,6 +7,7 @@ import { makeDirectory } from '../base/directory.ts'
 import { OperatorError, UserError } from '../base/errors.ts'
 import { pipelineMetrics } from '../collect/pipeline-metrics.ts'
 import { createAsk } from '../query/ask.ts'
+import { createFollow } from '../query/follow.ts'
 import { createSaved } from '../query/saved.ts'
 import { createNetworks } from '../enrich/networks.ts'
 import { createKnownNames } from '../enrich/known-names.ts'
@@ -139,6 +140,13 @@ export function createServer(given: Config, deps: ServerDeps) {
     services: createServices(),
   })
 
+  /** What the words of a filter mean here. */
+  const words = {
+    exporterAddresses: (pattern: string) => exporterNames.addresses(pattern),
+    namedFilter: (name: string) => saved.filters.text(name),
+    filterNames: () => saved.filters.names(),
+    ...(config.names.autonomousSystems === null ? {} : { asNumbers: (name: string) => places.numbersOf(name) }),
+  }
   const ask = createAsk(
     {
       atOnce: config.query.concurrency,
@@ -149,13 +157,11 @@ export function createServer(given: Config, deps: ServerDeps) {
       store,
       clock,
       rollups: roller,
-      exporterAddresses: (pattern) => exporterNames.addresses(pattern),
+      ...words,
       exporterNames: () => exporterNames.all(),
-      namedFilter: (name) => saved.filters.text(name),
-      filterNames: () => saved.filters.names(),
-      ...(config.names.autonomousSystems === null ? {} : { asNumbers: (name: string) => places.numbersOf(name) }),
     },
   )
+  const follow = createFollow(pipeline, words)
   const exporterNames = createExporterNames(() => pipeline.ask('names'))
   const contentOfStore = createStoreContent({ store, home: cluster?.home ?? LOCAL_HOME, clock })
   const storage = createStorageReport(config, {
@@ -242,6 +248,7 @@ export function createServer(given: Config, deps: ServerDeps) {
       { host: config.http.host, version: deps.version, trustProxy: config.http.trustProxy },
       {
         ask,
+        follow,
         names,
         saved,
         health,

@@ -251,6 +251,8 @@ export interface LinesOptions {
   readonly quiet?: boolean
   /** Figures in full. */
   readonly full?: boolean
+  /** Widths of the columns of lines before these, which grow with these. */
+  readonly widths?: number[]
 }
 
 /** One line a flow or record below a line of titles. */
@@ -261,12 +263,18 @@ export function formatted({ parts }: LineFormat, rows: readonly Cells[], options
   return lines(
     options.quiet ? body : [titles, ...body],
     parts.map((part) => (typeof part === 'string' ? 'as it is' : part.right ? 'right' : 'left')),
+    options.widths,
   )
 }
 
-/** Cells as lines, each column as wide as its widest cell. */
-export function lines(all: readonly (readonly string[])[], places: readonly ('left' | 'right' | 'as it is')[]): string {
-  const widths = places.map((_, i) => all.reduce((most, cells) => Math.max(most, (cells[i] as string).length), 0))
+/** Cells as lines, each column as wide as its widest cell, also of those before. */
+export function lines(
+  all: readonly (readonly string[])[],
+  places: readonly ('left' | 'right' | 'as it is')[],
+  widths: number[] = [],
+): string {
+  for (const i of places.keys())
+    widths[i] = all.reduce((most, cells) => Math.max(most, (cells[i] as string).length), widths[i] ?? 0)
   return all
     .map((cells) =>
       places

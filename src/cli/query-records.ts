@@ -6,7 +6,7 @@ import { clockText, shown } from './query-text.ts'
 
 // Records and statistics in nfdump's look.
 
-export function cellsOfFlows(answer: FlowsAnswer): Cells[] {
+export function cellsOfFlows(answer: Pick<FlowsAnswer, 'columns' | 'rows'>): Cells[] {
   const at = new Map(answer.columns.map(({ name }, i) => [name, i]))
   return answer.rows.map((row) => (column) => row[at.get(column) ?? -1] ?? null)
 }

@@ -24,10 +24,15 @@ export interface Source {
 
 const TYPES: Readonly<Record<WholeFormat, string>> = { jsonl: 'ndjson', csv: 'csv', parquet: 'parquet' }
 
+/** @throws UserError for what is no URL */
+export function serverUrl(url: string): string {
+  if (URL.canParse(url) && /^https?:/.test(url)) return url
+  throw new UserError(`--url ${url} is not the URL of a server`, { hint: 'for example http://127.0.0.1:8080' })
+}
+
 /** A server over HTTP. @throws UserError for what is no URL */
-export function serverAt(url: string): Source {
-  if (!URL.canParse(url) || !/^https?:/.test(url))
-    throw new UserError(`--url ${url} is not the URL of a server`, { hint: 'for example http://127.0.0.1:8080' })
+export function serverAt(given: string): Source {
+  const url = serverUrl(given)
   async function asked(
     kind: string,
     question: Question | RecordsQuestion | DistinctQuestion,
@@ -47,18 +52,7 @@ export function serverAt(url: string): Source {
     if (response.ok && found.includes(type)) return response
     if (!found.includes('json'))
       throw new OperatorError('server_strange', `${url} answers, but not as vnetscope does (${response.status})`)
-    const problem = (await response.json()) as Problem
-    const hint = problem.hint === undefined ? {} : { hint: problem.hint }
-    if (problem.code === 'filter')
-      throw new FilterError({
-        message: problem.detail ?? problem.title,
-        position: problem.position ?? 0,
-        length: problem.length ?? 0,
-        expected: [problem.expected ?? ''],
-        ...hint,
-      })
-    if (response.status < 500 && problem.code === undefined) throw new UserError(problem.detail ?? problem.title, hint)
-    throw new OperatorError(problem.code ?? 'server_failed', problem.detail ?? problem.title, hint)
+    throw problemOf((await response.json()) as Problem, response.status)
   }
   async function post<T>(kind: string, question: Question | RecordsQuestion | DistinctQuestion): Promise<T> {
     return (await (await asked(kind, question, 'json')).json()) as T
@@ -79,6 +73,21 @@ export function serverAt(url: string): Source {
     distinct: (question) => post('distinct', question),
     close: async () => undefined,
   }
+}
+
+/** A problem that a server answers, as the error that it was there. */
+export function problemOf(problem: Problem, status: number): Error {
+  const hint = problem.hint === undefined ? {} : { hint: problem.hint }
+  if (problem.code === 'filter')
+    return new FilterError({
+      message: problem.detail ?? problem.title,
+      position: problem.position ?? 0,
+      length: problem.length ?? 0,
+      expected: [problem.expected ?? ''],
+      ...hint,
+    })
+  if (status < 500 && problem.code === undefined) return new UserError(problem.detail ?? problem.title, hint)
+  return new OperatorError(problem.code ?? 'server_failed', problem.detail ?? problem.title, hint)
 }
 
 /** The data directory of a server that doesn't run. */

@@ -2,17 +2,21 @@ import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
 import { after, before, test } from 'node:test'
+import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import type { FastifyInstance } from 'fastify'
 import { createApi, type ApiDeps } from '../api/api.ts'
 import { createAsk } from '../query/ask.ts'
+import { createFollow, type Shown } from '../query/follow.ts'
+import { createFollowers, type Followers } from '../query/followers.ts'
 import { insertRows } from '../query/query.fixture.ts'
 import { createRoller } from '../store/roller.ts'
+import { NAMES, smallNetwork } from '../store/roller.fixture.ts'
 import { createPlace, startStore, type Place } from '../store/store.fixture.ts'
 import type { EmbeddedStore } from '../store/embedded.ts'
 import { parseFilter } from '../query/filter/parse.ts'
-import { withCaret } from './query.ts'
+import { withCaret } from './query-caret.ts'
 import { filesIn } from './query-source.ts'
 import { scaled } from './query-text.ts'
 import { readKeys, readSpan, readStat, readWindow } from './query-words.ts'
@@ -25,6 +29,9 @@ let place: Place
 let store: EmbeddedStore
 let api: FastifyInstance
 let url: string
+/** Of a server, on the thread through which flows come. */
+let followers: Followers
+const takers = new Map<number, (shown: Shown) => void>()
 
 before(async () => {
   place = await createPlace()
@@ -58,8 +65,24 @@ before(async () => {
     `INSERT INTO metrics (time, source, observation, entity, metric, value) SELECT now64(3), toIPv6('::ffff:192.0.2.1'), 0, 'if:3', 'if_counters.if_speed', 100000`,
   )
   const ask = createAsk({}, { store, clock: { now: Date.now } })
+  followers = createFollowers(
+    {},
+    { clock: { now: Date.now }, send: (id, rows, missed) => takers.get(id)?.({ rows, missed }) },
+  )
+  const follow = createFollow(
+    {
+      follow(condition, columns, take) {
+        const id = takers.size
+        takers.set(id, take)
+        followers.add(id, condition, columns)
+        return { taken: (rows) => followers.taken(id, rows), end: () => followers.remove(id) }
+      },
+    },
+    {},
+  )
   api = await createApi({}, {
     ask,
+    follow,
     health: () => ({}),
     exporters: () => ({}),
     inventory: () => ({}),
@@ -202,6 +225,28 @@ test('statistics of interfaces say how full each was, where somebody has told it
     /as a table or for programs\n {2}for example -s router,inif/,
   )
   assert.match((await query('--url', url, '--unit', 'share', '-A', 'router,inif', '-O', 'flows')).stderr, /is of bytes/)
+})
+
+test('flows are listed as they come, as a table and for programs, until so many came', async () => {
+  const followed = async (...more: string[]): ReturnType<typeof query> => {
+    const asked = takers.size
+    const answer = query('--url', url, '--follow', '-n', '3', 'proto tcp and src vm web-1', ...more)
+    while (takers.size === asked) await setTimeout(10)
+    followers.offer(smallNetwork(1, 500, T, T + 1000), NAMES)
+    return answer
+  }
+  const table = await followed()
+  const lines = table.stdout.split('\n')
+  assert.match(lines[0] as string, /^Received +exporter +.* Src IP Addr:Port -> /, table.stderr)
+  assert.equal(lines.length, 5)
+  assert.match(lines[1] as string, /^20\S+ \S+ +192\.0\.0\.[01] +10[01] TCP +10\.0\.\d+\.\d+:\d+ +-> .* web-1 /)
+  const rows = (await followed('-o', 'csv', '--columns', 'src_vm,proto')).stdout
+  assert.equal(rows, `src_vm,proto\r\n${'web-1,tcp\r\n'.repeat(3)}`)
+  const objects = (await followed('-o', 'ndjson', '--columns', 'vlan_in')).stdout.trim().split('\n')
+  assert.match(objects.join(), /^\{"vlan_in":10[01]\},\{"vlan_in":10[01]\},\{"vlan_in":10[01]\}$/)
+  const wrong = await query('--url', url, '--follow', 'src prt 1')
+  assert.match(wrong.stderr, /“prt” is not a word.*\n {2}src prt 1\n {6}\^\^\^/)
+  assert.match((await query('--url', url, '--follow', '-s', 'srcip')).stderr, /-s does not go with it/)
 })
 
 test('a filter is read from a file, and what is given beside it must hold too', async () => {

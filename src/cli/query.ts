@@ -5,9 +5,10 @@ import { InvalidArgumentError, Option, type Command } from 'commander'
 import { UserError } from '../base/errors.ts'
 import { formatFilter } from '../query/filter/format.ts'
 import { parseFilter } from '../query/filter/parse.ts'
-import { FilterError, type FilterProblem } from '../query/filter/problem.ts'
+import type { FilterProblem } from '../query/filter/problem.ts'
 import { moment } from '../query/question.ts'
 import { askAndPrint, FORMATS, type Wanted } from './query-answers.ts'
+import { withCaret, withFilter } from './query-caret.ts'
 import { filesIn, savedIn, serverAt, type Source } from './query-source.ts'
 import { readSpan, readWindow, type Window } from './query-words.ts'
 
@@ -37,6 +38,7 @@ interface Flags {
   N?: boolean
   I?: boolean
   Z?: boolean
+  follow?: boolean
   url: string
   data?: string
   config?: string
@@ -116,6 +118,10 @@ export function addQuery(program: Command): void {
     .option('-N', 'figures in full, not scaled')
     .option('-I', 'totals alone, one a line, by protocol')
     .option('-Z', 'only read the filter: print how it is written at its plainest, or what is wrong with it')
+    .option(
+      '--follow',
+      'list flows as they come to a server, until interrupted or, with -n, so many; at most 1000 a second are shown',
+    )
     .option('--url <url>', 'the server to ask', 'http://127.0.0.1:8080')
     .option(
       '--data <dir>',
@@ -154,6 +160,7 @@ async function query(words: readonly string[], flags: Flags): Promise<void> {
   }
   if (flags.o === 'parquet' && process.stdout.isTTY)
     throw new UserError('Parquet is not for a terminal', { hint: 'send it to a file: … -o parquet > flows.parquet' })
+  if (flags.follow) return followed(filter, flags)
   const { source, ...range } = await opened(flags, window)
   const asked = window ? within(filter, range.window) : filter
   try {
@@ -165,15 +172,7 @@ async function query(words: readonly string[], flags: Flags): Promise<void> {
       ...(range.extent === undefined ? {} : { window: range.extent }),
     })
   } catch (error) {
-    // Names of saved filters, exporters and AS are known only to whom is asked.
-    if (!(error instanceof FilterError)) throw error
-    const { message, position = 0, length, expected, hint } = error
-    // What -t puts around the filter is not the user's.
-    const at = Math.max(0, position - asked.indexOf(filter))
-    throw new UserError(
-      withCaret(filter, { message, position: at, length, expected }),
-      hint === undefined ? {} : { hint },
-    )
+    throw withFilter(error, filter, asked)
   } finally {
     await source.close()
   }
@@ -188,6 +187,54 @@ function hintFor(problem: FilterProblem, words: readonly string[], flags: Flags)
 /** Writes, and waits where the reader is slower. */
 async function print(text: string | Uint8Array): Promise<void> {
   if (!process.stdout.write(text)) await once(process.stdout, 'drain')
+}
+
+/** What --follow can't be said with: it lists what comes to a server from now on. */
+const NOT_FOLLOWED = [
+  'r',
+  'R',
+  's',
+  'a',
+  'A',
+  'b',
+  'B',
+  'O',
+  'm',
+  't',
+  'last',
+  'from',
+  'to',
+  'distinct',
+  'I',
+  'data',
+  'config',
+  'unit',
+  'rough',
+] as const
+
+async function followed(filter: string, flags: Flags): Promise<void> {
+  const wrong = NOT_FOLLOWED.find((name) => flags[name] !== undefined)
+  if (wrong !== undefined)
+    throw new UserError(
+      `--follow lists flows as they come to a server: ${wrong.length > 1 ? '--' : '-'}${wrong} does not go with it`,
+    )
+  const { follow } = await import('./query-follow.ts')
+  const count = flags.n ?? flags.c ?? 0
+  try {
+    await follow({
+      url: flags.url,
+      filter,
+      ...(flags.o === undefined ? {} : { o: flags.o }),
+      ...(flags.columns === undefined ? {} : { columns: flags.columns }),
+      ...(count > 0 ? { most: count } : {}),
+      quiet: flags.q === true,
+      full: flags.N === true,
+      out: print,
+      note: (text) => process.stderr.write(`vnetscope: ${text}\n`),
+    })
+  } catch (error) {
+    throw withFilter(error, filter)
+  }
 }
 
 interface Opened {
@@ -273,15 +320,4 @@ async function filterIn(file: string, beside: string): Promise<string> {
   })
   if (beside === 'any' || text.trim() === '') return text.trim() === '' ? beside : text
   return `(${text}\n) and (${beside})`
-}
-
-/** The message with the line in question and a caret under its wrong character. */
-export function withCaret(filter: string, problem: FilterProblem): string {
-  const start = filter.lastIndexOf('\n', problem.position - 1) + 1
-  const end = filter.indexOf('\n', problem.position)
-  const line = filter.slice(start, end < 0 ? undefined : end).replaceAll('\t', ' ')
-  const caret =
-    ' '.repeat(problem.position - start) +
-    '^'.repeat(Math.max(1, Math.min(problem.length, line.length - (problem.position - start))))
-  return `${problem.message}\n  ${line}\n  ${caret}`
 }

@@ -13,12 +13,13 @@ export function rowAsJson(batch: FlowBatch, row: number, names?: readonly string
   const json: RowJson = {}
   for (const column of COLUMNS) {
     if (column.storage === 'name' && !names) continue
-    json[column.name] = cell(batch, column, row, names)
+    json[column.name] = cellAsJson(batch, column, row, names)
   }
   return json
 }
 
-function cell(
+/** One value of a row, as `rowAsJson` has it. */
+export function cellAsJson(
   batch: FlowBatch,
   column: ColumnDefinition,
   row: number,

@@ -1,11 +1,12 @@
 import { BugError } from '../base/errors.ts'
 import type { FlowBatch } from '../flow/flow-batch.ts'
 import type { FilterNode } from './filter/ast.ts'
+import type { Condition } from './filter/condition-tree.ts'
 import { conditionOf, type ConditionOptions } from './filter/condition.ts'
 import { NameVerdicts } from './name-verdicts.ts'
 import { HELPERS, predicateCode, type Helpers, type Table } from './predicate-code.ts'
 
-// A filter as a loop over the columns of a batch, for what looks at flows as they come: profiles, alerts. It means what the SQL of the
+// A filter as a loop over the columns of a batch, for what looks at flows as they come (followers.ts). It means what the SQL of the
 // same filter means (both are made of filter/condition.ts), and allocates nothing for a row.
 
 export interface Predicate {
@@ -29,30 +30,31 @@ type Loop = (batch: FlowBatch, into: Uint32Array, tables: readonly Table[], help
  */
 export function createPredicate(tree: FilterNode, options: ConditionOptions = {}): Predicate {
   let made = ''
-  let loop: Loop = () => 0
-  let tables: Table[] = []
-  let verdicts: readonly { readonly table: number; readonly of: NameVerdicts }[] = []
+  let select: Predicate['select'] = () => 0
 
   function refresh(): void {
     const condition = conditionOf(tree, { ...options, unknownNames: 'nothing' })
     const asked = JSON.stringify(condition)
     if (asked === made) return
-    const code = predicateCode(condition)
-    // The text is made of numbers and of the names of our own columns alone: see predicate-code.ts.
-    // oxlint-disable-next-line no-implied-eval, no-new-func
-    loop = new Function('batch', 'into', 'tables', 'helpers', code.source) as Loop
-    tables = code.tables.map((table) => (table instanceof NameVerdicts ? new Uint8Array(0) : table))
-    verdicts = code.tables.flatMap((table, i) => (table instanceof NameVerdicts ? [{ table: i, of: table }] : []))
+    select = compiled(condition)
     made = asked
   }
 
   refresh()
-  return {
-    select(batch, names, into) {
-      if (into.length < batch.n) throw new BugError(`${batch.n} rows don't fit into a selection of ${into.length}`)
-      for (const { table, of } of verdicts) tables[table] = of.over(names)
-      return loop(batch, into, tables, HELPERS)
-    },
-    refresh,
+  return { select: (batch, names, into) => select(batch, names, into), refresh }
+}
+
+/** The loop of a condition, whose names of exporters and AS are numbers already. */
+export function compiled(condition: Condition): Predicate['select'] {
+  const code = predicateCode(condition)
+  // The text is made of numbers and of the names of our own columns alone: see predicate-code.ts.
+  // oxlint-disable-next-line no-implied-eval, no-new-func
+  const loop = new Function('batch', 'into', 'tables', 'helpers', code.source) as Loop
+  const tables: Table[] = code.tables.map((table) => (table instanceof NameVerdicts ? new Uint8Array(0) : table))
+  const verdicts = code.tables.flatMap((table, i) => (table instanceof NameVerdicts ? [{ table: i, of: table }] : []))
+  return (batch, names, into) => {
+    if (into.length < batch.n) throw new BugError(`${batch.n} rows don't fit into a selection of ${into.length}`)
+    for (const { table, of } of verdicts) tables[table] = of.over(names)
+    return loop(batch, into, tables, HELPERS)
   }
 }
