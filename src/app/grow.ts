@@ -4,7 +4,7 @@ import type { Clock } from '../base/clock.ts'
 import { OperatorError, UserError } from '../base/errors.ts'
 import type { ServerAddress } from '../store/cluster-http.ts'
 import { createServers } from '../store/cluster-servers.ts'
-import { createClusterStore, type ClusterStore, type ClusterStoreConfig } from '../store/cluster.ts'
+import { createClusterStore, NOT_YET, type ClusterStore, type ClusterStoreConfig } from '../store/cluster.ts'
 import { identityFile } from '../store/collector-identity.ts'
 import { createEmbeddedStore, type EmbeddedStore } from '../store/embedded.ts'
 import { createLoader } from '../store/loader.ts'
@@ -22,6 +22,7 @@ export interface GrowDeps {
 }
 
 const FOREVER_DAYS = 36_500
+const MAKING_MS = 300_000
 
 /** Moves what the embedded store of a data directory holds to the servers that the configuration names. */
 export async function grow(config: Config, deps: GrowDeps): Promise<Record<string, number>> {
@@ -78,6 +79,9 @@ async function openShards(config: ClusterStoreConfig, dir: string, deps: GrowDep
     )
     stores.push(store)
     await store.start()
+    // A cluster takes its time to make all tables on all servers.
+    for (const until = performance.now() + MAKING_MS; store.status().error === NOT_YET && performance.now() < until;)
+      await new Promise((resolve) => setTimeout(resolve, 100))
     const { state, error } = store.status()
     if (state === 'ready') continue
     for (const opened of stores) await opened.stop()

@@ -122,8 +122,16 @@ function inShard(sql: string, door: Pick<Door, 'shard' | 'replica'>): string {
     .replace(new RegExp(`\\b(EXISTS |AS |TO |FROM )${plan.database}\\b`, 'g'), `$1${here}`)
 }
 
+/** To compile statements over a few rows, and to spread them over threads, costs more than it saves. */
+const FOR_SMALL_ONES = [
+  'compile_expressions = 0',
+  'compile_aggregate_expressions = 0',
+  'compile_sort_description = 0',
+  'max_threads = 1',
+]
+
 function settingsOf(query: URLSearchParams): string[] {
-  const settings: string[] = []
+  const settings = [...FOR_SMALL_ONES]
   for (const [name, value] of query) {
     if (OF_HTTP.has(name)) continue
     // The last of a statement's settings, because it forbids to change any other.
