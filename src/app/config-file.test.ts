@@ -57,7 +57,9 @@ log: 3
 })
 
 test('an unknown option that resembles none is answered with those that there are', () => {
-  assert.deepEqual(problems('http: { zzz: 1 }'), ['f:1:9: http.zzz: no such option; expected one of host, port, trustProxy'])
+  assert.deepEqual(problems('http: { zzz: 1 }'), [
+    'f:1:9: http.zzz: no such option; expected one of host, port, trustProxy',
+  ])
 })
 
 test('a machine, an address or a VLAN that stands twice is a problem at its second place', () => {

@@ -92,7 +92,9 @@ const ADDRESS_OR_PREFIX = 'an IP address, or a network like 10.0.0.0/8'
 export const addressOrPrefix = () =>
   z
     .string({ error: ADDRESS_OR_PREFIX })
-    .refine((text) => isPrefix(text) ? !/\/0+$/.test(text) : parseIp(text) !== undefined, { error: ADDRESS_OR_PREFIX })
+    .refine((text) => (isPrefix(text) ? !/\/0+$/.test(text) : parseIp(text) !== undefined), {
+      error: ADDRESS_OR_PREFIX,
+    })
     .meta({ kind: ADDRESS_OR_PREFIX })
 
 /** A name that stands in statements without quotes; with `-` in it, between quotes. */
