@@ -38,8 +38,13 @@ export function readBridge(device: string, net = NET): FoundPort[] | undefined {
           name,
           device: name,
           isInside: false,
-          isUplink: leadsAway(name, net),
-          speed: deviceSpeed(name, net),
+          // Asked of new ports alone: of a thousand it takes a while
+          get isUplink() {
+            return leadsAway(name, net)
+          },
+          get speed() {
+            return deviceSpeed(name, net)
+          },
           macs: macs.get(number) ?? [],
         }
       })

@@ -16,7 +16,6 @@ export interface DeviceCounters {
 }
 
 export interface DeviceFacts {
-  readonly ifIndex: number
   /** Bits a second; 0 if unknown. */
   readonly speed: number
   readonly isAdminUp: boolean
@@ -26,15 +25,20 @@ export interface DeviceFacts {
 export interface KernelDevices {
   /** The counters of every device, read at once. */
   counters(): ReadonlyMap<string, DeviceCounters>
-  /** Undefined if there is no such device. */
-  facts(device: string): DeviceFacts | undefined
+  /** 0 if there is no such device. */
+  ifIndex(device: string): number
+  facts(device: string): DeviceFacts
 }
 
 const NET = '/sys/class/net'
 const IFF_UP = 1
 
 export function kernelDevices(): KernelDevices {
-  return { counters: () => parseNetDev(readFileSync('/proc/net/dev', 'utf8')), facts: (device) => factsOf(device) }
+  return {
+    counters: () => parseNetDev(readFileSync('/proc/net/dev', 'utf8')),
+    ifIndex: (device) => Number(read(NET, device, 'ifindex') ?? 0),
+    facts: (device) => factsOf(device),
+  }
 }
 
 /** Two lines of headings, then `name: ` and 8 numbers of what came in, 8 of what went out (proc_net_dev(5)). */
@@ -70,12 +74,9 @@ export function deviceSpeed(device: string, net = NET): number {
   return megabits > 0 ? megabits * 1e6 : 0
 }
 
-function factsOf(device: string, net = NET): DeviceFacts | undefined {
-  const ifIndex = Number(read(net, device, 'ifindex') ?? 0)
-  if (ifIndex === 0) return undefined
+function factsOf(device: string, net = NET): DeviceFacts {
   const state = read(net, device, 'operstate')
   return {
-    ifIndex,
     speed: deviceSpeed(device, net),
     isAdminUp: (Number(read(net, device, 'flags')) & IFF_UP) !== 0,
     // Devices that know no state of their own (tun, dummy) say “unknown”

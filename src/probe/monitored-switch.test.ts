@@ -72,7 +72,11 @@ async function learning(): Promise<Learning> {
   let now = 0
   const encoder = new SflowEncoder({ agent: whole.agent, subAgent: 0 }, (datagram) => sent.push(Buffer.from(datagram)))
   const { source, put } = createFrames()
-  const kernel = { counters: () => new Map(), facts: () => undefined }
+  const kernel = {
+    counters: () => new Map(),
+    ifIndex: () => 0,
+    facts: () => ({ speed: 0, isAdminUp: false, isUp: false }),
+  }
   const deps = { random, kernel, say: (sentence: string) => void said.push(sentence), uptime: () => now }
   const [wanted] = whole.switches
   assert.ok(wanted)

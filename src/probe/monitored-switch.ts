@@ -147,7 +147,7 @@ export class MonitoredSwitch {
 
   private setIndex(port: SwitchPort, device: string): void {
     if (this.config.ifIndex !== 'kernel') return
-    const ifIndex = this.deps.kernel.facts(device)?.ifIndex ?? 0
+    const ifIndex = this.deps.kernel.ifIndex(device)
     if (ifIndex !== 0) port.index = ifIndex
   }
 

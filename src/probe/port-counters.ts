@@ -49,9 +49,9 @@ export function kernelCounters(port: SwitchPort, kernel: KernelDevices, promiscu
   return {
     ifIndex: port.index,
     ifType: config.ifType,
-    ifSpeed: config.ifSpeed || (facts?.speed ?? 0),
+    ifSpeed: config.ifSpeed || facts.speed,
     ifDirection: IF_DIRECTION_FULL,
-    ifStatus: (facts?.isAdminUp === true ? IF_ADMIN_UP : 0) | (facts?.isUp === true ? IF_OPER_UP : 0),
+    ifStatus: (facts.isAdminUp ? IF_ADMIN_UP : 0) | (facts.isUp ? IF_OPER_UP : 0),
     inOctets: inward[0],
     inUcastPkts: inward[1] % WRAP_32,
     inMulticastPkts: isInside ? UNKNOWN_32 : multicast % WRAP_32,
