@@ -85,7 +85,7 @@ function everywhere(sql: string): string {
   return sql
     .replace(/\bcluster\('[\w-]+', view\(/g, "remote('127.0.0.1', view(")
     .replace(
-      /\bFROM (\w+_local)\b/g,
+      /\bFROM \w+\.(\w+_local)\b/g,
       (_all, table: string) => `FROM merge(REGEXP('^${plan.database}__[0-9]+$'), '^${table}$')`,
     )
 }

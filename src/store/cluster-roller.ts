@@ -322,7 +322,7 @@ export function createClusterRoller(config: ClusterRollerConfig, deps: ClusterRo
   }
 
   return {
-    ...(home.cluster === undefined ? {} : { spread: { cluster: home.cluster, stored: home.stored } }),
+    ...(home.cluster === undefined ? {} : { spread: { cluster: home.cluster, stored: home.qualified } }),
     start() {
       stopping = false
       schedule(0)

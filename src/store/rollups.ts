@@ -275,6 +275,7 @@ export interface Coverage {
 
 export interface Spread {
   readonly cluster: string
+  /** With its database: a server that is asked by another has none chosen. */
   stored(table: string): string
 }
 
