@@ -66,8 +66,8 @@ export class PacketReader {
     this.turned[to] = this.turned[from] as number
   }
 
-  // Ethernet with at most one tag, IPv4 without options that is no fragment, or IPv6 without extension headers; TCP, or UDP to
-  // and from ports that no tunnel uses.
+  // Ethernet with at most one tag, IPv4 without options that is no fragment, or IPv6 without extension headers; TCP, ICMP, or UDP
+  // to and from ports that no tunnel uses.
   private readCommon(view: DataView, at: number, length: number): boolean {
     if (length < 54) return false
     const fields = this.fields
@@ -130,10 +130,16 @@ export class PacketReader {
     } else {
       if (room < 8) return false
       this.tcpFlags[this.count] = 0
-      if (!this.isOuter && (mayBeTunnel(view.getUint16(transport)) || mayBeTunnel(view.getUint16(transport + 2))))
+      if (
+        protocol === 17 &&
+        !this.isOuter &&
+        (mayBeTunnel(view.getUint16(transport)) || mayBeTunnel(view.getUint16(transport + 2)))
+      )
         return false
     }
-    fields[f + FIELD.ports] = protocol === 6 || protocol === 17 ? view.getUint32(transport) : 0
+    const isIcmp = protocol === 1 || protocol === 58
+    fields[f + FIELD.ports] =
+      protocol === 6 || protocol === 17 ? view.getUint32(transport) : isIcmp ? view.getUint16(transport) : 0
     fields[f + FIELD.vlans] = vlan
     const middle = view.getUint32(at + 4)
     fields[f + FIELD.dstMacLow] = (view.getUint16(at + 2) << 16) | (middle >>> 16)
@@ -144,9 +150,9 @@ export class PacketReader {
     return true
   }
 
-  /** TCP and UDP; and where tunnels are metered by their own headers, the protocols that carry other packets. */
+  /** TCP, UDP and ICMP; and where tunnels are metered by their own headers, the protocols that carry other packets. */
   private isRead(protocol: number): boolean {
-    if (protocol === 6 || protocol === 17) return true
+    if (protocol === 6 || protocol === 17 || protocol === 1 || protocol === 58) return true
     return this.isOuter && (protocol === 4 || protocol === 41 || protocol === 47 || protocol === 97 || protocol === 137)
   }
 
