@@ -44,6 +44,8 @@ export class MonitoredSwitch {
   private isTold: boolean
   /** Whether an answer of Open vSwitch is awaited. */
   isAsking = false
+  /** Whether Open vSwitch is there and does not answer: said once. */
+  private isSilent = false
   private isOver = false
   /** Takes addresses that no port has, if they are to be learnt. */
   private strangers: ((mac: number) => void) | undefined
@@ -201,7 +203,11 @@ export class MonitoredSwitch {
     this.isAsking = true
     void readOpenVswitch(this.bridge, config.ovsdb).then((told) => {
       this.isAsking = false
-      if (!this.isOver) this.learnFrom(told)
+      if (this.isOver) return
+      if (told === 'silent' && !this.isSilent)
+        this.deps.say(`${config.device}: Open vSwitch does not answer at ${config.ovsdb}; may this user open it?`)
+      this.isSilent = told === 'silent'
+      this.learnFrom(told === 'silent' ? undefined : told)
     })
   }
 

@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { z } from 'zod'
 import { parseMac } from '../base/address.ts'
@@ -61,15 +61,15 @@ const LOCAL = 65_534
 /**
  * The ports of the bridge that has `device` as a port, without those to which it mirrors.
  * @param socketPath of the database
- * @returns undefined if there is no Open vSwitch, or none of its bridges has this device
+ * @returns undefined if there is no Open vSwitch, or none of its bridges has this device; 'silent' if it is there and does not answer
  */
 export async function readOpenVswitch(
   device: string,
   socketPath: string,
   isPhysical: (device: string) => boolean = leadsAway,
-): Promise<FoundPort[] | undefined> {
+): Promise<FoundPort[] | 'silent' | undefined> {
   const answer = ANSWER.safeParse(await askJsonRpc(socketPath, 'transact', QUESTION))
-  if (!answer.success) return undefined
+  if (!answer.success) return existsSync(socketPath) ? 'silent' : undefined
   const [bridges, ports, interfaces, mirrors] = answer.data
   const portOf = new Map(ports.rows.map((port) => [oneOf(port._uuid), port]))
   const interfaceOf = new Map(interfaces.rows.map((each) => [oneOf(each._uuid), each]))
