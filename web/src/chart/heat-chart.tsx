@@ -5,6 +5,7 @@ import type { Answered } from '../api/questions.ts'
 import { rateText, RATE_UNIT } from '../figures/units.ts'
 import type { MetricName } from '../figures/units.ts'
 import type { Key } from '../names/dimensions.ts'
+import { useExporterNames } from '../names/machine-index.ts'
 import { useScheme } from '../parts/colours.tsx'
 import { useClock } from '../time/clock.tsx'
 import { Brush } from './brush.tsx'
@@ -28,9 +29,13 @@ export function HeatChart({
 }) {
   const clock = useClock()
   const scheme = useScheme()
+  const exporters = useExporterNames()
   const chart = useRef<EChartsType>(undefined)
   // The rest of all would only drown what is looked at.
-  const layers = useMemo(() => layersOf(answer, MOST_ROWS).filter((layer) => !layer.other), [answer])
+  const layers = useMemo(
+    () => layersOf(answer, MOST_ROWS, exporters).filter((layer) => !layer.other),
+    [answer, exporters],
+  )
   const most = useMemo(() => mostOf(layers), [layers])
   const height = heatHeight(layers.length)
   const option = useCallback(

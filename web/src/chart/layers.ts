@@ -1,6 +1,7 @@
 // From a series answer to the layers of a picture: the largest first, at most seven and the rest as one.
 import type { SeriesAnswer } from '../../../src/api/contract/query.ts'
 import { keyId, keyText } from '../names/dimensions.ts'
+import type { ExporterNames } from '../names/dimensions.ts'
 import type { Key } from '../names/dimensions.ts'
 
 export interface Layer {
@@ -51,11 +52,11 @@ function size(series: Pick<Series, 'values'>): number {
   return series.values.reduce<number>((total, value) => total + (value ?? 0), 0)
 }
 
-export function layersOf(answer: SeriesAnswer, most = MOST_LAYERS): Layer[] {
+export function layersOf(answer: SeriesAnswer, most = MOST_LAYERS, exporters?: ExporterNames): Layer[] {
   const named = answer.series.filter((series) => !series.other).sort((a, b) => size(b) - size(a))
   const layers = named.slice(0, most).map((series) => ({
     id: keyId(answer.columns, series.key),
-    name: answer.columns.length === 0 ? 'all traffic' : keyText(answer.columns, series.key),
+    name: answer.columns.length === 0 ? 'all traffic' : keyText(answer.columns, series.key, exporters),
     key: series.key,
     other: false,
     values: series.values,

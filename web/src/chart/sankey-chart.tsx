@@ -3,6 +3,7 @@ import { useCallback, useMemo } from 'react'
 import type { Metric, Row } from '../../../src/api/contract/query.ts'
 import { rateText } from '../figures/units.ts'
 import type { Key } from '../names/dimensions.ts'
+import { useExporterNames } from '../names/machine-index.ts'
 import { usePaint, useScheme } from '../parts/colours.tsx'
 import { Canvas } from './canvas.tsx'
 import type { EChartsType } from './echarts.ts'
@@ -22,7 +23,11 @@ export interface SankeyChartProps {
 
 export function SankeyChart({ columns, rows, metric, seconds, height = 250, most = 40, onPick }: SankeyChartProps) {
   const scheme = useScheme()
-  const data = useMemo(() => sankeyData(columns, rows, metric, most), [columns, rows, metric, most])
+  const exporters = useExporterNames()
+  const data = useMemo(
+    () => sankeyData(columns, rows, metric, most, exporters),
+    [columns, rows, metric, most, exporters],
+  )
   const first = useMemo(() => data.nodes.filter((node) => node.depth === 0), [data])
   const paint = usePaint(
     columns.slice(0, 1),

@@ -31,3 +31,10 @@ test('only the largest are drawn', () => {
     'c',
   )
 })
+
+test('exporters are shown by their names, and asked for by their addresses', () => {
+  const link = { ...row('', '', 5), key: { exporter: '192.0.2.1', vlan: 10 } }
+  const names = new Map([['192.0.2.1', 'leaf-1']])
+  const [node] = sankeyData(['exporter', 'vlan'], [link], 'bytes', 40, names).nodes
+  assert.deepEqual([node?.text, node?.key], ['leaf-1', { exporter: '192.0.2.1' }])
+})

@@ -1,7 +1,7 @@
 // From a matrix answer to a Sankey diagram: each dimension a column of nodes, left to right.
 import type { Row } from '../../../src/api/contract/query.ts'
 import { valueText } from '../names/dimensions.ts'
-import type { Key } from '../names/dimensions.ts'
+import type { ExporterNames, Key } from '../names/dimensions.ts'
 
 export interface SankeyNode {
   readonly name: string
@@ -26,6 +26,7 @@ export function sankeyData(
   rows: readonly Row[],
   metric: 'bytes' | 'packets' | 'flows',
   most = 40,
+  exporters?: ExporterNames,
 ): SankeyData {
   const nodes = new Map<string, SankeyNode>()
   const links = new Map<string, SankeyLink>()
@@ -36,7 +37,7 @@ export function sankeyData(
       const value = row.key[column] ?? null
       const name = `${depth}/${String(value)}`
       if (!nodes.has(name))
-        nodes.set(name, { name, text: valueText(column, value), column, key: { [column]: value }, depth })
+        nodes.set(name, { name, text: valueText(column, value, exporters), column, key: { [column]: value }, depth })
       return name
     })
     for (let at = 1; at < path.length; at++) {

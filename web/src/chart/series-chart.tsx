@@ -5,6 +5,7 @@ import type { Answered } from '../api/questions.ts'
 import { OTHER_COLOUR } from '../figures/colours.ts'
 import type { MetricName } from '../figures/units.ts'
 import type { Key } from '../names/dimensions.ts'
+import { useExporterNames } from '../names/machine-index.ts'
 import { RATE_UNIT } from '../figures/units.ts'
 import { usePaint, useScheme } from '../parts/colours.tsx'
 import { useClock } from '../time/clock.tsx'
@@ -34,7 +35,8 @@ export function SeriesChart(props: SeriesChartProps) {
   const { answer, metric, stacked = true, height = 230, onPick, before, level, intervals = false } = props
   const clock = useClock()
   const scheme = useScheme()
-  const layers = useMemo(() => layersOf(answer), [answer])
+  const exporters = useExporterNames()
+  const layers = useMemo(() => layersOf(answer, undefined, exporters), [answer, exporters])
   const paint = usePaint(
     answer.columns,
     useMemo(() => layers.filter((layer) => !layer.other).map((layer) => layer.key), [layers]),

@@ -97,10 +97,14 @@ const UNKNOWN: Partial<Readonly<Record<Kind, string>>> = {
   host: 'on no known host',
 }
 
+/** What exporters are called, by their addresses. */
+export type ExporterNames = ReadonlyMap<string, string>
+
 /** A value as it is shown. */
-export function valueText(dimension: string, value: KeyValue | undefined): string {
+export function valueText(dimension: string, value: KeyValue | undefined, exporters?: ExporterNames): string {
   if (isUnknown(dimension, value)) return UNKNOWN[kindOf(dimension)] ?? 'not known'
   const text = String(value)
+  if (dimension === 'exporter') return exporters?.get(text) ?? text
   if (dimension === 'locality') return LOCALITY[text]?.name ?? text
   if (dimension === 'proto') return IP_PROTOCOLS[text] ?? (/^\d+$/.test(text) ? `protocol ${text}` : text.toUpperCase())
   if (dimension === 'ethertype') return ETHERTYPES[text] ?? text
@@ -110,8 +114,8 @@ export function valueText(dimension: string, value: KeyValue | undefined): strin
 }
 
 /** A whole key in one line, for legends and tooltips. */
-export function keyText(columns: readonly string[], key: Key): string {
-  return columns.map((column) => valueText(column, key[column])).join(' · ')
+export function keyText(columns: readonly string[], key: Key, exporters?: ExporterNames): string {
+  return columns.map((column) => valueText(column, key[column], exporters)).join(' · ')
 }
 
 /** What tells one key from another: the same text for the same key, on every page. */

@@ -2,6 +2,7 @@
 import { useMemo } from 'react'
 import type { InventoryAnswer } from '../../../src/api/contract/system.ts'
 import { useExporters, useInventory } from '../api/system.ts'
+import type { ExporterNames } from './dimensions.ts'
 
 export type Machine = InventoryAnswer['machines'][number]
 
@@ -23,10 +24,11 @@ export function useMachineIndex(): MachineIndex {
 }
 
 /** Names of exporters by their address. */
-export function useExporterNames(): ReadonlyMap<string, string> {
+export function useExporterNames(): ExporterNames {
   const exporters = useExporters().data?.exporters
-  return useMemo(
-    () => new Map((exporters ?? []).flatMap(({ address, name }) => (name === null ? [] : [[address, name] as const]))),
-    [exporters],
+  // Their counters change with every look, their names seldom: what is drawn with these stays as it is.
+  const named = JSON.stringify(
+    (exporters ?? []).flatMap(({ address, name }) => (name === null ? [] : [[address, name]])),
   )
+  return useMemo(() => new Map(JSON.parse(named) as [string, string][]), [named])
 }

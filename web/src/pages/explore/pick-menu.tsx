@@ -4,6 +4,7 @@ import { ExternalLink, Filter, FilterX, List } from 'lucide-react'
 import { useNavigate } from '@tanstack/react-router'
 import type { Point } from '../../chart/brush.tsx'
 import { keyText, labelOf, pathOf, valueText } from '../../names/dimensions.ts'
+import { useExporterNames } from '../../names/machine-index.ts'
 import type { Key } from '../../names/dimensions.ts'
 
 export interface Picked {
@@ -22,12 +23,13 @@ export interface PickMenuProps {
 
 export function PickMenu({ picked, onClose, onKeep, onDrop, onFlows }: PickMenuProps) {
   const navigate = useNavigate()
+  const exporters = useExporterNames()
   if (!picked) return null
   const { columns, key, at } = picked
-  const whole = keyText(columns, key)
+  const whole = keyText(columns, key, exporters)
   const pages = columns.flatMap((column) => {
     const path = pathOf(column, key[column])
-    return path === undefined ? [] : [{ column, path, text: valueText(column, key[column]) }]
+    return path === undefined ? [] : [{ column, path, text: valueText(column, key[column], exporters) }]
   })
   return (
     <Menu opened onClose={onClose} position="bottom-start" withinPortal trapFocus returnFocus width={280}>
@@ -53,7 +55,7 @@ export function PickMenu({ picked, onClose, onKeep, onDrop, onFlows }: PickMenuP
                 leftSection={<Filter size={14} />}
                 onClick={() => onKeep([column], { [column]: key[column] ?? null })}
               >
-                Only {labelOf(column)} {valueText(column, key[column])}
+                Only {labelOf(column)} {valueText(column, key[column], exporters)}
               </Menu.Item>
             ))}
         {pages.map(({ column, path, text }) => (
