@@ -9,6 +9,7 @@ import { dropPrivileges } from '../capture/privileges.ts'
 import { parseProbeConfig, type ProbeConfig } from '../probe/config.ts'
 import { createProbe, type Probe, type ProbeStatus } from '../probe/probe.ts'
 import { createServedCaptures, readAllowed, type AllowedCaptures, type ServedCaptures } from './served-captures.ts'
+import { createTargetWatch } from './target-watch.ts'
 
 interface ProbeOptions {
   readonly config: string
@@ -78,6 +79,7 @@ function removePidFile(file: string): void {
 
 /** The kernel has handed over what came last after so many milliseconds. */
 const HAND_OVER_MS = 30
+const WATCH_EACH_MS = 1000
 
 async function monitor(options: ProbeOptions, say: (sentence: string) => void): Promise<void> {
   let isEnding = false
@@ -100,6 +102,8 @@ async function monitor(options: ProbeOptions, say: (sentence: string) => void): 
   await captures.take(readAllowed(first.captures))
   if (options.user !== undefined)
     dropPrivileges(options.user, capabilitiesFor(first.switches.map(({ device }) => device)))
+  const watch = createTargetWatch(say)
+  let watchedAt = performance.now()
   // Names of collectors may take long to resolve: frames are counted meanwhile
   let isPreparing = false
   let prepared: Prepared | undefined
@@ -115,6 +119,10 @@ async function monitor(options: ProbeOptions, say: (sentence: string) => void): 
     if (prepared) {
       sender = takeOver(options.config, prepared, sender, running, captures, say)
       prepared = undefined
+    }
+    if (performance.now() - watchedAt >= WATCH_EACH_MS) {
+      watchedAt = performance.now()
+      watch(sender.status())
     }
     const isBusy = running.turn()
     await (isBusy ? new Promise<void>((resolve) => setImmediate(resolve)) : wait(running.restMs()))

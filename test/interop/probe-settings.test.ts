@@ -171,3 +171,34 @@ test('a device that is not there, or a filter that is none, is said at the start
   assert.match(refused('pcap { device = nothing0 }'), /there is no network device “nothing0”/)
   assert.match(refused(`pcap { device = ${one} filter = "and and" }`), /the packet filter “and and” is wrong/)
 })
+
+test('a collector that can’t be reached is said once, and the others go on', async () => {
+  await using relay = await startRelay([])
+  const away = '203.0.113.43'
+  const config = join(folder.path, 'away.conf')
+  writeFileSync(
+    config,
+    `sflow { agentip = 192.0.2.7 counterpollinginterval = 1 collector { ip = ${away} udpport = ${relay.port} }
+  collector { ip = 127.0.0.1 udpport = ${relay.port} } virtualswitch { pcap { device = ${one} } uplink { mac = ${UPLINK} } } }`,
+  )
+  run('ip', ['route', 'add', 'unreachable', `${away}/32`])
+  try {
+    await using probe = start(process.execPath, [MAIN, 'probe', '--config', config])
+    await until('counters', () => (relay.count() > 2 ? true : undefined))
+    const sentence = `${away}:${relay.port} can’t be reached (EHOSTUNREACH)`
+    await until('it to be said', () => (probe.output().includes(sentence) ? true : undefined))
+    run('ip', ['route', 'del', 'unreachable', `${away}/32`])
+    run('ip', ['route', 'add', 'local', `${away}/32`, 'dev', 'lo'])
+    await until('it to be reached', () => (probe.output().includes('is reached again') ? true : undefined))
+    assert.equal(probe.output().split(sentence).length, 2)
+    assert.equal(await probe.stop(), 0)
+  } finally {
+    for (const kind of ['unreachable', 'local']) {
+      try {
+        run('ip', ['route', 'del', kind, `${away}/32`, ...(kind === 'local' ? ['dev', 'lo'] : [])])
+      } catch {
+        // It is gone already
+      }
+    }
+  }
+})
