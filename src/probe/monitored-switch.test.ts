@@ -80,7 +80,11 @@ async function learning(): Promise<Learning> {
   const deps = { random, kernel, say: (sentence: string) => void said.push(sentence), uptime: () => now }
   const [wanted] = whole.switches
   assert.ok(wanted)
-  const at = new MonitoredSwitch(wanted, whole, 0, encoder, source, new PortNumbers(1), deps, undefined)
+  const at = new MonitoredSwitch(
+    { config: wanted, whole, subAgent: 0, encoder, source, numbers: new PortNumbers(1) },
+    deps,
+    undefined,
+  )
   const after = async (milliseconds: number): Promise<void> => {
     now += milliseconds
     at.learn()

@@ -22,6 +22,16 @@ export interface MonitoredDeps {
   uptime(): number
 }
 
+export interface MonitoredSetup {
+  readonly config: SwitchConfig
+  /** The configuration that the switch is part of. */
+  readonly whole: ProbeConfig
+  readonly subAgent: number
+  readonly encoder: SflowEncoder
+  readonly source: PacketSource
+  readonly numbers: PortNumbers
+}
+
 /** A port that nobody told, and that has been silent for so long, is gone; earlier where there is no room for others. */
 const SILENT_MS = 3_600_000
 const SILENT_FULL_MS = 300_000
@@ -32,11 +42,11 @@ export class MonitoredSwitch {
   readonly encoder: SflowEncoder
   readonly ports: SwitchPort[]
   readonly switch: VirtualSwitch
-  source: PacketSource
+  readonly source: PacketSource
   readonly mirrors: MirrorReader | undefined
   private readonly bridge: string
   /** Of sources that are closed. */
-  private dropsBefore: number
+  private readonly dropsBefore: number
   private readonly whole: ProbeConfig
   private readonly numbers: PortNumbers
   private readonly deps: MonitoredDeps
@@ -51,16 +61,8 @@ export class MonitoredSwitch {
   private strangers: ((mac: number) => void) | undefined
 
   /** @param before the same switch in the former configuration */
-  constructor(
-    config: SwitchConfig,
-    whole: ProbeConfig,
-    subAgent: number,
-    encoder: SflowEncoder,
-    source: PacketSource,
-    numbers: PortNumbers,
-    deps: MonitoredDeps,
-    before: MonitoredSwitch | undefined,
-  ) {
+  constructor(setup: MonitoredSetup, deps: MonitoredDeps, before: MonitoredSwitch | undefined) {
+    const { config, whole, subAgent, encoder, source, numbers } = setup
     this.config = config
     // Libpcap by force is the same device
     this.bridge = config.device.replace(/^pcap:/, '')

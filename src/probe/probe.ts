@@ -120,7 +120,7 @@ export function createProbe(first: ProbeConfig, { send, random, say }: ProbeDeps
       const subAgent = wanted.firstSubAgentId + i
       const encoder = encoderFor(wanted, subAgent, old)
       const source = sources.get(each.device) ?? (before as MonitoredSwitch).source
-      return new MonitoredSwitch(each, wanted, subAgent, encoder, source, numbers, deps, before)
+      return new MonitoredSwitch({ config: each, whole: wanted, subAgent, encoder, source, numbers }, deps, before)
     })
     config = wanted
     learntAt = 0
