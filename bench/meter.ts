@@ -18,8 +18,8 @@ const { values } = parseArgs({
     without: { type: 'string', multiple: true, default: [] },
   },
 })
-const packets = Number(values.packets)
-const flows = Number(values.flows)
+const total = Number(values.packets)
+const many = Number(values.flows)
 const rounds = Number(values.rounds)
 const folder = mkdtempSync(join(tmpdir(), 'vnetscope-meter-'))
 
@@ -30,7 +30,7 @@ const to = `127.0.0.1:${sink.address().port}`
 
 interface Program {
   readonly name: string
-  command(file: string): readonly string[]
+  command(file: string, maxFlows: string): readonly string[]
   /** How many flows it says to have found. */
   found(output: string): string
 }
@@ -38,40 +38,24 @@ interface Program {
 const PROGRAMS: readonly Program[] = [
   {
     name: 'vnetscope',
-    command: (file) => [
+    command: (file, maxFlows) => [
       process.execPath,
       join(import.meta.dirname, '../src/cli/main.ts'),
-      ...[
-        'meter',
-        '-r',
-        file,
-        '-n',
-        to,
-        '-v',
-        '9',
-        '-m',
-        '1100000',
-        '-t',
-        'maxlife=1h',
-        '-t',
-        'tcp=1h',
-        '-t',
-        'udp=1h',
-      ],
+      ...['meter', '-r', file, '-n', to, '-v', '9', '-m', maxFlows, '-t', 'maxlife=1h', '-t', 'tcp=1h', '-t', 'udp=1h'],
       ...['--export-rate', '1000000'],
     ],
     found: (output) => /exported: (\d+) records/.exec(output)?.[1] ?? '?',
   },
   {
     name: 'softflowd',
-    command: (file) => ['softflowd', '-d', '-r', file, '-n', to, '-v', '9', '-T', 'vlan', '-m', '1100000'],
+    command: (file, maxFlows) => ['softflowd', '-d', '-r', file, '-n', to, '-v', '9', '-T', 'vlan', '-m', maxFlows],
     found: (output) => /flushed =\s+(\d+)/.exec(output)?.[1] ?? '?',
   },
   {
     name: 'nfpcapd',
-    command: (file) => {
+    command: (file, maxFlows) => {
       mkdirSync(join(folder, 'nfpcapd'), { recursive: true })
-      return ['nfpcapd', '-r', file, '-l', join(folder, 'nfpcapd'), '-e', '3600,3600', '-B', '1100000', '-o', 'fat']
+      return ['nfpcapd', '-r', file, '-l', join(folder, 'nfpcapd'), '-e', '3600,3600', '-B', maxFlows, '-o', 'fat']
     },
     found: () => {
       const { stdout } = spawnSync('nfdump', ['-R', join(folder, 'nfpcapd'), '-I'], { encoding: 'utf8' })
@@ -81,7 +65,7 @@ const PROGRAMS: readonly Program[] = [
   },
   {
     name: 'pmacctd',
-    command: (file) => {
+    command: (file, maxFlows) => {
       const config = join(folder, 'pmacctd.conf')
       writeFileSync(
         config,
@@ -91,7 +75,7 @@ plugins: nfprobe
 aggregate: src_host, dst_host, src_port, dst_port, proto, tos, vlan
 nfprobe_receiver: ${to}
 nfprobe_version: 9
-nfprobe_maxflows: 1100000
+nfprobe_maxflows: ${maxFlows}
 plugin_buffer_size: 1024000
 plugin_pipe_size: 102400000
 `,
@@ -103,18 +87,21 @@ plugin_pipe_size: 102400000
 ]
 
 process.stdout.write(`${machineLine()}\n`)
-for (const [title, length] of [
-  [`${packets} packets of ${flows} flows in any order, 10 % tagged, 96 bytes kept of sizes up to 1296`, 96],
-  [`the same of 64 bytes each`, 60],
+const alone = Math.ceil(total / 5)
+for (const [title, length, packets, flows] of [
+  [`${total} packets of ${many} flows in any order, 10 % tagged, 96 bytes kept of sizes up to 1296`, 96, total, many],
+  [`the same of 64 bytes each`, 60, total, many],
+  [`${alone} packets of 64 bytes, each of another flow`, 60, alone, alone],
 ] as const) {
   const file = join(folder, `${length}.pcap`)
-  writeTrace(file, length)
+  writeTrace(file, length, packets, flows)
+  const maxFlows = String(Math.ceil(flows * 1.1))
   process.stdout.write(`\n${title}\n`)
   const cpu = new Map<string, number[]>()
   const found = new Map<string, string>()
   for (let round = 0; round < rounds; round++) {
     for (const program of PROGRAMS.filter(({ name }) => !values.without.includes(name))) {
-      const { seconds, output } = timed(program.command(file))
+      const { seconds, output } = timed(program.command(file, maxFlows))
       cpu.set(program.name, [...(cpu.get(program.name) ?? []), seconds])
       found.set(program.name, program.found(output))
     }
@@ -144,7 +131,7 @@ function timed(command: readonly string[]): { seconds: number; output: string } 
 }
 
 /** Packets of flows drawn at random, each flow at least once. */
-function writeTrace(file: string, length: number): void {
+function writeTrace(file: string, length: number, packets: number, flows: number): void {
   const record = 16 + length
   const chunk = Buffer.alloc(record * 8192)
   const fd = openSync(file, 'w')
