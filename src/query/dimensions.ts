@@ -25,9 +25,14 @@ export interface Dimension {
   decode(cell: Cell): KeyValue
 }
 
+/** The store writes IPv4 so, most of what there is. */
+const MAPPED = /^::ffff:[\d.]+$/
+
 function address(cell: Cell): string {
-  const bytes = parseIp(String(cell))
-  return bytes ? ipText(bytes) : String(cell)
+  const text = String(cell)
+  if (MAPPED.test(text)) return text.slice(7)
+  const bytes = parseIp(text)
+  return bytes ? ipText(bytes) : text
 }
 
 /** How a raw value of each format is answered. */
