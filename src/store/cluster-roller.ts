@@ -81,6 +81,9 @@ export function createClusterRoller(config: ClusterRollerConfig, deps: ClusterRo
   let wasKnown = false
   let looking: Promise<void> = Promise.resolve()
   let sizesAt = Number.NEGATIVE_INFINITY
+  /** As they were worked out last; undefined when something changed. */
+  let shownRanges: Map<RollupLevel, Coverage['ranges']> | undefined
+  let shownAt = Number.NEGATIVE_INFINITY
   let problem: string | undefined
   let timer: NodeJS.Timeout | undefined
   let stopping = false
@@ -109,6 +112,7 @@ export function createClusterRoller(config: ClusterRollerConfig, deps: ClusterRo
     // What is built is read first: flows that come meanwhile make a unit look unfinished, never the other way round.
     await readRolled()
     await readArrived()
+    if (!known) shownRanges = undefined
     known = true
     wasKnown = true
     if (Math.abs(clock.now() - sizesAt) >= SIZES_EVERY_MS) await measure()
@@ -126,6 +130,7 @@ export function createClusterRoller(config: ClusterRollerConfig, deps: ClusterRo
     for (const [table, seconds] of until) {
       if (seconds <= (dropped.get(table) ?? 0)) continue
       dropped.set(table, seconds)
+      shownRanges = undefined
       for (const shard of shards.values()) applyDropped(shard, table, seconds)
     }
   }
@@ -191,6 +196,7 @@ export function createClusterRoller(config: ClusterRollerConfig, deps: ClusterRo
     }
     const settled = settling.filter(({ at }) => now - at >= settleMs)
     if (settled.length === 0) return
+    shownRanges = undefined
     settling = settling.filter(({ at }) => now - at < settleMs)
     for (const { shard, level, start, flows, leftOut } of settled)
       shardNumbered(shard).shown.setRolled(level, start, flows, leftOut)
@@ -213,6 +219,7 @@ export function createClusterRoller(config: ClusterRollerConfig, deps: ClusterRo
       news.set(shard, (news.get(shard) ?? new Set()).add(start))
     }
     saw('arrivals', days, all)
+    shownRanges = undefined
     if (!wasKnown) return
     for (const [number, starts] of news) passes.get(number)?.note(starts)
   }
@@ -292,6 +299,7 @@ export function createClusterRoller(config: ClusterRollerConfig, deps: ClusterRo
 
   function forget(): void {
     known = false
+    shownRanges = undefined
     seen.arrivals.clear()
     seen.rolled.clear()
   }
@@ -314,9 +322,8 @@ export function createClusterRoller(config: ClusterRollerConfig, deps: ClusterRo
     timer.unref()
   }
 
-  /** Where every shard has all. */
-  function rangesOf(level: RollupLevel): Range[] {
-    const now = closedBefore() - (closedBefore() % UNIT_SECONDS.minute)
+  /** Where every shard has all, before a time. */
+  function rangesOf(level: RollupLevel, now: number): Range[] {
     const each = [...shards.values()].map(({ shown }) => shown.ranges(level, now))
     return each.length === 0 ? [] : each.reduce(inBoth)
   }
@@ -352,9 +359,13 @@ export function createClusterRoller(config: ClusterRollerConfig, deps: ClusterRo
       }
     },
     coverage() {
-      const ranges = new Map<RollupLevel, Coverage['ranges']>(
-        LEVELS.map((level) => [level, known ? rangesOf(level) : []]),
-      )
+      // What is closed changes every five minutes.
+      const now = closedBefore() - (closedBefore() % UNIT_SECONDS.minute)
+      if (!shownRanges || now !== shownAt) {
+        shownRanges = new Map(LEVELS.map((level) => [level, known ? rangesOf(level, now) : []]))
+        shownAt = now
+      }
+      const ranges = shownRanges
       const size = (table: string) => sizes.get(home.stored(table)) ?? { rows: 0, bytes: 0 }
       return [
         { table: 'flows', ranges: [{ from: (dropped.get('flows') ?? 0) * 1000, to: Infinity }], ...size('flows') },
