@@ -60,7 +60,11 @@ const CONFIG: MeterConfig = {
   maxBytes: 1400,
 }
 
-async function metered(config: Partial<MeterConfig>): Promise<{ sent: Buffer[]; records: DecodedRecord[] }> {
+/** @param isTap what goes one way comes by interface 5, what goes the other way by 6 */
+async function metered(
+  config: Partial<MeterConfig>,
+  isTap = false,
+): Promise<{ sent: Buffer[]; records: DecodedRecord[] }> {
   const sent: Buffer[] = []
   const meter = createMeter(
     { ...CONFIG, ...config },
@@ -68,7 +72,13 @@ async function metered(config: Partial<MeterConfig>): Promise<{ sent: Buffer[]; 
   )
   const file = await open(capture)
   for await (const block of readPacketBlocksOf(file, assert.fail)) {
-    block.port.fill(5, 0, block.count)
+    for (let i = 0; i < block.count; i++) {
+      // Behind the tag the 14th byte is, in IPv4 and IPv6 alike, the number of the source's network here: all that comes from 10.2 and 2001:db8:2
+      // is an answer
+      const ip = (block.offset[i] as number) + 18
+      const network = block.bytes[ip + 13]
+      block.port[i] = isTap && network === 2 ? 6 : 5
+    }
     meter.block(block)
   }
   await file.close()
@@ -103,6 +113,19 @@ describe('both directions as one record (RFC 5103)', () => {
       assert.equal(record.fields['biflowDirection'], 1)
       assert.equal(record.reverse !== undefined, isAnswered(i))
     }
+  })
+
+  test('of a tap are one record, though each came by a device of its own, and both devices are told', async () => {
+    const rows = rowsOf((await metered({ biflow: true }, true)).records)
+    assert.deepEqual(
+      new Set(
+        rows.map(
+          (row) => `${/^(10\.|2001:db8:)1/.test(String(row['src_addr'])) ? 'there' : 'back'} ${String(row['in_if'])}`,
+        ),
+      ),
+      new Set(['there 5', 'back 6']),
+    )
+    assert.equal(rows.length, rowsOf((await metered({ biflow: true })).records).length)
   })
 
   test('are read by nfcapd, which keeps the packets back beside the others, and without a complaint of tshark', async () => {
@@ -232,4 +255,15 @@ describe('flows of which one in so many is metered', () => {
         [],
       )
     })
+})
+
+test('packets that the kernel sampled are told with the rate by which to count them', async () => {
+  for (const version of [5, 9, 10] as const) {
+    const { records } = await metered({ version, kernelSampling: 8 })
+    assert.deepEqual(new Set(rowsOf(records).map((row) => row['sampling_rate'])), new Set([8]))
+    const options = records.find(({ kind }) => kind === 'options')
+    if (version !== 10) continue
+    assert.ok(options?.kind === 'options')
+    assert.deepEqual([options.fields['selectorAlgorithm'], options.fields['samplingProbability']], [4, 0.125])
+  }
 })
