@@ -155,6 +155,49 @@ describe('the flow table', () => {
     }
   })
 
+  test('finds each of many flows again while its index grows, and after it began to end all of them', () => {
+    const many = 150_000
+    let [records, packets] = [0, 0]
+    const mask = keyMask({ track: 'vlan', tos: true })
+    const options = { maxFlows: 200_000, mask, timeouts: TIMEOUTS, seed: 7, biflow: false }
+    const table = new FlowTable(options, ({ there }) => {
+      records++
+      packets += there.packets
+    })
+    const reader = new PacketReader()
+    reader.read(blockOf([frame(FLOWS[0] as KnownFlow)]), 0)
+    const fields = reader.fields.slice(0, FIELDS)
+    const addEach = (from: number): void => {
+      for (let flow = from; flow < many; flow += BATCH) {
+        reader.count = Math.min(BATCH, many - flow)
+        for (let row = 0; row < reader.count; row++) {
+          reader.fields.set(fields, row * FIELDS)
+          // Every other one is of IPv6, whose addresses lie elsewhere in part
+          if ((flow + row) % 2 === 1) reader.fields[row * FIELDS + FIELD.protocol] = 0x86dd0006
+          reader.fields[row * FIELDS + FIELD.src + ((flow + row) % 2 === 1 ? 0 : 3)] = flow + row
+          reader.time[row] = 1000
+        }
+        table.add(reader)
+      }
+    }
+    addEach(0)
+    addEach(0)
+    assert.equal(table.count, many)
+    assert.equal(records, 0)
+    // Slots are taken in turn: these are the first flows
+    assert.equal(table.endSome(BATCH * 500, 0), true)
+    assert.deepEqual([records, packets, table.count], [BATCH * 500, 2 * BATCH * 500, many - BATCH * 500])
+    addEach(BATCH * 500)
+    assert.equal(table.count, many - BATCH * 500)
+    addEach(0)
+    assert.equal(table.count, many)
+    while (table.endSome(4096, 0));
+    // Twice two packets of each, once one of those that were there still, once one of all
+    assert.deepEqual([records, packets], [many + BATCH * 500, 2 * many + (many - BATCH * 500) + many])
+    addEach(many - 10)
+    assert.equal(table.count, 10)
+  })
+
   test('ends flows that lie ahead of a clock that was set back', () => {
     const ended: Ended[] = []
     const table = tableWith(100, ended)
