@@ -56,3 +56,28 @@ export const COLD = {
 export const BACK = { marks: 0, lengths: 1, tos: 2, port: 3 } as const
 
 export const BACK_NUMBER = { packets: 2, bytes: 3, first: 4, last: 5, thereFirst: 6, thereLast: 7 } as const
+
+const FIN = 0x01
+const RST = 0x04
+
+/** The word `marks` with a packet more. */
+export function marked(marks: number, tcpFlags: number, ttl: number): number {
+  let all = marks
+  if (tcpFlags !== 0) {
+    all |= tcpFlags & MARK.tcpFlags
+    if ((tcpFlags & (FIN | RST)) !== 0)
+      all = (all & ~MARK.state) | ((tcpFlags & RST) !== 0 ? STATE.rstSeen : STATE.finSeen)
+  }
+  if (ttl > all >>> 24) all = (all & 0x00ffffff) | (ttl << 24)
+  if (ttl < ((all >>> 16) & 0xff)) all = (all & 0xff00ffff) | (ttl << 16)
+  return all
+}
+
+/** The word `lengths` with a packet more. */
+export function lengthsWith(lengths: number, length: number): number {
+  const capped = length > 0xffff ? 0xffff : length
+  let all = lengths
+  if (capped > all >>> 16) all = (capped << 16) | (all & 0xffff)
+  if (capped < (all & 0xffff)) all = (all & 0xffff0000) | capped
+  return all
+}

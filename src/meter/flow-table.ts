@@ -2,6 +2,7 @@
 // allocated once it stands; memory that no flow has used yet is not taken from the system.
 
 import { createTableMemory } from '../base/huge-pages.ts'
+import { FlowHash } from './flow-hash.ts'
 import { EGRESS, FIELD, FIELDS } from './flow-key.ts'
 import { FlowRecord, INITIATOR } from './flow-record.ts'
 import {
@@ -12,8 +13,10 @@ import {
   HOT_NUMBER,
   LINE_BYTES,
   LINE_NUMBERS,
+  lengthsWith,
   LINE_WORDS,
   MARK,
+  marked,
   NO_LENGTH,
   NO_TTL,
   STATE,
@@ -88,8 +91,7 @@ export class FlowTable {
   private touched = 0
   private hand = 0
   private readonly maxFlows: number
-  /** By what each field is multiplied. */
-  private readonly by = new Int32Array(FIELDS)
+  private readonly hash: FlowHash
   private readonly report: FlowEnded
   private readonly record = new FlowRecord()
   private readonly activeMs: number
@@ -106,11 +108,7 @@ export class FlowTable {
     this.biflow = biflow
     this.mask = options.mask
     this.keyHasMacs = this.mask[FIELD.srcMacLow] !== 0
-    let state = options.seed | 1
-    for (let w = 0; w < FIELDS; w++) {
-      state = Math.imul(state ^ (state >>> 15), 0x2c1b3c6d) + 0x9e3779b9
-      this.by[w] = (state ^ (state >>> 13)) | 1
-    }
+    this.hash = new FlowHash(options.mask, options.seed)
     this.report = report
     const places = Math.min(FEW_PLACES, placesFor(maxFlows))
     this.indexMask = places - 1
@@ -320,45 +318,7 @@ export class FlowTable {
         ((fields[from + FIELD.mpls] as number) & (mask[FIELD.mpls] as number))) ===
         0
     this.plain[row] = isPlain ? 1 : 0
-    return isPlain ? this.hashOfPlain(fields, from) : this.hashOf(fields, from)
-  }
-
-  // Sums of what `mixed` makes of each word: they don't wait for each other. A product alone would not do: its lower bits don't
-  // depend on the upper ones of the word, and there an address has its last byte.
-  hashOf(fields: Uint32Array, from: number): number {
-    const { mask, by } = this
-    let hash = 0
-    hash = (hash + mixed((fields[from + 0] as number) & (mask[0] as number), by[0] as number)) | 0
-    hash = (hash + mixed((fields[from + 1] as number) & (mask[1] as number), by[1] as number)) | 0
-    hash = (hash + mixed((fields[from + 2] as number) & (mask[2] as number), by[2] as number)) | 0
-    hash = (hash + mixed((fields[from + 3] as number) & (mask[3] as number), by[3] as number)) | 0
-    hash = (hash + mixed((fields[from + 4] as number) & (mask[4] as number), by[4] as number)) | 0
-    hash = (hash + mixed((fields[from + 5] as number) & (mask[5] as number), by[5] as number)) | 0
-    hash = (hash + mixed((fields[from + 6] as number) & (mask[6] as number), by[6] as number)) | 0
-    hash = (hash + mixed((fields[from + 7] as number) & (mask[7] as number), by[7] as number)) | 0
-    hash = (hash + mixed((fields[from + 8] as number) & (mask[8] as number), by[8] as number)) | 0
-    hash = (hash + mixed((fields[from + 9] as number) & (mask[9] as number), by[9] as number)) | 0
-    hash = (hash + mixed((fields[from + 10] as number) & (mask[10] as number), by[10] as number)) | 0
-    hash = (hash + mixed((fields[from + 11] as number) & (mask[11] as number), by[11] as number)) | 0
-    hash = (hash + mixed((fields[from + 12] as number) & (mask[12] as number), by[12] as number)) | 0
-    hash = (hash + mixed((fields[from + 13] as number) & (mask[13] as number), by[13] as number)) | 0
-    hash = (hash + mixed((fields[from + 14] as number) & (mask[14] as number), by[14] as number)) | 0
-    hash = (hash + mixed((fields[from + 15] as number) & (mask[15] as number), by[15] as number)) | 0
-    hash = (hash + mixed((fields[from + 16] as number) & (mask[16] as number), by[16] as number)) | 0
-    return finished(hash)
-  }
-
-  /** Of a plain flow: the other words are the same in all of them. */
-  private hashOfPlain(fields: Uint32Array, from: number): number {
-    const { mask, by } = this
-    let hash = 0
-    hash = (hash + mixed((fields[from + 3] as number) & (mask[3] as number), by[3] as number)) | 0
-    hash = (hash + mixed((fields[from + 7] as number) & (mask[7] as number), by[7] as number)) | 0
-    hash = (hash + mixed((fields[from + 8] as number) & (mask[8] as number), by[8] as number)) | 0
-    hash = (hash + mixed((fields[from + 9] as number) & (mask[9] as number), by[9] as number)) | 0
-    hash = (hash + mixed((fields[from + 10] as number) & (mask[10] as number), by[10] as number)) | 0
-    hash = (hash + mixed((fields[from + 11] as number) & (mask[11] as number), by[11] as number)) | 0
-    return finished(hash)
+    return isPlain ? this.hash.ofPlain(fields, from) : this.hash.of(fields, from)
   }
 
   private isSame(fields: Uint32Array, from: number, isPlain: boolean, slot: number): boolean {
@@ -652,36 +612,4 @@ function initiatorOf(protocol: number, tcpFlags: number): number {
   if (protocol !== 6) return INITIATOR.source
   if ((tcpFlags & SYN) === 0) return INITIATOR.unknown
   return (tcpFlags & ACK) === 0 ? INITIATOR.source : INITIATOR.destination
-}
-
-function marked(marks: number, tcpFlags: number, ttl: number): number {
-  let all = marks
-  if (tcpFlags !== 0) {
-    all |= tcpFlags & MARK.tcpFlags
-    if ((tcpFlags & (FIN | RST)) !== 0)
-      all = (all & ~MARK.state) | ((tcpFlags & RST) !== 0 ? STATE.rstSeen : STATE.finSeen)
-  }
-  if (ttl > all >>> 24) all = (all & 0x00ffffff) | (ttl << 24)
-  if (ttl < ((all >>> 16) & 0xff)) all = (all & 0xff00ffff) | (ttl << 16)
-  return all
-}
-
-function lengthsWith(lengths: number, length: number): number {
-  const capped = length > 0xffff ? 0xffff : length
-  let all = lengths
-  if (capped > all >>> 16) all = (capped << 16) | (all & 0xffff)
-  if (capped < (all & 0xffff)) all = (all & 0xffff0000) | capped
-  return all
-}
-
-/** A word of a key by an odd number that nobody outside knows, so that all of its bits reach all parts of the result. */
-function mixed(word: number, by: number): number {
-  const product = Math.imul(word, by)
-  return Math.imul(product ^ (product >>> 18), by)
-}
-
-function finished(sum: number): number {
-  let hash = sum ^ (sum >>> 16)
-  hash = Math.imul(hash, 0x85ebca6b)
-  return hash ^ (hash >>> 13)
 }
