@@ -1,7 +1,7 @@
 // Growth: receiving, asking and memory at 1, 10 and 100 million rows, and at 10, 1,000 and 10,000 exporters; asking beside receiving.
 //
-//   npm run bench -- growth [--rows 1000000,10000000] [--exporters 10,1000,10000] [--beside-ingest 200000] [--rate 400000]
-//                           [--sflow-rate 250000] [--seconds 20] [--rounds 5] [--base 10000000] [--dir DIRECTORY] [--show]
+//   npm run bench -- growth [--rows 1000000,10000000] [--exporters 10,1000,10000] [--beside-ingest 200000] [--beside-seconds 60]
+//                           [--rate 400000] [--sflow-rate 250000] [--seconds 20] [--rounds 5] [--base 10000000] [--dir DIRECTORY] [--show]
 //
 // Rows: one store grows from size to size into the past, 100 million being a month; `base` of them come out of the
 // simulator, what is more are copies of these at other times. At each size a real server starts on a copy of the store,
@@ -27,6 +27,7 @@ const { values } = parseArgs({
     rows: { type: 'string', default: '1000000,10000000,100000000' },
     exporters: { type: 'string', default: '10,1000,10000' },
     'beside-ingest': { type: 'string', default: '200000' },
+    'beside-seconds': { type: 'string', default: '60' },
     rate: { type: 'string', default: '400000' },
     'sflow-rate': { type: 'string', default: '250000' },
     seconds: { type: 'string', default: '20' },
@@ -178,7 +179,7 @@ async function askBesideIngest(server: BenchServer, end: number): Promise<{ same
   const same: Took = new Map()
   const upToNow: Took = new Map()
   let sending = true
-  const stream = { ...streamOf(V9, BESIDE), seconds: Math.max(60, SECONDS) }
+  const stream = { ...streamOf(V9, BESIDE), seconds: Number(values['beside-seconds']) }
   const sent = blast({ ...stream, to: `127.0.0.1:${server.port}` }).finally(() => (sending = false))
   sent.catch(() => undefined)
   await new Promise((resolve) => setTimeout(resolve, BESIDE_LEAD_MS))
@@ -254,7 +255,9 @@ function sayDifferences(one: Took, other: Took): void {
 
 /** p95 of each set of questions, and how many times that at rest it is. */
 function timesSlower(rest: Took, beside: Took): string {
-  return QUESTION_SETS.filter(({ title }) => timesOf(beside, title).length > 0)
+  const asked = QUESTION_SETS.filter(({ title }) => timesOf(beside, title).length > 0)
+  if (asked.length === 0) return 'not asked before the sending ended'
+  return asked
     .map(({ title }) => {
       const p95 = percentile(timesOf(beside, title), 95)
       return `${p95.toFixed(0)} (${(p95 / percentile(timesOf(rest, title), 95)).toFixed(1)}×)`
