@@ -48,7 +48,7 @@ beforeEach(async () => {
   const { rows } = await stores[0].query(
     "SELECT name FROM system.tables WHERE database = currentDatabase() AND name LIKE '%_local' AND total_rows > 0 AND name != 'schema_version_local'",
   )
-  for (const [table] of rows) await stores[0].execute(`TRUNCATE TABLE ${table} ON CLUSTER 'blue-green'`)
+  for (const [table] of rows) await stores[0].execute(`TRUNCATE TABLE ${String(table)} ON CLUSTER 'blue-green'`)
 })
 
 function newRoller(store: ClusterStore): Roller {

@@ -152,7 +152,9 @@ export function createClusterRoller(config: ClusterRollerConfig, deps: ClusterRo
     const { rows } = await store.query(
       `SELECT ${home.shard} AS s, toUInt32(intDiv(toUnixTimestamp(time), ${DAY})) AS d, ${sum} FROM ${table} GROUP BY s, d`,
     )
-    const changed = rows.filter(([shard, day, total]) => seen[table].get(`${shard} ${day}`) !== Number(total))
+    const changed = rows.filter(
+      ([shard, day, total]) => seen[table].get(`${Number(shard)} ${Number(day)}`) !== Number(total),
+    )
     return [...new Set(changed.map(([, day]) => Number(day)))].sort((a, b) => a - b)
   }
 

@@ -151,8 +151,9 @@ export async function moveStore(config: MoveConfig, deps: MoveDeps): Promise<Rec
   /** What tells of times before, of one month, to the shard that gets their rollups. */
   async function tell(table: TableDefinition, sql: string): Promise<void> {
     const columns = table.columns.map((c) => c.name)
-    for (const [month] of await rowsOf(`SELECT DISTINCT toString(toYYYYMM(${table.time})) FROM (${sql})`)) {
-      const target = targets[shardOfMonth(month as string, 0, targets.length)] as Target
+    const months = await rowsOf(`SELECT DISTINCT toString(toYYYYMM(${table.time})) FROM (${sql})`)
+    for (const month of months.map(([name]) => String(name))) {
+      const target = targets[shardOfMonth(month, 0, targets.length)] as Target
       const bytes = await source.queryBytes(
         `SELECT ${columns.join(', ')} FROM (${sql}) WHERE toYYYYMM(${table.time}) = ${month} ORDER BY ALL`,
         'Native',
@@ -203,7 +204,9 @@ export async function moveStore(config: MoveConfig, deps: MoveDeps): Promise<Rec
 
   const [first] = targets
   if (goneUntil > 0 && first) {
-    const rows = [...gone, ['moved', rolledFrom]].map(([table, until]) => `('${table}', ${until})`).join(', ')
+    const rows = [...gone, ['moved', rolledFrom]]
+      .map(([table, until]) => `('${String(table)}', ${Number(until)})`)
+      .join(', ')
     const note = `INSERT INTO ${first.home.stored(DROPPED.name)} SELECT t.1, toDateTime(t.2, 'UTC') FROM (SELECT arrayJoin([${rows}]) AS t)`
     await again(() => first.execute(note))
     await tell(ARRIVALS, `SELECT time, sum(flows) AS flows FROM arrivals WHERE ${isBefore('time')} GROUP BY time`)

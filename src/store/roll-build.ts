@@ -213,7 +213,7 @@ export function createRollBuild(
     done = []
     const tuples = rows.map((row) => `('${row.level}', ${row.start}, ${row.flows}, ${row.leftOut})`).join(', ')
     await execute(
-      `INSERT INTO ${stored('rolled')} (level, time, flows, left_out) SELECT t.1, toDateTime(t.2, 'UTC'), t.3, t.4 FROM (SELECT arrayJoin(CAST([${tuples}], 'Array(Tuple(String, UInt32, UInt64, UInt64))')) AS t)`,
+      `INSERT INTO ${stored('rolled')} (level, time, flows, left_out) SELECT t.1, toDateTime(t.2, 'UTC'), t.3, t.4 FROM (SELECT arrayJoin(CAST([${tuples}], 'Array(Tuple(String, UInt32, UInt64, UInt64))')) AS t) SETTINGS insert_deduplicate = 0`,
     )
   }
 
