@@ -8,6 +8,7 @@ import type { MeterStatus } from '../meter/meter.ts'
 import { capturesOf } from './meter-options.ts'
 import { finish, newMeter, summary, WINDOW } from './meter-run.ts'
 import type { MeterOptions } from './meter-options.ts'
+import { createTargetWatch } from './target-watch.ts'
 import { createServedCaptures, readAllowed } from './served-captures.ts'
 
 interface Device {
@@ -75,6 +76,7 @@ export async function meterDevices(filter: string, options: MeterOptions, sender
       before,
     })
 
+  const watch = createTargetWatch(say)
   let before = { status: meter.status(), seconds: 0 }
   let sweptAt = began
   let flushedAt = began
@@ -99,6 +101,7 @@ export async function meterDevices(filter: string, options: MeterOptions, sender
     if (now - lookedAt >= LOOK_MS) {
       lookedAt = now
       for (const { source } of devices) source.lookAfter()
+      watch(sender.status())
     }
     const seconds = (now - began) / 1000
     if (options.status !== undefined && seconds - before.seconds >= options.status) {
