@@ -112,6 +112,10 @@ async function capture(source: string, filter: string, options: CaptureOptions):
   const kind = kindOf(source)
   if (kind !== 'probe' && options.secretFile !== undefined)
     throw new UserError('--secret-file is for captures at a probe', { hint: 'write it as probe://HOST:PORT' })
+  if (kind !== 'device' && options.user !== undefined)
+    throw new UserError('--user is for devices, which others may not open', {
+      hint: 'run this as that user from the beginning',
+    })
   const work = { source, filter, bounds: boundsOf(options), options }
   if (kind === 'probe') await captureRemote(work)
   else if (kind === 'file') await captureFile(work)
@@ -187,7 +191,7 @@ async function captureRemote(work: Work): Promise<void> {
   const key = readCaptureKey(options.secretFile)
   const most = Number.MAX_SAFE_INTEGER
   const source = await openRemoteSource(
-    { ...target, key, who: `${userInfo().username}@${hostname()}` },
+    { ...target, key, who: `${userName()}@${hostname()}` },
     {
       version: 1,
       device: target.device,
@@ -293,6 +297,15 @@ async function captureFile(work: Work): Promise<void> {
   }
   for (const line of damage) say(line)
   say(summary(recorder, undefined, opened.names(), reasonText(end, bounds, undefined)))
+}
+
+/** In a container a user may have a number alone. */
+function userName(): string {
+  try {
+    return userInfo().username
+  } catch {
+    return String(process.getuid?.() ?? '')
+  }
 }
 
 function statOf(name: string): Stats | undefined {

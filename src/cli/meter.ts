@@ -134,6 +134,10 @@ function checkOptions(options: MeterOptions): void {
     throw new UserError(`NetFlow v${options.netflow} has no record of both directions`, {
       hint: 'export IPFIX (-v 10), or leave --biflow out: each direction is a flow of its own then',
     })
+  if (options.read.length > 0 && (options.captures || options.captureSecret !== undefined))
+    throw new UserError('captures for others are made of devices, not of files', {
+      hint: 'leave --captures and --capture-secret out, or name a device with -i',
+    })
   const sampled = [options.sampling, options.sampleFlows, options.kernelSampling].filter((rate) => rate > 1)
   if (sampled.length > 1)
     throw new UserError('what is sampled can’t be sampled once more', {

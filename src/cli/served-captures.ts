@@ -28,7 +28,16 @@ export function createServedCaptures(say: (sentence: string) => void): ServedCap
   let server: CaptureServer | undefined
   let current = ''
 
-  async function take(allowed: AllowedCaptures | undefined): Promise<void> {
+  /** One after the other: a port is free when those before have ended. */
+  let taking: Promise<void> = Promise.resolve()
+
+  function take(allowed: AllowedCaptures | undefined): Promise<void> {
+    const next = taking.then(() => takeNow(allowed))
+    taking = next.catch(() => undefined)
+    return next
+  }
+
+  async function takeNow(allowed: AllowedCaptures | undefined): Promise<void> {
     const wanted = allowed ? `${JSON.stringify(allowed.config)} ${allowed.key.toString('hex')}` : ''
     if (wanted === current) return
     current = wanted

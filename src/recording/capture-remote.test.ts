@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import type { AddressInfo } from 'node:net'
+import { connect as connectTcp, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
@@ -163,6 +163,60 @@ describe('a server of captures', () => {
   })
 })
 
+test('who says nothing is given up, and keeps a server from neither serving nor ending', async (t) => {
+  const newServer = (handshakeMs: number): CaptureServer =>
+    createCaptureServer(
+      {
+        host: '127.0.0.1',
+        port: 0,
+        key,
+        devices: ['eth0'],
+        most: { bytes: 1e6, seconds: 5, snapshotLength: 1000, captures: 1 },
+        handshakeMs,
+      },
+      { clock: { now: () => Date.now() }, openSource: endless, program: 'a program', say: () => undefined },
+    )
+  const impatient = newServer(1500)
+  await impatient.start()
+  t.after(() => impatient.stop())
+  // As many as it takes at all
+  const silent = Array.from({ length: 9 }, () => connectTcp(impatient.port, '127.0.0.1').resume())
+  await Promise.all(silent.map((socket) => once(socket, 'close')))
+  const source = await openRemoteSource({ host: '127.0.0.1', port: impatient.port, key, who: 'me' }, request)
+  source.close()
+
+  const patient = newServer(60_000)
+  await patient.start()
+  const other = connectTcp(patient.port, '127.0.0.1').resume()
+  await once(other, 'connect')
+  const gone = once(other, 'close')
+  await patient.stop()
+  await gone
+})
+
+test('a filter for a probe has no names in it, for which the probe would have to wait', async (t) => {
+  const server = createCaptureServer(
+    {
+      host: '127.0.0.1',
+      port: 0,
+      key,
+      devices: ['eth0'],
+      most: { bytes: 1e6, seconds: 5, snapshotLength: 1000, captures: 1 },
+    },
+    { clock: { now: () => Date.now() }, openSource: endless, program: 'a program', say: () => undefined },
+  )
+  await server.start()
+  t.after(() => server.stop())
+  const ask = (filter: string): Promise<RemoteSource> =>
+    openRemoteSource({ host: '127.0.0.1', port: server.port, key, who: 'me' }, { ...request, filter })
+  await assert.rejects(
+    ask('tcp and host web1'),
+    /refuses: the packet filter “tcp and host web1” has a name in it, “web1”/,
+  )
+  const source = await ask('tcp and host 10.0.0.1')
+  source.close()
+})
+
 describe('a client of captures', () => {
   const accepted = jsonFrame(FRAME.accepted, { device: 'eth0' })
   const told = jsonFrame(FRAME.interface, { name: 'eth0', linkType: 1 })
@@ -254,7 +308,7 @@ describe('the secret of captures', () => {
     assert.equal(one.length, 32)
     assert.deepEqual(readCaptureKey(file('same', '  sixteen letters!  ', 0o600)), one)
     assert.notDeepEqual(readCaptureKey(file('other', 'sixteen letters?', 0o600)), one)
-    assert.throws(() => readCaptureKey(file('open', 'sixteen letters!', 0o644)), /can be read by anybody/)
+    assert.throws(() => readCaptureKey(file('open', 'sixteen letters!', 0o644)), /can be read or changed by anybody/)
     assert.throws(() => readCaptureKey(file('short', 'fifteen letters', 0o600)), /has 15 letters: expected 16 or more/)
     assert.throws(
       () => readCaptureKey(join(folder, 'none')),

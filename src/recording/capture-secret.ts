@@ -6,7 +6,7 @@ import { UserError } from '../base/errors.ts'
 // the wire; TLS proves on both sides that the other knows it (RFC 8446 §4.2.11).
 
 const LEAST_LETTERS = 16
-const ANYBODY_READS = 0o004
+const ANYBODY = 0o006
 const HINT = 'make one: (umask 077; head -c 32 /dev/urandom | base64 > FILE)'
 
 /** The key that the secret in this file stands for. @throws UserError */
@@ -22,8 +22,10 @@ export function readCaptureKey(file: string): Buffer {
       { hint: HINT, cause },
     )
   }
-  if ((mode & ANYBODY_READS) !== 0)
-    throw new UserError(`the secret of captures, ${file}, can be read by anybody`, { hint: `chmod o= ${file}` })
+  if ((mode & ANYBODY) !== 0)
+    throw new UserError(`the secret of captures, ${file}, can be read or changed by anybody`, {
+      hint: `chmod o= ${file}`,
+    })
   if (text.length < LEAST_LETTERS)
     throw new UserError(
       `the secret of captures, ${file}, has ${text.length} letters: expected ${LEAST_LETTERS} or more`,

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { createServer, type TLSSocket } from 'node:tls'
 import type { Clock } from '../base/clock.ts'
 import { OperatorError, UserError } from '../base/errors.ts'
@@ -17,6 +17,7 @@ import {
   type CaptureRefused,
   type CaptureRequest,
 } from './capture-frames.ts'
+import { hostNameIn } from './filter-names.ts'
 import type { InterfaceInfo } from './pcapng.ts'
 import { recordLive } from './record-live.ts'
 import { createRecorder, type RecordingOutput } from './recorder.ts'
@@ -46,6 +47,8 @@ export interface CaptureServerConfig {
     readonly snapshotLength: number
     readonly captures: number
   }
+  /** Who has not said by then what is wanted is given up, ms. Default 10 s. */
+  readonly handshakeMs?: number
 }
 
 export interface CaptureServerDeps {
@@ -83,8 +86,10 @@ const MOST_FILTER = 4096
 
 export function createCaptureServer(config: CaptureServerConfig, deps: CaptureServerDeps): CaptureServer {
   const { say } = deps
+  const handshakeMs = config.handshakeMs ?? HANDSHAKE_MS
   const names = new WeakMap<TLSSocket, string>()
-  const open = new Set<TLSSocket>()
+  /** Connections, also those that have not said who they are. */
+  const open = new Set<Socket>()
   const stopping = new AbortController()
   const running = new Set<Promise<void>>()
   let captures = 0
@@ -94,7 +99,7 @@ export function createCaptureServer(config: CaptureServerConfig, deps: CaptureSe
   const server = createServer(
     {
       ...TLS_SETTINGS,
-      handshakeTimeout: HANDSHAKE_MS,
+      handshakeTimeout: handshakeMs,
       pskCallback: (socket, identity) => {
         names.set(socket, textOf(identity, 128))
         return config.key
@@ -106,10 +111,16 @@ export function createCaptureServer(config: CaptureServerConfig, deps: CaptureSe
     },
   )
   server.maxConnections = config.most.captures + SPARE_CONNECTIONS
-  server.on('connection', (socket) => socket.setNoDelay(true))
+  server.on('connection', (socket) => {
+    socket.setNoDelay(true)
+    open.add(socket)
+    socket.once('close', () => open.delete(socket))
+  })
   server.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
     const why = /BINDER|DECRYPT/.test(error.code ?? '') ? 'it has another secret' : (error.code ?? error.message)
     strangerRefused(whoIs(socket), why)
+    // Node leaves those open that have said nothing in time
+    socket.destroy()
   })
 
   function strangerRefused(who: string, why: string): void {
@@ -122,12 +133,11 @@ export function createCaptureServer(config: CaptureServerConfig, deps: CaptureSe
 
   function whoIs(socket: TLSSocket): string {
     const name = names.get(socket)
-    const address = (socket.remoteAddress ?? 'somebody').replace(/^::ffff:/, '')
+    const address = plain(socket.remoteAddress ?? 'somebody')
     return name === undefined || name === '' ? address : `${name} at ${address}`
   }
 
   async function serve(socket: TLSSocket): Promise<void> {
-    open.add(socket)
     const who = whoIs(socket)
     socket.on('error', () => undefined)
     socket.setTimeout(STALLED_MS, () => socket.destroy())
@@ -136,7 +146,7 @@ export function createCaptureServer(config: CaptureServerConfig, deps: CaptureSe
     stopping.signal.addEventListener('abort', end, { once: true })
     socket.once('close', end)
     try {
-      const request = await requestOf(socket, end)
+      const request = await requestOf(socket, handshakeMs, end)
       if (!request)
         return refuse(socket, who, { message: 'this is no request for a capture that this probe understands' })
       const checked = check(request)
@@ -155,7 +165,6 @@ export function createCaptureServer(config: CaptureServerConfig, deps: CaptureSe
       socket.destroy()
     } finally {
       stopping.signal.removeEventListener('abort', end)
-      open.delete(socket)
     }
   }
 
@@ -174,6 +183,12 @@ export function createCaptureServer(config: CaptureServerConfig, deps: CaptureSe
     if (device === '') return { message: 'no device is named', hint: `this probe allows captures on ${list}` }
     if (!devices.includes(device))
       return { message: `captures on ${device} are not allowed here`, hint: `this probe allows captures on ${list}` }
+    const name = hostNameIn(request.filter)
+    if (name !== undefined)
+      return {
+        message: `the packet filter “${request.filter}” has a name in it, “${name}”, for which the probe would have to wait`,
+        hint: 'a filter for a probe names hosts and nets by their addresses',
+      }
     return {
       program: deps.program,
       system: systemName(),
@@ -289,8 +304,7 @@ export function createCaptureServer(config: CaptureServerConfig, deps: CaptureSe
     const { filter } = options
     // First as it was asked for, so that what is wrong is said of that
     const source = deps.openSource(device, options)
-    const here = (socket.localAddress ?? '').replace(/^::ffff:/, '')
-    const there = (socket.remoteAddress ?? '').replace(/^::ffff:/, '')
+    const [here, there] = [plain(socket.localAddress), plain(socket.remoteAddress)]
     const own = `not (tcp and host ${here} and host ${there} and port ${socket.localPort} and port ${socket.remotePort})`
     try {
       // In front: behind “vlan” libpcap looks for everything behind a tag
@@ -332,11 +346,15 @@ export function createCaptureServer(config: CaptureServerConfig, deps: CaptureSe
         for (const socket of open) socket.destroy()
       }, COUNTS_MS)
       await Promise.allSettled(running)
-      clearTimeout(late)
-      for (const socket of open) socket.destroy()
       await closed
+      clearTimeout(late)
     },
   }
+}
+
+/** An address as filters have it: of IPv4 where it is one, and without the interface. */
+function plain(address = ''): string {
+  return address.replace(/^::ffff:/, '').replace(/%.*$/, '')
 }
 
 /** Chunks as frames. What stands before and behind packets in a file is told otherwise. */
@@ -365,11 +383,11 @@ function outputTo(socket: TLSSocket, told: InterfaceInfo[]): RecordingOutput {
 }
 
 /** The first frame; undefined if it is no request. Later ones ask for the end. */
-function requestOf(socket: TLSSocket, stop: () => void): Promise<CaptureRequest | undefined> {
+function requestOf(socket: TLSSocket, withinMs: number, stop: () => void): Promise<CaptureRequest | undefined> {
   const frames = new FrameReader()
   return new Promise((resolve) => {
     let isAsked = false
-    const late = setTimeout(() => resolve(undefined), HANDSHAKE_MS)
+    const late = setTimeout(() => resolve(undefined), withinMs)
     const done = (request: CaptureRequest | undefined): void => {
       clearTimeout(late)
       isAsked = true

@@ -83,7 +83,8 @@ export async function recordLive(source: LiveSource, recorder: Recorder, options
   source.end()
   // Counts come behind packets, which are passed over where a bound is reached
   const givenUp = performance.now() + FOLLOW_MS
-  if (!isBounded) while (await readBlock());
+  const mayTake = (): boolean => recorder.reached === undefined && recorder.failure === undefined
+  if (!isBounded) while (mayTake() && (await readBlock()));
   while (source.mayFollow?.() === true && performance.now() < givenUp) if (!(await readBlock())) await wait(REST_MS)
   return recorder.failure === undefined ? end : 'failed'
 }
