@@ -159,6 +159,8 @@ export const ROLLUPS: readonly Rollup[] = [
       'protocol',
       'vlan_in',
       'vlan_out',
+      's_vlan',
+      'vni',
       'src_host',
       'dst_host',
       'src_vm',
