@@ -36,7 +36,7 @@ interface Statements {
  * made again at the next start; the version is noted last. Rollups of what is there are built later, by the roller.
  *
  * Version 1: `flows`, `metrics`. Version 2: rollups, `arrivals` and `rolled`; no TTL outside of clusters. Version 3:
- * rollups that are made of that of traffic.
+ * the rollup of segments, made of that of traffic.
  */
 export async function migrate(store: Statements, options: SchemaOptions): Promise<void> {
   const home = options.home ?? LOCAL_HOME

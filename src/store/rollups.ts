@@ -16,7 +16,7 @@ export const UNIT_SECONDS: Readonly<Record<RollupLevel, number>> = { minute: 300
 /** From the finest to the coarsest. */
 export const LEVELS = ['minute', 'hour', 'day'] as const satisfies readonly RollupLevel[]
 
-export type RollupName = 'traffic' | 'machines' | 'segments' | 'networks' | 'sources' | 'destinations'
+export type RollupName = 'traffic' | 'segments' | 'networks' | 'sources' | 'destinations'
 
 export interface RollupColumn {
   readonly name: string
@@ -149,28 +149,6 @@ export const ROLLUPS: readonly Rollup[] = [
       'sampling_rate',
     ],
     [PORT_FOLD],
-  ),
-  rollup(
-    'machines',
-    'VMs, their VLANs, hosts, slice and locality',
-    true,
-    [
-      'counted',
-      'protocol',
-      'vlan_in',
-      'vlan_out',
-      's_vlan',
-      'vni',
-      'src_host',
-      'dst_host',
-      'src_vm',
-      'dst_vm',
-      'slice',
-      'locality',
-      'sampling_rate',
-    ],
-    [],
-    'traffic',
   ),
   rollup(
     'segments',
