@@ -89,6 +89,7 @@ interface There {
 
 interface How {
   readonly again: boolean
+  readonly unlessFewer: boolean
   readonly once?: Once
 }
 
@@ -138,6 +139,11 @@ export function createRollBuild(
 
   /** @param mayLeaveOut nothing of the unit is there yet: else it has to be built, whatever it saves */
   async function rollExact(unit: Unit, to: ToBuild, how: How, mayLeaveOut: boolean): Promise<boolean> {
+    if (unit.rollup.madeOf !== undefined) {
+      // It has no more rows than what it is made of
+      await execute(rollStatement(unit, { ...how, memoryBytes }))
+      return true
+    }
     const most = mostGroups(unit.rollup, to, worth, mayLeaveOut)
     if (await tryRoll(unit, most, how)) return true
     if (to.level === 'minute' && mayLeaveOut && to.flows < WORTH_FOLDING) return false
@@ -187,7 +193,7 @@ export function createRollBuild(
       const { flows = 0, inserts = 0 } = before.get(rollup.name) ?? {}
       if (flows === to.flows) continue
       const once: Once = { flows, inserts, least: to.least ?? to.flows }
-      const how: How = { again: flows !== 0, ...(shared ? { once } : {}) }
+      const how: How = { again: flows !== 0, unlessFewer: flows !== 0, ...(shared ? { once } : {}) }
       const mayLeaveOut = rollup === ROLLUPS[0] && isNew
       const lacking = how.again && !shared ? await minutesLacking(unit) : []
       if (!rollup.exact) await rollAddresses(unit, to, how)

@@ -1,4 +1,6 @@
+import type { OperatorError } from '../base/errors.ts'
 import type { EngineFailure } from './engine-protocol.ts'
+import { OF_THE_STORE } from './roll-pass.ts'
 import { rollStatement, sourceOf, TOO_MANY_GROUPS } from './roll-sql.ts'
 import { ROLLUPS, UNIT_SECONDS, rollupTable, type Rollup } from './rollups.ts'
 import type { Store } from './store.ts'
@@ -137,7 +139,14 @@ export function createOpenMinutes(
         if (unit + UNIT_SECONDS.minute <= notedBefore) continue
         await apart(unit, async () => {
           const minute = minutes.get(start)
-          if (isDue(start, minute) && !(await buildMinute(start, minute))) notWorth.add(unit)
+          if (!isDue(start, minute)) return
+          try {
+            if (!(await buildMinute(start, minute))) notWorth.add(unit)
+          } catch (error) {
+            // It is left for when the five are over
+            if (!OF_THE_STORE.has((error as OperatorError).code)) notWorth.add(unit)
+            throw error
+          }
         })
       }
     },

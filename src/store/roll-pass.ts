@@ -44,7 +44,7 @@ const PATIENCE_MS = 60_000
 /** A unit that cannot be built is passed over for so long: the others are not to wait for it. */
 const PASSED_OVER_MS = 600_000
 /** Codes that say nothing of the unit. */
-const OF_THE_STORE: ReadonlySet<string> = new Set(['store_away', 'store_disk', 'store_busy'])
+export const OF_THE_STORE: ReadonlySet<string> = new Set(['store_away', 'store_disk', 'store_busy'])
 /** Tries after which flows that are told of but not found are given up. */
 const MOST_TRIES = 10
 /** How long flows are waited for that other replicas have told of. */

@@ -55,6 +55,8 @@ export interface RollOptions {
   readonly fold?: number
   /** True if there may be rows: the difference is inserted. */
   readonly again?: boolean
+  /** True if nothing is inserted where fewer flows are found than rows stand for: those that are missing are being deleted. */
+  readonly unlessFewer?: boolean
   readonly once?: Once
   readonly memoryBytes: number
 }
@@ -128,7 +130,10 @@ export function settings(options: RollOptions, unit?: Unit): string {
  * The rows as they may be inserted once: nothing where no flows came to those that are there.
  * @param flows column of their flows; where others are there already, `seen` counts the INSERTs that they came by
  */
-function rowsOnce(names: string, rows: string, changed: string, flows: string, { once, again }: RollOptions): string {
+function rowsOnce(names: string, rows: string, changed: string, flows: string, options: RollOptions): string {
+  const { once, again } = options
+  if (!once && options.unlessFewer)
+    return `SELECT ${names} FROM (SELECT *, sum(${flows}) OVER () AS more FROM (${rows})) WHERE more >= 0${changed === '' ? '' : ` AND (${changed})`}`
   if (!once) return `SELECT ${names} FROM (${rows})${changed === '' ? '' : ` WHERE ${changed}`}`
   const checks = [
     ...(changed === '' ? [] : [`(${changed})`]),

@@ -3,7 +3,7 @@ import type { OperatorError } from '../base/errors.ts'
 import { createRollBook } from './roll-book.ts'
 import { createRollBuild, type RollBuild, type RollBuildConfig, type ToBuild } from './roll-build.ts'
 import { createOpenMinutes, hasOpenMinutes, type OpenMinutesConfig } from './roll-open.ts'
-import { createRollPass } from './roll-pass.ts'
+import { createRollPass, OF_THE_STORE } from './roll-pass.ts'
 import {
   UNIT_SECONDS,
   LEVELS,
@@ -196,12 +196,19 @@ export function createRoller(config: RollerConfig, deps: RollerDeps): Roller {
   /** The minutes go on while five that are over are built, which may take longer than a minute. */
   async function buildOpen(): Promise<void> {
     const from = firstOpen()
-    if (from !== undefined) await open.run(from)
+    if (from === undefined) return
+    try {
+      await open.run(from)
+    } catch (error) {
+      // What is known of units stays true; of a minute it is known what was there before
+      const { code, message } = error as OperatorError
+      if (!OF_THE_STORE.has(code)) deps.log?.warn(`rollups: ${message}`)
+    }
   }
 
   function scheduleOpen(): void {
     openTimer = setTimeout(() => {
-      const ran = store.status().state === 'ready' ? buildOpen().catch(failed) : Promise.resolve()
+      const ran = store.status().state === 'ready' ? buildOpen() : Promise.resolve()
       void ran.then(() => {
         if (openTimer) scheduleOpen()
       })
