@@ -146,6 +146,7 @@ export async function recordUntilEnd(
     // What was taken is whole, and not all that was asked for
     if (source.hasFailed === true) process.exitCode = 1
   } catch (error) {
+    await output.close().catch(() => undefined)
     if (!isReaderGone(error)) throw error
   } finally {
     asked.off()

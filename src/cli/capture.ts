@@ -291,6 +291,7 @@ async function captureFile(work: Work): Promise<void> {
     await recorder.end('')
     await opened.output.close()
   } catch (error) {
+    await opened.output.close().catch(() => undefined)
     if (!isReaderGone(error)) throw error
   } finally {
     asked.off()

@@ -3,6 +3,7 @@ import type { AddressInfo, Socket } from 'node:net'
 import { createServer, type TLSSocket } from 'node:tls'
 import type { Clock } from '../base/clock.ts'
 import { OperatorError, UserError } from '../base/errors.ts'
+import { markedFilter } from '../capture/filter-place.ts'
 import type { openPacketSource, PacketSource } from '../capture/packet-source.ts'
 import {
   FRAME,
@@ -183,10 +184,11 @@ export function createCaptureServer(config: CaptureServerConfig, deps: CaptureSe
     if (device === '') return { message: 'no device is named', hint: `this probe allows captures on ${list}` }
     if (!devices.includes(device))
       return { message: `captures on ${device} are not allowed here`, hint: `this probe allows captures on ${list}` }
-    const name = hostNameIn(request.filter)
-    if (name !== undefined)
+    const { filter } = request
+    const name = hostNameIn(filter)
+    if (name)
       return {
-        message: `the packet filter “${request.filter}” has a name in it, “${name}”, for which the probe would have to wait`,
+        message: `the packet filter “${filter}” is wrong, or has a name in it for which the probe would have to wait:\n${markedFilter(filter, name)}`,
         hint: 'a filter for a probe names hosts and nets by their addresses',
       }
     return {

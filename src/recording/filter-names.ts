@@ -1,4 +1,5 @@
 import { isIPv6 } from 'node:net'
+import type { FilterPlace } from '../capture/filter-place.ts'
 
 // Names of hosts in a filter. libpcap asks for their addresses while it compiles, and whoever waits for a name server does
 // nothing else meanwhile.
@@ -31,13 +32,13 @@ const MAC =
 const ICMP =
   /^icmp-(?:echoreply|unreach|sourcequench|redirect|echo|routeradvert|routersolicit|timxceed|paramprob|tstamp|tstampreply|ireq|ireqreply|maskreq|maskreply)$/
 
-/** The first word of a filter that may be the name of a host or net; undefined if there is none. */
-export function hostNameIn(filter: string): string | undefined {
+/** Place of the first word of a filter that may be the name of a host or net; undefined if there is none. */
+export function hostNameIn(filter: string): FilterPlace | undefined {
   let isService = false
-  for (const [word] of filter.matchAll(WORDS)) {
+  for (const { 0: word, index: from } of filter.matchAll(WORDS)) {
     if (KEYWORDS.has(word)) {
       if (!JOINING.has(word)) isService = BEFORE_SERVICES.has(word)
-    } else if (!isService && !isAddress(word) && !word.split(':').every(isPart)) return word
+    } else if (!isService && !isAddress(word) && !word.split(':').every(isPart)) return { from, length: word.length }
   }
   return undefined
 }
