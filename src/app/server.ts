@@ -20,7 +20,7 @@ import { createClusterStore } from '../store/cluster.ts'
 import { createEmbeddedStore } from '../store/embedded.ts'
 import { LOCAL_HOME } from '../store/home.ts'
 import { createLoader } from '../store/loader.ts'
-import { createRoller } from '../store/roller.ts'
+import { createRoller, type Roller } from '../store/roller.ts'
 import { createLog, rateLimited } from '../telemetry/log.ts'
 import { createRegistry, registerMetrics } from '../telemetry/metrics.ts'
 import type { Config } from './config.ts'
@@ -82,9 +82,9 @@ export function createServer(given: Config, deps: ServerDeps) {
         queryTimeoutMs: config.query.timeoutSeconds * 1000,
         readers: config.query.concurrency,
       },
-      { clock, log: storeLog },
+      { clock, log: storeLog, noted: () => roller.look() },
     )
-  const roller = cluster
+  const roller: Roller = cluster
     ? createClusterRoller({ memoryBytes: config.query.maxMemory }, { store: cluster, clock, log: storeLog })
     : createRoller({ memoryBytes: Math.floor(config.storage.memory / 4) }, { store, clock, log: storeLog })
   const loader = createLoader(

@@ -39,6 +39,8 @@ export interface EmbeddedStoreDeps {
   readonly clock: Clock
   /** Milliseconds that go on whatever the clock does. Default: those of the process. */
   readonly elapsed?: () => number
+  /** Resolves when those who plan questions know what is noted in `dropped` and about to go. */
+  readonly noted?: () => Promise<void>
   readonly log?: StoreLog
 }
 

@@ -48,6 +48,23 @@ async function bytesOf(table: string): Promise<number> {
   return Number(rows[0]?.[0])
 }
 
+test('no question is planned over what is gone: that it goes is known before', async () => {
+  const roller = newRoller()
+  await roller.run()
+  const from = (table: string): number | undefined =>
+    roller.coverage().find((coverage) => coverage.table === table)?.ranges[0]?.from
+  assert.equal(from('traffic_minute'), 0)
+  const known: boolean[] = []
+  const noted = async (): Promise<void> => {
+    await roller.look()
+    const [gone, all] = [from('traffic_minute') ?? Infinity, (await totals(store)).traffic_minute]
+    known.push(gone > FIRST && all === DAYS * ROWS)
+  }
+  await createRetention({ keep: { minutes: { days: 2 } } }, { store, clock, elapsed: () => elapsed, noted }).run()
+  assert.equal((await totals(store)).traffic_minute, 2 * ROWS)
+  assert.equal(known[0], true)
+})
+
 test('flows, minutes and hours are kept as long as each may be, and what is gone is told', async () => {
   await newRoller().run()
   await retain({ flows: { days: 1 }, minutes: { days: 2 } })

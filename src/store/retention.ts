@@ -27,6 +27,8 @@ export interface RetentionDeps {
   readonly clock: Clock
   /** Milliseconds that go on whatever the clock does. Default: those of the process. */
   readonly elapsed?: () => number
+  /** Resolves when those who plan questions know what was noted in `dropped`: only then it goes. */
+  readonly noted?: () => Promise<void>
   readonly log?: StoreLog
 }
 
@@ -105,6 +107,7 @@ export function createRetention(config: RetentionConfig, deps: RetentionDeps): R
   async function drop(part: Part, why: string): Promise<boolean> {
     try {
       await note(part.table, part.newest + 1000)
+      await deps.noted?.()
       await deps.store.execute(`ALTER TABLE ${part.table} DROP PART '${part.name}'`)
       deps.log?.info(
         `store: dropped ${part.bytes} bytes of ${part.table} up to ${new Date(part.newest).toISOString()}: ${why}`,
