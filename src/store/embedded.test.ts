@@ -7,6 +7,7 @@ import { afterEach, beforeEach, test } from 'node:test'
 import { systemClock } from '../base/clock.ts'
 import { OperatorError } from '../base/errors.ts'
 import { createEmbeddedStore, type EmbeddedStore } from './embedded.ts'
+import { SCHEMA_VERSION } from './schema.ts'
 import { createSpool } from './spool.ts'
 import { createPlace, randomBatch, startStore, type Place } from './store.fixture.ts'
 
@@ -206,7 +207,7 @@ test('columns that are missing or narrower are mended at the next start', async 
   assert.match(ddl, /`ttl` UInt8/)
   assert.match(ddl, /`tunnel` Enum8\('none' = 0, 'vxlan' = 1, 'geneve' = 2/)
   const versions = await second.query('SELECT version FROM schema_version')
-  assert.deepEqual(versions.rows, [[2]])
+  assert.deepEqual(versions.rows, [[SCHEMA_VERSION]])
 })
 
 test('rows past the age and above the size are dropped, the oldest first', async () => {
