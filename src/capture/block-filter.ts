@@ -1,5 +1,5 @@
 import { compileFilter, createPacketFilter, type PacketFilter } from './bpf.ts'
-import type { PacketBlock } from './packet-block.ts'
+import { movePacket, type PacketBlock } from './packet-block.ts'
 
 // Filters for what no kernel has filtered: files, and what the kernel's own packet filter logs.
 
@@ -28,21 +28,9 @@ export function createBlockFilter(expression: string, linkTypes: readonly number
       const filter = filterFor(block.linkType[i] as number)
       const offset = block.offset[i] as number
       if (!filter.passes(block.view, offset, block.captured[i] as number, block.original[i] as number)) continue
-      if (kept < i) move(block, i, kept)
+      if (kept < i) movePacket(block, i, kept)
       kept++
     }
     block.count = kept
   }
-}
-
-function move(block: PacketBlock, from: number, to: number): void {
-  block.offset[to] = block.offset[from] as number
-  block.captured[to] = block.captured[from] as number
-  block.original[to] = block.original[from] as number
-  block.seconds[to] = block.seconds[from] as number
-  block.nanos[to] = block.nanos[from] as number
-  block.linkType[to] = block.linkType[from] as number
-  block.tag[to] = block.tag[from] as number
-  block.port[to] = block.port[from] as number
-  block.direction[to] = block.direction[from] as number
 }

@@ -5,7 +5,7 @@
 import { LINK, readLink, type LinkHeader } from '../packet/link.ts'
 import { START } from '../packet/dissect.ts'
 import type { MirrorChoice, MirrorKind } from './mirror-choice.ts'
-import type { PacketBlock } from './packet-block.ts'
+import { movePacket, type PacketBlock } from './packet-block.ts'
 
 /** Bytes by which a capture has to keep more of each packet, for what stands before the mirrored frame. */
 export const MIRROR_OVERHEAD = 160
@@ -73,17 +73,7 @@ export class MirrorReader {
         continue
       }
       this.counts.unwrapped++
-      if (kept !== i) {
-        block.offset[kept] = block.offset[i] as number
-        block.captured[kept] = block.captured[i] as number
-        block.original[kept] = block.original[i] as number
-        block.seconds[kept] = block.seconds[i] as number
-        block.nanos[kept] = block.nanos[i] as number
-        block.linkType[kept] = block.linkType[i] as number
-        block.tag[kept] = block.tag[i] as number
-        block.port[kept] = block.port[i] as number
-        block.direction[kept] = block.direction[i] as number
-      }
+      if (kept !== i) movePacket(block, i, kept)
       kept++
     }
     block.count = kept

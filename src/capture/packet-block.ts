@@ -46,3 +46,16 @@ export function createPacketBlock(capacity = BLOCK_PACKETS): PacketBlock {
     direction: new Uint8Array(capacity),
   }
 }
+
+/** Puts a packet of a block in the place of another one, which is dropped. */
+export function movePacket(block: PacketBlock, from: number, to: number): void {
+  block.offset[to] = block.offset[from] as number
+  block.captured[to] = block.captured[from] as number
+  block.original[to] = block.original[from] as number
+  block.seconds[to] = block.seconds[from] as number
+  block.nanos[to] = block.nanos[from] as number
+  block.linkType[to] = block.linkType[from] as number
+  block.tag[to] = block.tag[from] as number
+  block.port[to] = block.port[from] as number
+  block.direction[to] = block.direction[from] as number
+}
