@@ -97,6 +97,16 @@ export class VirtualSwitch {
     return this.table.get(Math.floor(mac / WRAP_32), mac >>> 0) >= 0
   }
 
+  /** Index of the port of a source address, the uplink of one that no port has; -1 if there is no uplink. */
+  private senderOf(high: number, low: number, strangers: ((mac: number) => void) | undefined): number {
+    let from = this.table.get(high, low)
+    if (from < 0 && strangers !== undefined) {
+      strangers(high * WRAP_32 + low)
+      from = this.table.get(high, low)
+    }
+    return from < 0 ? this.uplink : from
+  }
+
   /** Counts and samples the frames of a block. @param strangers takes addresses that no port has, if they are to be learnt */
   block(block: PacketBlock, strangers?: (mac: number) => void): void {
     const { view, count } = block
@@ -117,14 +127,7 @@ export class VirtualSwitch {
       const vlan = hasTag ? (tag === 0 ? view.getUint16(at + 14) : tag) & 0xfff : 0
       totals.frames++
       totals.octets += length
-      let from = table.get(srcHigh, srcLow)
-      if (from < 0) {
-        if (strangers !== undefined) {
-          strangers(srcHigh * WRAP_32 + srcLow)
-          from = table.get(srcHigh, srcLow)
-        }
-        if (from < 0) from = this.uplink
-      }
+      const from = this.senderOf(srcHigh, srcLow, strangers)
       const isGroup = (dstHigh & 0x0100) !== 0
       const isBroadcast = dstHigh === 0xffff && dstLow === 0xffffffff
       let to = -1
@@ -173,14 +176,7 @@ export class VirtualSwitch {
       const srcLow = view.getUint32(at + 8)
       totals.frames++
       totals.octets += block.original[i] as number
-      let from = table.get(srcHigh, srcLow)
-      if (from < 0) {
-        if (strangers !== undefined) {
-          strangers(srcHigh * WRAP_32 + srcLow)
-          from = table.get(srcHigh, srcLow)
-        }
-        if (from < 0) from = this.uplink
-      }
+      const from = this.senderOf(srcHigh, srcLow, strangers)
       if (from < 0) continue
       const port = ports[from] as SwitchPort
       const hasInline = tag === 0 && (block.captured[i] as number) >= 16 && view.getUint16(at + 12) === DOT1Q
