@@ -6,6 +6,7 @@ import { createRollBook, type RollBook } from './roll-book.ts'
 import { createRollBuild, type RollBuildConfig } from './roll-build.ts'
 import { createRollLease, type RollLease } from './roll-lease.ts'
 import { createRollPass, type RollPass } from './roll-pass.ts'
+import { createRollTurns } from './roll-turns.ts'
 import type { Roller } from './roller.ts'
 import { LEVELS, ROLLUP_TABLES, UNIT_SECONDS, type Coverage, type Range, type RollupLevel } from './rollups.ts'
 import { daysKept } from './schema.ts'
@@ -51,8 +52,6 @@ interface Built {
   readonly leftOut: number
 }
 
-const EVERY_MS = 5_000
-const STOP_WAIT_MS = 1500
 const LOOK_WAIT_MS = 1000
 const SIZES_EVERY_MS = 30_000
 const DAY = 86_400
@@ -84,10 +83,8 @@ export function createClusterRoller(config: ClusterRollerConfig, deps: ClusterRo
   /** As they were worked out last; undefined when something changed. */
   let shownRanges: Map<RollupLevel, Coverage['ranges']> | undefined
   let shownAt = Number.NEGATIVE_INFINITY
-  let problem: string | undefined
-  let timer: NodeJS.Timeout | undefined
-  let stopping = false
-  let running: Promise<void> = Promise.resolve()
+
+  const turns = createRollTurns({ pass: () => pass(true), waiting, failed: forget, away: forget }, deps)
 
   const closedBefore = (): number => Math.floor((clock.now() - lagMs) / 1000)
 
@@ -279,26 +276,19 @@ export function createClusterRoller(config: ClusterRollerConfig, deps: ClusterRo
   async function pass(patient: boolean): Promise<boolean> {
     let any = false
     for (const name of store.shards()) {
-      if (stopping) break
+      if (turns.isStopping()) break
       await look()
       const { lease, pass: units } = await builderOf(name)
       if (patient && !(await lease.mine())) continue
       const before = units.built()
-      const done = await units.run(patient, () => stopping)
+      const done = await units.run(patient, turns.isStopping)
       any ||= done
-      if (units.built() > before) problem = undefined
+      if (units.built() > before) turns.succeeded()
     }
     return any
   }
 
-  function failed(error: unknown): void {
-    const why = (error as OperatorError).message
-    if (problem !== why && (error as OperatorError).code !== 'store_away') deps.log?.warn(`rollups: ${why}`)
-    problem = why
-    // What was under way may have been done or not; and flows may come unseen.
-    forget()
-  }
-
+  /** What was under way may have been done or not; and flows may come unseen. */
   function forget(): void {
     known = false
     shownRanges = undefined
@@ -306,22 +296,8 @@ export function createClusterRoller(config: ClusterRollerConfig, deps: ClusterRo
     seen.rolled.clear()
   }
 
-  const waiting = (): number => [...builders.values()].reduce((sum, { pass: units }) => sum + units.waiting(), 0)
-
-  function schedule(ms: number): void {
-    timer = setTimeout(() => {
-      let again = EVERY_MS
-      const ran =
-        store.status().state === 'ready'
-          ? pass(true).then((any) => {
-              if (any && waiting() > 0) again = 0
-            }, failed)
-          : Promise.resolve(forget())
-      running = ran.then(() => {
-        if (timer) schedule(again)
-      })
-    }, ms)
-    timer.unref()
+  function waiting(): number {
+    return [...builders.values()].reduce((sum, { pass: units }) => sum + units.waiting(), 0)
   }
 
   /** Where every shard has all, before a time. */
@@ -332,16 +308,8 @@ export function createClusterRoller(config: ClusterRollerConfig, deps: ClusterRo
 
   return {
     ...(home.cluster === undefined ? {} : { spread: { cluster: home.cluster, stored: home.qualified } }),
-    start() {
-      stopping = false
-      schedule(0)
-    },
-    async stop() {
-      stopping = true
-      clearTimeout(timer)
-      timer = undefined
-      await Promise.race([running, new Promise((resolve) => setTimeout(resolve, STOP_WAIT_MS).unref())])
-    },
+    start: turns.start,
+    stop: turns.stop,
     async run() {
       while (await pass(false));
       await look()
@@ -349,11 +317,14 @@ export function createClusterRoller(config: ClusterRollerConfig, deps: ClusterRo
     look,
     async arrived() {
       if (!known) return
-      await Promise.race([look().catch(failed), new Promise((resolve) => setTimeout(resolve, LOOK_WAIT_MS).unref())])
+      await Promise.race([
+        look().catch(turns.failed),
+        new Promise((resolve) => setTimeout(resolve, LOOK_WAIT_MS).unref()),
+      ])
     },
     status() {
       const units = [...builders.values()].map((builder) => builder.pass)
-      const why = problem ?? units.map((unit) => unit.problem()).find((said) => said !== undefined)
+      const why = turns.problem() ?? units.map((unit) => unit.problem()).find((said) => said !== undefined)
       return {
         built: units.reduce((sum, unit) => sum + unit.built(), 0),
         waiting: waiting(),

@@ -4,6 +4,7 @@ import { createRollBook } from './roll-book.ts'
 import { createRollBuild, type RollBuild, type RollBuildConfig, type ToBuild } from './roll-build.ts'
 import { createOpenMinutes, hasOpenMinutes, type OpenMinutesConfig } from './roll-open.ts'
 import { createRollPass, OF_THE_STORE } from './roll-pass.ts'
+import { createRollTurns, EVERY_MS } from './roll-turns.ts'
 import {
   UNIT_SECONDS,
   LEVELS,
@@ -54,8 +55,6 @@ export interface Roller extends RollupStatus {
   status(): RollerStatus
 }
 
-const EVERY_MS = 5_000
-const STOP_WAIT_MS = 1500
 const LOOK_WAIT_MS = 1000
 const SIZES_EVERY_MS = 30_000
 /** Of what arrived before, the minutes are not told apart. */
@@ -73,6 +72,10 @@ export function createRoller(config: RollerConfig, deps: RollerDeps): Roller {
     flush: whole.flush,
   })
   const units = createRollPass({ lagMs }, { book, build, clock, ...(deps.log ? { log: deps.log } : {}) })
+  const turns = createRollTurns(
+    { pass: () => pass(true), waiting: units.waiting, failed: () => void (known = false) },
+    deps,
+  )
   const sizes = new Map<string, { rows: number; bytes: number }>()
   let known = false
   let looking: Promise<void> = Promise.resolve()
@@ -81,10 +84,6 @@ export function createRoller(config: RollerConfig, deps: RollerDeps): Roller {
   let ranges: Map<RollupLevel, Coverage['ranges']> | undefined
   let rangesAt = Number.NEGATIVE_INFINITY
   let flowsFrom = 0
-  let problem: string | undefined
-  let timer: NodeJS.Timeout | undefined
-  let stopping = false
-  let running: Promise<void> = Promise.resolve()
   let openTimer: NodeJS.Timeout | undefined
 
   const closedBefore = (): number => Math.floor((clock.now() - lagMs) / 1000)
@@ -170,10 +169,10 @@ export function createRoller(config: RollerConfig, deps: RollerDeps): Roller {
     await look()
     const before = units.built()
     try {
-      return await units.run(patient, () => stopping)
+      return await units.run(patient, turns.isStopping)
     } finally {
       ranges = undefined
-      if (units.built() > before) problem = undefined
+      if (units.built() > before) turns.succeeded()
     }
   }
 
@@ -216,43 +215,15 @@ export function createRoller(config: RollerConfig, deps: RollerDeps): Roller {
     openTimer.unref()
   }
 
-  function failed(error: unknown): void {
-    const why = (error as OperatorError).message
-    if (problem !== why && (error as OperatorError).code !== 'store_away') deps.log?.warn(`rollups: ${why}`)
-    problem = why
-    // What was under way may have been done or not.
-    known = false
-  }
-
-  function schedule(ms: number): void {
-    timer = setTimeout(() => {
-      let again = EVERY_MS
-      const ran =
-        store.status().state === 'ready'
-          ? pass(true).then((any) => {
-              if (any && units.waiting() > 0) again = 0
-            }, failed)
-          : Promise.resolve()
-      running = ran.then(() => {
-        if (timer) schedule(again)
-      })
-    }, ms)
-    timer.unref()
-  }
-
   return {
     start() {
-      stopping = false
-      schedule(0)
+      turns.start()
       scheduleOpen()
     },
     async stop() {
-      stopping = true
-      clearTimeout(timer)
       clearTimeout(openTimer)
-      timer = undefined
       openTimer = undefined
-      await Promise.race([running, new Promise((resolve) => setTimeout(resolve, STOP_WAIT_MS).unref())])
+      await turns.stop()
     },
     async run() {
       while (await pass(false));
@@ -262,10 +233,13 @@ export function createRoller(config: RollerConfig, deps: RollerDeps): Roller {
     async arrived() {
       if (!known) return
       // Questions may hold every reader; rows do not wait for them.
-      await Promise.race([look().catch(failed), new Promise((resolve) => setTimeout(resolve, LOOK_WAIT_MS).unref())])
+      await Promise.race([
+        look().catch(turns.failed),
+        new Promise((resolve) => setTimeout(resolve, LOOK_WAIT_MS).unref()),
+      ])
     },
     status() {
-      const why = problem ?? units.problem()
+      const why = turns.problem() ?? units.problem()
       return { built: units.built(), waiting: units.waiting(), ...(why === undefined ? {} : { problem: why }) }
     },
     coverage() {
