@@ -13,6 +13,11 @@ const UNREADABLE = new Set([
   6, 8, 10, 16, 23, 25, 26, 27, 32, 33, 34, 36, 38, 41, 47, 49, 50, 53, 70, 72, 117, 128, 131, 246, 271, 349, 432, 691,
 ])
 
+/** ClickHouse's number of what an error of a statement came of, if it came of the engine. */
+export function engineCodeOf(error: unknown): number | undefined {
+  return ((error as Error).cause as EngineFailure | undefined)?.code
+}
+
 export function queryError(failure: EngineFailure): OperatorError {
   if (MEMORY.has(failure.code)) {
     return new OperatorError('query_memory', 'the query needs more memory than it may have', {

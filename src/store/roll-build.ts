@@ -1,5 +1,5 @@
 import { OperatorError } from '../base/errors.ts'
-import type { EngineFailure } from './engine-protocol.ts'
+import { engineCodeOf } from './engine-failure.ts'
 import {
   ASIDE,
   boundsQuery,
@@ -132,7 +132,7 @@ export function createRollBuild(
       await execute(rollStatement(unit, { ...how, mostGroups, memoryBytes, ...(fold === undefined ? {} : { fold }) }))
       return true
     } catch (error) {
-      if (codeOf(error) === TOO_MANY_GROUPS) return false
+      if (engineCodeOf(error) === TOO_MANY_GROUPS) return false
       throw error
     }
   }
@@ -245,8 +245,4 @@ function mostGroups(
   if (level !== 'minute') return Math.max(SMALL, Math.min(LARGE, flows / 2))
   if (rollup !== ROLLUPS[0] || !mayLeaveOut) return Math.max(SMALL, flows / worth)
   return flows / (wasWorthIt ? worth * STILL_WORTH : worth)
-}
-
-function codeOf(error: unknown): number | undefined {
-  return ((error as OperatorError).cause as EngineFailure | undefined)?.code
 }

@@ -1,5 +1,5 @@
 import type { OperatorError } from '../base/errors.ts'
-import type { EngineFailure } from './engine-protocol.ts'
+import { engineCodeOf } from './engine-failure.ts'
 import { OF_THE_STORE } from './roll-pass.ts'
 import { rollStatement, sourceOf, TOO_MANY_GROUPS } from './roll-sql.ts'
 import { ROLLUPS, UNIT_SECONDS, rollupTable, type Rollup } from './rollups.ts'
@@ -95,7 +95,7 @@ export function createOpenMinutes(
       try {
         await store.execute(sql, { background: true })
       } catch (error) {
-        if (((error as Error).cause as EngineFailure | undefined)?.code === TOO_MANY_GROUPS) return false
+        if (engineCodeOf(error) === TOO_MANY_GROUPS) return false
         throw error
       }
     }

@@ -1,6 +1,6 @@
 import type { Clock } from '../base/clock.ts'
 import type { OperatorError } from '../base/errors.ts'
-import type { EngineFailure } from './engine-protocol.ts'
+import { engineCodeOf } from './engine-failure.ts'
 import type { RollBook } from './roll-book.ts'
 import type { RollBuild } from './roll-build.ts'
 import { BEHIND } from './roll-sql.ts'
@@ -143,7 +143,7 @@ export function createRollPass(config: RollPassConfig, { book, build, clock, log
       return done
     } catch (error) {
       if (OF_THE_STORE.has((error as OperatorError).code)) throw error
-      if (isShared && ((error as OperatorError).cause as EngineFailure | undefined)?.code === BEHIND) {
+      if (isShared && engineCodeOf(error) === BEHIND) {
         waitFor(key)
         return false
       }
