@@ -1,4 +1,5 @@
 import type { MirrorChoice } from '../capture/mirror-choice.ts'
+import type { CaptureServerConfig } from '../recording/capture-server.ts'
 import { readSections, type Attribute, type Place, type Problem, type Section } from './sections.ts'
 import {
   AGENT,
@@ -81,12 +82,7 @@ export interface CapturesConfig {
   readonly secretFile: string
   readonly devices: readonly string[]
   /** The most that one capture takes, and how many there may be at a time. */
-  readonly most: {
-    readonly bytes: number
-    readonly seconds: number
-    readonly snapshotLength: number
-    readonly captures: number
-  }
+  readonly most: CaptureServerConfig['most']
 }
 
 /** Unless something else is said. */
