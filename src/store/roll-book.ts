@@ -37,6 +37,8 @@ export interface RollBook {
   setRolled(level: RollupLevel, start: number, built: number, leftOut: number): void
   /** Flows received before are gone from the table (seconds). */
   setDropped(table: 'flows' | RollupLevel, until: number): void
+  /** Start of what may still be there of a table, seconds. */
+  droppedBefore(table: 'flows' | RollupLevel): number
   /** Units before are never built again (seconds): their rows came from elsewhere, without their flows. */
   setMoved(until: number): void
   state(level: RollupLevel, start: number): BucketState
@@ -158,6 +160,7 @@ export function createRollBook({ isShared = false }: RollBookConfig = {}): RollB
       const step = table === 'flows' ? 1 : UNIT_SECONDS[table]
       dropped[table] = Math.max(dropped[table], Math.ceil(until / step) * step)
     },
+    droppedBefore: (table) => dropped[table],
     setMoved(until) {
       moved = Math.max(moved, until)
     },

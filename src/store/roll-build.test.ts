@@ -3,7 +3,8 @@ import { afterEach, beforeEach, test } from 'node:test'
 import { OperatorError } from '../base/errors.ts'
 import type { EmbeddedStore } from './embedded.ts'
 import { createRoller, type Roller, type RollerConfig } from './roller.ts'
-import { insertBatch, smallNetwork } from './roller.fixture.ts'
+import { differences, insertBatch, smallNetwork } from './roller.fixture.ts'
+import { ROLLUPS } from './rollups.ts'
 import { createPlace, startStore, type Place } from './store.fixture.ts'
 
 // What happens to the store while rollups are built.
@@ -11,6 +12,7 @@ import { createPlace, startStore, type Place } from './store.fixture.ts'
 const START = Date.parse('2030-05-06T01:00:00Z')
 const MINUTE_MS = 60_000
 const EVERYTHING: RollerConfig = { fewestFlows: 1, worth: 0.5 }
+const OPEN: RollerConfig = { ...EVERYTHING, openMinutes: { fewestFlows: 1, worth: 0.5, pauseMs: 0 } }
 
 let place: Place
 let store: EmbeddedStore
@@ -43,6 +45,35 @@ function newRoller(config: RollerConfig, before: (sql: string) => Promise<void>)
   return roller
 }
 
+/** Flows received from one minute after the start to another. */
+function insert(seed: number, flows: number, from: number, to: number): Promise<void> {
+  return insertBatch(store, place.spool, smallNetwork(seed, flows, START + from * MINUTE_MS, START + to * MINUTE_MS))
+}
+
+/** True of the statement that builds the minute, counted from the start, of the rollup alone. */
+function isEarly(sql: string, rollup: string, minute: number): boolean {
+  const [from, to] = [minute, minute + 1].map((at) => `fromUnixTimestamp64Milli(${START + at * MINUTE_MS}, 'UTC')`)
+  return (
+    sql.startsWith(`INSERT INTO ${rollup}_minute `) &&
+    sql.includes(`time_received >= ${from} AND time_received < ${to} GROUP`)
+  )
+}
+
+/** Ranges of a table, in minutes after the start. */
+function covered(roller: Roller, table: string): string[] {
+  const { ranges = [] } = roller.coverage().find((coverage) => coverage.table === table) ?? {}
+  const minutes = (at: number): number => (at - START) / MINUTE_MS
+  return ranges.map(({ from, to }) => `${from === 0 ? '…' : minutes(from)} to ${minutes(to)}`)
+}
+
+/** The minutes from one to another have the sums of their flows. */
+async function assertSums(from: number, to: number): Promise<void> {
+  const [first, end] = [from, to].map((at) => START + at * MINUTE_MS)
+  const where = `time_received >= fromUnixTimestamp64Milli(${first}, 'UTC') AND time_received < fromUnixTimestamp64Milli(${end}, 'UTC')`
+  for (const rollup of ROLLUPS.filter(({ exact }) => exact))
+    assert.deepEqual(await differences(store, rollup, 'minute', where), [])
+}
+
 async function flowsOf(table: string): Promise<number> {
   return Number((await store.query(`SELECT sum(flows) FROM ${table}`)).rows[0]?.[0])
 }
@@ -70,7 +101,7 @@ test('flows that are deleted while their unit is built again are not taken out o
 test('a minute that cannot be built before its five are over costs no question what is built', async () => {
   now = START + 8 * MINUTE_MS + 15_000
   let failures = 0
-  const roller = newRoller({ ...EVERYTHING, openMinutes: { fewestFlows: 1, worth: 0.5, pauseMs: 0 } }, async (sql) => {
+  const roller = newRoller(OPEN, async (sql) => {
     if (!/INSERT INTO traffic_minute.*time_received < fromUnixTimestamp64Milli/.test(sql)) return
     if (!sql.includes(String(START + 6 * MINUTE_MS))) return
     failures++
@@ -78,15 +109,72 @@ test('a minute that cannot be built before its five are over costs no question w
   })
   await insertBatch(store, place.spool, smallNetwork(1, 4_000, START, START + 8 * MINUTE_MS + 5000))
   await roller.run()
-  const ranges = (table: string): number | undefined =>
-    roller
-      .coverage()
-      .find((coverage) => coverage.table === table)
-      ?.ranges.at(-1)?.to
-  assert.equal(ranges('traffic_minute'), START + 5 * MINUTE_MS)
+  assert.deepEqual(covered(roller, 'traffic_minute'), ['… to 5'])
   assert.equal(failures, 1)
   // It is left for when the five are over.
   await roller.run()
   assert.equal(failures, 1)
-  assert.equal(ranges('traffic_hour'), START)
+  assert.deepEqual(covered(roller, 'traffic_hour'), ['… to 0'])
+})
+
+test('minutes of traffic that has just become busy are built as they end, after a crash and for late flows no more than is missing', async () => {
+  now = START + 8 * MINUTE_MS + 5000
+  await insert(1, 200, 0, 5)
+  await insert(2, 4_000, 5, 8)
+  const config = { ...OPEN, fewestFlows: 1000 }
+  const dying = newRoller(config, async (sql) => {
+    if (isEarly(sql, 'networks', 7)) throw new OperatorError('store_away', 'gone')
+  })
+  await dying.run()
+  // The five minutes before had few flows, and are read as they are.
+  assert.deepEqual(covered(dying, 'traffic_minute'), ['… to 0', '5 to 7'])
+  assert.deepEqual(covered(dying, 'sources_5minutes'), ['… to 0'])
+
+  const early: string[] = []
+  const roller = newRoller(config, async (sql) => void (/^INSERT INTO \w+_minute/.test(sql) && early.push(sql)))
+  await roller.run()
+  assert.deepEqual(covered(roller, 'traffic_minute'), ['… to 0', '5 to 8'])
+  assert.deepEqual(
+    early.map((sql) => isEarly(sql, 'networks', 7)),
+    [true],
+    'what was there before the crash is not built again',
+  )
+  await insert(3, 500, 6, 7)
+  await roller.arrived()
+  assert.deepEqual(covered(roller, 'networks_minute'), ['… to 0', '5 to 6', '7 to 8'])
+  await roller.run()
+  await assertSums(5, 8)
+
+  // When the five are over they are built with what is missing.
+  await insert(4, 1_000, 6, 10)
+  now = START + 11 * MINUTE_MS
+  await roller.run()
+  assert.deepEqual(covered(roller, 'sources_5minutes'), ['… to 0', '5 to 10'])
+  await assertSums(5, 10)
+})
+
+test('minutes are not tried where those before, of as many flows, were not worth it, and the last of five does not wait for addresses', async () => {
+  now = START + 4 * MINUTE_MS
+  const tried: number[] = []
+  const roller = newRoller({ ...OPEN, worth: 8, fewestFlows: 1, lagMs: 0 }, async (sql) => {
+    for (let minute = 5; minute < 15; minute++) if (isEarly(sql, 'traffic', minute)) tried.push(minute)
+  })
+  await insert(1, 1_000, 0, 5)
+  now = START + 6 * MINUTE_MS + 5000
+  await insert(2, 900, 5, 6)
+  await roller.run()
+  assert.deepEqual(covered(roller, 'traffic_minute'), ['… to 0'])
+  assert.deepEqual(tried, [])
+  await insert(3, 1_500, 6, 7)
+  now = START + 7 * MINUTE_MS + 5000
+  await roller.run()
+  assert.deepEqual([tried, covered(roller, 'traffic_minute')], [[6], ['… to 0', '6 to 7']])
+
+  roller.start()
+  await insert(4, 9_000, 9, 10)
+  now = START + 10 * MINUTE_MS + 5000
+  await roller.arrived()
+  // Between them no flows came.
+  while (covered(roller, 'traffic_minute').at(-1) !== '6 to 10') await new Promise((resolve) => setTimeout(resolve, 50))
+  assert.deepEqual(covered(roller, 'sources_5minutes'), ['… to 0'])
 })

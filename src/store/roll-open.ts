@@ -2,13 +2,13 @@ import type { OperatorError } from '../base/errors.ts'
 import { engineCodeOf } from './engine-failure.ts'
 import { OF_THE_STORE } from './roll-pass.ts'
 import { rollStatement, sourceOf, TOO_MANY_GROUPS } from './roll-sql.ts'
-import { ROLLUPS, UNIT_SECONDS, rollupTable, type Rollup } from './rollups.ts'
+import { ROLLUPS, UNIT_SECONDS, rollupTable, type Range, type Rollup } from './rollups.ts'
 import type { Store } from './store.ts'
 
-// The five minutes that are not over yet. Where traffic is busy they have tens of millions of flows, and a question up to
-// now would read them all: so their minutes are built one by one as they end, of the rollups that have minutes. What is
-// built is kept in mind only. After a crash, or when late flows come, the minutes that lack some are built again, which
-// inserts what is missing and no more.
+// The five minutes that are not built yet. Where traffic is busy they have tens of millions of flows, and a question up to
+// now would read them all: so their minutes are built one by one as they end, of the rollups that have minutes; also the
+// last of five that are over, whose addresses take longer. What is built is kept in mind only. After a crash, or when late
+// flows come, the minutes that lack some are built again, which inserts what is missing and no more.
 
 export interface OpenMinutesConfig {
   readonly memoryBytes: number
@@ -25,10 +25,16 @@ export interface OpenMinutes {
   note(minute: number, flows: number): void
   /** All flows were noted that were received within (seconds), but for what is late. */
   noted(from: number, before: number): void
-  /** Builds the minutes that are over, from the start of five minutes on. */
-  run(from: number): Promise<void>
-  /** End of the last minute that is built, where all are from `from` on; `from` if none is. */
-  until(from: number): number
+  /**
+   * Builds the minutes that are over, of the five that are not and of those before.
+   * @param isWanted whether a minute of the unit is to be built that has so many flows
+   */
+  run(isWanted: (unit: number, flows: number) => boolean): Promise<void>
+  /**
+   * Where minutes are built.
+   * @param from end of what is built in whole units, seconds: where no flows came since, the first range begins there
+   */
+  ranges(from: number): Range[]
   /** Keeps minutes from being built while the five minutes that they are of are built. */
   apart<T>(unit: number, build: () => Promise<T>): Promise<T>
   /** What was under way may have been done or not. */
@@ -84,14 +90,26 @@ export function createOpenMinutes(
     }
   }
 
+  /** Flows that the rows of each rollup stand for. */
+  async function there(start: number): Promise<number[]> {
+    const sums = MINUTE_ROLLUPS.map(
+      (rollup, i) =>
+        `SELECT ${i} AS i, sum(flows) AS flows FROM ${rollupTable(rollup, 'minute')} WHERE time_received = toDateTime64(${start}, 3, 'UTC')`,
+    )
+    const { rows } = await store.query(`SELECT flows FROM (${sums.join(' UNION ALL ')}) ORDER BY i`)
+    return rows.map(([flows]) => Number(flows))
+  }
+
   /** False if it would get too many rows. */
   async function buildMinute(start: number, minute: Minute): Promise<boolean> {
-    for (const rollup of MINUTE_ROLLUPS) {
+    const before = await there(start)
+    for (const [i, rollup] of MINUTE_ROLLUPS.entries()) {
+      if (before[i] === minute.arrived) continue
       const saving = minute.arrived / worth
       const mostGroups = rollup === MINUTE_ROLLUPS[0] ? saving : Math.max(SMALL, saving)
       const from = sourceOf(rollup, 'minute', 'flows')
       const unit = { rollup, level: 'minute', from, start: unitOf(start), minute: start } as const
-      const sql = rollStatement(unit, { again: true, mostGroups, memoryBytes: config.memoryBytes })
+      const sql = rollStatement(unit, { again: true, unlessFewer: true, mostGroups, memoryBytes: config.memoryBytes })
       try {
         await store.execute(sql, { background: true })
       } catch (error) {
@@ -99,12 +117,7 @@ export function createOpenMinutes(
         throw error
       }
     }
-    const sums = MINUTE_ROLLUPS.map(
-      (rollup) =>
-        `SELECT sum(flows) AS flows FROM ${rollupTable(rollup, 'minute')} WHERE time_received = toDateTime64(${start}, 3, 'UTC')`,
-    )
-    const { rows } = await store.query(sums.join(' UNION ALL '))
-    minute.built = Math.min(...rows.map(([flows]) => Number(flows)))
+    minute.built = Math.min(...(await there(start)))
     return true
   }
 
@@ -131,15 +144,15 @@ export function createOpenMinutes(
       for (const start of starts) if (start < notedFrom) minutes.delete(start)
       for (const unit of notWorth) if (unit < notedFrom) notWorth.delete(unit)
     },
-    async run(from) {
-      if (from < notedFrom) return
-      for (let start = from; start + MINUTE <= notedBefore; start += MINUTE) {
+    async run(isWanted) {
+      const first = Math.max(notedFrom, unitOf(notedBefore) - UNIT_SECONDS.minute)
+      for (let start = first; start + MINUTE <= notedBefore; start += MINUTE) {
         const unit = unitOf(start)
-        // The rest of five minutes that are over is built with their addresses.
-        if (unit + UNIT_SECONDS.minute <= notedBefore) continue
+        // What is being built with its addresses keeps no later minute waiting.
+        if (underWay.has(unit)) continue
         await apart(unit, async () => {
           const minute = minutes.get(start)
-          if (!isDue(start, minute)) return
+          if (!isDue(start, minute) || !isWanted(unit, minute.arrived)) return
           try {
             if (!(await buildMinute(start, minute))) notWorth.add(unit)
           } catch (error) {
@@ -150,17 +163,26 @@ export function createOpenMinutes(
         })
       }
     },
-    until(from) {
-      if (from < notedFrom) return from
-      let until = from
-      for (let start = from; start + MINUTE <= notedBefore; start += MINUTE) {
+    ranges(covered) {
+      const found: Range[] = []
+      let from = covered >= notedFrom ? covered : undefined
+      let to = 0
+      const end = (): void => {
+        if (from !== undefined && to > from) found.push({ from: from * 1000, to: to * 1000 })
+        from = undefined
+      }
+      for (let start = Math.max(covered, notedFrom); start + MINUTE <= notedBefore; start += MINUTE) {
         const minute = minutes.get(start)
         // A minute without flows has nothing that could be missing.
         if (!minute) continue
-        if (minute.built !== minute.arrived) break
-        until = start + MINUTE
+        if (minute.built !== minute.arrived) end()
+        else {
+          from ??= start
+          to = start + MINUTE
+        }
       }
-      return until
+      end()
+      return found
     },
     apart,
     clear() {

@@ -31,7 +31,7 @@ export interface RollTurns {
   problem(): string | undefined
 }
 
-export const EVERY_MS = 5_000
+const EVERY_MS = 5_000
 const STOP_WAIT_MS = 1500
 
 export function createRollTurns(config: RollTurnsConfig, { store, log }: RollTurnsDeps): RollTurns {

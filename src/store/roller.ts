@@ -4,7 +4,7 @@ import { createRollBook } from './roll-book.ts'
 import { createRollBuild, type RollBuild, type RollBuildConfig, type ToBuild } from './roll-build.ts'
 import { createOpenMinutes, hasOpenMinutes, type OpenMinutesConfig } from './roll-open.ts'
 import { createRollPass, OF_THE_STORE } from './roll-pass.ts'
-import { createRollTurns, EVERY_MS } from './roll-turns.ts'
+import { createRollTurns } from './roll-turns.ts'
 import {
   UNIT_SECONDS,
   LEVELS,
@@ -57,6 +57,9 @@ export interface Roller extends RollupStatus {
 
 const LOOK_WAIT_MS = 1000
 const SIZES_EVERY_MS = 30_000
+/** Minutes that are over are looked at so often, and after so long; each waits besides until its flows pause. */
+const OPEN_EVERY_MS = 1000
+const OPEN_LAG_MS = 2000
 /** Of what arrived before, the minutes are not told apart. */
 const RECENT_SECONDS = 1800
 
@@ -83,7 +86,6 @@ export function createRoller(config: RollerConfig, deps: RollerDeps): Roller {
   let sizesAt = Number.NEGATIVE_INFINITY
   let ranges: Map<RollupLevel, Coverage['ranges']> | undefined
   let rangesAt = Number.NEGATIVE_INFINITY
-  let flowsFrom = 0
   let openTimer: NodeJS.Timeout | undefined
 
   const closedBefore = (): number => Math.floor((clock.now() - lagMs) / 1000)
@@ -115,7 +117,7 @@ export function createRoller(config: RollerConfig, deps: RollerDeps): Roller {
         if (book.setArrived(unit, flows)) changed.add(unit)
       lastBlock = block
     }
-    open.noted(recent, closed)
+    open.noted(recent, Math.floor((clock.now() - OPEN_LAG_MS) / 1000))
     if (known) units.note(changed)
     known = true
     ranges = undefined
@@ -147,10 +149,7 @@ export function createRoller(config: RollerConfig, deps: RollerDeps): Roller {
   async function readDropped(): Promise<void> {
     const { rows } = await store.query('SELECT table, toUnixTimestamp(max(until)) FROM dropped GROUP BY table')
     for (const [table, until] of rows) {
-      if (table === 'flows') {
-        book.setDropped('flows', Number(until))
-        flowsFrom = Number(until)
-      }
+      if (table === 'flows') book.setDropped('flows', Number(until))
       const rollup = ROLLUP_TABLES.find(({ name }) => name === table)
       if (rollup) book.setDropped(rollup.level, Number(until))
     }
@@ -186,18 +185,21 @@ export function createRoller(config: RollerConfig, deps: RollerDeps): Roller {
     return ranges.get('minute') ?? []
   }
 
-  /** Start of the first five minutes that are not built, where those before are: else theirs would not be worth it either. */
-  function firstOpen(): number | undefined {
-    const last = (minuteRanges().at(-1)?.to ?? 0) / 1000
-    return book.state('minute', last - UNIT_SECONDS.minute).built > 0 ? last : undefined
+  /**
+   * Not where the five minutes were built, or left out: else minutes are tried, unless those of the five before, that had as
+   * many flows, were not worth it.
+   */
+  function isWanted(unit: number, flows: number): boolean {
+    const { built, leftOut } = book.state('minute', unit)
+    if (built > 0 || leftOut > 0) return false
+    const before = book.state('minute', unit - UNIT_SECONDS.minute)
+    return before.built > 0 || before.leftOut < flows
   }
 
   /** The minutes go on while five that are over are built, which may take longer than a minute. */
   async function buildOpen(): Promise<void> {
-    const from = firstOpen()
-    if (from === undefined) return
     try {
-      await open.run(from)
+      await open.run(isWanted)
     } catch (error) {
       // What is known of units stays true; of a minute it is known what was there before
       const { code, message } = error as OperatorError
@@ -211,7 +213,7 @@ export function createRoller(config: RollerConfig, deps: RollerDeps): Roller {
       void ran.then(() => {
         if (openTimer) scheduleOpen()
       })
-    }, EVERY_MS)
+    }, OPEN_EVERY_MS)
     openTimer.unref()
   }
 
@@ -244,18 +246,23 @@ export function createRoller(config: RollerConfig, deps: RollerDeps): Roller {
     },
     coverage() {
       const minutes = minuteRanges()
-      const first = firstOpen()
-      const until = first === undefined ? 0 : open.until(first) * 1000
-      const withOpen = minutes.map((range, i) =>
-        i === minutes.length - 1 && until > range.to ? { ...range, to: until } : range,
-      )
+      const built = Math.max((minutes.at(-1)?.to ?? 0) / 1000, book.droppedBefore('minute'))
+      const withOpen = joined(minutes, open.ranges(built))
       const rangesOf = (table: string, level: RollupLevel) =>
         hasOpenMinutes(table) ? withOpen : (ranges?.get(level) ?? [])
       const size = (table: string) => sizes.get(table) ?? { rows: 0, bytes: 0 }
       return [
-        { table: 'flows', ranges: [{ from: flowsFrom * 1000, to: Infinity }], ...size('flows') },
+        { table: 'flows', ranges: [{ from: book.droppedBefore('flows') * 1000, to: Infinity }], ...size('flows') },
         ...ROLLUP_TABLES.map(({ name, level }) => ({ table: name, ranges: rangesOf(name, level), ...size(name) })),
       ]
     },
   }
+}
+
+/** @param early after the others, or where the last of them ends */
+function joined(ranges: readonly Range[], early: readonly Range[]): readonly Range[] {
+  const [last, first] = [ranges.at(-1), early[0]]
+  if (!first) return ranges
+  if (!last || last.to < first.from) return [...ranges, ...early]
+  return [...ranges.slice(0, -1), { from: last.from, to: first.to }, ...early.slice(1)]
 }
