@@ -395,6 +395,42 @@ test('both directions put together are the same records', async () => {
   }
 })
 
+test('connections come in the order of both directions, or of the one that is named', async () => {
+  const measures = {
+    bytes: ['bytes', 'bytesBack'],
+    ibyte: ['bytes'],
+    obyte: ['bytesBack'],
+    packets: ['packets', 'packetsBack'],
+    ipkg: ['packets'],
+    opkg: ['packetsBack'],
+  } as const
+  // From where the direction is beyond doubt.
+  const filter = 'proto tcp and ((src port < 1024 and dst port > 1024) or (src port > 1024 and dst port < 1024))'
+  for (const [word, columns] of Object.entries(measures)) {
+    const theirs = nfdump('-B', '-O', word, '-n', '20', '-o', 'fmt:%ipkt %opkt %ibyt %obyt', filter)
+      .split('\n')
+      .filter((line) => /^\s*\d+\s+\d+\s+\d+\s+\d+\s*$/.test(line))
+      .map((line) => {
+        const [packets, packetsBack, bytes, bytesBack] = line.trim().split(/\s+/).map(Number) as [
+          number,
+          number,
+          number,
+          number,
+        ]
+        return columns.reduce((sum, name) => sum + { packets, packetsBack, bytes, bytesBack }[name], 0)
+      })
+    const by = ['proto', 'src_addr', 'src_port', 'dst_addr', 'dst_port']
+    const order = readRecordOrder(word)
+    const { rows } = await ask.records({ ...range, by, order, ways: 'clients', filter, limit: 20 })
+    assert.equal(rows.length, 20)
+    assert.deepEqual(
+      rows.map((row) => columns.reduce((sum, name) => sum + row[name], 0)),
+      theirs,
+      `-B -O ${word}`,
+    )
+  }
+})
+
 /** Statistics that find other groups or sums, and why. */
 const OTHERWISE: readonly (readonly [words: string, reason: string])[] = [
   [

@@ -4,11 +4,13 @@ import type { RecordOrder, RecordsAnswer, RecordsQuestion } from '../api/contrac
 import { parquet } from '../api/parquet.ts'
 import { csv, distinctTable, flowsTable, recordsTable, rowsTable, type Table } from '../api/table.ts'
 import { UserError } from '../base/errors.ts'
+import { COLUMNS } from '../flow/columns.ts'
 import { formatOfKeys, formatted, readFormat, type LineFormat } from './query-format.ts'
 import {
   cellsOfFlows,
   cellsOfRecords,
   infoText,
+  rawText,
   statText,
   summaryText,
   totalsOf,
@@ -75,6 +77,10 @@ const TABLE_COLUMNS = [
 ]
 
 export async function askAndPrint(source: Source, wanted: Wanted): Promise<void> {
+  if (wanted.o === 'raw' && (wanted.s ?? wanted.A ?? (wanted.a || wanted.b || wanted.B || wanted.distinct)))
+    throw new UserError('-o raw is for lists of flows', {
+      hint: 'what was counted or put together comes whole as json',
+    })
   if (wanted.unit === 'share') checkShare(wanted)
   if (wanted.I) return info(source, wanted)
   if (wanted.distinct !== undefined) return distinct(source, wanted, readKeys(wanted.distinct))
@@ -132,7 +138,19 @@ const METRICS: readonly string[] = ['flows', 'packets', 'bytes']
 
 async function stats(source: Source, wanted: Wanted, words: readonly string[]): Promise<void> {
   // A link is full of bytes, not of flows.
-  const given = words.map((word) => readStat(wanted.unit === 'share' && !word.includes('/') ? `${word}/bytes` : word))
+  const given = words
+    .map((word) => readStat(wanted.unit === 'share' && !word.includes('/') ? `${word}/bytes` : word))
+    .map((stat) => (stat.word === 'record' && wanted.A !== undefined ? { ...stat, by: readKeys(wanted.A) } : stat))
+  if (given.some(({ word }) => word !== 'record') && (wanted.A !== undefined || wanted.a || wanted.b || wanted.B))
+    throw new UserError('-a, -A, -b and -B put flows together to records, which -s STAT does not count', {
+      hint: 'leave them out, or say -s record',
+    })
+  const [only] = given
+  if (only && (wanted.b || wanted.B)) {
+    if (given.length > 1 || only.orders.length > 1)
+      throw new UserError('-s record is one table with -b and -B', { hint: 'give one order: -s record/bytes' })
+    return together(source, { ...wanted, O: only.orders[0] as string })
+  }
   const { o = 'table' } = wanted
   const format = readFormat(o)
   const tables = given.flatMap(({ word, by, orders }) => orders.map((order) => ({ word, by: [...by], order })))
@@ -159,7 +177,7 @@ async function stats(source: Source, wanted: Wanted, words: readonly string[]): 
     const most = wanted.n ?? wanted.c ?? STAT_ROWS
     if (word === 'record' && !wanted.q)
       void wanted.out(`Top ${most || answer.rows.length} flows ordered by ${order}:\n`)
-    if (word === 'record') void wanted.out(linesOf(format ?? formatOfKeys(by), answer, wanted))
+    if (word === 'record') void wanted.out(linesOf(recordFormat(format, by, wanted), answer, wanted))
     else
       void wanted.out(
         statText(word, order, answer, totals, { quiet: wanted.q === true, full: wanted.N === true, most }),
@@ -172,13 +190,18 @@ async function aggregated(source: Source, wanted: Wanted): Promise<void> {
   const by = wanted.A === undefined ? [...FIVE_TUPLE] : readKeys(wanted.A)
   const { o = 'table' } = wanted
   const format = readFormat(o)
-  const order = readRecordOrder(wanted.O ?? 'bytes')
+  // Nothing goes the other way: without -b all is of one.
+  const order = readRecordOrder(wanted.O ?? 'bytes').replace(/^in_/, '') as RecordOrder
   if (!format && (METRICS.includes(order) || wanted.unit === 'share'))
     return top(source, wanted, { ...base(wanted, STAT_ROWS), by, metric: metricOf(order, wanted) })
   if (by.length === 0) throw new UserError('-A none is one total', { hint: 'it needs no -O, and comes as a table' })
-  // nfdump makes a format of the keys, unless one is asked for by its tags.
-  const lines = wanted.A === undefined || o.startsWith('fmt:') ? format : formatOfKeys(by)
-  await records(source, wanted, { ...base(wanted, STAT_ROWS), by, order }, lines ?? formatOfKeys(by))
+  await records(source, wanted, { ...base(wanted, STAT_ROWS), by, order }, recordFormat(format, by, wanted))
+}
+
+/** nfdump makes a format of the keys of -A, unless one is asked for by its tags; of connections it is `line`. */
+function recordFormat(format: LineFormat | undefined, by: readonly string[], { A, o }: Wanted): LineFormat {
+  if (A !== undefined && !o?.startsWith('fmt:')) return formatOfKeys(by)
+  return format ?? (readFormat('line') as LineFormat)
 }
 
 async function together(source: Source, wanted: Wanted): Promise<void> {
@@ -258,6 +281,7 @@ async function list(source: Source, wanted: Wanted): Promise<void> {
     for await (const piece of source.everyFlow(question, whole)) await wanted.out(piece)
     return
   }
+  if (o === 'raw') return raw(source, wanted)
   const format = readFormat(o)
   const order = O === undefined ? {} : { order: readListOrder(O) }
   const by = format?.columns ?? chosen(wanted).by ?? (o === 'table' ? TABLE_COLUMNS : undefined)
@@ -268,6 +292,16 @@ async function list(source: Source, wanted: Wanted): Promise<void> {
     await summary(source, wanted)
   } else if (o === 'table') void wanted.out(flowsText(answer, from, to, O, { quiet: wanted.q === true }))
   else forPrograms(wanted, answer, () => flowsTable(answer))
+}
+
+/** Every column of each flow that is known of it, one a line. */
+async function raw(source: Source, wanted: Wanted): Promise<void> {
+  const order = wanted.O === undefined ? {} : { order: readListOrder(wanted.O) }
+  const by = wanted.columns === undefined ? COLUMNS.map(({ name }) => name) : (chosen(wanted).by as string[])
+  const answer = await source.flows({ ...base(wanted, LIST_ROWS), ...order, by })
+  void wanted.out(rawText(answer))
+  if (answer.more && !wanted.q) void wanted.out('There are more: ask for them by -n.\n')
+  await summary(source, wanted)
 }
 
 function forPrograms(

@@ -9,6 +9,8 @@ import { netflowOptionsOf } from '../app/netflow-config.ts'
 import { systemClock } from '../base/clock.ts'
 import { OperatorError, UserError } from '../base/errors.ts'
 import { wildcard } from '../base/wildcard.ts'
+import { isIpfixFile } from '../capture/ipfix-file.ts'
+import { captureKind } from '../capture/pcap-file.ts'
 import { createEnricher } from '../enrich/enricher.ts'
 import { createPlaces } from '../enrich/places.ts'
 import { createInventory } from '../inventory/inventory.ts'
@@ -29,6 +31,8 @@ import { createRowWriter, type RowWriter } from './row-writer.ts'
 export interface FilesConfig {
   /** Configuration that says who is who and how exports are understood. */
   readonly config?: string
+  /** Files that nobody named, found in a directory: such a one is left out if it is nothing that can be read. */
+  readonly found?: ReadonlySet<string>
   /** Text of a saved filter. */
   readonly namedFilter?: (name: string) => string | undefined
 }
@@ -78,7 +82,7 @@ export async function openFiles(files: readonly string[], given: FilesConfig): P
       },
       onSighting: (sighting) => inventory.sight(sighting),
     })
-    const notes = await readAll(files, dir, netflowOptionsOf(config), writer)
+    const notes = await readAll(files, { dir, found: given.found }, netflowOptionsOf(config), writer)
     await writer.end()
     await spool.stop()
     await stored(loader)
@@ -131,7 +135,7 @@ async function stored(loader: Loader): Promise<void> {
 
 async function readAll(
   files: readonly string[],
-  dir: string,
+  { dir, found }: { readonly dir: string; readonly found: FilesConfig['found'] },
   options: ReturnType<typeof netflowOptionsOf>,
   writer: RowWriter,
 ): Promise<string[]> {
@@ -143,6 +147,10 @@ async function readAll(
     await readable(file)
     if (await isNfdumpFile(file)) {
       await readNfdumpFile(file, writer)
+      continue
+    }
+    if (found?.has(given) && !(await isCapture(file))) {
+      notes.push(`${given}: neither a capture nor a file of nfdump; left out`)
       continue
     }
     const before = { ...left, damage: [...left.damage] }
@@ -165,6 +173,18 @@ async function readable(file: string): Promise<void> {
     await (await open(file, 'r')).close()
   } catch (cause) {
     throw new UserError(`${file} can't be read`, { cause })
+  }
+}
+
+/** Of what its first bytes promise: a capture, packed or not, or an IPFIX file. */
+async function isCapture(file: string): Promise<boolean> {
+  const handle = await open(file, 'r')
+  try {
+    const { bytesRead, buffer } = await handle.read(new Uint8Array(32), 0, 32, 0)
+    const start = buffer.subarray(0, bytesRead)
+    return captureKind(start) !== '' || isIpfixFile(start)
+  } finally {
+    await handle.close()
   }
 }
 

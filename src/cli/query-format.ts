@@ -1,4 +1,5 @@
 import type { KeyValue } from '../api/contract/query.ts'
+import { ipText, parseIp } from '../base/address.ts'
 import { UserError } from '../base/errors.ts'
 import { columnNamed } from '../flow/columns.ts'
 import { protocolNumber } from '../query/filter/names.ts'
@@ -29,7 +30,12 @@ const NAMED: Readonly<Record<string, string>> = {
   extended: '%ts %td %pr %sap -> %dap %flg %tos %pkt %byt %pps %bps %bpp %fl',
   biline: '%ts %td %pr %sap <-> %dap %opkt %ipkt %obyt %ibyt %fl',
   bilong: '%ts %td %pr %sap <-> %dap %flg %tos %opkt %ipkt %obyt %ibyt %fl',
+  gline: '%ts %td %pr %gsap -> %gdap %pkt %byt %fl',
+  glong: '%ts %td %pr %gsap -> %gdap %flg %tos %pkt %byt %fl',
 }
+
+/** nfdump's formats of lines that have a name. */
+export const LINE_FORMATS: readonly string[] = Object.keys(NAMED)
 
 function plain(title: string, column: string): Tag {
   const format = columnNamed(column)?.format ?? 'name'
@@ -71,14 +77,15 @@ function seconds(title: string, column: string): Tag {
 }
 
 /** `10.0.0.1:443`, and as nfdump has it `2001:db8::1.443`; of ICMP, type and code stand for the destination's port. */
-function endpoint(title: string, side: 'src' | 'dst'): Tag {
-  const [address, port] = [`${side}_addr`, `${side}_port`]
+function endpoint(title: string, side: 'src' | 'dst', withCountry = false): Tag {
+  const [address, port, country] = [`${side}_addr`, `${side}_port`, `${side}_country`]
   return {
     title,
-    columns: [address, port, 'proto', 'icmp_type', 'icmp_code'],
+    columns: [address, port, 'proto', 'icmp_type', 'icmp_code', ...(withCountry ? [country] : [])],
     right: side === 'src',
     text: (of) => {
-      const host = shown(of(address))
+      const place = withCountry ? `(${of(country) || '..'})` : ''
+      const host = `${shown(of(address))}${place}`
       const colon = host.includes(':') ? '.' : ':'
       if (side === 'src' || !/icmp/.test(String(of('proto')))) return `${host}${colon}${of(port)}`
       // Of a record, the port holds both.
@@ -86,6 +93,28 @@ function endpoint(title: string, side: 'src' | 'dst'): Tag {
       return `${host}${colon}${both >> 8}.${both & 255}`
     },
   }
+}
+
+/** The network that the router had a route to. */
+function network(title: string, side: 'src' | 'dst'): Tag {
+  const [address, mask] = [`${side}_addr`, `${side}_mask`]
+  return {
+    title,
+    columns: [address, mask],
+    right: true,
+    text: (of) => {
+      const [host, bits] = [shown(of(address)), Number(of(mask) ?? 0)]
+      // No exporter tells of a route to everything: 0 is an unknown one.
+      return bits === 0 ? host : `${networkText(host, bits)}/${bits}`
+    },
+  }
+}
+
+function networkText(address: string, bits: number): string {
+  const bytes = parseIp(address)
+  if (!bytes) return address
+  const fixed = bits + (address.includes(':') ? 0 : 96)
+  return ipText(bytes.map((byte, i) => byte & (0xff00 >> Math.min(8, Math.max(0, fixed - 8 * i)))))
 }
 
 /** Flags as eight places, the way nfdump has them: `...AP.SF`. */
@@ -142,6 +171,10 @@ const TAGS: Readonly<Record<string, Tag>> = {
   dp: plain('Dst Pt', 'dst_port'),
   sap: endpoint('Src IP Addr:Port', 'src'),
   dap: endpoint('Dst IP Addr:Port', 'dst'),
+  gsap: endpoint('Src IP Addr(..):Port', 'src', true),
+  gdap: endpoint('Dst IP Addr(..):Port', 'dst', true),
+  sn: network('Src Network', 'src'),
+  dn: network('Dst Network', 'dst'),
   it: plain('Type', 'icmp_type'),
   ic: plain('Code', 'icmp_code'),
   nh: plain('Next-hop IP', 'next_hop'),
@@ -200,12 +233,12 @@ export function readFormat(text: string): LineFormat | undefined {
   if (given === undefined) return undefined
   // `%long` and the like in a format stand for theirs.
   const whole = given.replaceAll(
-    /%(line|long|extended|biline|bilong)(?![a-z0-9_])/g,
+    new RegExp(`%(${LINE_FORMATS.join('|')})(?![a-z0-9_])`, 'g'),
     (_, name: string) => NAMED[name] as string,
   )
   const parts: (string | Tag)[] = []
   let at = 0
-  for (const match of whole.matchAll(/%([a-z][a-z0-9_]*)/g)) {
+  for (const match of whole.matchAll(/%([a-z][a-z0-9_]*)/gi)) {
     if (match.index > at) parts.push(whole.slice(at, match.index))
     parts.push(tagNamed(match[1] as string))
     at = match.index + match[0].length
@@ -214,9 +247,10 @@ export function readFormat(text: string): LineFormat | undefined {
   const columns = [...new Set(parts.flatMap((part) => (typeof part === 'string' ? [] : part.columns)))].filter(
     (column) => !OF_RECORDS.includes(column),
   )
-  if (columns.length === 0)
+  if (parts.every((part) => typeof part === 'string'))
     throw new UserError(`-o ${text}: a format needs tags`, { hint: 'for example -o "fmt:%ts %sap -> %dap %byt"' })
-  return { parts, columns }
+  // %fl alone is of no column, but a list is of some.
+  return { parts, columns: columns.length > 0 ? columns : ['bytes'] }
 }
 
 function tagNamed(name: string): Tag | string {
@@ -224,14 +258,38 @@ function tagNamed(name: string): Tag | string {
   if (Object.hasOwn(TAGS, name)) return TAGS[name] as Tag
   const column = columnNamed(name)
   if (column) return plain(column.label, name)
+  const why = NOT_RECORDED.get(name)
+  if (why !== undefined)
+    throw new UserError(`%${name} is a tag of nfdump for what is not recorded: ${why}`, { hint: TAG_HINT })
   const near = nearest(name, Object.keys(TAGS))
-  throw new UserError(`%${name} is not a tag, or one of what is not recorded`, {
-    hint:
-      near.length > 0
-        ? `did you mean ${near.map((tag) => `%${tag}`).join(' or ')}?`
-        : 'every column of a flow can be a tag by its name: %src_vm, %vni …',
+  throw new UserError(`%${name} is not a tag`, {
+    hint: near.length > 0 ? `did you mean ${near.map((tag) => `%${tag}`).join(' or ')}?` : TAG_HINT,
   })
 }
+
+const TAG_HINT = 'every column of a flow can be a tag by its name: %src_vm, %vni …'
+
+/** Tags of nfdump that tell what no column holds. */
+const NOT_RECORDED: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    'rows have no running number': 'cnt',
+    'exporters have no number; %ra is their address, %odid the engine or domain': 'exp',
+    'the IPv6 flow label': 'lbl',
+    'the next hop of BGP': 'nhb',
+    'AS beside the path': 'nas pas',
+    'the ToS behind the router': 'dtos',
+    'labels of MPLS below the first': 'mpls2 mpls3 mpls4 mpls5 mpls6 mpls7 mpls8 mpls9 mpls10',
+    'places in a country; %sc and %dc are the countries': 'sloc dloc',
+    payload: 'ipl opl',
+    'what was seen inside the payload': 'nbid nbnam ja3 ja4 sni',
+    'the observation point': 'opid',
+    'events of firewalls (NSEL)': 'nfc evt xevt sgt msec iacl eacl uname',
+    'what a NAT puts in': 'xsa xda xsp xdp xsap xdap nevt nsa nda nsp ndp nsap ndap pbstart pbend pbstep pbsize',
+    'the VRF': 'ivrf evrf ivrfnam evrfnam',
+    latency: 'cl sl al',
+    'names of interfaces': 'inam onam',
+  }).flatMap(([why, tags]) => tags.split(' ').map((tag) => [tag, why] as const)),
+)
 
 /** The format in which nfdump shows records of these keys: `%ts %td <keys> %pkt %byt %bps %bpp %fl`. */
 export function formatOfKeys(keys: readonly string[]): LineFormat {

@@ -1,5 +1,6 @@
 import type { FlowsAnswer, KeyValue } from '../api/contract/query.ts'
 import type { FlowRecord, RecordsAnswer } from '../api/contract/records.ts'
+import { columnNamed } from '../flow/columns.ts'
 import { flagText } from '../query/filter/names.ts'
 import { durationText, figure, lines, protocolCell, type Cells, type LinesOptions } from './query-format.ts'
 import { clockText, shown } from './query-text.ts'
@@ -9,6 +10,22 @@ import { clockText, shown } from './query-text.ts'
 export function cellsOfFlows(answer: Pick<FlowsAnswer, 'columns' | 'rows'>): Cells[] {
   const at = new Map(answer.columns.map(({ name }, i) => [name, i]))
   return answer.rows.map((row) => (column) => row[at.get(column) ?? -1] ?? null)
+}
+
+/** Each flow as a block of lines: what is known of it, as nfdump's `-o raw` shows its records. */
+export function rawText({ columns, rows }: Pick<FlowsAnswer, 'columns' | 'rows'>): string {
+  const width = columns.reduce((most, { name }) => Math.max(most, name.length), 0)
+  return rows
+    .map((row) => {
+      const known = columns.flatMap(({ name }, i) => {
+        const value = row[i] ?? null
+        if (value === null || value === '') return []
+        const isTime = columnNamed(name)?.format === 'time'
+        return [`  ${name.padEnd(width)} = ${isTime ? clockText(Number(value)) : shown(value)}\n`]
+      })
+      return `\nFlow Record:\n${known.join('')}`
+    })
+    .join('')
 }
 
 export function cellsOfRecords(answer: RecordsAnswer): Cells[] {

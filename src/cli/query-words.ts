@@ -66,6 +66,7 @@ const NOT_RECORDED = new Set(
   (
     'dsttos maxttl nextas prevas nhbip bgpnext opid nbar ja3 ja4 ja4s cl sl al ivrf evrf event xevent nat ' +
     'natsrcip natdstip natip natsrcport natdstport natport xsrcip xdstip xsrcport xdstport iacl eacl tunproto ' +
+    'iace ixace eace exace nevent nsrcip ndstip nsrcport ndstport vrf ivrfnam evrfnam inam onam sysid flowlabel lbl ' +
     'mpls2 mpls3 mpls4 mpls5 mpls6 mpls7 mpls8 mpls9 mpls10'
   ).split(' '),
 )
@@ -169,11 +170,31 @@ function statOrder(word: string): StatOrder {
   throw new UserError(`“${word}” is not an order`, { hint: 'it is flows, packets, bytes, pps, bps or bpp' })
 }
 
+/** nfdump's words: without a way both directions of a connection count together. */
 const RECORD_ORDERS: Readonly<Record<string, RecordOrder>> = {
-  ...STAT_ORDERS,
+  flows: 'flows',
+  packets: 'packets',
+  bytes: 'bytes',
+  pps: 'pps',
+  bps: 'bps',
+  bpp: 'bpp',
   tstart: 'tstart',
   tend: 'tend',
   duration: 'duration',
+  ipkg: 'in_packets',
+  ipackets: 'in_packets',
+  ibyte: 'in_bytes',
+  ibytes: 'in_bytes',
+  ipps: 'in_pps',
+  ibps: 'in_bps',
+  ibpp: 'in_bpp',
+  opkg: 'out_packets',
+  opackets: 'out_packets',
+  obyte: 'out_bytes',
+  obytes: 'out_bytes',
+  opps: 'out_pps',
+  obps: 'out_bps',
+  obpp: 'out_bpp',
 }
 
 /** nfdump's word for the order of records that were put together. @throws UserError */
@@ -181,7 +202,7 @@ export function readRecordOrder(word: string): RecordOrder {
   const order = RECORD_ORDERS[word.toLowerCase()]
   if (order) return order
   throw new UserError(`“${word}” is not an order`, {
-    hint: 'it is flows, packets, bytes, pps, bps, bpp, tstart, tend or duration',
+    hint: 'it is flows, packets, bytes, pps, bps, bpp, tstart, tend or duration; of one way ipkg, ibyte, ipps, ibps, ibpp, or opkg, obyte, opps, obps, obpp',
   })
 }
 

@@ -167,6 +167,27 @@ test('lists come in nfdump’s formats, with its tags or with any column', async
   assert.match((await query('-o', 'fmt:%sap %svmm')).stderr, /%svmm is not a tag.*\n {2}did you mean %svm/)
   assert.match((await query('-o', 'fmt:only text')).stderr, /needs tags/)
   assert.match((await query('-o', 'fmt:%byt', '-s', 'ip')).stderr, /-o fmt:%byt is for flows and records/)
+  const raw = await query('--url', url, '-o', 'raw', '-q', '--columns', 'src_addr,src_vm,src_country,bytes')
+  assert.equal(raw.stdout.split('\n\n').length, 2)
+  assert.match(
+    raw.stdout,
+    /\nFlow Record:\n {2}src_addr +=[ ]10\.0\.0\.1\n {2}src_vm +=[ ]web\?\[31m\n {2}bytes +=[ ]1500\n/,
+  )
+})
+
+test('records are put together by the keys of -A, and one by one or both ways, as nfdump has it', async () => {
+  const keyed = await query('--url', url, '-s', 'record/bytes', '-A', 'srcip,dstip', '-o', 'line', '-n', '1')
+  assert.match(
+    keyed.stdout,
+    /^Top 1 flows ordered by bytes:\nDate first seen +Duration Src IP Addr Dst IP Addr Packets/,
+  )
+  const both = await query('--url', url, '-s', 'record/flows', '-b', '-q')
+  assert.match(both.stdout, /10\.0\.0\.1:50000 <-> 10\.0\.0\.2:443/)
+  assert.match(
+    (await query('-s', 'srcip', '-a')).stderr,
+    /-s STAT does not count\n {2}leave them out, or say -s record/,
+  )
+  assert.match((await query('-w', 'out')).stderr, /^vnetscope: -w writes a file of nfdump/)
 })
 
 test('lists come in the order asked for, as many as asked for, one object a line where asked for', async () => {

@@ -8,13 +8,16 @@ import { parseFilter } from '../query/filter/parse.ts'
 import type { FilterProblem } from '../query/filter/problem.ts'
 import { moment } from '../query/question.ts'
 import { askAndPrint, FORMATS, type Wanted } from './query-answers.ts'
+import { addNfdumpFlags, refuseNfdumpFlags } from './nfdump-flags.ts'
 import { withCaret, withFilter } from './query-caret.ts'
 import { filesIn, savedIn, serverAt, type Source } from './query-source.ts'
+import { LINE_FORMATS } from './query-format.ts'
 import { readSpan, readWindow, type Window } from './query-words.ts'
 
 interface Flags {
   r?: string[]
   R?: string[]
+  M?: string
   s?: string[]
   a?: boolean
   A?: string
@@ -47,7 +50,7 @@ interface Flags {
 const MOST_ROWS = 10_000
 
 export function addQuery(program: Command): void {
-  program
+  const command = program
     .command('query')
     .description('Asks a server, its files, captures or nfdump’s files, in nfdump’s words.')
     .argument('[filter...]', 'which flows: any, or “src net 10.0.0.0/8 and dst port 443”', ['any'])
@@ -56,7 +59,12 @@ export function addQuery(program: Command): void {
       'read this instead of asking a server: pcap, pcapng, IPFIX file, a file of nfdump, or a directory of them; - for standard input; can be repeated',
       collect,
     )
-    .option('-R <range>', 'the same for a range: a directory, DIR/first or DIR/first:last', collect)
+    .option(
+      '-R <range>',
+      'the same for a range: a directory, DIR/first, DIR/first:last, also over directories: DIR/2026/01/first:2026/02/last',
+      collect,
+    )
+    .option('-M <dirs>', 'read -r or -R in each of these directories, which have the same files: /data/dir1:dir2:dir3')
     .option(
       '-s <stat/order>',
       'count by this: srcip, dstip, ip, port, vlan, vm, … or any column; order flows (default), packets, bytes, pps, bps or bpp, several for several tables; :p splits by protocol; can be repeated',
@@ -95,7 +103,7 @@ export function addQuery(program: Command): void {
     .addOption(
       new Option(
         '-o <format>',
-        `how to print it: ${FORMATS.join(', ')}, or in nfdump’s way line, long, extended, biline, bilong, or tags such as “fmt:%ts %td %pr %sap -> %dap %byt %svm” (default: table)`,
+        `how to print it: ${FORMATS.join(', ')}, or in nfdump’s way line, long, extended, biline, bilong, gline, glong, raw, or tags such as “fmt:%ts %td %pr %sap -> %dap %byt %svm” (default: table)`,
       ).argParser(readOutput),
     )
     .option('--columns <names>', 'columns of a list, parted by commas: time_start,src_vm,dst_addr,bytes')
@@ -129,6 +137,7 @@ export function addQuery(program: Command): void {
     )
     .option('--config <file>', 'with -r: who is who and how exports are understood, as the server takes it')
     .action(query)
+  addNfdumpFlags(command)
 }
 
 function collect(value: string, before: string[] = []): string[] {
@@ -136,9 +145,11 @@ function collect(value: string, before: string[] = []): string[] {
 }
 
 function readOutput(text: string): string {
-  if (FORMATS.includes(text) || /^(line|long|extended|biline|bilong)$/.test(text) || text.startsWith('fmt:'))
-    return text
-  throw new InvalidArgumentError(`expected ${FORMATS.join(', ')}, line, long, extended, biline, bilong or fmt:…`)
+  if (FORMATS.includes(text) || text === 'raw' || LINE_FORMATS.includes(text) || text.startsWith('fmt:')) return text
+  if (text === 'nsel' || text === 'nel')
+    throw new InvalidArgumentError('events of firewalls and of NAT (NSEL, NEL) are not recorded')
+  if (text === 'pipe' || text.startsWith('csv')) throw new InvalidArgumentError('-o csv with --columns chooses columns')
+  throw new InvalidArgumentError(`expected ${FORMATS.join(', ')}, raw, ${LINE_FORMATS.join(', ')} or fmt:…`)
 }
 
 function readCount(text: string): number {
@@ -147,6 +158,7 @@ function readCount(text: string): number {
 }
 
 async function query(words: readonly string[], flags: Flags): Promise<void> {
+  refuseNfdumpFlags(flags)
   const filter = flags.f === undefined ? words.join(' ') : await filterIn(flags.f, words.join(' '))
   const result = parseFilter(filter)
   if (!result.ok) throw new UserError(withCaret(filter, result.problem), hintFor(result.problem, words, flags))
@@ -193,6 +205,7 @@ async function print(text: string | Uint8Array): Promise<void> {
 const NOT_FOLLOWED = [
   'r',
   'R',
+  'M',
   's',
   'a',
   'A',
@@ -257,13 +270,13 @@ async function opened(flags: Flags, window: Window | undefined): Promise<Opened>
   const given = (key: 'from' | 'to'): number | undefined =>
     flags[key] === undefined ? undefined : moment(flags[key], key)
   const [from, to] = [given('from'), given('to')]
+  if (flags.M !== undefined && flags.r === undefined && flags.R === undefined)
+    throw new UserError('-M says in which directories, and nothing says which files', { hint: 'give -R FIRST:LAST' })
   if (flags.r !== undefined || flags.R !== undefined) {
-    const [{ openFiles }, { filesOf, rangeOf }] = await Promise.all([
-      import('./query-files.ts'),
-      import('./file-list.ts'),
-    ])
-    const files = [...filesOf(flags.r ?? []), ...(flags.R ?? []).flatMap(rangeOf)]
+    const [{ openFiles }, { filesToRead }] = await Promise.all([import('./query-files.ts'), import('./file-list.ts')])
+    const { files, found } = filesToRead(flags)
     const read = await openFiles(files, {
+      found,
       ...(flags.config === undefined ? {} : { config: flags.config }),
       ...(flags.data === undefined ? {} : { namedFilter: await savedIn(flags.data) }),
     })

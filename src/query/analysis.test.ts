@@ -305,3 +305,15 @@ test('all flows come page by page, each once and in order, however unevenly they
   for await (const page of ask.everyFlow({ ...asked, limit: 7 }).pages) some += page.length
   assert.equal(some, 7)
 })
+
+test('the two ways of a connection are told from the client where both began at once', async () => {
+  const by = ['proto', 'src_addr', 'src_port', 'dst_addr', 'dst_port']
+  const range = { from: T, to: T + 10 * MINUTE, filter: 'vlan 20 and port 5000' }
+  for (const order of ['bytes', 'out_bytes'] as const) {
+    const { rows } = await ask.records({ ...range, by, order, ways: 'together' })
+    assert.deepEqual(
+      rows.map(({ key, bytes, bytesBack }) => [key['src_addr'], key['dst_port'], bytes, bytesBack]),
+      [['10.0.0.2', 443, 500, 9000]],
+    )
+  }
+})

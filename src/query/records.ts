@@ -6,8 +6,9 @@ import type { Run } from './run.ts'
 
 // Flows put together to records, as nfdump's -a, -A, -b and -B do: their sums with first and last packet, in any order.
 
-/** As in nfdump, of both ways it is the first that counts. */
-export type RecordOrder = 'flows' | 'packets' | 'bytes' | 'pps' | 'bps' | 'bpp' | 'tstart' | 'tend' | 'duration'
+/** As in nfdump, both ways count together, unless one is named: that of the record, or the way back. */
+export type RecordOrder = 'flows' | 'tstart' | 'tend' | 'duration' | `${'' | 'in_' | 'out_'}${Summed}`
+type Summed = 'packets' | 'bytes' | 'pps' | 'bps' | 'bpp'
 
 /**
  * What becomes of the two directions of a connection: a record each; one record, in the direction of its first flow; or one
@@ -46,18 +47,38 @@ const PACKETS = 'sum(packets * sampling_rate)'
 const TIMES = `toUnixTimestamp64Milli(minIf(time_start, time_start > fromUnixTimestamp64Milli(0, 'UTC'))) AS t0, toUnixTimestamp64Milli(max(time_end)) AS t1, groupBitOr(tcp_flags) AS tf`
 /** A record that any time is known of lasts from first to last. */
 const LASTS = 'if(t0 > 0 AND t1 > t0, t1 - t0, 0)'
-const PER_SECOND = (sum: string, scale: number): string =>
-  `if(${LASTS} > 0, floor(toFloat64(${sum}) * ${scale} / ${LASTS}), 0) DESC`
-const ORDERS: Readonly<Record<RecordOrder, string>> = {
-  flows: 'f DESC',
-  packets: 'p DESC',
-  bytes: 'b DESC',
-  pps: PER_SECOND('p', 1000),
-  bps: PER_SECOND('b', 8000),
-  bpp: 'intDivOrZero(b, p) DESC',
-  tstart: 't0',
-  tend: 't1',
-  duration: `${LASTS} DESC`,
+/** By what went both ways, or by one of them alone. */
+const WAYS = { '': ['(b + bb)', '(p + pb)'], in_: ['b', 'p'], out_: ['bb', 'pb'] } as const
+
+function orderSql(order: RecordOrder): string {
+  const [, way = '', word] = /^(in_|out_)?(.*)$/.exec(order) as unknown as [
+    string,
+    keyof typeof WAYS | undefined,
+    string,
+  ]
+  const [bytes, packets] = WAYS[way]
+  const perSecond = (sum: string, scale: number): string =>
+    `if(${LASTS} > 0, floor(toFloat64(${sum}) * ${scale} / ${LASTS}), 0) DESC`
+  switch (word) {
+    case 'flows':
+      return 'f DESC'
+    case 'packets':
+      return `${packets} DESC`
+    case 'bytes':
+      return `${bytes} DESC`
+    case 'pps':
+      return perSecond(packets, 1000)
+    case 'bps':
+      return perSecond(bytes, 8000)
+    case 'bpp':
+      return `intDivOrZero(${bytes}, ${packets}) DESC`
+    case 'tstart':
+      return 't0'
+    case 'tend':
+      return 't1'
+    default:
+      return `${LASTS} DESC`
+  }
 }
 
 export async function records(
@@ -77,7 +98,7 @@ export async function records(
   const grouped = ways === 'apart' ? oneWay(prepared) : bothWays(prepared, ways)
   const keys = dimensions.map((_, i) => `k${i}`).join(', ')
   const answer = await run.query(
-    `SELECT ${keys}, t0, t1, b, p, f, bb, pb, tf FROM (${grouped}) ORDER BY ${ORDERS[order]}, ${keys} LIMIT ${limit + 1}`,
+    `SELECT ${keys}, t0, t1, b, p, f, bb, pb, tf FROM (${grouped}) ORDER BY ${orderSql(order)}, ${keys} LIMIT ${limit + 1}`,
   )
   return {
     columns,
@@ -120,16 +141,21 @@ function oneWay(prepared: Prepared): string {
 /** A port from one of these on, beside one below it, is the client's: well-known ports, and where systems begin to choose. */
 const CLIENT_PORTS = [1024, 32_768, 49_152]
 
-/** Both ends in the order of their addresses and ports, then turned to where the first flow (or the client) points. */
+const isClient = (port: string, other: string): string =>
+  `(proto IN (6, 17) AND (${CLIENT_PORTS.map((least) => `(${other} < ${least} AND ${port} >= ${least})`).join(' OR ')}))`
+
+/**
+ * Both ends in the order of their addresses and ports, then turned to where the first flow (or the client) points. Of flows that
+ * began in the same millisecond, as the two of a connection do in one flow cache, the client's is the first.
+ */
 function bothWays(prepared: Prepared, ways: Ways): string {
   const names = prepared.dimensions.map((d) => d.name)
   const rows = `SELECT proto, src_addr, src_port, dst_addr, ${DST_PORT} AS dst_port, time_received, time_start, time_end, tcp_flags, bytes, packets, sampling_rate, (proto NOT IN (6, 17) OR (src_addr, src_port) <= (dst_addr, dst_port)) AS up FROM flows WHERE ${where(prepared)}`
   const sum = (column: string, condition: string): string => `sumIf(${column} * sampling_rate, ${condition})`
-  const grouped = `SELECT proto, if(up, src_addr, dst_addr) AS a, if(up, src_port, dst_port) AS ap, if(up, dst_addr, src_addr) AS z, if(up, dst_port, src_port) AS zp, argMin(up, (time_start, time_received)) AS first_up, ${sum('bytes', 'up')} AS b1, ${sum('bytes', 'NOT up')} AS b2, ${sum('packets', 'up')} AS p1, ${sum('packets', 'NOT up')} AS p2, count() AS f, ${TIMES} FROM (${rows}) GROUP BY proto, a, ap, z, zp`
-  const client = (from: string, to: string): string =>
-    `(proto IN (6, 17) AND (${CLIENT_PORTS.map((least) => `(${from} < ${least} AND ${to} >= ${least})`).join(' OR ')}))`
+  const first = `argMin(up, (time_start, ${isClient('dst_port', 'src_port')}, time_received))`
+  const grouped = `SELECT proto, if(up, src_addr, dst_addr) AS a, if(up, src_port, dst_port) AS ap, if(up, dst_addr, src_addr) AS z, if(up, dst_port, src_port) AS zp, ${first} AS first_up, ${sum('bytes', 'up')} AS b1, ${sum('bytes', 'NOT up')} AS b2, ${sum('packets', 'up')} AS p1, ${sum('packets', 'NOT up')} AS p2, count() AS f, ${TIMES} FROM (${rows}) GROUP BY proto, a, ap, z, zp`
   const turned =
-    ways === 'clients' ? `multiIf(${client('ap', 'zp')}, 0, ${client('zp', 'ap')}, 1, first_up)` : 'first_up'
+    ways === 'clients' ? `multiIf(${isClient('zp', 'ap')}, 0, ${isClient('ap', 'zp')}, 1, first_up)` : 'first_up'
   const place: Readonly<Record<string, string>> = {
     proto: 'proto',
     src_addr: 'if(o, a, z)',

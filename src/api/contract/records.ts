@@ -3,7 +3,27 @@ import { KeyValue, Provenance, Question } from './query.ts'
 
 // POST /api/v1/query/records. Browser-safe: imports zod alone.
 
-export const RecordOrder = z.enum(['flows', 'packets', 'bytes', 'pps', 'bps', 'bpp', 'tstart', 'tend', 'duration'])
+export const RecordOrder = z.enum([
+  'flows',
+  'packets',
+  'bytes',
+  'pps',
+  'bps',
+  'bpp',
+  'tstart',
+  'tend',
+  'duration',
+  'in_packets',
+  'in_bytes',
+  'in_pps',
+  'in_bps',
+  'in_bpp',
+  'out_packets',
+  'out_bytes',
+  'out_pps',
+  'out_bps',
+  'out_bpp',
+])
 export type RecordOrder = z.infer<typeof RecordOrder>
 
 export const RecordsQuestion = Question.pick({
@@ -16,7 +36,9 @@ export const RecordsQuestion = Question.pick({
   uncounted: true,
   id: true,
 }).extend({
-  order: RecordOrder.optional().describe('bytes unless given; tstart and tend ascend, the others descend'),
+  order: RecordOrder.optional().describe(
+    'bytes unless given; tstart and tend ascend, the others descend; both directions count, unless in_ (the way of the record) or out_ (the way back) stands before it',
+  ),
   ways: z
     .enum(['apart', 'together', 'clients'])
     .optional()
