@@ -52,6 +52,8 @@ interface Minute {
 const MINUTE = 60
 const FEWEST_FLOWS = 200_000
 const PAUSE_MS = 4000
+/** The first minute of busy traffic mostly is a part of one: as many keys in fewer flows. */
+const FAR_MORE = 2
 /** Rows that a minute may have of a rollup whose keys are few. */
 const SMALL = 100_000
 /** Minutes that are remembered: five that are open, and some that wait to be built. */
@@ -72,8 +74,8 @@ export function createOpenMinutes(
   const worth = config.worth ?? 6
   const pauseMs = config.pauseMs ?? PAUSE_MS
   const minutes = new Map<number, Minute>()
-  /** Units of which a minute would get too many rows. */
-  const notWorth = new Set<number>()
+  /** Flows of a minute of the unit that got too many rows, or could not be built: one of far more flows is tried. */
+  const notWorth = new Map<number, number>()
   /** What is being built of a unit. */
   const underWay = new Map<number, Promise<unknown>>()
   let notedFrom = 0
@@ -125,7 +127,7 @@ export function createOpenMinutes(
     minute !== undefined &&
     minute.arrived >= fewestFlows &&
     minute.built !== minute.arrived &&
-    !notWorth.has(unitOf(start)) &&
+    minute.arrived > FAR_MORE * (notWorth.get(unitOf(start)) ?? 0) &&
     performance.now() - minute.grewAt >= pauseMs
 
   return {
@@ -142,7 +144,7 @@ export function createOpenMinutes(
       const starts = [...minutes.keys()].sort((a, b) => a - b)
       notedFrom = starts.at(-MOST_MINUTES) as number
       for (const start of starts) if (start < notedFrom) minutes.delete(start)
-      for (const unit of notWorth) if (unit < notedFrom) notWorth.delete(unit)
+      for (const unit of notWorth.keys()) if (unit < notedFrom) notWorth.delete(unit)
     },
     async run(isWanted) {
       const first = Math.max(notedFrom, unitOf(notedBefore) - UNIT_SECONDS.minute)
@@ -154,10 +156,10 @@ export function createOpenMinutes(
           const minute = minutes.get(start)
           if (!isDue(start, minute) || !isWanted(unit, minute.arrived)) return
           try {
-            if (!(await buildMinute(start, minute))) notWorth.add(unit)
+            if (!(await buildMinute(start, minute))) notWorth.set(unit, minute.arrived)
           } catch (error) {
             // It is left for when the five are over
-            if (!OF_THE_STORE.has((error as OperatorError).code)) notWorth.add(unit)
+            if (!OF_THE_STORE.has((error as OperatorError).code)) notWorth.set(unit, Number.POSITIVE_INFINITY)
             throw error
           }
         })
