@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { createNetflowReader } from '../../src/collect/netflow-reader.ts'
 import { startOpenVswitch } from './open-vswitch.ts'
 import type { OpenVswitch } from './open-vswitch.ts'
-import { startNfcapd, startRelay, totalsBy } from './peers.ts'
+import { samplesIn, startNfcapd, startRelay, totalsBy } from './peers.ts'
 import type { Relay } from './peers.ts'
 import { run, start, until } from './processes.ts'
 import { startServer, temporaryFolder, totalsOf } from './server.ts'
@@ -36,7 +37,7 @@ test('NetFlow v5 of Open vSwitch: the totals are those of nfdump, and the pings 
       await traffic()
       // The switch looks at what its datapath has counted in its own time: a pause in its exports may be in the middle.
       await until('the switch to export every ping', () => (pingsIn(relay) >= 2 * PINGS ? true : undefined))
-      await relay.quiet(1500)
+      await relay.finish()
     })
     const all = await nfcapd.flows()
     const seen = all.filter((flow) => flow.src.startsWith('10.88.0.') && flow.dst.startsWith('10.88.0.'))
@@ -64,7 +65,10 @@ test('IPFIX of Open vSwitch: the totals are those of tshark, and the pings are t
     ]
     await exporting('ipfix', [`targets="127.0.0.1:${relay.port}"`, ...settings], async () => {
       await traffic()
-      await relay.quiet(2500)
+      await until('the switch to export every ping where it came in and where it went out', () =>
+        ipfixPings(relay) >= 4 * PINGS ? true : undefined,
+      )
+      await relay.finish()
     })
     const records = ipfixRecords(relay)
     await server.stored(records.length)
@@ -90,7 +94,8 @@ test('sFlow of Open vSwitch: the totals are those of sfcapd and of tshark, scale
       ['agent=lo', `target="127.0.0.1:${relay.port}"`, 'header=128', `sampling=${SAMPLING}`, 'polling=1'],
       async () => {
         await traffic()
-        await relay.quiet(500)
+        await until('samples', () => (samplesIn(relay) >= (2 * PINGS) / SAMPLING / 2 ? true : undefined))
+        await relay.finish()
       },
     )
     const seen = await sfcapd.flows()
@@ -173,6 +178,16 @@ function pingsIn(relay: Relay): number {
   for (const datagram of relay.datagrams())
     for (let at = 24; at + 48 <= datagram.length; at += 48)
       if (datagram[at + 38] === 1) packets += datagram.readUInt32BE(at + 16)
+  return packets
+}
+
+/** Packets of ICMP in IPFIX. */
+function ipfixPings(relay: Relay): number {
+  const reader = createNetflowReader()
+  let packets = 0
+  for (const datagram of relay.datagrams())
+    for (const record of reader.read(datagram, '127.0.0.1'))
+      if (record.kind === 'flow' && record.flow?.['proto'] === 1) packets += Number(record.flow['packets'])
   return packets
 }
 

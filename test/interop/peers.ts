@@ -15,8 +15,8 @@ export interface Relay extends AsyncDisposable {
   datagrams(): readonly Buffer[]
   /** Writes them as a pcap file, in which they go to `port`. */
   record(file: string, port: number): void
-  /** Waits until nothing has come for `milliseconds`, after at least one datagram. */
-  quiet(milliseconds: number): Promise<number>
+  /** Passes on what has come by now, but nothing more; resolves when those who got it have read it. */
+  finish(): Promise<void>
 }
 
 /** Sends each datagram on to every port, in order. */
@@ -24,12 +24,16 @@ export async function startRelay(ports: readonly number[]): Promise<Relay> {
   const socket = createSocket({ type: 'udp4', recvBufferSize: 8 * 2 ** 20 })
   const frames: ((port: number) => Buffer)[] = []
   const datagrams: Buffer[] = []
-  let last = Date.now()
+  let hasFinished = false
+  let sending = 0
   socket.on('message', (message, from) => {
+    if (hasFinished) return
     frames.push((port) => datagramFrame(message, from.port, port))
     datagrams.push(message)
-    last = Date.now()
-    for (const port of ports) socket.send(message, port, '127.0.0.1')
+    for (const port of ports) {
+      sending++
+      socket.send(message, port, '127.0.0.1', () => sending--)
+    }
   })
   // A collector that has ended answers with ICMP; what matters is what it had counted by then.
   socket.on('error', () => undefined)
@@ -45,10 +49,12 @@ export async function startRelay(ports: readonly number[]): Promise<Relay> {
         frames.map((frame) => frame(port)),
         Date.now(),
       ),
-    quiet: (milliseconds) =>
-      until('the exporter to fall silent', () =>
-        frames.length > 0 && Date.now() - last > milliseconds ? frames.length : undefined,
-      ),
+    finish: async () => {
+      await untilRead([socket.address().port])
+      hasFinished = true
+      await until('the relay to have passed all on', () => (sending === 0 ? true : undefined))
+      await untilRead(ports)
+    },
     [Symbol.asyncDispose]: async () => {
       socket.close()
       await once(socket, 'close')
@@ -56,9 +62,18 @@ export async function startRelay(ports: readonly number[]): Promise<Relay> {
   }
 }
 
+/** Until nothing waits in the sockets of these ports, at two looks: a reader may have taken the last datagram just now. */
+async function untilRead(ports: readonly number[]): Promise<void> {
+  let looks = 0
+  await until('what was sent to be read', () => {
+    looks = ports.some((port) => unreadUdp(port) > 0) ? 0 : looks + 1
+    return looks === 2 ? true : undefined
+  })
+}
+
 export interface Nfcapd extends AsyncDisposable {
   readonly port: number
-  /** Ends it, so that it writes its file, and answers every flow of it. */
+  /** Ends it when it has read its socket, so that it writes its file, and answers every flow of it. */
   flows(): Promise<NfdumpFlow[]>
 }
 
@@ -103,6 +118,7 @@ export async function startNfcapd(folder: string, program: 'nfcapd' | 'sfcapd' =
     port,
     [Symbol.asyncDispose]: () => daemon[Symbol.asyncDispose](),
     flows: async () => {
+      await untilRead([port])
       await daemon.stop()
       return parseNfdump(run('nfdump', ['-N', '-6', '-R', directory, '-o', 'csv'], { env: { TZ: 'UTC' } }))
     },
@@ -120,7 +136,7 @@ export async function intoNfcapd(sent: readonly Buffer[], folder: string): Promi
   await udpBound(port)
   const socket = createSocket('udp4')
   for (const bytes of sent) await new Promise((done) => socket.send(bytes, port, '127.0.0.1', done))
-  await until('the collector to have read its socket', () => (unreadUdp(port) === 0 ? true : undefined))
+  await untilRead([port])
   socket.close()
   await once(socket, 'close')
   await daemon.stop()
@@ -153,6 +169,15 @@ export function parseNfdump(text: string): NfdumpFlow[] {
     })
   }
   return flows
+}
+
+/** Flow samples in sFlow of an agent with an IPv4 address: after 28 bytes each sample has its type and its length before it, and type 1 or 3. */
+export function samplesIn(relay: Relay): number {
+  let samples = 0
+  for (const datagram of relay.datagrams())
+    for (let at = 28; at + 8 <= datagram.length; at += 8 + datagram.readUInt32BE(at + 4))
+      if (datagram.readUInt32BE(at) === 1 || datagram.readUInt32BE(at) === 3) samples++
+  return samples
 }
 
 /** Totals by key of any list of flows. */

@@ -2,9 +2,10 @@ import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { createNetflowReader } from '../../src/collect/netflow-reader.ts'
 import { ipLength, someFlows, writePcap } from './frames.ts'
-import { startNfcapd, startRelay, totalsBy } from './peers.ts'
-import { run } from './processes.ts'
+import { startNfcapd, startRelay, totalsBy, type Relay } from './peers.ts'
+import { run, until } from './processes.ts'
 import { startServer, temporaryFolder, totalsOf } from './server.ts'
 
 const folder = temporaryFolder()
@@ -38,7 +39,10 @@ nfprobe_timeouts[x]: tcp=1:tcp.rst=1:tcp.fin=1:udp=1:icmp=1:general=1:maxlife=36
 `,
     )
     run('pmacctd', ['-f', config])
-    await relay.quiet(300)
+    // Its plugin exports in a process of its own, which may outlive it.
+    const packets = exported.reduce((sum, flow) => sum + flow.packets, 0)
+    await until('every packet to be told of', () => (packetsIn(relay) >= packets ? true : undefined))
+    await relay.finish()
     const seen = await nfcapd.flows()
     await server.stored(seen.length)
 
@@ -51,6 +55,12 @@ nfprobe_timeouts[x]: tcp=1:tcp.rst=1:tcp.fin=1:udp=1:icmp=1:general=1:maxlife=36
     assert.equal(ledger.datagrams.rejected, 0)
     assert.equal(await server.stop(), 0)
   })
+}
+
+function packetsIn(relay: Relay): number {
+  const reader = createNetflowReader()
+  const records = relay.datagrams().flatMap((datagram) => reader.read(datagram, '127.0.0.1'))
+  return records.reduce((sum, record) => sum + (record.kind === 'flow' ? Number(record.flow?.['packets'] ?? 0) : 0), 0)
 }
 
 /** nfprobe may export a long flow in parts, so flows are not compared with what was sent. */

@@ -6,7 +6,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { startOpenVswitch, type OpenVswitch } from './open-vswitch.ts'
-import { startRelay } from './peers.ts'
+import { samplesIn, startRelay } from './peers.ts'
 import { run, start, until } from './processes.ts'
 import { temporaryFolder } from './server.ts'
 
@@ -138,10 +138,11 @@ test('a probe counts in the mirrors of Open vSwitch what the kernel counted wher
   ovs.vsctl('del-port', transport, near)
   mirrored(['add-port', ovs.bridge, near, '--', '--id=@p', 'get', 'port', near], [], () => ping(PINGS))
   const now = ovs.ends.map((_, i) => kernel(portOf(i)))
-  await until('all to have been seen', () => (relay.count() > 0 ? true : undefined))
-  await relay.quiet(600)
+  // Every frame is a sample
+  const frames = 2 * PINGS * (TUNNELS.length + 1)
+  await until('all to have been seen', () => (samplesIn(relay) >= frames ? true : undefined))
   assert.equal(await probe.stop(), 0)
-  await relay.quiet(100)
+  await relay.finish()
   await dumpcap.stop('SIGINT')
   const samplesFile = join(folder.path, 'samples.pcap')
   relay.record(samplesFile, 6343)
@@ -224,7 +225,7 @@ test('a probe on the hypervisor has the ports of a bridge from Open vSwitch, and
   const count = relay.count()
   await until('the counters after that', () => (relay.count() > count + 2 ? true : undefined))
   assert.equal(await probe.stop(), 0)
-  await relay.quiet(300)
+  await relay.finish()
   // Neither the port that is mirrored to nor a port of another bridge is one of the switch
   assert.ok(!probe.output().includes(`is ${monitor}`) && !probe.output().includes(`is ${transport}`), probe.output())
   const recording = join(folder.path, 'hypervisor.pcap')

@@ -108,7 +108,7 @@ test('each setting does what it says', async () => {
   send(ends[1] as string, [frame(OTHER_UPLINK, VM, 6)])
   assert.match(probe.output(), /sub-agent 9, ports 70 to 72\).*sub-agent 10, ports 73 to 73\)/)
   assert.equal(await probe.stop(), 0)
-  await Promise.all([first.quiet(300), second.quiet(300)])
+  await Promise.all([first.finish(), second.finish()])
   const samples = decoded(first, 'first.pcap')
   assert.deepEqual(second.datagrams(), first.datagrams())
 

@@ -59,7 +59,7 @@ export function run(
 export async function until<T>(
   what: string,
   ask: () => T | undefined | Promise<T | undefined>,
-  seconds = 20,
+  seconds = 60,
 ): Promise<T> {
   const end = Date.now() + seconds * 1000
   for (;;) {
@@ -93,11 +93,12 @@ export async function udpBound(port: number): Promise<void> {
   })
 }
 
-/** Bytes that wait in the UDP socket of this port on 127.0.0.1; NaN if there is none. */
+/** Bytes that wait in the UDP sockets of this port on 127.0.0.1, together; 0 if there is none. */
 export function unreadUdp(port: number): number {
   const needle = `0100007F:${port.toString(16).toUpperCase().padStart(4, '0')} `
-  const line = readFileSync('/proc/net/udp', 'utf8')
-    .split('\n')
-    .find((text) => text.includes(needle))
-  return Number.parseInt(/ [0-9A-F]{8}:([0-9A-F]{8}) /.exec(line ?? '')?.[1] ?? '', 16)
+  let bytes = 0
+  for (const line of readFileSync('/proc/net/udp', 'utf8').split('\n'))
+    if (line.slice(0, 25).includes(needle))
+      bytes += Number.parseInt(/ [0-9A-F]{8}:([0-9A-F]{8}) /.exec(line)?.[1] ?? '0', 16)
+  return bytes
 }

@@ -28,7 +28,7 @@ for (const [version, name] of [
     await using nfcapd = await startNfcapd(folder.path)
     await using relay = await startRelay([server.port, nfcapd.port])
     run('softflowd', ['-r', capture, '-n', `127.0.0.1:${relay.port}`, '-v', version, '-T', 'vlan', '-d'])
-    await relay.quiet(300)
+    await relay.finish()
     const seen = await nfcapd.flows()
     assert.equal(seen.length, exported.length)
     await server.stored(exported.length)
