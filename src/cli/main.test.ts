@@ -63,6 +63,9 @@ test('check says what is wrong where, and ends with 1; with 0 where nothing is',
     })
     writeFileSync(file, 'http:\n  port: 80\n')
     assert.deepEqual(vnetscope('check', file), { status: 0, stdout: `${file} is right\n`, stderr: '' })
+    const probe = join(folder, 'vsprobed.conf')
+    writeFileSync(probe, '# a mirror\nsflow {\n  agentipp = 192.0.2.1\n}\n')
+    assert.match(vnetscope('check', probe).stderr, /vsprobed\.conf:3:3: “agentipp” is no setting of “sflow”/)
     assert.deepEqual(vnetscope('check', join(folder, 'none')), {
       status: 1,
       stdout: '',

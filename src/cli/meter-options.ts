@@ -58,7 +58,9 @@ export function parseTimeout(text: string, before: Record<string, number>): Reco
   const match = /^([a-z.]+)=(\d{1,9})([smhdw]?)$/i.exec(text)
   const name = match?.[1]?.toLowerCase() ?? ''
   if (!match || !Object.hasOwn(USUAL_TIMEOUTS, name))
-    throw new InvalidArgumentError(`Expected NAME=TIME with NAME one of ${Object.keys(USUAL_TIMEOUTS).join(', ')}.`)
+    throw new InvalidArgumentError(
+      `Expected NAME=TIME with NAME one of ${Object.keys(USUAL_TIMEOUTS).join(', ')}, and TIME as 90, 5m or 1h.`,
+    )
   return { ...before, [name]: Number(match[2]) * (UNITS[(match[3] ?? '').toLowerCase()] as number) }
 }
 

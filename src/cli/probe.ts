@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Command } from 'commander'
 import { createDatagramSender, type DatagramSender } from '../base/datagram-sender.ts'
@@ -8,6 +8,7 @@ import { capabilitiesFor } from '../capture/packet-source.ts'
 import { dropPrivileges } from '../capture/privileges.ts'
 import { parseProbeConfig, type ProbeConfig } from '../probe/config.ts'
 import { createProbe, type Probe, type ProbeStatus } from '../probe/probe.ts'
+import { isDaemon, removePidFile, startDaemon, tellFailed, tellStarted } from './daemon.ts'
 import { createServedCaptures, readAllowed, type AllowedCaptures, type ServedCaptures } from './served-captures.ts'
 import { createTargetWatch } from './target-watch.ts'
 
@@ -17,9 +18,6 @@ interface ProbeOptions {
   readonly pidFile: string
   readonly user?: string
 }
-
-/** Set in the process that `--daemon` leaves behind. */
-const DAEMON = 'VNETSCOPE_PROBE_DAEMON'
 
 export function addProbe(program: Command): void {
   program
@@ -31,9 +29,12 @@ export function addProbe(program: Command): void {
     .option('--daemon', 'go on in the background, and log to syslog', false)
     .option('--pid-file <file>', 'where --daemon writes its process ID', '/var/run/vsprobed.pid')
     .option('--user <name>', 'go on as this user once the devices are open; started as root')
-    .action((options: ProbeOptions) =>
-      options.daemon && process.env[DAEMON] === undefined ? daemon(options) : probe(options),
-    )
+    .action((options: ProbeOptions) => {
+      if (!options.daemon || isDaemon()) return probe(options)
+      // What can be checked at once is said here, with its place.
+      readConfig(options.config)
+      return startDaemon(options.pidFile)
+    })
 }
 
 /** @throws UserError that names every problem with its place */
@@ -54,26 +55,19 @@ function readConfig(file: string): ProbeConfig {
 const WINDOW = 1024
 
 async function probe(options: ProbeOptions): Promise<void> {
-  const isDaemon = process.env[DAEMON] !== undefined
-  const { say, end } = isDaemon ? syslog() : terminal()
+  const { say, end } = isDaemon() ? syslog() : terminal()
   try {
     await monitor(options, say)
   } catch (error) {
     // Nobody sees what a process in the background writes
-    if (isDaemon) say(error instanceof Error ? error.message : String(error))
+    if (isDaemon()) {
+      say(error instanceof Error ? error.message : String(error))
+      tellFailed(error)
+    }
     throw error
   } finally {
-    if (isDaemon) removePidFile(options.pidFile)
+    if (isDaemon()) removePidFile(options.pidFile)
     end()
-  }
-}
-
-/** Who has become another user may not write in its folder. */
-function removePidFile(file: string): void {
-  try {
-    rmSync(file, { force: true })
-  } catch {
-    // The next start writes it anew; no process has its number for long
   }
 }
 
@@ -102,6 +96,7 @@ async function monitor(options: ProbeOptions, say: (sentence: string) => void): 
   await captures.take(readAllowed(first.captures))
   if (options.user !== undefined)
     dropPrivileges(options.user, capabilitiesFor(first.switches.map(({ device }) => device)))
+  if (isDaemon()) tellStarted()
   const watch = createTargetWatch(say)
   let watchedAt = performance.now()
   // Names of collectors may take long to resolve: frames are counted meanwhile
@@ -215,29 +210,4 @@ function syslog(): Speaker {
   logger.on('error', () => undefined)
   logger.stdin.on('error', () => undefined)
   return { say: (sentence) => void logger.stdin.write(`${sentence}\n`), end: () => void logger.stdin.end() }
-}
-
-/** Checks what can be checked while somebody looks, and goes on without a terminal. */
-function daemon(options: ProbeOptions): void {
-  readConfig(options.config)
-  const child = spawn(process.execPath, process.argv.slice(1), {
-    detached: true,
-    stdio: 'ignore',
-    env: { ...process.env, [DAEMON]: '1' },
-  })
-  if (child.pid === undefined) throw new OperatorError('no_daemon', 'the background process can’t be started')
-  try {
-    writeFileSync(options.pidFile, `${child.pid}\n`)
-  } catch (cause) {
-    child.kill()
-    throw new OperatorError(
-      'pid_file',
-      `${options.pidFile} can’t be written (${(cause as NodeJS.ErrnoException).code ?? ''})`,
-      {
-        hint: 'name another with --pid-file',
-        cause,
-      },
-    )
-  }
-  child.unref()
 }
