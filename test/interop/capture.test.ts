@@ -133,7 +133,7 @@ describe('vnetscope capture', () => {
     const outward = prepared('out.pcap', [frameOf(flow(6), 0), frameOf(flow(7, { vlan: 5 }), 0)])
     const [ours, theirs] = [path('ours.pcapng'), path('theirs.pcapng')]
     await using dumpcap = start('dumpcap', ['-q', '-c', '6', '-i', device, '-f', 'udp or vlan', '-w', theirs])
-    await until('dumpcap to begin', () => (dumpcap.output().includes('File:') ? true : undefined))
+    await dumpcap.said('File:')
     await using program = await capturing(device, 'udp', 'or', 'vlan', '-w', ours, '--comment', 'of a test')
     send(inward)
     send(outward, { out: true })
@@ -169,9 +169,9 @@ describe('vnetscope capture', () => {
     )
     const command = `"$0" "$1" capture ${device} -w - udp | tshark -l -r - -c 5 -T fields -e udp.srcport`
     await using pipe = start('sh', ['-c', command, process.execPath, MAIN])
-    await until('the capture to begin', () => (pipe.output().includes('capturing on') ? true : undefined))
+    await pipe.said('capturing on')
     send(file)
-    await until('five packets', () => (pipe.output().includes('5004') ? true : undefined))
+    await pipe.said('5004')
     send(file)
     assert.equal(await pipe.ended, 0)
     assert.match(pipe.output(), /ended because who read the packets has gone/)
@@ -230,11 +230,11 @@ describe('vnetscope capture', () => {
       const frames = Array.from({ length: 700 }, (_, n) => frameOf(flow(n, { payload: 1000 }), 0))
       await using program = await capturing(device, 'udp', '-w', file, '--status', '1')
       send(prepared('much.pcap', frames), { rate: 20_000 })
-      await until('the disk to be full', () => (program.output().includes('the disk is full') ? true : undefined))
-      await until('all to have come', () => (program.output().includes(' 700 packets, ') ? true : undefined))
+      await program.said('the disk is full')
+      await program.said(' 700 packets, ')
       rmSync(ballast)
       send(prepared('late.pcap', [frameOf(flow(9999), 0)]))
-      await until('room', () => (program.output().includes('there is room again') ? true : undefined))
+      await program.said('there is room again')
       assert.equal(await program.stop(), 0, program.output())
       const said = program.output()
       assert.equal(said.split('the disk is full: packets').length, 2, said)
@@ -426,7 +426,7 @@ ${more}`,
   test('are refused unless its configuration allows them, and to those with another secret; all is said', async () => {
     const config = configured('probe.conf', '')
     await using probe = start(process.execPath, [MAIN, 'probe', '--config', config])
-    await until('the probe to begin', () => (probe.output().includes('monitoring') ? true : undefined))
+    await probe.said('monitoring')
     const listening = (): string =>
       run('ss', ['-Hlntp'])
         .split('\n')
@@ -465,7 +465,7 @@ ${more}`,
     )
     configured('probe.conf', '')
     probe.child.kill('SIGHUP')
-    await until('captures to be over', () => (probe.output().includes('no longer served') ? true : undefined))
+    await probe.said('no longer served')
     assert.equal(listening(), '')
     assert.equal(await probe.stop(), 0)
     const who = '\\S+@\\S+ at 127\\.0\\.0\\.1'

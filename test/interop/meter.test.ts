@@ -216,7 +216,7 @@ describe('the meter', () => {
         `127.0.0.1:${nfcapd.port}`,
         'vlan',
       ])
-      await until('the meter to begin', () => (meter.output().includes('metering') ? true : undefined))
+      await meter.said('metering')
       run('ip', ['netns', 'exec', inside, 'tcpreplay', '-q', '-M', '20', '-i', far, capture])
       assert.equal(await meter.stop(), 0)
       assert.match(meter.output(), /, 0 dropped by the kernel/)

@@ -436,9 +436,9 @@ describe('privileges', () => {
     for (const set of ['CapInh', 'CapAmb']) assert.equal(field(set), '0000000000000000', set)
     assert.equal(field('NoNewPrivs'), '1')
     run('ip', ['link', 'del', near])
-    await until('it to be away', () => (program.output().includes('is away') ? true : undefined))
+    await program.said('is away')
     plug()
-    await until('it to be back', () => (program.output().includes('is back') ? true : undefined))
+    await program.said('is back')
     assert.equal((await program.finish()).said.length, 2)
   })
 

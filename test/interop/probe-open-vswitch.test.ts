@@ -121,9 +121,9 @@ test('a probe counts in the mirrors of Open vSwitch what the kernel counted wher
   )
   const recording = join(folder.path, 'mirrored.pcap')
   await using dumpcap = start('dumpcap', ['-q', '-P', '-i', far, '-w', recording])
-  await until('dumpcap to capture', () => (dumpcap.output().includes('File:') ? true : undefined))
+  await dumpcap.said('File:')
   await using probe = start(process.execPath, [MAIN, 'probe', '--config', config])
-  await until('the probe to begin', () => (probe.output().includes('monitoring') ? true : undefined))
+  await probe.said('monitoring')
   const then = ovs.ends.map((_, i) => kernel(portOf(i)))
   for (const [n, [, options]] of TUNNELS.entries()) {
     const port = `tun${n}-${tag}`

@@ -100,7 +100,7 @@ test('each setting does what it says', async () => {
   )
   const before = promiscuity(two)
   await using probe = start(process.execPath, [MAIN, 'probe', '--config', config])
-  await until('the probe to begin', () => (probe.output().includes('monitoring') ? true : undefined))
+  await probe.said('monitoring')
   assert.deepEqual([promiscuity(one), promiscuity(two)], [before, before + 1])
   const untagged = frame(VM, UPLINK, 17)
   const tagged = frame(TAGGED, UPLINK, 17, 10)
@@ -186,10 +186,10 @@ test('a collector that can’t be reached is said once, and the others go on', a
     await using probe = start(process.execPath, [MAIN, 'probe', '--config', config])
     await until('counters', () => (relay.count() > 2 ? true : undefined))
     const sentence = `${away}:${relay.port} can’t be reached (EHOSTUNREACH)`
-    await until('it to be said', () => (probe.output().includes(sentence) ? true : undefined))
+    await probe.said(sentence)
     run('ip', ['route', 'del', 'unreachable', `${away}/32`])
     run('ip', ['route', 'add', 'local', `${away}/32`, 'dev', 'lo'])
-    await until('it to be reached', () => (probe.output().includes('is reached again') ? true : undefined))
+    await probe.said('is reached again')
     assert.equal(probe.output().split(sentence).length, 2)
     assert.equal(await probe.stop(), 0)
   } finally {

@@ -228,7 +228,7 @@ async function traffic(): Promise<void> {
     [four, five],
   ] as const) {
     await using server = start('ip', ['netns', 'exec', to.name, 'iperf3', '-s', '-1', '--forceflush'])
-    await until('iperf3 to listen', () => (server.output().includes('listening') ? true : undefined))
+    await server.said('listening')
     inside(from.name, 'iperf3', '-c', to.address, '-n', '3M', '-M', '1200')
     await server.ended
     inside(from.name, 'ping', '-q', '-c', '3', '-i', '0.05', to.address6)
@@ -311,7 +311,7 @@ describe('the probe beside a bridge', () => {
     await until('counters', () => (relay.count() > 0 ? true : undefined))
     writeFileSync(config, `${configured(relay.port)}\nnonsense = 3\n`)
     probe.child.kill('SIGHUP')
-    await until('a refusal', () => (probe.output().includes('is not taken over') ? true : undefined))
+    await probe.said('is not taken over')
     assert.match(probe.output(), /changing\.conf:\d+:1: “nonsense” is no setting of “”: expected none/)
     writeFileSync(
       config,
@@ -321,7 +321,7 @@ describe('the probe beside a bridge', () => {
       ),
     )
     probe.child.kill('SIGHUP')
-    await until('the other file', () => (probe.output().includes('ports 100 to 107') ? true : undefined))
+    await probe.said('ports 100 to 107')
     inside(machines[0]!.name, 'ping', '-q', '-c', '5', '-i', '0.05', machines[1]!.address)
     const now = await silence()
     assert.equal(await probe.stop(), 0)
@@ -464,7 +464,7 @@ describe('the probe beside a bridge', () => {
       )
       const then = await silence()
       await using server = start('ip', ['netns', 'exec', two.name, 'iperf3', '-s', '-1', '--forceflush'])
-      await until('iperf3 to listen', () => (server.output().includes('listening') ? true : undefined))
+      await server.said('listening')
       inside(one.name, 'iperf3', '-c', two.address, '-n', '3M', '-M', '1200')
       await server.ended
       const now = await silence()

@@ -11,6 +11,8 @@ export interface Program extends AsyncDisposable {
   readonly child: ChildProcess
   /** What it has said so far, on both streams. */
   output(): string
+  /** Resolves when it has said this; fails with all that it said if it ends without. */
+  said(words: string): Promise<void>
   /** Ends it and answers its exit status. */
   stop(signal?: NodeJS.Signals): Promise<number | null>
   /** Resolves with its exit status when it ends by itself. */
@@ -20,11 +22,15 @@ export interface Program extends AsyncDisposable {
 export function start(command: string, args: readonly string[], options: { env?: NodeJS.ProcessEnv } = {}): Program {
   const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...options.env } })
   let output = ''
+  let hasClosed = false
   child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text))
   child.stderr.setEncoding('utf8').on('data', (text: string) => (output += text))
   const ended = new Promise<number | null>((done, fail) => {
     child.on('error', fail)
-    child.on('close', (status) => done(status))
+    child.on('close', (status) => {
+      hasClosed = true
+      done(status)
+    })
   })
   // Reported where it is awaited, not as unhandled where nobody does.
   ended.catch(() => undefined)
@@ -35,7 +41,14 @@ export function start(command: string, args: readonly string[], options: { env?:
   const kill = async (): Promise<void> => {
     await stop('SIGKILL')
   }
-  return { child, output: () => output, stop, ended, [Symbol.asyncDispose]: kill }
+  const said = async (words: string): Promise<void> => {
+    await until(`“${words}”`, () => {
+      if (output.includes(words)) return true
+      if (hasClosed) throw new Error(`${command} ended: ${output}`)
+      return undefined
+    })
+  }
+  return { child, output: () => output, said, stop, ended, [Symbol.asyncDispose]: kill }
 }
 
 /** Runs a program to its end and answers what it printed; its failure is the test's. */
