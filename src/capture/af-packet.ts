@@ -78,6 +78,8 @@ const AIR: ReadonlyMap<number, number> = new Map([
   [803, 127],
 ])
 const PACKET_OUTGOING = 4
+// Of its own: what is imported, the compiler reads again at each use
+const LOOPBACK = ARPHRD_LOOPBACK
 
 /** Opens the ring of a device. @throws OperatorError */
 export function openPacketRing(config: RingConfig): PacketRing {
@@ -162,6 +164,8 @@ function ringOn(fd: number, index: number, config: RingConfig, calls: Libc): Pac
 }
 
 function linkTypeOf(hardware: number): number {
+  if (hardware === ARPHRD_ETHER || hardware === ARPHRD_LOOPBACK) return LINK.ethernet
+  // Devices without a link header, such as tun, deliver bare IP
   return AIR.get(hardware) ?? LINK.raw
 }
 
@@ -211,7 +215,7 @@ function createRing(
 ): Omit<PacketDevice, 'sampleRate' | 'fanoutGroup'> {
   const bytes = new Uint8Array(memory)
   const view = new DataView(memory)
-  const words = new Uint32Array(memory)
+  const words = new Int32Array(memory)
   const counts: DeviceCounts = { packets: 0, drops: 0 }
   const option = new ArrayBuffer(16)
   const optionLength = new Uint32Array(1)
@@ -221,6 +225,54 @@ function createRing(
   let at = 0
   let isOpen = true
   let last: PacketBlock | undefined
+
+  // Kind of device that packets came from last, and what they begin with there
+  let hardware = ARPHRD_ETHER
+  let link: number = LINK.ethernet
+
+  // Shows packets that came from devices of the same kind. Nothing is called in this loop: after a call the compiler would trust
+  // nothing that it knows of the arrays.
+  function show(into: PacketBlock, total: number): void {
+    const { seconds, nanos, captured, original, offset, linkType, tag, port, direction } = into
+    const most = offset.length
+    const known = hardware
+    const begins = link
+    const isLoopback = known === LOOPBACK
+    let count = into.count
+    let done = shown
+    // All that the kernel writes here begins at multiples of 16 bytes
+    let word = at >> 2
+    for (; count < most && done < total; done++) {
+      const kind = words[word + 14] as number
+      if ((kind & 0xffff) !== known) break
+      const isSent = ((kind >>> 16) & 0xff) === PACKET_OUTGOING
+      // On a loopback device all that is sent comes in, too
+      if (!isSent || !isLoopback) {
+        const status = words[word + 5] as number
+        seconds[count] = (words[word + 1] as number) >>> 0
+        nanos[count] = words[word + 2] as number
+        captured[count] = words[word + 3] as number
+        offset[count] = (word << 2) + ((words[word + 6] as number) & 0xffff)
+        linkType[count] = begins
+        let length = words[word + 4] as number
+        let taken = 0
+        if ((status & VLAN_VALID) !== 0) {
+          const tpid = (status & VLAN_TPID_VALID) !== 0 ? (words[word + 9] as number) & 0xffff : 0x8100
+          taken = (tpid << 16) | ((words[word + 8] as number) & 0xffff)
+          length += 4
+        }
+        original[count] = length
+        tag[count] = taken
+        port[count] = words[word + 13] as number
+        direction[count] = isSent ? 1 : 0
+        count++
+      }
+      word += (words[word] as number) >> 2
+    }
+    at = word << 2
+    shown = done
+    into.count = count
+  }
 
   const statusWord = (): number => (current * BLOCK_BYTES + BLOCK_STATUS) >> 2
 
@@ -241,43 +293,17 @@ function createRing(
       const base = current * BLOCK_BYTES
       const total = words[(base + 12) >> 2] as number
       if (shown === 0) at = base + (words[(base + 16) >> 2] as number)
-      const { seconds, nanos, captured, original, offset, linkType, tag, port, direction } = into
-      const most = offset.length
-      let count = 0
-      // All that the kernel writes here begins at multiples of 16 bytes
-      for (let word = at >> 2; count < most && shown < total; shown++) {
-        const kind = words[word + 14] as number
-        const isSent = ((kind >>> 16) & 0xff) === PACKET_OUTGOING
-        const start = (word << 2) + ((words[word + 6] as number) & 0xffff)
-        const hardware = kind & 0xffff
-        const status = words[word + 5] as number
-        // Devices without a link header, such as tun, deliver bare IP
-        const link = hardware === ARPHRD_ETHER || hardware === ARPHRD_LOOPBACK ? LINK.ethernet : linkTypeOf(hardware)
-        if (!isSent || hardware !== ARPHRD_LOOPBACK) {
-          seconds[count] = words[word + 1] as number
-          nanos[count] = words[word + 2] as number
-          captured[count] = words[word + 3] as number
-          offset[count] = start
-          linkType[count] = link
-          let length = words[word + 4] as number
-          let taken = 0
-          if ((status & VLAN_VALID) !== 0) {
-            const tpid = (status & VLAN_TPID_VALID) !== 0 ? (words[word + 9] as number) & 0xffff : 0x8100
-            taken = ((tpid << 16) | ((words[word + 8] as number) & 0xffff)) >>> 0
-            length += 4
-          }
-          original[count] = length
-          tag[count] = taken
-          port[count] = words[word + 13] as number
-          direction[count] = isSent ? 1 : 0
-          count++
-        }
-        word += (words[word] as number) >> 2
-        at = word << 2
+      into.count = 0
+      const most = into.offset.length
+      while (into.count < most && shown < total) {
+        show(into, total)
+        if (into.count === most || shown === total) break
+        // It stopped at a packet of another kind of device
+        hardware = (words[(at >> 2) + 14] as number) & 0xffff
+        link = linkTypeOf(hardware)
       }
       into.bytes = bytes
       into.view = view
-      into.count = count
       last = into
       return true
     },

@@ -23,7 +23,9 @@ const HAND_OVER_MS = 10
  * a small part of the ring meanwhile.
  */
 const [SHORTEST_REST_MS, LONGEST_REST_MS] = [4, 40]
-const SMALL_PART = 1 / 16
+const SMALL_PART = 1 / 4
+/** Blocks that are read before anything else is looked after: a few milliseconds. */
+const MOST_BLOCKS = 16
 /** All flows are looked at within so long. */
 const ROUND_MS = 1000
 /** What has ended is sent after so long. */
@@ -85,7 +87,11 @@ export async function meterDevices(filter: string, options: MeterOptions, sender
   let owed = 0
   while (!isEnding) {
     let isIdle = true
-    for (const device of devices) if (readBlock(device)) isIdle = false
+    for (const device of devices) {
+      let blocks = 0
+      while (blocks < MOST_BLOCKS && readBlock(device)) blocks++
+      if (blocks === MOST_BLOCKS) isIdle = false
+    }
     const now = performance.now()
     const reach = meter.slots()
     owed = Math.min(reach, owed + (reach * (now - sweptAt)) / ROUND_MS)

@@ -4,7 +4,7 @@ import { TRACK_LEVELS, type TrackLevel } from '../meter/flow-key.ts'
 import { UserError } from '../base/errors.ts'
 import { USUAL_MOST, type CapturesConfig } from '../probe/config.ts'
 import { LISTEN } from '../probe/settings.ts'
-import type { FlowTimeouts } from '../meter/flow-table.ts'
+import type { FlowTimeouts } from '../meter/flow-timeouts.ts'
 import type { DatagramTarget } from '../base/datagram-sender.ts'
 import { targetOf } from './target.ts'
 

@@ -15,7 +15,7 @@ export function alignDirections(packets: PacketReader): void {
   }
 }
 
-function sourceIsGreater(fields: Uint32Array, at: number): boolean {
+function sourceIsGreater(fields: Int32Array, at: number): boolean {
   for (let w = 3; w >= 0; w--) {
     const src = fields[at + FIELD.src + w] as number
     const dst = fields[at + FIELD.dst + w] as number

@@ -19,7 +19,7 @@ export class FlowHash {
 
   // Sums of what `mixed` makes of each word: they don't wait for each other. A product alone would not do: its lower bits don't
   // depend on the upper ones of the word, and there an address has its last byte.
-  of(fields: Uint32Array, from: number): number {
+  of(fields: Int32Array, from: number): number {
     const { mask, by } = this
     let hash = 0
     hash = (hash + mixed((fields[from + 0] as number) & (mask[0] as number), by[0] as number)) | 0
@@ -43,7 +43,7 @@ export class FlowHash {
   }
 
   /** Of a plain flow: the other words are the same in all of them. */
-  ofPlain(fields: Uint32Array, from: number): number {
+  ofPlain(fields: Int32Array, from: number): number {
     const { mask, by } = this
     let hash = 0
     hash = (hash + mixed((fields[from + 3] as number) & (mask[3] as number), by[3] as number)) | 0

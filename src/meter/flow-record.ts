@@ -54,7 +54,7 @@ export const INITIATOR = { unknown: 0, source: 1, destination: 2 } as const
 
 export class FlowRecord {
   /** As the flow's first packet had them (flow-key.ts), seen from the source of `there`. */
-  readonly fields = new Uint32Array(FIELDS)
+  readonly fields = new Int32Array(FIELDS)
   there = new FlowSide()
   /** The other direction, where both are one flow; no packets where there was none. */
   back = new FlowSide()
@@ -75,7 +75,7 @@ export class FlowRecord {
 }
 
 /** Exchanges source and destination of the fields from `at`. */
-export function turnFields(fields: Uint32Array, at: number): void {
+export function turnFields(fields: Int32Array, at: number): void {
   for (let w = 0; w < 4; w++) {
     const src = fields[at + FIELD.src + w] as number
     fields[at + FIELD.src + w] = fields[at + FIELD.dst + w] as number

@@ -46,7 +46,7 @@ const GOLDEN = 0x9e3779b9
  * @returns 32 bits
  */
 export function bobHash(
-  words: Uint32Array,
+  words: Uint32Array | Int32Array,
   from: number,
   count: number,
   mask: Uint32Array,

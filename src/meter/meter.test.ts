@@ -7,9 +7,10 @@ import { alignDirections } from './biflow.ts'
 import { FlowHash } from './flow-hash.ts'
 import { FIELD, FIELDS, keyMask, type TrackLevel } from './flow-key.ts'
 import { bobHash, createFlowSampler } from './flow-sampling.ts'
-import { END, FlowTable, type FlowTimeouts } from './flow-table.ts'
+import { createFlowTable, type FlowEnded, type FlowTable, type FlowTableOptions } from './flow-table.ts'
+import { END, type FlowTimeouts } from './flow-timeouts.ts'
 import { createMeter } from './meter.ts'
-import { BATCH, PacketReader } from './packet-reader.ts'
+import { BATCH, createPacketReader, type PacketReader } from './packet-reader.ts'
 
 const TIMEOUTS: FlowTimeouts = { active: 300, tcp: 60, tcpFin: 5, tcpRst: 5, udp: 60, icmp: 60, general: 60 }
 
@@ -40,20 +41,28 @@ interface Ended {
   readonly reason: number
 }
 
-function tableWith(maxFlows: number, ended: Ended[], timeouts = TIMEOUTS, track: TrackLevel = 'ether'): FlowTable {
-  return new FlowTable(
+/** A flow table, and what reads packets for it. */
+type FedTable = FlowTable & { readonly reader: PacketReader }
+
+function fedTable(options: FlowTableOptions, report: FlowEnded): FedTable {
+  const reader = createPacketReader()
+  return Object.assign(createFlowTable(options, reader, report), { reader })
+}
+
+function tableWith(maxFlows: number, ended: Ended[], timeouts = TIMEOUTS, track: TrackLevel = 'ether'): FedTable {
+  return fedTable(
     { maxFlows, mask: keyMask({ track, tos: true }), timeouts, seed: 12_345, biflow: false },
     ({ fields, there }, reason) =>
       ended.push({ key: fields.join(), packets: there.packets, bytes: there.bytes, reason }),
   )
 }
 
-function addAll(table: FlowTable, block: PacketBlock): void {
-  const reader = new PacketReader()
+function addAll(table: FedTable, block: PacketBlock): void {
+  const { reader } = table
   for (let i = 0; i < block.count; i++) {
-    reader.read(block, i)
+    reader.read(block, i, i + 1)
     if (reader.count === BATCH || i === block.count - 1) {
-      table.add(reader)
+      table.add()
       reader.count = 0
     }
   }
@@ -73,14 +82,14 @@ describe('the flow table', () => {
         let now = 1_700_000_000_000
         const times = list.map(([, pause]) => (now += pause))
         const frames = list.map(([i]) => frame(FLOWS[i] as KnownFlow))
-        const reader = new PacketReader()
+        const { reader } = table
         for (let i = 0; i < frames.length; i++) {
           const block = blockOf([frames[i] as Uint8Array], [times[i] as number])
-          reader.read(block, 0)
+          reader.read(block, 0, 1)
           const key = reader.fields.subarray(0, FIELDS).join()
           const sum = truth.get(key) ?? { packets: 0, bytes: 0 }
           truth.set(key, { packets: sum.packets + 1, bytes: sum.bytes + (reader.ipLength[0] as number) })
-          table.add(reader)
+          table.add()
           reader.count = 0
           table.sweep(times[i] as number, list[i]?.[2] ?? 0)
           assert.ok(table.count <= maxFlows)
@@ -140,7 +149,7 @@ describe('the flow table', () => {
   })
 
   test('keeps flows apart whose keys differ in a few bits only', () => {
-    const reader = new PacketReader()
+    const reader = createPacketReader()
     const hash = new FlowHash(keyMask({ track: 'ether', tos: true }), 12_345)
     // A network that asks each address of another one; and by the upper bits of every word of IPv6 addresses, as if on purpose
     for (const keyOf of [
@@ -161,12 +170,12 @@ describe('the flow table', () => {
     let [records, packets] = [0, 0]
     const mask = keyMask({ track: 'vlan', tos: true })
     const options = { maxFlows: 200_000, mask, timeouts: TIMEOUTS, seed: 7, biflow: false }
-    const table = new FlowTable(options, ({ there }) => {
+    const table = fedTable(options, ({ there }) => {
       records++
       packets += there.packets
     })
-    const reader = new PacketReader()
-    reader.read(blockOf([frame(FLOWS[0] as KnownFlow)]), 0)
+    const { reader } = table
+    reader.read(blockOf([frame(FLOWS[0] as KnownFlow)]), 0, 1)
     const fields = reader.fields.slice(0, FIELDS)
     const addEach = (from: number): void => {
       for (let flow = from; flow < many; flow += BATCH) {
@@ -178,7 +187,7 @@ describe('the flow table', () => {
           reader.fields[row * FIELDS + FIELD.src + ((flow + row) % 2 === 1 ? 0 : 3)] = flow + row
           reader.time[row] = 1000
         }
-        table.add(reader)
+        table.add()
       }
     }
     addEach(0)
@@ -303,9 +312,9 @@ interface BothEnded {
   readonly initiator: number
 }
 
-function biflowTable(ended: BothEnded[], maxFlows = 100): FlowTable {
+function biflowTable(ended: BothEnded[], maxFlows = 100): FedTable {
   const mask = keyMask({ track: 'ether', tos: true, biflow: true })
-  return new FlowTable(
+  return fedTable(
     { maxFlows, mask, timeouts: TIMEOUTS, seed: 99, biflow: true },
     ({ fields, there, back, initiator }) =>
       ended.push({
@@ -316,20 +325,20 @@ function biflowTable(ended: BothEnded[], maxFlows = 100): FlowTable {
   )
 }
 
-function addAligned(table: FlowTable, block: PacketBlock): void {
-  const reader = new PacketReader()
+function addAligned(table: FedTable, block: PacketBlock): void {
+  const { reader } = table
   for (let i = 0; i < block.count; i++) {
-    reader.read(block, i)
+    reader.read(block, i, i + 1)
     alignDirections(reader)
-    table.add(reader)
+    table.add()
     reader.count = 0
   }
 }
 
 describe('both directions as one flow', () => {
   const sidesOf = (flow: KnownFlow): string => {
-    const reader = new PacketReader()
-    reader.read(blockOf([frame(flow)]), 0)
+    const reader = createPacketReader()
+    reader.read(blockOf([frame(flow)]), 0, 1)
     return `${reader.fields.subarray(0, 8).join()} ${reader.fields[FIELD.ports]}`
   }
 
@@ -494,11 +503,11 @@ describe('flows of which one in so many is metered', () => {
     const mask = keyMask({ track: 'full', tos: true, biflow: true })
     const sampler = createFlowSampler({ mask, one: 8, initialiser: 4711 })
     const kept = new Map<string, number>()
-    const reader = new PacketReader()
+    const reader = createPacketReader()
     const block = blockOf(frames)
     for (let i = 0; i < frames.length; i++) {
       reader.count = 0
-      reader.read(block, i)
+      reader.read(block, i, i + 1)
       alignDirections(reader)
       const key = reader.fields.subarray(0, 10).join()
       if (sampler.keep(reader) === 1) kept.set(key, (kept.get(key) ?? 0) + 1)
@@ -518,7 +527,7 @@ describe('flows of which one in so many is metered', () => {
 
 describe('a packet', () => {
   test('is the same flow by the short way and by the dissector', () => {
-    const reader = new PacketReader()
+    const reader = createPacketReader()
     for (const flow of FLOWS) {
       const bytes = frame(flow)
       // A link type that the short way does not take: the same IP packet behind a Linux cooked header
@@ -527,7 +536,8 @@ describe('a packet', () => {
       const block = blockOf([bytes, cooked])
       block.linkType[1] = 113
       reader.count = 0
-      assert.ok(reader.read(block, 0) && reader.read(block, 1))
+      assert.equal(reader.read(block, 0, 2), 2)
+      assert.equal(reader.count, 2)
       assert.deepEqual(reader.fields.subarray(0, 10), reader.fields.subarray(FIELDS, FIELDS + 10))
       assert.equal(reader.ipLength[0], reader.ipLength[1])
       assert.equal(reader.ttl[0], reader.ttl[1])
@@ -536,7 +546,7 @@ describe('a packet', () => {
   })
 
   test('behind MPLS labels, PPPoE and PPP is the same flow', () => {
-    const reader = new PacketReader()
+    const reader = createPacketReader()
     for (const flow of FLOWS.filter(({ vlan }) => vlan === FLOWS[0]?.vlan)) {
       const bytes = frame(flow)
       const start = flow.vlan === undefined ? 14 : 18
@@ -553,7 +563,8 @@ describe('a packet', () => {
       block.linkType[3] = 9
       reader.count = 0
       for (let i = 0; i < 4; i++) {
-        assert.ok(reader.read(block, i), `${i} of ${flow.src}`)
+        reader.read(block, i, i + 1)
+        assert.equal(reader.count, i + 1, `${i} of ${flow.src}`)
         assert.deepEqual(reader.fields.subarray(i * FIELDS, i * FIELDS + 10), reader.fields.subarray(0, 10))
         assert.equal(reader.ipLength[i], reader.ipLength[0])
       }
@@ -573,10 +584,9 @@ describe('a packet', () => {
           for (const [at, value] of flips) if (at < bytes.length) bytes[at] = value
           const block = blockOf([bytes])
           block.linkType[0] = linkType
-          const reader = new PacketReader()
-          reader.read(block, 0)
-          const ended: Ended[] = []
-          tableWith(4, ended).add(reader)
+          const table = tableWith(4, [])
+          table.reader.read(block, 0, 1)
+          table.add()
         },
       ),
       { numRuns: 5000 },

@@ -6,8 +6,9 @@ import type { ExportVersion } from './export-contract.ts'
 import { createFlowExport } from './flow-export.ts'
 import { keyMask, type TrackLevel } from './flow-key.ts'
 import { createFlowSampler } from './flow-sampling.ts'
-import { END, FlowTable, type FlowTimeouts } from './flow-table.ts'
-import { BATCH, PacketReader, type PacketReaderOptions } from './packet-reader.ts'
+import { createFlowTable } from './flow-table.ts'
+import { END, type FlowTimeouts } from './flow-timeouts.ts'
+import { BATCH, createPacketReader, type PacketReaderOptions } from './packet-reader.ts'
 
 export interface MeterConfig {
   readonly version: ExportVersion
@@ -106,7 +107,8 @@ export function createMeter(config: MeterConfig, deps: MeterDeps): Meter {
     deps.send,
   )
   const mask = keyMask({ track: config.track, tos: config.keyTos, biflow: config.biflow })
-  const table = new FlowTable(
+  const reader = createPacketReader(config.reading)
+  const table = createFlowTable(
     {
       maxFlows: config.maxFlows,
       mask,
@@ -114,17 +116,16 @@ export function createMeter(config: MeterConfig, deps: MeterDeps): Meter {
       seed: Math.floor(deps.random() * 2 ** 32),
       biflow: config.biflow,
     },
+    reader,
     (flow, reason) => flowExport.flow(flow, reason),
   )
   const flowSampler =
     config.flowSampling > 1
       ? createFlowSampler({ mask, one: config.flowSampling, initialiser: Math.floor(deps.random() * 2 ** 32) })
       : undefined
-  const reader = new PacketReader(config.reading)
   const rate = config.samplingRate
   let packets = 0
   let sampled = 0
-  let notIp = 0
   let bytes = 0
   let inFlows = 0
   let newest = 0
@@ -145,7 +146,7 @@ export function createMeter(config: MeterConfig, deps: MeterDeps): Meter {
   function add(): void {
     if (config.biflow) alignDirections(reader)
     if (flowSampler) inFlows += flowSampler.keep(reader)
-    table.add(reader)
+    table.add()
     for (let row = 0; row < reader.count; row++) bytes += reader.ipLength[row] as number
     reader.count = 0
   }
@@ -156,11 +157,19 @@ export function createMeter(config: MeterConfig, deps: MeterDeps): Meter {
       if (count === 0) return
       newest = timeOf(seconds[count - 1] as number, nanos[count - 1] as number)
       flowExport.tick(newest)
-      for (let i = 0; i < count; i++) {
-        if (rate > 1 && !isTaken()) continue
-        sampled++
-        if (!reader.read(block, i)) notIp++
-        else if (reader.count === BATCH) add()
+      if (rate > 1) {
+        for (let i = 0; i < count; i++) {
+          if (!isTaken()) continue
+          sampled++
+          reader.read(block, i, i + 1)
+          if (reader.count === BATCH) add()
+        }
+      } else {
+        sampled += count
+        for (let i = 0; i < count;) {
+          i = reader.read(block, i, count)
+          if (reader.count === BATCH) add()
+        }
       }
       add()
       packets += count
@@ -186,8 +195,8 @@ export function createMeter(config: MeterConfig, deps: MeterDeps): Meter {
     status: () => ({
       packets,
       sampled,
-      inFlows: flowSampler ? inFlows : sampled - notIp,
-      notIp,
+      inFlows: flowSampler ? inFlows : sampled - reader.notIp,
+      notIp: reader.notIp,
       bytes,
       flows: table.count,
       maxFlows: config.maxFlows,

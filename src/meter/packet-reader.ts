@@ -5,13 +5,18 @@ import type { PacketBlock } from '../capture/packet-block.ts'
 import { clearPacketRow, createPacketColumns, type PacketColumns } from '../packet/columns.ts'
 import { dissectLink, LINK } from '../packet/link.ts'
 import { networkOffset, SEEN } from '../packet/dissect.ts'
-import { EGRESS, FIELD, FIELDS } from './flow-key.ts'
+import * as key from './flow-key.ts'
+
+// What is imported, the compiler reads again at each use; of constants of a module's own it knows that they stay what they are.
+const { EGRESS, FIELD, FIELDS } = key
+const ETHERNET = LINK.ethernet
 
 const MAPPED = 0xffff0000
 const IPV6_FRAGMENT = 44
 
 /** Packets that are looked up together: what they touch of the flow table has to stay in the first-level cache meanwhile. */
 export const BATCH = 128
+const ROWS = BATCH
 
 export interface PacketReaderOptions {
   /** Whether a packet in a tunnel is metered by its own headers, or by those of the tunnel. */
@@ -21,162 +26,160 @@ export interface PacketReaderOptions {
 }
 
 /** Up to BATCH IP packets that were read. */
-export class PacketReader {
-  count = 0
+export interface PacketRows {
+  count: number
   /** FIELDS words a packet. */
-  readonly fields = new Uint32Array(BATCH * FIELDS)
+  readonly fields: Int32Array
   /** Bytes of the IP packet: what NetFlow counts. */
-  readonly ipLength = new Uint32Array(BATCH)
-  readonly tcpFlags = new Uint16Array(BATCH)
-  readonly ttl = new Uint8Array(BATCH)
+  readonly ipLength: Uint32Array
+  readonly tcpFlags: Uint16Array
+  readonly ttl: Uint8Array
   /** Milliseconds since 1970. */
-  readonly time = new Float64Array(BATCH)
+  readonly time: Float64Array
   /** 1 where source and destination were exchanged (biflow.ts). */
-  readonly turned = new Uint8Array(BATCH)
-  private readonly columns: PacketColumns = createPacketColumns(1)
-  private readonly isOuter: boolean
-  private readonly fragments: Fragments | undefined
+  readonly turned: Uint8Array
+}
 
-  constructor(options: PacketReaderOptions = { tunnels: 'inner', fragments: 'together' }) {
-    this.isOuter = options.tunnels === 'outer'
-    this.fragments = options.fragments === 'together' ? new Fragments() : undefined
-  }
-
-  /** Reads packet `i` of a block behind the others; false if it holds no IP packet. There must be room. */
-  read(block: PacketBlock, i: number): boolean {
-    const at = block.offset[i] as number
-    const length = block.captured[i] as number
-    const isCommon = block.linkType[i] === LINK.ethernet && this.readCommon(block.view, at, length)
-    if (!isCommon && !this.readAny(block, i, at, length)) return false
-    const row = this.count++
-    this.fields[row * FIELDS + FIELD.port] = block.port[i] as number
-    if (block.direction[i] === 1) this.putEgress(row)
-    if (block.tag[i] !== 0) this.putTag(row, block.tag[i] as number)
-    this.time[row] = (block.seconds[i] as number) * 1000 + (block.nanos[i] as number) / 1e6
-    return true
-  }
-
+export interface PacketReader extends PacketRows {
+  /** Reads packets of a block behind those read before, from `first` up to `end` or until there is no more room. Answers where it stopped. */
+  read(block: PacketBlock, first: number, end: number): number
+  /** Packets so far that hold no IP packet. */
+  readonly notIp: number
   /** Puts a row in the place of an earlier one. */
-  move(from: number, to: number): void {
-    this.fields.copyWithin(to * FIELDS, from * FIELDS, (from + 1) * FIELDS)
-    this.ipLength[to] = this.ipLength[from] as number
-    this.tcpFlags[to] = this.tcpFlags[from] as number
-    this.ttl[to] = this.ttl[from] as number
-    this.time[to] = this.time[from] as number
-    this.turned[to] = this.turned[from] as number
-  }
+  move(from: number, to: number): void
+}
+
+export function createPacketReader(
+  options: PacketReaderOptions = { tunnels: 'inner', fragments: 'together' },
+): PacketReader {
+  const isOuter = options.tunnels === 'outer'
+  const fragments = options.fragments === 'together' ? new Fragments() : undefined
+  const columns = createPacketColumns(1)
+  const fields = new Int32Array(ROWS * FIELDS)
+  const ipLength = new Uint32Array(ROWS)
+  const tcpFlags = new Uint16Array(ROWS)
+  const ttl = new Uint8Array(ROWS)
+  const time = new Float64Array(ROWS)
+  const turned = new Uint8Array(ROWS)
+  let notIp = 0
 
   // Ethernet with at most one tag, IPv4 without options that is no fragment, or IPv6 without extension headers; TCP, ICMP, or UDP
-  // to and from ports that no tunnel uses.
-  private readCommon(view: DataView, at: number, length: number): boolean {
-    if (length < 54) return false
-    const fields = this.fields
-    const f = this.count * FIELDS
-    let type = view.getUint16(at + 12)
-    let here = at + 14
-    let vlan = 0
-    if (type === 0x8100) {
-      if (length < 58) return false
-      vlan = view.getUint16(at + 14) & 0xfff
-      type = view.getUint16(at + 16)
-      here = at + 18
+  // to and from ports that no tunnel uses. Nothing is called in this loop: after a call the compiler would trust nothing that
+  // it knows of the arrays. Answers the first packet that is another.
+  function readCommon(block: PacketBlock, first: number, end: number): number {
+    const { view, offset, captured, linkType, seconds, nanos, tag, port, direction } = block
+    let row = rows.count
+    let i = first
+    for (; i < end && row < ROWS; i++) {
+      const at = offset[i] as number
+      const length = captured[i] as number
+      if (linkType[i] !== ETHERNET || length < 54) break
+      const f = row * FIELDS
+      let type = view.getUint16(at + 12)
+      let here = at + 14
+      let vlan = 0
+      if (type === 0x8100) {
+        if (length < 58) break
+        vlan = view.getUint16(at + 14) & 0xfff
+        type = view.getUint16(at + 16)
+        here = at + 18
+      }
+      let protocol = 0
+      let transport = 0
+      if (type === 0x0800) {
+        const word = view.getInt32(here)
+        // Version 4, five words; no fragment
+        if (word >>> 24 !== 0x45 || (view.getUint16(here + 6) & 0x3fff) !== 0) break
+        const third = view.getInt32(here + 8)
+        const total = word & 0xffff
+        if (total < 20) break
+        protocol = (third >>> 16) & 0xff
+        transport = here + 20
+        ipLength[row] = total
+        ttl[row] = third >>> 24
+        fields[f + 0] = 0
+        fields[f + 1] = 0
+        fields[f + 2] = MAPPED
+        fields[f + 3] = view.getInt32(here + 12, true)
+        fields[f + 4] = 0
+        fields[f + 5] = 0
+        fields[f + 6] = MAPPED
+        fields[f + 7] = view.getInt32(here + 16, true)
+        fields[f + FIELD.protocol] = 0x08000000 | (((word >>> 16) & 0xff) << 8) | protocol
+      } else if (type === 0x86dd) {
+        if (at + length - here < 40) break
+        const word = view.getInt32(here)
+        const second = view.getInt32(here + 4)
+        protocol = (second >>> 8) & 0xff
+        transport = here + 40
+        if (word >>> 28 !== 6 || second >>> 16 === 0) break
+        ipLength[row] = 40 + (second >>> 16)
+        ttl[row] = second & 0xff
+        fields[f + 0] = view.getInt32(here + 8, true)
+        fields[f + 1] = view.getInt32(here + 12, true)
+        fields[f + 2] = view.getInt32(here + 16, true)
+        fields[f + 3] = view.getInt32(here + 20, true)
+        fields[f + 4] = view.getInt32(here + 24, true)
+        fields[f + 5] = view.getInt32(here + 28, true)
+        fields[f + 6] = view.getInt32(here + 32, true)
+        fields[f + 7] = view.getInt32(here + 36, true)
+        fields[f + FIELD.protocol] = 0x86dd0000 | (((word >>> 20) & 0xff) << 8) | protocol
+      } else break
+      const room = at + length - transport
+      if (protocol === 6) {
+        if (room < 14) break
+        tcpFlags[row] = view.getUint16(transport + 12) & 0xfff
+        fields[f + FIELD.ports] = view.getInt32(transport)
+      } else {
+        if (room < 8) break
+        tcpFlags[row] = 0
+        if (protocol === 17) {
+          const ports = view.getInt32(transport)
+          if (!isOuter && (mayBeTunnel(ports >>> 16) || mayBeTunnel(ports & 0xffff))) break
+          fields[f + FIELD.ports] = ports
+        } else if (protocol === 1 || protocol === 58) fields[f + FIELD.ports] = view.getUint16(transport)
+        else if (isOuter && isTunnel(protocol)) fields[f + FIELD.ports] = 0
+        else break
+      }
+      // The tag that the kernel took off was the outermost. Of three tags and more the outermost and the innermost are kept.
+      const taken = (tag[i] as number) & 0xfff
+      fields[f + FIELD.vlans] = tag[i] === 0 ? vlan : vlan === 0 ? taken : (taken << 16) | vlan
+      fields[f + FIELD.port] = port[i] as number
+      const middle = view.getInt32(at + 4)
+      fields[f + FIELD.dstMacLow] = (view.getUint16(at + 2) << 16) | (middle >>> 16)
+      fields[f + FIELD.srcMacLow] = view.getInt32(at + 8)
+      fields[f + FIELD.macsHigh] = ((middle & 0xffff) << 16) | view.getUint16(at)
+      fields[f + FIELD.tunnel] = 0
+      fields[f + FIELD.mpls] = direction[i] === 1 ? EGRESS : 0
+      time[row] = (seconds[i] as number) * 1000 + (nanos[i] as number) / 1e6
+      row++
     }
-    let protocol = 0
-    let transport = 0
-    if (type === 0x0800) {
-      const first = view.getUint32(here)
-      // Version 4, five words; no fragment
-      if (first >>> 24 !== 0x45 || (view.getUint16(here + 6) & 0x3fff) !== 0) return false
-      const third = view.getUint32(here + 8)
-      protocol = (third >>> 16) & 0xff
-      transport = here + 20
-      if (!this.isRead(protocol)) return false
-      const total = first & 0xffff
-      if (total < 20) return false
-      this.ipLength[this.count] = total
-      this.ttl[this.count] = third >>> 24
-      fields[f + 0] = 0
-      fields[f + 1] = 0
-      fields[f + 2] = MAPPED
-      fields[f + 3] = view.getUint32(here + 12, true)
-      fields[f + 4] = 0
-      fields[f + 5] = 0
-      fields[f + 6] = MAPPED
-      fields[f + 7] = view.getUint32(here + 16, true)
-      fields[f + FIELD.protocol] = 0x08000000 | (((first >>> 16) & 0xff) << 8) | protocol
-    } else if (type === 0x86dd) {
-      if (at + length - here < 40) return false
-      const first = view.getUint32(here)
-      const second = view.getUint32(here + 4)
-      protocol = (second >>> 8) & 0xff
-      transport = here + 40
-      if (first >>> 28 !== 6 || !this.isRead(protocol) || second >>> 16 === 0) return false
-      this.ipLength[this.count] = 40 + (second >>> 16)
-      this.ttl[this.count] = second & 0xff
-      fields[f + 0] = view.getUint32(here + 8, true)
-      fields[f + 1] = view.getUint32(here + 12, true)
-      fields[f + 2] = view.getUint32(here + 16, true)
-      fields[f + 3] = view.getUint32(here + 20, true)
-      fields[f + 4] = view.getUint32(here + 24, true)
-      fields[f + 5] = view.getUint32(here + 28, true)
-      fields[f + 6] = view.getUint32(here + 32, true)
-      fields[f + 7] = view.getUint32(here + 36, true)
-      fields[f + FIELD.protocol] = 0x86dd0000 | (((first >>> 20) & 0xff) << 8) | protocol
-    } else return false
-    const room = at + length - transport
-    if (protocol === 6) {
-      if (room < 14) return false
-      this.tcpFlags[this.count] = view.getUint16(transport + 12) & 0xfff
-    } else {
-      if (room < 8) return false
-      this.tcpFlags[this.count] = 0
-      if (
-        protocol === 17 &&
-        !this.isOuter &&
-        (mayBeTunnel(view.getUint16(transport)) || mayBeTunnel(view.getUint16(transport + 2)))
-      )
-        return false
-    }
-    const isIcmp = protocol === 1 || protocol === 58
-    fields[f + FIELD.ports] =
-      protocol === 6 || protocol === 17 ? view.getUint32(transport) : isIcmp ? view.getUint16(transport) : 0
-    fields[f + FIELD.vlans] = vlan
-    const middle = view.getUint32(at + 4)
-    fields[f + FIELD.dstMacLow] = (view.getUint16(at + 2) << 16) | (middle >>> 16)
-    fields[f + FIELD.srcMacLow] = view.getUint32(at + 8)
-    fields[f + FIELD.macsHigh] = ((middle & 0xffff) << 16) | view.getUint16(at)
-    fields[f + FIELD.tunnel] = 0
-    fields[f + FIELD.mpls] = 0
-    return true
+    rows.count = row
+    return i
   }
 
-  /** TCP, UDP and ICMP; and where tunnels are metered by their own headers, the protocols that carry other packets. */
-  private isRead(protocol: number): boolean {
-    if (protocol === 6 || protocol === 17 || protocol === 1 || protocol === 58) return true
-    return this.isOuter && (protocol === 4 || protocol === 41 || protocol === 47 || protocol === 97 || protocol === 137)
-  }
-
-  private readAny(block: PacketBlock, i: number, at: number, length: number): boolean {
+  function readAny(block: PacketBlock, i: number): boolean {
     const { view } = block
-    const columns = this.columns
+    const at = block.offset[i] as number
+    const length = block.captured[i] as number
     clearPacketRow(columns, 0)
-    const seen = dissectLink(block.linkType[i] as number, view, at, length, columns, 0, !this.isOuter)
+    const seen = dissectLink(block.linkType[i] as number, view, at, length, columns, 0, !isOuter)
     const network = networkOffset(seen)
     if (network === 0 && (seen & SEEN.network) === 0) return false
     const header = at + network
     const here = at + length - header
     const type = ipType(columns, here > 0 ? view.getUint8(header) >>> 4 : 0)
     if (type === 0) return false
+    const row = rows.count
     const isV4 = type === 0x0800
     // A tag that the kernel took off counts on the wire, but is not before the header
     const onWire = (block.original[i] as number) - network - (block.tag[i] === 0 ? 0 : 4)
     const stated = isV4 ? (here >= 4 ? view.getUint16(header + 2) : 0) : here >= 6 ? view.getUint16(header + 4) + 40 : 0
     // 0 where segmentation offload let the kernel see a packet larger than the wire carries
-    this.ipLength[this.count] = stated >= (isV4 ? 20 : 41) ? stated : onWire
-    this.ttl[this.count] = columns.ttl[0] as number
-    this.tcpFlags[this.count] = columns.tcp_flags[0] as number
-    const fields = this.fields
-    const f = this.count * FIELDS
+    ipLength[row] = stated >= (isV4 ? 20 : 41) ? stated : onWire
+    ttl[row] = columns.ttl[0] as number
+    tcpFlags[row] = columns.tcp_flags[0] as number
+    const f = row * FIELDS
     for (let w = 0; w < 4; w++) {
       fields[f + FIELD.src + w] = columns.src_addr[w] as number
       fields[f + FIELD.dst + w] = columns.dst_addr[w] as number
@@ -186,31 +189,57 @@ export class PacketReader {
       protocol === 1 || protocol === 58
         ? ((columns.icmp_type[0] as number) << 8) | (columns.icmp_code[0] as number)
         : ((columns.src_port[0] as number) << 16) | (columns.dst_port[0] as number)
-    if (this.fragments && here >= (isV4 ? 20 : 48))
-      fields[f + FIELD.ports] = this.fragments.portsOf(view, header, isV4, fields, f, (seen & SEEN.fragment) !== 0)
+    if (fragments && here >= (isV4 ? 20 : 48))
+      fields[f + FIELD.ports] = fragments.portsOf(view, header, isV4, fields, f, (seen & SEEN.fragment) !== 0)
     fields[f + FIELD.protocol] = (type << 16) | ((columns.tos[0] as number) << 8) | protocol
-    fields[f + FIELD.vlans] = ((columns.s_vlan[0] as number) << 16) | (columns.vlan_in[0] as number)
+    const vlans = ((columns.s_vlan[0] as number) << 16) | (columns.vlan_in[0] as number)
+    const taken = (block.tag[i] as number) & 0xfff
+    fields[f + FIELD.vlans] = block.tag[i] === 0 ? vlans : vlans === 0 ? taken : (taken << 16) | (vlans & 0xffff)
+    fields[f + FIELD.port] = block.port[i] as number
     fields[f + FIELD.srcMacLow] = columns.src_mac[0] as number
     fields[f + FIELD.dstMacLow] = columns.dst_mac[0] as number
     fields[f + FIELD.macsHigh] = ((columns.src_mac[1] as number) << 16) | (columns.dst_mac[1] as number)
     fields[f + FIELD.tunnel] = ((columns.tunnel[0] as number) << 24) | ((columns.vni[0] as number) & 0xffffff)
-    fields[f + FIELD.mpls] = columns.mpls_label[0] as number
+    fields[f + FIELD.mpls] = (columns.mpls_label[0] as number) | (block.direction[i] === 1 ? EGRESS : 0)
+    time[row] = (block.seconds[i] as number) * 1000 + (block.nanos[i] as number) / 1e6
+    rows.count++
     return true
   }
 
-  private putEgress(row: number): void {
-    const at = row * FIELDS + FIELD.mpls
-    this.fields[at] = (this.fields[at] as number) | EGRESS
+  const rows = {
+    count: 0,
+    fields,
+    ipLength,
+    tcpFlags,
+    ttl,
+    time,
+    turned,
+    get notIp() {
+      return notIp
+    },
+    read(block: PacketBlock, first: number, end: number): number {
+      let i = first
+      while (i < end && rows.count < ROWS) {
+        i = readCommon(block, i, end)
+        if (i < end && rows.count < ROWS && !readAny(block, i++)) notIp++
+      }
+      return i
+    },
+    move(from: number, to: number): void {
+      fields.copyWithin(to * FIELDS, from * FIELDS, (from + 1) * FIELDS)
+      ipLength[to] = ipLength[from] as number
+      tcpFlags[to] = tcpFlags[from] as number
+      ttl[to] = ttl[from] as number
+      time[to] = time[from] as number
+      turned[to] = turned[from] as number
+    },
   }
+  return rows
+}
 
-  /** The tag that the kernel took off was the outermost. */
-  private putTag(row: number, tag: number): void {
-    const at = row * FIELDS + FIELD.vlans
-    const vlans = this.fields[at] as number
-    const vlan = tag & 0xfff
-    // Of three tags and more the outermost and the innermost are kept, as the dissector does
-    this.fields[at] = vlans === 0 ? vlan : (vlan << 16) | (vlans & 0xffff)
-  }
+/** Where tunnels are metered by their own headers: the protocols that carry other packets. */
+function isTunnel(protocol: number): boolean {
+  return protocol === 4 || protocol === 41 || protocol === 47 || protocol === 97 || protocol === 137
 }
 
 /** Datagrams whose fragments are awaited: an older one gives way to a newer one in its place. */
@@ -224,7 +253,7 @@ class Fragments {
   private readonly ports = new Uint32Array(FRAGMENTED)
 
   /** The ports of a packet: its own, or those of its first fragment if that was seen. */
-  portsOf(view: DataView, header: number, isV4: boolean, fields: Uint32Array, f: number, isLater: boolean): number {
+  portsOf(view: DataView, header: number, isV4: boolean, fields: Int32Array, f: number, isLater: boolean): number {
     const own = fields[f + FIELD.ports] as number
     if (!isLater) {
       const isFirst = isV4

@@ -10,8 +10,8 @@ import { before, describe, it } from 'node:test'
 import { ipText } from '../../src/base/address.ts'
 import { readPacketBlocksOf } from '../../src/capture/pcap-file.ts'
 import { FIELD, keyMask } from '../../src/meter/flow-key.ts'
-import { FlowTable } from '../../src/meter/flow-table.ts'
-import { PacketReader } from '../../src/meter/packet-reader.ts'
+import { createFlowTable } from '../../src/meter/flow-table.ts'
+import { createPacketReader } from '../../src/meter/packet-reader.ts'
 import { addFlow, nfpcapdFlows, type FlowSum, type FlowSums } from './nfpcapd.ts'
 import { CAPTURES } from './pdml.ts'
 
@@ -70,8 +70,10 @@ const NEVER = { active: 0, tcp: 0, tcpFin: 0, tcpRst: 0, udp: 0, icmp: 0, genera
 /** Flows of a capture by the meter's own parts, in this process. */
 async function meterFlows(capture: string, tunnels: 'inner' | 'outer'): Promise<FlowSums> {
   const sums: FlowSums = new Map()
-  const table = new FlowTable(
+  const reader = createPacketReader({ tunnels, fragments: 'apart' })
+  const table = createFlowTable(
     { maxFlows: 4096, mask: keyMask({ track: 'full', tos: true }), timeouts: NEVER, seed: 1, biflow: false },
+    reader,
     ({ fields, there }) =>
       addFlow(sums, keyOf(fields), {
         packets: there.packets,
@@ -82,13 +84,13 @@ async function meterFlows(capture: string, tunnels: 'inner' | 'outer'): Promise<
         last: Math.floor(there.last),
       }),
   )
-  const reader = new PacketReader({ tunnels, fragments: 'apart' })
   const file = await open(capture)
   try {
     for await (const block of readPacketBlocksOf(file, () => undefined))
       for (let i = 0; i < block.count; i++) {
         reader.count = 0
-        if (reader.read(block, i)) table.add(reader)
+        reader.read(block, i, i + 1)
+        table.add()
       }
   } finally {
     await file.close()
@@ -97,7 +99,7 @@ async function meterFlows(capture: string, tunnels: 'inner' | 'outer'): Promise<
   return sums
 }
 
-function keyOf(fields: Uint32Array): string {
+function keyOf(fields: Int32Array): string {
   const address = (word: number): string => ipText(new Uint8Array(fields.buffer, 4 * word, 16))
   const protocol = (fields[FIELD.protocol] as number) & 0xff
   const ports = fields[FIELD.ports] as number
