@@ -5,6 +5,7 @@ import type { Ask } from '../query/ask.ts'
 import { serveConsole } from './console.ts'
 import { guard } from './guard.ts'
 import { handleError } from './problem.ts'
+import { eventsRoutes, type EventsDeps } from './routes/events.ts'
 import { followRoutes, type FollowDeps } from './routes/follow.ts'
 import { namesRoutes, type NamesDeps } from './routes/names.ts'
 import { queryRoutes } from './routes/query.ts'
@@ -20,7 +21,7 @@ export interface ApiConfig {
   readonly trustProxy?: readonly string[]
 }
 
-export interface ApiDeps extends SystemDeps, SavedDeps, NamesDeps, FollowDeps {
+export interface ApiDeps extends SystemDeps, SavedDeps, NamesDeps, FollowDeps, EventsDeps {
   readonly ask: Ask
   /** Directory of the built console. */
   readonly webRoot?: string
@@ -69,6 +70,7 @@ export async function createApi(config: ApiConfig, deps: ApiDeps): Promise<Fasti
   savedRoutes(app, deps)
   namesRoutes(app, deps)
   systemRoutes(app, deps)
+  eventsRoutes(app, deps)
   app.get('/api/v1/openapi.json', { schema: { hide: true } }, () => app.swagger())
   await serveConsole(app, deps.webRoot)
   await app.ready()

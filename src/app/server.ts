@@ -26,6 +26,7 @@ import { createRegistry, registerMetrics } from '../telemetry/metrics.ts'
 import type { Config } from './config.ts'
 import { createDemo, DEMO_PAST_MS } from './demo.ts'
 import { withDemoInventory } from './demo-config.ts'
+import { createEvents } from './events.ts'
 import { createExporterNames } from './exporter-names.ts'
 import { createStoreContent, healthOf } from './health.ts'
 import { tcpListenersOf, udpListenersOf } from './listeners-config.ts'
@@ -182,6 +183,25 @@ export function createServer(given: Config, deps: ServerDeps) {
     return lastReport.report
   }
 
+  const events = createEvents(
+    { file: join(data, 'state', 'state.sqlite') },
+    {
+      clock,
+      version: deps.version,
+      see: async () => {
+        const [heard, { pipeline: current }] = await Promise.all([pipeline.ask('exporters'), report()])
+        const { datagrams, flows } = current.ledger
+        return {
+          exporters: heard.exporters,
+          store: store.status(),
+          kernelDropped: datagrams.kernelDropped,
+          queueDropped: flows.queueDropped,
+          spoolRefused: flows.spoolRefused,
+        }
+      },
+    },
+  )
+
   const registry = createRegistry()
 
   async function metricsText(): Promise<string> {
@@ -234,6 +254,7 @@ export function createServer(given: Config, deps: ServerDeps) {
     roller.start()
     await step(pipeline.start())
     exporterNames.start()
+    events.start()
     latest = await step(report())
     registerMetrics(registry, [
       ...pipelineMetrics(() => (latest as PipelineReport).pipeline),
@@ -252,6 +273,7 @@ export function createServer(given: Config, deps: ServerDeps) {
         names,
         saved,
         health,
+        events,
         exporters: () => pipeline.ask('exporters'),
         inventory: () => pipeline.ask('inventory'),
         metricsText,
@@ -297,6 +319,7 @@ export function createServer(given: Config, deps: ServerDeps) {
     await ended('the API', api?.close())
     await ended('the simulated data center', demo?.stop())
     exporterNames.stop()
+    events.stop()
     places.stop()
     reverse?.stop()
     await ended('the pipeline', pipeline.stop())

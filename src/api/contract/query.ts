@@ -5,7 +5,7 @@ import { z } from 'zod'
 export const Metric = z.enum(['bytes', 'packets', 'flows'])
 export type Metric = z.infer<typeof Metric>
 
-const Moment = z.union([z.string(), z.number()]).describe('ISO 8601, or milliseconds since 1970')
+export const Moment = z.union([z.string(), z.number()]).describe('ISO 8601, or milliseconds since 1970')
 
 export const Question = z.object({
   from: Moment,

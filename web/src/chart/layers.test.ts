@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { SeriesAnswer } from '../../../src/api/contract/query.ts'
-import { addUp, completeBuckets, layerAt, layersOf } from './layers.ts'
+import { addUp, completeBuckets, drawnBuckets, layerAt, layersOf } from './layers.ts'
 
 const row = { key: {}, bytes: 0, packets: 0, flows: 0, low: 0, high: 0 }
 function answer(sizes: readonly number[], other?: number): SeriesAnswer {
@@ -69,6 +69,16 @@ test('a bucket that has not ended is not complete', () => {
   assert.equal(completeBuckets([0, 10_000, 20_000], 10, 25_000), 2)
   assert.equal(completeBuckets([0, 10_000, 20_000], 10, 30_000), 3)
   assert.equal(completeBuckets([], 10, 30_000), 0)
+})
+
+test('a bucket that has just begun is not drawn: what passed in it has not arrived', () => {
+  const times = [0, 30_000, 60_000]
+  assert.equal(drawnBuckets(times, 30, 62_000, 58_000), 2)
+  assert.equal(drawnBuckets(times, 30, 80_000, 76_000), 3)
+  assert.equal(drawnBuckets(times, 30, 90_000, 86_000), 3)
+  assert.equal(drawnBuckets(times, 30, 90_000, 900_000), 3, 'of the past')
+  assert.equal(drawnBuckets([0], 30, 2000, -2000), 1, 'there is nothing else')
+  assert.equal(drawnBuckets([], 30, 0, 0), 0)
 })
 
 test('a click meets the band of a stack, or the nearest line', () => {

@@ -83,6 +83,20 @@ export function layerAt(layers: readonly Layer[], index: number, height: number,
   return layers.find((layer) => (top += layer.values[index] ?? 0) >= height && (layer.values[index] ?? 0) > 0)
 }
 
+/** Less of a bucket that goes on than this says too little of what it will be. */
+const LEAST_ARRIVED = 0.75
+
+/** How many buckets are worth drawing: not the newest, as long as most of what passed in it has not arrived. */
+export function drawnBuckets(times: readonly number[], stepSeconds: number, to: number, settled: number): number {
+  let count = times.length
+  for (; count > 1; count--) {
+    const start = times[count - 1] ?? 0
+    const passed = Math.min(to, start + stepSeconds * 1000) - start
+    if (Math.min(settled, start + passed) - start >= LEAST_ARRIVED * passed) break
+  }
+  return count
+}
+
 /** How many buckets at the start are complete: those that ended before `until`. */
 export function completeBuckets(times: readonly number[], stepSeconds: number, until: number): number {
   let count = times.length

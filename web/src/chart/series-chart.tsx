@@ -13,7 +13,8 @@ import { Brush } from './brush.tsx'
 import type { Point } from './brush.tsx'
 import { Canvas } from './canvas.tsx'
 import type { EChartsType } from './echarts.ts'
-import { completeBuckets, layerAt, layersOf, SETTLE_MS } from './layers.ts'
+import { completeBuckets, drawnBuckets, layerAt, layersOf, SETTLE_MS } from './layers.ts'
+import type { Mark } from './marks.ts'
 import { seriesOption } from './series-option.ts'
 
 export interface SeriesChartProps {
@@ -29,10 +30,12 @@ export interface SeriesChartProps {
   readonly level?: { readonly value: number; readonly name: string } | undefined
   /** Draws what sampling leaves uncertain: around the total of a stack, around each line. */
   readonly intervals?: boolean
+  /** What happened beside the traffic. */
+  readonly marks?: readonly Mark[] | undefined
 }
 
 export function SeriesChart(props: SeriesChartProps) {
-  const { answer, metric, stacked = true, height = 230, onPick, before, level, intervals = false } = props
+  const { answer, metric, stacked = true, height = 230, onPick, before, level, intervals = false, marks } = props
   const clock = useClock()
   const scheme = useScheme()
   const exporters = useExporterNames()
@@ -52,6 +55,8 @@ export function SeriesChart(props: SeriesChartProps) {
           step: answer.step,
           zone: clock.zone,
           complete: completeBuckets(answer.times, answer.step, Math.min(answer.to, answer.askedAt - SETTLE_MS)),
+          drawn: drawnBuckets(answer.times, answer.step, answer.to, answer.askedAt - SETTLE_MS),
+          marks,
           layers,
           colour: (layer) => (layer.other ? OTHER_COLOUR[scheme] : paint(layer.key)),
           from: answer.bounds.from,
@@ -64,7 +69,7 @@ export function SeriesChart(props: SeriesChartProps) {
         },
         width,
       ),
-    [answer, layers, paint, metric, stacked, scheme, clock.zone, before, level, intervals],
+    [answer, layers, paint, metric, stacked, scheme, clock.zone, before, level, intervals, marks],
   )
   const ready = useCallback((made: EChartsType) => {
     chart.current = made

@@ -5,6 +5,7 @@ import { axisText } from '../figures/units.ts'
 import { clockText, dayText, wallOf } from '../time/zone.ts'
 import type { Zone } from '../time/zone.ts'
 import { addUp } from './layers.ts'
+import type { Mark } from './marks.ts'
 import { CHART_FONT, INKS } from './palette.ts'
 import type { Inks } from './palette.ts'
 import { tooltipNode } from './tooltip.ts'
@@ -18,6 +19,8 @@ export interface SeriesPicture extends TipFrame {
   readonly before?: readonly (number | null)[] | undefined
   readonly level?: { readonly value: number; readonly name: string } | undefined
   readonly intervals?: boolean
+  /** How many buckets are drawn. */
+  readonly drawn: number
 }
 
 /** A label of the time axis: the day at midnight, the time otherwise. */
@@ -105,10 +108,13 @@ function bandOf(id: string, low: Points, high: Points, colour: string): object[]
 export function seriesOption(picture: SeriesPicture, width: number): EChartsCoreOption {
   const inks = INKS[picture.scheme]
   const half = (picture.step * 1000) / 2
-  const incomplete = picture.complete < picture.times.length ? picture.times[picture.complete] : undefined
+  const incomplete = picture.complete < picture.drawn ? picture.times[picture.complete] : undefined
   // The middle of the bucket is where its average stands.
   const points = (values: readonly (number | null)[]): Points =>
-    values.map((value, at) => [Math.min((picture.times[at] ?? 0) + half, picture.to), value] as const)
+    values.map(
+      (value, at) =>
+        [Math.min((picture.times[at] ?? 0) + half, picture.to), at < picture.drawn ? value : null] as const,
+    )
   const veil = {
     silent: true,
     itemStyle: { color: inks.panel, opacity: 0.62 },
@@ -168,6 +174,7 @@ export function seriesOption(picture: SeriesPicture, width: number): EChartsCore
       ...(picture.intervals ? bands(picture, points) : []),
       ...(picture.before ? [beforeLine(points(picture.before), inks.ink)] : []),
       ...(picture.level ? [levelLine(picture.level, inks)] : []),
+      ...(picture.marks && picture.marks.length > 0 ? [eventLines(picture.marks, picture, inks)] : []),
     ],
   }
 }
@@ -217,5 +224,24 @@ function levelLine(level: { readonly value: number; readonly name: string }, ink
       data: [{ yAxis: level.value }],
     },
     z: 4,
+  }
+}
+
+/** A thin line from top to bottom for each mark; the tooltip has its words. */
+function eventLines(marks: readonly Mark[], { from, to }: Pick<SeriesPicture, 'from' | 'to'>, inks: Inks): object {
+  return {
+    type: 'line',
+    id: 'events',
+    data: [],
+    silent: true,
+    markLine: {
+      silent: true,
+      symbol: ['none', 'triangle'],
+      symbolSize: [0, 6],
+      lineStyle: { color: inks.ink, width: 1, type: 'solid', opacity: 0.55 },
+      label: { show: false },
+      data: marks.filter(({ at }) => at >= from && at <= to).map(({ at }) => ({ xAxis: at })),
+    },
+    z: 6,
   }
 }

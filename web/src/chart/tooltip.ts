@@ -5,6 +5,10 @@ import { clockText, momentText } from '../time/zone.ts'
 import type { Zone } from '../time/zone.ts'
 import { addUp } from './layers.ts'
 import type { Layer } from './layers.ts'
+import { eventsIn } from './marks.ts'
+import type { Mark } from './marks.ts'
+
+const MOST_EVENTS = 4
 
 export interface TipFrame {
   readonly metric: MetricName
@@ -16,6 +20,8 @@ export interface TipFrame {
   readonly colour: (layer: Layer) => string
   /** The total of an earlier time, bucket by bucket. */
   readonly before?: readonly (number | null)[] | undefined
+  /** What happened beside it. */
+  readonly marks?: readonly Mark[] | undefined
 }
 
 function element(tag: string, className: string, text?: string): HTMLElement {
@@ -82,5 +88,9 @@ export function tooltipNode(frame: TipFrame, index: number): HTMLElement {
   }
   if (frame.before) table.append(line(frame, 'before', undefined, frame.before[index] ?? null, null, null))
   box.append(head, table)
+  const events = eventsIn(frame.marks ?? [], frame.times[index] ?? 0, frame.step)
+  for (const { at, text } of events.slice(0, MOST_EVENTS))
+    box.append(element('div', 'tip-event', `${clockText(at, frame.zone, true)} ${text}`))
+  if (events.length > MOST_EVENTS) box.append(element('div', 'tip-event', `and ${events.length - MOST_EVENTS} more`))
   return box
 }

@@ -1,9 +1,11 @@
 // The picture of an answer: areas, lines, a heat map or a Sankey diagram. What is clicked can be kept, left out or listed.
 import { useMemo, useState } from 'react'
 import type { MatrixAnswer, SeriesAnswer } from '../../../../src/api/contract/query.ts'
+import { useEvents } from '../../api/events.ts'
 import type { Answered, Asked } from '../../api/questions.ts'
 import { HeatChart } from '../../chart/heat-chart.tsx'
 import { addUp, completeBuckets, layersOf, SETTLE_MS } from '../../chart/layers.ts'
+import { marksOf } from '../../chart/marks.ts'
 import { SankeyChart } from '../../chart/sankey-chart.tsx'
 import { SeriesChart } from '../../chart/series-chart.tsx'
 import { summed } from '../../figures/rates.ts'
@@ -12,6 +14,7 @@ import { Answer } from '../../parts/answer.tsx'
 import { NothingInSpan } from '../../parts/states.tsx'
 import type { View } from '../../url/search.ts'
 import type { Acts } from './acts.ts'
+import { EventList } from './event-list.tsx'
 import { percentile } from './groups.ts'
 import { PickMenu } from './pick-menu.tsx'
 import type { Picked } from './pick-menu.tsx'
@@ -94,6 +97,8 @@ function Lines({
     () => (answer.previous ? addUp(answer.previous.series, answer.times.length).values : undefined),
     [answer],
   )
+  const heard = useEvents(answer.bounds)
+  const marks = useMemo(() => marksOf(heard.events, answer.step), [heard, answer.step])
   return (
     <>
       <SeriesChart
@@ -105,6 +110,7 @@ function Lines({
         level={level}
         before={view.metric === 'share' ? undefined : before}
         intervals
+        marks={marks}
         {...(onPick ? { onPick } : {})}
       />
       <p className="picture-key">
@@ -122,6 +128,7 @@ function Lines({
           </span>
         ) : null}
       </p>
+      <EventList heard={heard} />
     </>
   )
 }
