@@ -250,7 +250,7 @@ function refusedText({ source, code, count, firstBytes }: RefusedSource): {
 } {
   const why =
     code === 'bad_version'
-      ? `datagrams begin with ${firstBytesText(firstBytes)}, which is no version of sFlow (5), NetFlow (5, 7, 9) or IPFIX (10)`
+      ? `datagrams begin with ${firstBytesText(firstBytes)}, which is no version of sFlow (5), NetFlow (1, 5, 7, 9) or IPFIX (10)`
       : PROBLEM_TEXTS[code]
   return { code, text: `From ${source}: ${why}`, count }
 }

@@ -4,7 +4,7 @@ import type { ProblemCode } from './ingest.ts'
 export const PROBLEM_TEXTS: Readonly<Record<ProblemCode | 'duplicate', string>> = {
   truncated:
     'The datagram ends before what it announces; what came before the cut was used. Look for a full or fragmenting path to the collector.',
-  bad_version: 'Not a version of sFlow (5), NetFlow (5, 7, 9) or IPFIX (10). Choose one of these at the exporter.',
+  bad_version: 'Not a version of sFlow (5), NetFlow (1, 5, 7, 9) or IPFIX (10). Choose one of these at the exporter.',
   bad_length: 'A length inside the datagram contradicts the bytes that are there; the part was skipped.',
   bad_template: 'A template that can describe no record (no fields, or lengths that cannot be); it was not taken.',
   template_limit:

@@ -95,7 +95,7 @@ const ROWS: readonly Row[] = [
   // Network
   ['src_addr', 'ip', 'ip', 'IPv6', PLAIN, 'src address', 'Source address.', 1],
   ['dst_addr', 'ip', 'ip', 'IPv6', PLAIN, 'dst address', 'Destination address.', 1],
-  ['proto', 'u8', 'proto', 'UInt8', PLAIN, 'protocol', 'IP protocol number.', 1],
+  ['proto', 'u8', 'proto', 'UInt8', PLAIN, 'protocol', 'IP protocol number; 0 if there is none, as in ARP.', 1],
   ['src_port', 'u16', 'port', 'UInt16', PLAIN, 'src port', 'Source port.', 1],
   ['dst_port', 'u16', 'port', 'UInt16', PLAIN, 'dst port', 'Destination port.', 1],
   ['tcp_flags', 'u16', 'flags', 'UInt16', PLAIN, 'TCP flags', 'TCP flags seen, ORed over the flow.', 1],

@@ -2,7 +2,8 @@
 
 /** IANA protocol numbers that have a name in filters; the first name of a number is the one shown. */
 const PROTOCOL_NAMES: readonly (readonly [number, ...string[]])[] = [
-  [0, 'hopopt'],
+  // Frames without IP, such as ARP, have no protocol; hop-by-hop options are looked through.
+  [0, 'none', 'hopopt'],
   [1, 'icmp'],
   [2, 'igmp'],
   [3, 'ggp'],

@@ -7,7 +7,8 @@ export const SERIES_COLOURS = {
 export const OTHER_COLOUR = { light: '#c4cad4', dark: '#485362' } as const
 export type Scheme = keyof typeof SERIES_COLOURS
 
-const SLOTS = SERIES_COLOURS.light.length
+/** Things that a picture shows by themselves; the rest is "other". */
+export const SERIES = SERIES_COLOURS.light.length
 
 /** FNV-1a over UTF-16 units: stable across browsers and reloads. */
 export function stableHash(text: string): number {
@@ -26,7 +27,7 @@ export function assignColours(
   kept: ReadonlyMap<string, number> = new Map(),
 ): Map<string, number> {
   const given = new Map<string, number>()
-  const uses = Array.from({ length: SLOTS }, () => 0)
+  const uses = Array.from({ length: SERIES }, () => 0)
   const take = (name: string, slot: number) => {
     given.set(name, slot)
     uses[slot] = (uses[slot] ?? 0) + 1
@@ -38,13 +39,13 @@ export function assignColours(
   for (const name of names) {
     if (given.has(name)) continue
     const least = Math.min(...uses)
-    let slot = stableHash(name) % SLOTS
-    while (uses[slot] !== least) slot = (slot + 1) % SLOTS
+    let slot = stableHash(name) % SERIES
+    while (uses[slot] !== least) slot = (slot + 1) % SERIES
     take(name, slot)
   }
   return given
 }
 
 export function colourOf(slot: number | undefined, scheme: Scheme): string {
-  return slot === undefined ? OTHER_COLOUR[scheme] : (SERIES_COLOURS[scheme][slot % SLOTS] ?? OTHER_COLOUR[scheme])
+  return slot === undefined ? OTHER_COLOUR[scheme] : (SERIES_COLOURS[scheme][slot % SERIES] ?? OTHER_COLOUR[scheme])
 }

@@ -56,6 +56,7 @@ test('an interval is said beside its value, and its absence too', () => {
 
 test('sampling rates are told in words', () => {
   assert.equal(samplingText([1]), 'every packet')
+  assert.equal(samplingText([]), '')
   assert.equal(samplingText([400]), '1 in 400')
   assert.equal(samplingText([256, 1000]), '1 in 256–1,000')
   assert.equal(samplingText([1, 400]), 'up to 1 in 400')

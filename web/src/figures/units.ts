@@ -116,12 +116,13 @@ export function errorText(value: number, low: number, high: number): string {
   return `± ${percent >= 10 ? percent.toFixed(0) : percent < 0.1 ? percent.toFixed(2) : percent.toFixed(1)} %`
 }
 
-/** Rates as `1 in 400`, `1 in 256–1000`, `every packet`. */
+/** Rates as `1 in 400`, `1 in 256–1000`, `every packet`; '' where nothing was seen that had a rate. */
 export function samplingText(rates: readonly number[]): string {
   const known = [...new Set(rates)].filter((rate) => rate >= 1).sort((a, b) => a - b)
   const first = known[0]
   const last = known.at(-1)
-  if (first === undefined || last === undefined || last === 1) return 'every packet'
+  if (first === undefined || last === undefined) return ''
+  if (last === 1) return 'every packet'
   if (first === last) return `1 in ${countText(first)}`
   return first === 1 ? `up to 1 in ${countText(last)}` : `1 in ${countText(first)}–${countText(last)}`
 }

@@ -16,12 +16,18 @@ export function protocolsText(protocols: readonly string[]): string {
   return protocols.map((protocol) => PROTOCOLS[protocol] ?? protocol).join(', ')
 }
 
-export function samplingOf(exporter: Pick<Exporter, 'sampling' | 'flows'>): string {
+export function samplingOf(exporter: Pick<Exporter, 'sampling' | 'flows' | 'protocols' | 'streams'>): string {
   return exporter.sampling.length === 0
     ? exporter.flows === 0
-      ? 'counters only'
+      ? exporter.protocols.includes('sflow') && exporter.streams.some((stream) => stream.others > 0)
+        ? 'counters only'
+        : 'no flows yet'
       : 'no sampling named'
-    : samplingText(exporter.sampling.map((sampling) => sampling.rate))
+    : ratesText(exporter)
+}
+
+export function ratesText(of: Pick<Exporter, 'sampling'>): string {
+  return samplingText(of.sampling.map((sampling) => sampling.rate))
 }
 
 export type ExporterState = { readonly state: 'good' | 'warn' | 'bad'; readonly text: string }

@@ -3,7 +3,7 @@ import { useParams } from '@tanstack/react-router'
 import type { Exporter } from '../../../src/api/contract/system.ts'
 import { useExporters } from '../api/system.ts'
 import { countText, scaled } from '../figures/units.ts'
-import { nameOf, protocolsText, samplingOf, stateOf } from '../names/exporters.ts'
+import { nameOf, protocolsText, ratesText, samplingOf, stateOf } from '../names/exporters.ts'
 import { Answer } from '../parts/answer.tsx'
 import { Card } from '../parts/card.tsx'
 import { Facts } from '../parts/facts.tsx'
@@ -89,7 +89,11 @@ function Figures({ exporter }: { readonly exporter: Exporter }) {
         note="gaps in sequence numbers"
         state={exporter.lost > 0 ? 'warn' : undefined}
       />
-      <Kpi label="Ports" value={countText(exporter.interfaces)} note="heard of" />
+      <Kpi
+        label="Ports"
+        value={exporter.interfaces === 0 ? '–' : countText(exporter.interfaces)}
+        note={exporter.interfaces === 0 ? 'it told of none' : 'it told of'}
+      />
     </section>
   )
 }
@@ -178,7 +182,7 @@ function StreamCard({ stream }: { readonly stream: Exporter['streams'][number] }
             ['Datagrams', countText(stream.datagrams)],
             ['Flows', countText(stream.flows)],
             [stream.protocol === 'sflow' ? 'Counter and other samples' : 'Other records', countText(stream.others)],
-            ['Sampling', stream.sampling.length === 0 ? 'none named' : samplingOf(stream)],
+            ['Sampling', stream.sampling.length === 0 ? 'none named' : ratesText(stream)],
             ['Lost, reordered', `${countText(stream.lost)}, ${countText(stream.reordered)}`],
             ['Restarts', stream.restarts > 0 ? countText(stream.restarts) : null],
             ['Waiting for a template', stream.pending > 0 ? countText(stream.pending) : null],

@@ -132,7 +132,8 @@ function List({ answer }: { readonly answer: ExportersAnswer }) {
       head: 'Ports',
       num: true,
       value: (row) => row.interfaces,
-      cell: (row) => countText(row.interfaces),
+      title: 'Interfaces whose counters or names it told',
+      cell: (row) => (row.interfaces === 0 ? <span className="dim">–</span> : countText(row.interfaces)),
     },
     {
       id: 'last',

@@ -90,7 +90,7 @@ export function Settings() {
                   ['Newest flow', data.store.newest === null ? null : agoText(data.store.newest, data.now)],
                   [
                     'Spool',
-                    `${countText(data.spool.rows)} flows in ${countText(data.spool.files)} files, ${bytesText(data.spool.bytes)} of at most ${bytesText(data.spool.limitBytes)}`,
+                    `${countText(data.spool.rows)} flows in ${countText(data.spool.files)} ${data.spool.files === 1 ? 'file' : 'files'}, ${bytesText(data.spool.bytes)} of at most ${bytesText(data.spool.limitBytes)}`,
                   ],
                   [
                     'API',

@@ -2,6 +2,7 @@
 import { useMemo } from 'react'
 import { useTop } from '../api/questions.ts'
 import { useInventory } from '../api/system.ts'
+import { SERIES } from '../figures/colours.ts'
 import { errorText, rateText, shareText } from '../figures/units.ts'
 import { Answer } from '../parts/answer.tsx'
 import { Bar } from '../parts/bars.tsx'
@@ -51,7 +52,8 @@ export function Vlans() {
   }, [top.data, known])
   const paint = usePaint(
     BY,
-    useMemo(() => (rows ?? []).map((row) => ({ vlan: row.id })), [rows]),
+    // No more than the picture above draws by themselves: what is in its grey has it here, too.
+    useMemo(() => (rows ?? []).slice(0, SERIES).map((row) => ({ vlan: row.id })), [rows]),
   )
   return (
     <>

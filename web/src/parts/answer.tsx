@@ -82,7 +82,8 @@ export function Provenance({ of, error }: { readonly of: Asked<Told>; readonly e
   const sampling = samplingText(samplingRates)
   return (
     <span>
-      from {sourceText(of.data)} · {countText(rowsRead)} rows · {Math.round(tookMs)} ms · {sampling}
+      from {sourceText(of.data)} · {countText(rowsRead)} rows · {Math.round(tookMs)} ms
+      {sampling === '' ? '' : ` · ${sampling}`}
       {error === undefined || error === 'exact' || error === '–' ? '' : ` → ${error}`}
       {notes.map((note) => (
         <span key={note} className="note">

@@ -1,6 +1,7 @@
 // Traffic of a thing over time, by one of a few dimensions.
 import { useState } from 'react'
 import { useSeries } from '../api/questions.ts'
+import { SERIES } from '../figures/colours.ts'
 import { layersOf } from '../chart/layers.ts'
 import { SeriesChart } from '../chart/series-chart.tsx'
 import { Answer, Provenance } from '../parts/answer.tsx'
@@ -24,7 +25,13 @@ export interface SeriesCardProps {
 export function SeriesCard({ title, filter, over, uncounted = false, className = 'c8 stretch' }: SeriesCardProps) {
   const [by, setBy] = useState(over[0]?.value ?? '')
   const dimension = over.some((option) => option.value === by) ? by : (over[0]?.value ?? '')
-  const series = useSeries({ by: [dimension], filter, metric: 'bytes', limit: 7, ...(uncounted ? { uncounted } : {}) })
+  const series = useSeries({
+    by: [dimension],
+    filter,
+    metric: 'bytes',
+    limit: SERIES,
+    ...(uncounted ? { uncounted } : {}),
+  })
   return (
     <Card
       title={title}
