@@ -169,7 +169,8 @@ export function createAsk(config: AskConfig, deps: AskDeps): Ask {
     const { rollups } = deps
     const wish = { exact: (asked.exact ?? true) || kind === 'distinct', ...(buckets ? { buckets } : {}) }
     const sums = async (sql: string): Promise<number[]> => ((await run.query(sql)).rows[0] ?? []).map(Number)
-    const found = await plan(prepared, wish, { finds, sums, ...(rollups ? { rollups } : {}) })
+    const slotted = { ...prepared, slotted: deps.store.hasSlots }
+    const found = await plan(slotted, wish, { finds, sums, ...(rollups ? { rollups } : {}) })
     if (asked.atMostSeconds !== undefined) refuseLong(await costs.estimate(found, kind, run), asked.atMostSeconds)
     return found
   }

@@ -4,7 +4,6 @@ import type { Dimension, KeyValue } from './dimensions.ts'
 import type { Params } from './filter/sql.ts'
 import { SUM_NAMES, metricSql, sumsSql } from './measure.ts'
 import { rowsOf, type Prepared } from './question.ts'
-import type { Run } from './run.ts'
 import { replacedIn } from './source.ts'
 
 // Grouping by dimensions. A dimension of two sides (ip, vm, …) is grouped once by each, and the groups put together;
@@ -66,7 +65,7 @@ function unpacked(grouping: Grouping, sql: string): string {
 }
 
 /** SELECT of one row a group: its keys and the sum `m` of the metric. */
-function measuredSql(prepared: Prepared, grouping: Grouping): string {
+export function measuredSql(prepared: Prepared, grouping: Grouping): string {
   const list = `${metricSql(prepared)} AS m`
   if (!grouping.either) return unpacked(grouping, oneSide(prepared, grouping, 0, list))
   const keys = grouping.inside.join(', ')
@@ -79,21 +78,6 @@ export function greatestSql(prepared: Prepared, grouping: Grouping, limit: numbe
   const { keys, folded } = grouping
   const named = folded === undefined ? '' : ` WHERE NOT (${folded})`
   return `SELECT ${keys} FROM (${measuredSql(prepared, grouping)})${named} ORDER BY m DESC, ${keys} LIMIT ${limit}`
-}
-
-/** The keys of the greatest groups, and how many groups there are. */
-export async function greatestKeys(
-  prepared: Prepared,
-  grouping: Grouping,
-  limit: number,
-  run: Run,
-): Promise<{ keys: readonly (readonly Cell[])[]; groups: number }> {
-  const named = namedOnly(grouping)
-  const answer = await run.query(
-    `SELECT ${named.count}, ${named.list(limit)}((-toFloat64(m), ${grouping.keys})${named.more}) FROM (${measuredSql(prepared, grouping)})`,
-  )
-  const [groups = 0, tuples = []] = answer.rows[0] ?? []
-  return { groups: Number(groups), keys: (tuples as readonly (readonly Cell[])[]).map((tuple) => tuple.slice(1)) }
 }
 
 /** Aggregates that leave out what a rollup has put together of rare keys. */

@@ -7,7 +7,7 @@ import type { Condition } from './filter/condition-tree.ts'
 import { conditionOf } from './filter/condition.ts'
 import { Params, conditionSql, type FilterSqlOptions } from './filter/sql.ts'
 import type { Measured, Metric } from './measure.ts'
-import { rowsSql, timeSql } from './source.ts'
+import { rowsSql, timeSql, type Range } from './source.ts'
 import type { Unit } from './units.ts'
 
 // A question as it is asked → what all statements of its answer share.
@@ -36,9 +36,7 @@ export interface Asked {
   readonly atMostSeconds?: number | undefined
 }
 
-export interface Prepared extends Measured {
-  readonly from: number
-  readonly to: number
+export interface Prepared extends Measured, Range {
   readonly dimensions: readonly Dimension[]
   /** Dimensions whose different values are counted. */
   readonly counted?: readonly Dimension[]

@@ -1,6 +1,7 @@
 import type { Cell } from '../store/store.ts'
 import type { Facts } from './facts.ts'
 import { UNSAMPLED, type Sampling, type Sums } from './measure.ts'
+import { SLOT_SECONDS } from '../store/schema.ts'
 import { rowsOf, where, type Prepared } from './question.ts'
 import type { Run } from './run.ts'
 
@@ -50,7 +51,7 @@ async function ofRollups(prepared: Prepared, run: Run): Promise<Facts> {
 
 /** Sampled packets looked at for how large the large ones are, in so many places of the range. */
 const SLICES = 8
-const ROWS_OF_SLICE = 20_000
+const ROWS_OF_SLICE = 10_000
 /** Rates that are asked for one by one; whoever has more of them is asked for all at once. */
 const FEW_RATES = 5
 
@@ -87,14 +88,18 @@ async function packetBytesOf(prepared: Prepared, run: Run): Promise<number> {
 /** Each slice stops when it has seen enough. */
 function slicesOf(prepared: Prepared): string {
   const { from, to } = prepared
-  const edges = Array.from({ length: SLICES + 1 }, (_, i) => from + Math.floor(((to - from) * i) / SLICES))
+  const whole = SLOT_SECONDS * 1000
+  // On the borders of slots, where flows are found without their times.
+  const unit = to - from > 2 * SLICES * whole ? whole : 1
+  const inner = Array.from({ length: SLICES - 1 }, (_, i) => from + ((to - from) * (i + 1)) / SLICES)
+  const edges = [from, ...inner.map((time) => Math.floor(time / unit) * unit), to]
   return edges
     .slice(1)
     .flatMap((edge, i) => {
       const start = edges[i] as number
       if (start === edge) return []
       return [
-        `SELECT bytes / greatest(packets, 1) AS size, bytes * sampling_rate AS weight FROM flows WHERE ${where(prepared, start, edge)} AND sampling_rate > 1 LIMIT ${ROWS_OF_SLICE}`,
+        `SELECT bytes / greatest(packets, 1) AS size, bytes * sampling_rate AS weight FROM ${rowsOf({ ...prepared, from: start, to: edge }, 'sampling_rate > 1')} LIMIT ${ROWS_OF_SLICE}`,
       ]
     })
     .join(' UNION ALL ')

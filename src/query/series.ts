@@ -1,10 +1,12 @@
 import type { Cell } from '../store/store.ts'
 import type { Buckets } from './buckets.ts'
 import type { KeyValue } from './dimensions.ts'
-import { codesOf, greatestKeys, groupingBy, keyOf, type Codes } from './group.ts'
+import { codesOf, groupingBy, keyOf, measuredSql, namedOnly, type Codes, type Grouping } from './group.ts'
+import { greatestByHash, isLong } from './hashed.ts'
 import {
   addSums,
   intervalOf,
+  metricSql,
   noSums,
   rowOf,
   sumsOf,
@@ -19,6 +21,7 @@ import { missingOf, withMissing, withoutMissing, type Missing, type MissingOf } 
 import { rowsOf, type Prepared } from './question.ts'
 import type { Provenance, Run } from './run.ts'
 import { factsOf, samplingOf } from './sampling.ts'
+import { SLOT_SECONDS } from '../store/schema.ts'
 import { speedsOf } from './speeds.ts'
 
 // The metric over time, for the greatest groups of the whole range and the rest of it as one; and the same lines some
@@ -183,8 +186,12 @@ interface Chosen extends Lines {
   readonly keys?: Keys | undefined
 }
 
-function bucketSql(buckets: Buckets): string {
-  return `toUInt32(intDiv(toUnixTimestamp64Milli(time_received) - ${buckets.from}, ${Math.round(buckets.step * 1000)})) AS t`
+/** @param slotted true where rows of flows are read, each with the slot in which it was received */
+function bucketSql(buckets: Buckets, slotted = false): string {
+  const { from, step } = buckets
+  const isOfSlots = slotted && [from / 1000, step].every((seconds) => seconds % SLOT_SECONDS === 0)
+  const time = isOfSlots ? 'toInt64(toUnixTimestamp(slot)) * 1000' : 'toUnixTimestamp64Milli(time_received)'
+  return `toUInt32(intDiv(${time} - ${from}, ${Math.round(step * 1000)})) AS t`
 }
 
 function newLine(key: Record<string, KeyValue>, other: boolean): Line {
@@ -222,6 +229,26 @@ async function greatestLines(
   return { lines: rest.sums.flows > 0 ? lines : lines.slice(0, -1), total, groups, keys }
 }
 
+/** The keys of the greatest groups, and how many groups there are. */
+async function greatestKeys(
+  prepared: Prepared,
+  grouping: Grouping,
+  limit: number,
+  run: Run,
+): Promise<{ keys: readonly (readonly Cell[])[]; groups: number }> {
+  if (isLong(prepared, grouping, limit)) {
+    const wanted = { sql: `${metricSql(prepared)} AS m`, names: ['m'], order: 'm' }
+    const hashed = await greatestByHash(prepared, grouping, wanted, limit, run)
+    if (hashed) return { keys: hashed.found.map(({ cells }) => cells), groups: hashed.groups }
+  }
+  const named = namedOnly(grouping)
+  const answer = await run.query(
+    `SELECT ${named.count}, ${named.list(limit)}((-toFloat64(m), ${grouping.keys})${named.more}) FROM (${measuredSql(prepared, grouping)})`,
+  )
+  const [groups = 0, tuples = []] = answer.rows[0] ?? []
+  return { groups: Number(groups), keys: (tuples as readonly (readonly Cell[])[]).map((tuple) => tuple.slice(1)) }
+}
+
 /** Lines of the same keys over these buckets; what is in none goes to the one that is `other`, or is left out. */
 async function linesOf(
   prepared: Prepared,
@@ -237,8 +264,9 @@ async function linesOf(
   const expressions = codes?.sides.flat() ?? []
   const select = expressions.map((expression, i) => `${expression} AS c${i}, `).join('')
   const names = expressions.map((_, i) => `, c${i}`).join('')
+  const slotted = prepared.slotted === true && !prepared.reading
   const answer = await run.query(
-    `SELECT ${bucketSql(buckets)}, ${select}${sumsSql(prepared)} FROM ${rowsOf(prepared)} GROUP BY t${names}`,
+    `SELECT ${bucketSql(buckets, slotted)}, ${select}${sumsSql(prepared)} FROM ${rowsOf(prepared)} GROUP BY t${names}`,
   )
   const other = lines.findIndex((line) => line.other)
   for (const cells of answer.rows) {

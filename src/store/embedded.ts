@@ -201,6 +201,7 @@ export function createEmbeddedStore(config: EmbeddedStoreConfig, deps: EmbeddedS
       enter('stopped')
       await last?.stop(STOP_GRACE_MS)
     },
+    hasSlots: true,
     query: async (sql, options = {}) => readAnswer(await ask(ready(), sql, 'JSONCompact', options)),
     queryBytes: async (sql, format, options = {}) => ask(ready(), sql, format, options),
     execute: async (sql, options) => writeOn(ready(), sql, options),

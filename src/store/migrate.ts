@@ -13,6 +13,8 @@ import {
 import { wholeTableStatement } from './roll-sql.ts'
 import { LEVELS, ROLLUPS, rollupTable } from './rollups.ts'
 import {
+  computedOf,
+  computedSql,
   createTable,
   SCHEMA_VERSION,
   schemaStatements,
@@ -36,7 +38,7 @@ interface Statements {
  * made again at the next start; the version is noted last. Rollups of what is there are built later, by the roller.
  *
  * Version 1: `flows`, `metrics`. Version 2: rollups, `arrivals` and `rolled`; no TTL outside of clusters. Version 3:
- * the rollup of segments, made of that of traffic.
+ * the rollup of segments, made of that of traffic; the slot of flows.
  */
 export async function migrate(store: Statements, options: SchemaOptions): Promise<void> {
   const home = options.home ?? LOCAL_HOME
@@ -129,6 +131,9 @@ async function alter(store: Statements, tables: readonly TableDefinition[], opti
       const change = `${verb} COLUMN ${column.name} ${column.type} ${column.codec}`
       for (const statement of home.alterColumn(table.name, change)) await store.execute(statement)
     }
+    for (const column of computedOf(table, home))
+      if (!types.has(`${stored}.${column.name}`))
+        await store.execute(`ALTER TABLE ${stored} ADD COLUMN ${computedSql(column)}`)
     const age = timeToLive(table, options)
     const isAging = / TTL |\nTTL /.test(ddl.get(stored) ?? '')
     if (home === LOCAL_HOME || age === undefined) {

@@ -24,6 +24,8 @@ export interface ExecuteOptions {
 
 /** The column store: embedded (an engine in a child process) or a ClickHouse cluster. */
 export interface Store {
+  /** True if flows have the column `slot`: the start of the five minutes in which they were received. */
+  readonly hasSlots?: boolean
   start(signal?: AbortSignal): Promise<void>
   stop(): Promise<void>
   /** One SELECT on a reader. Rejects with an OperatorError: `store_away`, `query_timeout`, `query_memory`, `query_cancelled`, `query_failed`. */
