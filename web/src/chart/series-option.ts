@@ -24,10 +24,10 @@ export interface SeriesPicture extends TipFrame {
 }
 
 /** A label of the time axis: the day at midnight, the time otherwise. */
-export function timeLabel(ms: number, zone: Zone, spanMs: number): string {
+export function timeLabel(ms: number, zone: Zone, spanMs: number, withSeconds: boolean): string {
   const wall = wallOf(ms, zone)
   if (spanMs > 36 * 3_600_000 && wall.hour === 0 && wall.minute === 0) return dayText(ms, zone).slice(5)
-  return clockText(ms, zone, spanMs <= 3 * 60_000)
+  return clockText(ms, zone, withSeconds)
 }
 
 const TICKS = [10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800]
@@ -48,6 +48,8 @@ export function timeTicks(from: number, to: number, zone: Zone, most: number): n
 /** The axes that every picture over time has: round moments below, SI units at the left. */
 export function timeAxis(picture: Pick<SeriesPicture, 'from' | 'to' | 'zone' | 'scheme'>, width: number): object {
   const inks = INKS[picture.scheme]
+  const ticks = timeTicks(picture.from, picture.to, picture.zone, Math.max(2, Math.floor(width / 76)))
+  const withSeconds = ticks.some((tick) => tick % 60_000 !== 0)
   return {
     type: 'value',
     min: picture.from,
@@ -57,8 +59,8 @@ export function timeAxis(picture: Pick<SeriesPicture, 'from' | 'to' | 'zone' | '
     splitLine: { show: false },
     axisLabel: {
       ...axisLabel(picture.scheme),
-      customValues: timeTicks(picture.from, picture.to, picture.zone, Math.max(2, Math.floor(width / 76))),
-      formatter: (ms: number) => timeLabel(ms, picture.zone, picture.to - picture.from),
+      customValues: ticks,
+      formatter: (ms: number) => timeLabel(ms, picture.zone, picture.to - picture.from, withSeconds),
     },
   }
 }
@@ -236,9 +238,8 @@ function eventLines(marks: readonly Mark[], { from, to }: Pick<SeriesPicture, 'f
     silent: true,
     markLine: {
       silent: true,
-      symbol: ['none', 'triangle'],
-      symbolSize: [0, 6],
-      lineStyle: { color: inks.ink, width: 1, type: 'solid', opacity: 0.55 },
+      symbol: 'none',
+      lineStyle: { color: inks.ink, width: 1, type: 'solid', opacity: 0.45 },
       label: { show: false },
       data: marks.filter(({ at }) => at >= from && at <= to).map(({ at }) => ({ xAxis: at })),
     },

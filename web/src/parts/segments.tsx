@@ -1,5 +1,5 @@
 // One of a few, side by side: a radio group with arrow keys.
-import { useRef } from 'react'
+import { useEffect, useRef } from 'react'
 
 export interface SegmentsProps<T extends string> {
   readonly label: string
@@ -11,6 +11,15 @@ export interface SegmentsProps<T extends string> {
 
 export function Segments<T extends string>({ label, value, options, onChange, tight }: SegmentsProps<T>) {
   const box = useRef<HTMLDivElement>(null)
+  // On a narrow screen they are wider than it: the one that is chosen is to be seen.
+  useEffect(() => {
+    const chosen = box.current?.querySelector<HTMLElement>('[aria-checked=true]')
+    if (!box.current || !chosen) return
+    const { scrollLeft, clientWidth } = box.current
+    const left = chosen.offsetLeft - box.current.offsetLeft
+    if (left < scrollLeft || left + chosen.offsetWidth > scrollLeft + clientWidth)
+      box.current.scrollLeft = left - (clientWidth - chosen.offsetWidth) / 2
+  }, [value])
   const move = (by: number) => {
     const at = options.findIndex((option) => option.value === value)
     const next = options[(at + by + options.length) % options.length]

@@ -13,7 +13,7 @@ import { defaultKeymap, history, historyKeymap } from '@codemirror/commands'
 import { linter } from '@codemirror/lint'
 import { Compartment, EditorState, Prec } from '@codemirror/state'
 import { EditorView, keymap, placeholder } from '@codemirror/view'
-import { useEffect, useMemo, useRef } from 'react'
+import { useEffect, useMemo, useRef, useState } from 'react'
 import { useQueryClient } from '@tanstack/react-query'
 import type { Problem, ValuesAnswer } from '../../../../src/api/contract/query.ts'
 import type { SavedFilter } from '../../../../src/api/contract/saved.ts'
@@ -116,6 +116,14 @@ function recent(context: CompletionContext): CompletionResult | null {
       }
 }
 
+/** What is wrong at the very end is most often only not written yet: it is said when nobody writes on. */
+const UNFINISHED_MS = 1200
+const WRONG_MS = 350
+
+function isUnfinished(text: string, problem: { readonly position: number; readonly length: number }): boolean {
+  return problem.position + problem.length >= text.trimEnd().length
+}
+
 function diagnose(view: EditorView) {
   const text = view.state.doc.toString()
   const read = parseFilter(text)
@@ -207,7 +215,7 @@ export function FilterEditor({ value, onChange, onRun, told }: FilterEditorProps
             // Nothing is chosen until it is chosen by hand: no need to wait against keys that were meant for the text.
             interactionDelay: 0,
           }),
-          linter(diagnose, { delay: 350 }),
+          linter(diagnose, { delay: UNFINISHED_MS }),
           // One question is one line: pasted line breaks become blanks.
           EditorState.transactionFilter.of((change) =>
             change.newDoc.lines > 1
@@ -253,7 +261,13 @@ export function FilterEditor({ value, onChange, onRun, told }: FilterEditorProps
   }, [value])
 
   const read = useMemo(() => parseFilter(value), [value])
-  const problem = read.ok ? told?.detail : read.problem.message
+  const [settled, setSettled] = useState(value)
+  useEffect(() => {
+    const delay = !read.ok && isUnfinished(value, read.problem) ? UNFINISHED_MS : WRONG_MS
+    const timer = setTimeout(() => setSettled(value), delay)
+    return () => clearTimeout(timer)
+  }, [value, read])
+  const problem = read.ok ? told?.detail : settled === value ? read.problem.message : undefined
   return (
     <div className="filter-wrap">
       <div className={`filter-box ${problem === undefined ? '' : 'wrong'}`} ref={box} />

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { SeriesAnswer } from '../../../../src/api/contract/query.ts'
-import { changeOf, groupsOf, groupsTable, percentile } from './groups.ts'
+import { changeOf, groupsOf, groupsTable, knownBefore, percentile } from './groups.ts'
 
 const row = (bytes: number) => ({ key: {}, bytes, packets: 0, flows: 1, low: bytes * 0.9, high: bytes * 1.1 })
 const answer: SeriesAnswer = {
@@ -39,6 +39,24 @@ test('averages are over the whole span, peaks over complete buckets, and other i
   assert.equal(groups[0]?.share, 1 / 3)
 })
 
+test('an earlier time of which a part alone is known is an average of that part', () => {
+  const values = [null, 80]
+  const series = answer.series.map(({ key, other }) => ({
+    key,
+    other,
+    values,
+    low: values,
+    high: values,
+    total: row(100),
+  }))
+  const held = { ...answer, previous: { from: -20_000, to: 0, series, total: row(300) } }
+  assert.equal(knownBefore(held), 0.5)
+  assert.equal(groupsOf(held, 'bytes', 20, 2)[0]?.before, 80)
+  const none = series.map((one) => ({ ...one, values: [null, null] }))
+  assert.equal(groupsOf({ ...held, previous: { ...held.previous, series: none } }, 'bytes', 20, 2)[0]?.before, null)
+  assert.equal(knownBefore(answer), 1)
+})
+
 test('a percentile is the nearest rank and skips gaps', () => {
   assert.equal(percentile([1, 2, 3, 4, null, 5], 0.95), 5)
   assert.equal(
@@ -69,7 +87,7 @@ test('the export has raw numbers under heads with units', () => {
 })
 
 test('a group is held against what it was before', () => {
-  const drawn = (bytes: number) => ({ values: [], low: [], high: [], total: row(bytes) })
+  const drawn = (bytes: number) => ({ values: [1, 1], low: [], high: [], total: row(bytes) })
   const previous = { from: -20_000, to: 0, series: [drawn(500), drawn(0), drawn(1000)], total: row(1500) }
   const groups = groupsOf({ ...answer, previous }, 'bytes', 20, 1)
   assert.deepEqual(

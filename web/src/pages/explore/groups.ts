@@ -34,9 +34,19 @@ export function percentile(values: readonly (number | null)[], share: number): n
   return known[Math.max(0, Math.ceil(known.length * share) - 1)] ?? null
 }
 
+/** The part of the earlier time of which anything is known: where no bucket has a value, nothing is kept. */
+export function knownBefore(answer: Pick<SeriesAnswer, 'previous' | 'times'>): number {
+  const { previous, times } = answer
+  if (!previous || times.length === 0) return 1
+  const known = times.filter((_, at) => previous.series.some(({ values }) => (values[at] ?? null) !== null)).length
+  return known / times.length
+}
+
 export function groupsOf(answer: SeriesAnswer, metric: MetricName, seconds: number, complete: number): Group[] {
   const counted = summed(metric)
   const whole = answer.total[counted]
+  // An average of the time that is known; what is not kept is no silence.
+  const earlierSeconds = seconds * knownBefore(answer)
   return answer.series
     .map((series, index) => {
       const values = series.values.slice(0, Math.max(1, complete))
@@ -54,7 +64,8 @@ export function groupsOf(answer: SeriesAnswer, metric: MetricName, seconds: numb
         p95: percentile(values, 0.95),
         total,
         share: whole > 0 ? total / whole : 0,
-        before: earlier ? (rateOf(earlier, metric, seconds, series.speed)?.value ?? null) : null,
+        before:
+          earlier && earlierSeconds > 0 ? (rateOf(earlier, metric, earlierSeconds, series.speed)?.value ?? null) : null,
       }
     })
     .sort((a, b) => Number(a.other) - Number(b.other) || b.total - a.total)

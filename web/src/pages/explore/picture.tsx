@@ -15,7 +15,7 @@ import { NothingInSpan } from '../../parts/states.tsx'
 import type { View } from '../../url/search.ts'
 import type { Acts } from './acts.ts'
 import { EventList } from './event-list.tsx'
-import { percentile } from './groups.ts'
+import { knownBefore, percentile } from './groups.ts'
 import { PickMenu } from './pick-menu.tsx'
 import type { Picked } from './pick-menu.tsx'
 
@@ -97,6 +97,7 @@ function Lines({
     () => (answer.previous ? addUp(answer.previous.series, answer.times.length).values : undefined),
     [answer],
   )
+  const known = useMemo(() => knownBefore(answer), [answer])
   const heard = useEvents(answer.bounds)
   const marks = useMemo(() => marksOf(heard.events, answer.step), [heard, answer.step])
   return (
@@ -125,6 +126,7 @@ function Lines({
         {before && view.metric !== 'share' ? (
           <span>
             <i className="key-before" aria-hidden="true" /> the total before
+            {known < 1 ? `, of which ${Math.round(known * 100)} % of the time is kept` : ''}
           </span>
         ) : null}
       </p>
