@@ -50,6 +50,7 @@ test('a flag that does not exist, or one without its value, ends with 2', async 
     ['serve', 'extra'],
     ['decode'],
     ['replay'],
+    ['replay', 'a.pcap', '--to', '127.0.0.1:9', '--rate', '10', '--max'],
     ['query', '--nope'],
     ['simulate', '--nope'],
   ]) {

@@ -126,7 +126,7 @@ function begin(window: ByteWindow, options: ReadingOptions): Walk {
   if (kind === 'pcapng') return pcapngWalk(options)
   if (kind === 'pcap') return pcapWalk(window, options)
   throw new UserError('this is neither a pcap nor a pcapng file', {
-    hint: 'a file that holds one datagram is read by `vnetscope decode --raw`',
+    hint: 'decode and replay read a file that holds one datagram with --raw',
   })
 }
 

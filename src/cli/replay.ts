@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Command } from 'commander'
-import { InvalidArgumentError } from 'commander'
+import { InvalidArgumentError, Option } from 'commander'
 import { createDatagramSender, type DatagramTarget } from '../base/datagram-sender.ts'
 import { OperatorError } from '../base/errors.ts'
 import { targetOf } from './target.ts'
@@ -23,9 +23,13 @@ export function addReplay(program: Command): void {
     .description('Sends the UDP payloads of captures again, in their original rhythm.')
     .argument('<file...>', 'pcap or pcapng (packed by gzip or zstd, too); - is standard input')
     .requiredOption('--to <host:port>', 'where to', parseTarget)
-    .option('--rate <pps>', 'so many datagrams a second, instead of the original rhythm', parsePositive)
+    .addOption(
+      new Option('--rate <pps>', 'so many datagrams a second, instead of the original rhythm')
+        .argParser(parsePositive)
+        .conflicts('speed'),
+    )
     .option('--speed <factor>', 'so many times as fast as captured', parsePositive, 1)
-    .option('--max', 'as fast as it goes', false)
+    .addOption(new Option('--max', 'as fast as it goes').default(false).conflicts(['rate', 'speed']))
     .option('--raw', 'each file holds one datagram and nothing else', false)
     .action((files: string[], options: ReplayOptions) => replay(files, options))
 }
