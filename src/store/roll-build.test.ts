@@ -178,3 +178,30 @@ test('minutes are not tried where those before, of as many flows, were not worth
   while (covered(roller, 'traffic_minute').at(-1) !== '6 to 10') await new Promise((resolve) => setTimeout(resolve, 50))
   assert.deepEqual(covered(roller, 'sources_5minutes'), ['… to 0'])
 })
+
+test('addresses that are too many to hold are found first, and then put together, with the same rows', async () => {
+  now = START + 10 * MINUTE_MS
+  await insert(1, 3_000, 0, 5)
+  const tables = ['sources_5minutes', 'destinations_5minutes']
+  const rowsOf = async (): Promise<unknown[]> => {
+    const each = tables.map((table) =>
+      store.query(`SELECT * REPLACE (round(bytes_squares) AS bytes_squares) FROM ${table} ORDER BY ALL`),
+    )
+    return (await Promise.all(each)).map(({ rows }) => rows)
+  }
+  let atOnce = 0
+  await newRoller(EVERYTHING, async (sql) => void (sql.includes('groupArraySorted') && atOnce++)).run()
+  assert.equal(atOnce, 2)
+  const found = await rowsOf()
+  for (const table of [...tables, 'rolled']) await store.execute(`TRUNCATE TABLE ${table}`)
+  let refused = 0
+  const roller = newRoller(EVERYTHING, async (sql) => {
+    if (!sql.includes('groupArraySorted')) return
+    refused++
+    await store.execute(sql.replace(/max_rows_to_group_by = \d+/, 'max_rows_to_group_by = 10'))
+  })
+  await roller.run()
+  assert.equal(refused, 2)
+  assert.deepEqual(await rowsOf(), found)
+  assert.ok((found[0] as unknown[]).length > 20)
+})

@@ -1,10 +1,8 @@
 import { OperatorError } from '../base/errors.ts'
 import { engineCodeOf } from './engine-failure.ts'
+import { boundsQuery, foldStatement, greatestQuery, greatestStatement, type Three } from './roll-addresses.ts'
 import {
   ASIDE,
-  boundsQuery,
-  foldStatement,
-  greatestQuery,
   rollStatement,
   sourceOf,
   sourceTable,
@@ -13,7 +11,6 @@ import {
   within,
   type Once,
   type RollSource,
-  type Three,
   type Unit,
 } from './roll-sql.ts'
 import { ROLLUPS, rollupTable, UNIT_SECONDS, type Rollup, type RollupLevel } from './rollups.ts'
@@ -72,6 +69,10 @@ const FOLDS = [1000, 50] as const
 const FLOWS_AN_ADDRESS = 100
 const LEAST_ADDRESSES = 20
 const MOST_ADDRESSES = 1000
+/** Of all addresses, while they are found and their rows put together in one statement. */
+const BYTES_A_GROUP = 1024
+/** ClickHouse: MEMORY_LIMIT_EXCEEDED. */
+const MEMORY_LIMIT = 241
 
 /** To build so many of five minutes, one by one, costs less than to build all five. */
 const FEW_MINUTES = 3
@@ -170,8 +171,22 @@ export function createRollBuild(
     return rows.map(([minute]) => Number(minute))
   }
 
+  /** False if there are too many addresses to hold in memory. */
+  async function tryAtOnce(unit: Unit, keep: number, how: How): Promise<boolean> {
+    const mostGroups = memoryBytes / BYTES_A_GROUP
+    try {
+      await execute(greatestStatement(unit, keep, { ...how, mostGroups, memoryBytes }))
+      return true
+    } catch (error) {
+      const code = engineCodeOf(error)
+      if (code === TOO_MANY_GROUPS || code === MEMORY_LIMIT) return false
+      throw error
+    }
+  }
+
   async function rollAddresses(unit: Unit, to: ToBuild, how: How): Promise<void> {
     const keep = Math.max(LEAST_ADDRESSES, Math.min(MOST_ADDRESSES, Math.floor(to.flows / FLOWS_AN_ADDRESS)))
+    if (unit.from === 'flows' && !how.again && (await tryAtOnce(unit, keep, how))) return
     const found = await store.query(greatestQuery(unit, keep) + aside, LONG)
     const above = three(found, 0)
     const greatest = [...new Set((found.rows[0] as readonly string[][]).slice(3).flat())]

@@ -1,13 +1,11 @@
 import {
   BUCKET_COLUMN,
-  FOLDED_ADDRESS,
   FOLDED_AS,
   FOLDED_PORT,
   bucketSeconds,
   rollupNamed,
   rollupTable,
   SUM_COLUMNS,
-  UNSEEN_COLUMNS,
   type Rollup,
   type RollupColumn,
   type RollupLevel,
@@ -75,7 +73,7 @@ const ONE_BLOCK =
 /** Questions and what comes in go first on the processors, where the engine may say so (CAP_SYS_NICE). */
 export const ASIDE = 'os_threads_nice_value_query = 10'
 
-function instant(seconds: number): string {
+export function instant(seconds: number): string {
   return `fromUnixTimestamp64Milli(${seconds * 1000}, 'UTC')`
 }
 
@@ -130,7 +128,7 @@ export function settings(options: RollOptions, unit?: Unit): string {
  * The rows as they may be inserted once: nothing where no flows came to those that are there.
  * @param flows column of their flows; where others are there already, `seen` counts the INSERTs that they came by
  */
-function rowsOnce(names: string, rows: string, changed: string, flows: string, options: RollOptions): string {
+export function rowsOnce(names: string, rows: string, changed: string, flows: string, options: RollOptions): string {
   const { once, again } = options
   if (!once && options.unlessFewer)
     return `SELECT ${names} FROM (SELECT *, sum(${flows}) OVER () AS more FROM (${rows})) WHERE more >= 0${changed === '' ? '' : ` AND (${changed})`}`
@@ -159,7 +157,7 @@ export function sums(from: RollSource): string {
   ].join(', ')
 }
 
-const SUM_NAMES = SUM_COLUMNS.map((_, i) => `s${i}`)
+export const SUM_NAMES = SUM_COLUMNS.map((_, i) => `s${i}`)
 
 /** The INSERT of a unit of a rollup that holds all its keys. */
 export function rollStatement(unit: Unit, options: RollOptions): string {
@@ -173,7 +171,7 @@ export function rollStatement(unit: Unit, options: RollOptions): string {
   return `INSERT INTO ${target(unit)} (${columns}) ${rows} ${settings(options, unit)}`
 }
 
-function marks({ once }: RollOptions): string[] {
+export function marks({ once }: RollOptions): string[] {
   return once ? [INSERTS_COLUMN.name] : []
 }
 
@@ -210,140 +208,4 @@ function difference(unit: Unit, ought: string, keys: string, options: RollOption
   const added = `sum(s0) AS d0, sum(s1) AS d1, sum(s2) AS d2, sum(s3) AS d3, max(s4) AS d4${counted}`
   const both = `SELECT ${keys}, ${added} FROM (${options.once ? `SELECT *, 0 AS i FROM (${ought})` : ought} UNION ALL ${there}) GROUP BY ${keys}`
   return rowsOnce(`${keys}, d0, d1, d2, d3, d4`, both, 'd0 != 0 OR d1 != 0 OR d2 != 0', 'd2', options)
-}
-
-// Rollups of addresses. First the greatest addresses of a unit are found, by bytes, by packets and by flows; then their
-// rows are put together by all keys, and all other rows by the keys but the address.
-
-/** Estimates by which addresses are ranked, over rows of flows and of rollups. */
-function estimates(from: RollSource): readonly string[] {
-  return [
-    'toInt64(sum(bytes * sampling_rate))',
-    'toInt64(sum(packets * sampling_rate))',
-    `toInt64(${from === 'flows' ? 'count()' : 'sum(flows)'})`,
-  ]
-}
-
-const METRICS = [0, 1, 2] as const
-
-function addressOf(rollup: Rollup): string {
-  return rollup.folds[0]?.key as string
-}
-
-function isFolded(rollup: Rollup): string {
-  return `${addressOf(rollup)} = toIPv6('${FOLDED_ADDRESS}')`
-}
-
-/** One row an address: its estimates m0, m1, m2, and what its rows carry of unseen, v0, v1, v2. */
-function byAddress(unit: Unit): string {
-  const { rollup, start, level, from } = unit
-  const ranked = estimates(from).map((estimate, i) => `${estimate} AS m${i}`)
-  const carried = from === 'flows' ? [] : UNSEEN_COLUMNS.map((column, i) => `sum(${column.name}) AS v${i}`)
-  // Numbers are grouped a fifth faster than addresses.
-  return `SELECT toUInt128(${addressOf(rollup)}) AS u, ${[...ranked, ...carried].join(', ')} FROM ${sourceTable(unit)} WHERE ${within(start, level)} AND NOT (${isFolded(rollup)}) GROUP BY u`
-}
-
-/**
- * Answers for each metric the estimate above which an address is among the `keep` greatest (0 where there are no more), then
- * for each the addresses that are.
- */
-export function greatestQuery(unit: Unit, keep: number): string {
-  const lists = METRICS.map((i) => `groupArraySorted(${keep + 1})((-m${i}, u)) AS g${i}`).join(', ')
-  const above = METRICS.map((i) => `if(length(g${i}) > ${keep}, -g${i}[${keep + 1}].1, 0) AS a${i}`).join(', ')
-  const greatest = METRICS.map(
-    (i) => `arrayMap(t -> toString(CAST(t.2, 'IPv6')), arrayFilter(t -> -t.1 > a${i}, g${i}))`,
-  )
-  return `SELECT ${METRICS.map((i) => `toString(a${i})`).join(', ')}, ${greatest.join(', ')} FROM (SELECT ${lists}, ${above} FROM (${byAddress(unit)}))`
-}
-
-/** Three integers, of bytes, packets and flows, as text: they may be greater than a number holds. */
-export type Three = readonly [string, string, string]
-
-/** The addresses that keep their rows: the greatest, and those that have rows already. */
-function keptAddresses(unit: Unit, greatest: readonly string[], again: boolean): string {
-  const { rollup, start, level } = unit
-  const there = ` UNION ALL SELECT ${addressOf(rollup)} FROM ${target(unit)} WHERE ${within(start, level)}`
-  const list = greatest.map((address) => `'${address}'`).join(', ')
-  return `SELECT arrayJoin(CAST([${list}], 'Array(IPv6)'))${again ? there : ''}`
-}
-
-/**
- * Answers, where the source is a rollup, for each metric what an address without rows there may have had (its folded rows
- * carry it), then for each what an address without rows in the target may have had.
- */
-export function boundsQuery(unit: Unit, greatest: readonly string[], again: boolean): string {
-  const { rollup, start, level } = unit
-  const carried = UNSEEN_COLUMNS.map((column, i) => `sumIf(${column.name}, ${isFolded(rollup)}) AS c${i}`).join(', ')
-  const bounds = METRICS.map((i) => `toString(greatest(any(c${i}), max(m${i} + c${i} - v${i})))`).join(', ')
-  const folded = `SELECT * FROM (${byAddress(unit)}) WHERE CAST(u, 'IPv6') NOT IN (${keptAddresses(unit, greatest, again)})`
-  return `SELECT ${METRICS.map((i) => `toString(any(c${i}))`).join(', ')}, ${bounds} FROM (SELECT ${carried} FROM ${sourceTable(unit)} WHERE ${within(start, level)}) AS rest LEFT JOIN (${folded}) AS folded ON 1 = 1`
-}
-
-/** What the rows of a unit have to say of what they leave out. */
-export interface Unseen {
-  /** Addresses that keep their rows. */
-  readonly greatest: readonly string[]
-  /** What an address without rows in the source may have had. */
-  readonly carried: Three
-  /** What an address without rows in the target may have had. */
-  readonly bounds: Three
-}
-
-/** The INSERT of a unit of a rollup of addresses. */
-export function foldStatement(unit: Unit, unseen: Unseen, options: RollOptions): string {
-  const { rollup, start, level, from } = unit
-  const again = options.again ?? false
-  const names = rollup.keys.map((key) => key.name)
-  const columns = [
-    BUCKET_COLUMN.name,
-    ...names,
-    ...SUM_COLUMNS.map((c) => c.name),
-    ...UNSEEN_COLUMNS.map((c) => c.name),
-    ...marks(options),
-  ].join(', ')
-  const keys = names.map((_, i) => `k${i}`).join(', ')
-  const isKept = `${addressOf(rollup)} IN (${keptAddresses(unit, unseen.greatest, again)}) AND NOT (${isFolded(rollup)})`
-  const list = rollup.keys
-    .map(
-      (key, i) =>
-        `${key.name === addressOf(rollup) ? `if(own, ${key.name}, toIPv6('${FOLDED_ADDRESS}'))` : key.name} AS k${i}`,
-    )
-    .join(', ')
-  const own = UNSEEN_COLUMNS.map((column, i) =>
-    from === 'flows' ? `toInt64(0) AS w${i}` : `sumIf(${column.name}, own) AS w${i}`,
-  ).join(', ')
-  const grouped = `SELECT ${isKept} AS own, ${list}, ${sums(from)}, ${own} FROM ${sourceTable(unit)} WHERE ${within(start, level)} GROUP BY own, ${keys}`
-  const address = `k${names.indexOf(addressOf(rollup))}`
-  const first = `row_number() OVER (PARTITION BY ${address} ORDER BY k0 DESC, s2 DESC, ${keys}) = 1`
-  const bound = METRICS.map((i) => {
-    const own = `${unseen.bounds[i]} - ${unseen.carried[i]}`
-    return `w${i} + if(first AND rest, if(own, ${own}, ${unseen.bounds[i]}), 0) AS x${i}`
-  }).join(', ')
-  const sumNames = SUM_NAMES.join(', ')
-  // Where each address keeps its rows none is missing, and there is no row that could carry a bound.
-  const ought = `SELECT ${keys}, ${sumNames}, ${bound} FROM (SELECT *, ${first} AS first, max(NOT own) OVER () AS rest FROM (${grouped}))`
-  const cells = `${instant(start)}, ${keys}, ${sumNames}, x0, x1, x2`
-  const rows = again ? foldDifference(unit, ought, keys, options) : ought
-  const inserted = rowsOnce(cells, rows, again ? CHANGED : '', 's2', options)
-  return `INSERT INTO ${target(unit)} (${columns}) ${inserted} ${settings(options, unit)}`
-}
-
-const CHANGED = [...SUM_NAMES.slice(0, 3), ...METRICS.map((i) => `x${i}`)].map((name) => `${name} != 0`).join(' OR ')
-
-function foldDifference(unit: Unit, ought: string, keys: string, { once }: RollOptions): string {
-  const names = unit.rollup.keys.map((key, i) => `${key.name} AS k${i}`).join(', ')
-  const carried = UNSEEN_COLUMNS.map((column) => `-${column.name}`).join(', ')
-  const there = `SELECT ${names}, -bytes, -packets, -flows, -bytes_squares, packet_bytes, ${carried}${once ? ', inserts' : ''} FROM ${target(unit)} WHERE ${within(unit.start, unit.level)}`
-  const added = [
-    ...SUM_NAMES.map((name, i) => `${i === 4 ? 'max' : 'sum'}(${name}) AS d${i}`),
-    ...METRICS.map((i) => `sum(x${i}) AS y${i}`),
-    ...(once ? ['sum(i) AS q'] : []),
-  ].join(', ')
-  const renamed = [
-    ...SUM_NAMES.map((name, i) => `d${i} AS ${name}`),
-    ...METRICS.map((i) => `y${i} AS x${i}`),
-    ...(once ? ['q'] : []),
-  ].join(', ')
-  const both = `${once ? `SELECT *, 0 AS i FROM (${ought})` : ought} UNION ALL ${there}`
-  return `SELECT ${keys}, ${renamed} FROM (SELECT ${keys}, ${added} FROM (${both}) GROUP BY ${keys})`
 }
