@@ -88,7 +88,8 @@ export function healthOf(parts: HealthParts): Health {
     },
     spool: {
       files: loader.filesWaiting,
-      bytes: report.spool.bytesWaiting,
+      // The spool looks for what has been taken away only when it writes.
+      bytes: loader.filesWaiting === 0 ? 0 : report.spool.bytesWaiting,
       rows: loader.rowsWaiting,
       oldest: loader.waitingSince ?? null,
       limitBytes: parts.spoolLimitBytes,

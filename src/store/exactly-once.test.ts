@@ -179,6 +179,23 @@ test('rows wait in the spool while the engine is away and are stored when it is 
   assert.equal(loader.status().rowsStored, 500)
 })
 
+test('since when rows wait is told of those whose insert is under way, too', async () => {
+  const loader = await startLoader({ waitMs: 10 })
+  const engine = store.status().pid as number
+  process.kill(engine, 'SIGSTOP')
+  try {
+    await write(0, 100)
+    await until(async () => (await files('.group')).length === 1)
+    const { rowsWaiting, waitingSince } = loader.status()
+    assert.equal(rowsWaiting, 100)
+    assert.notEqual(waitingSince, undefined)
+  } finally {
+    process.kill(engine, 'SIGCONT')
+  }
+  await loader.drained()
+  assert.equal(loader.status().waitingSince, undefined)
+})
+
 test('files come in groups of about as many rows as asked for', async () => {
   for (let i = 0; i < 10; i++) await write(i * 100, 100)
   const loader = await startLoader({ maxRows: 300 })

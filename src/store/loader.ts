@@ -84,7 +84,8 @@ export function createLoader(config: LoaderConfig, deps: LoaderDeps): Loader {
   const waitMs = config.waitMs ?? 2000
   const maxRows = config.maxRows ?? 500_000
   const pending = new Map<string, Pending>()
-  const grouped = new Set<string>()
+  /** Files of groups, and since when each has been seen. */
+  const grouped = new Map<string, number>()
   /** Groups fixed on disk; the first is being carried. */
   const underWay: Group[] = []
   const tables = new Map<string, { stored: number; found: number }>()
@@ -118,7 +119,7 @@ export function createLoader(config: LoaderConfig, deps: LoaderDeps): Loader {
   async function recover(): Promise<void> {
     makeDirectory(at('rejected'))
     underWay.push(...(await recoverGroups(config.dir, deps.log)))
-    for (const group of underWay) for (const file of group.files) grouped.add(file)
+    for (const group of underWay) for (const file of group.files) grouped.set(file, deps.clock.now())
   }
 
   /** True if the file is there and begins as it should. */
@@ -247,8 +248,8 @@ export function createLoader(config: LoaderConfig, deps: LoaderDeps): Loader {
     for (const file of group.files) if (!(await isSound(file))) return
     await fixGroup(config.dir, group)
     for (const file of group.files) {
+      grouped.set(file, pending.get(file)?.seen ?? deps.clock.now())
       pending.delete(file)
-      grouped.add(file)
     }
     underWay.push(group)
   }
@@ -273,7 +274,7 @@ export function createLoader(config: LoaderConfig, deps: LoaderDeps): Loader {
       stopping = false
       await recover()
       await look()
-      for (const file of [...pending.keys(), ...grouped]) {
+      for (const file of [...pending.keys(), ...grouped.keys()]) {
         const found = parseSpoolFile(file)
         if (found) tableOf(found.table).found += found.rows
       }
@@ -308,7 +309,8 @@ export function createLoader(config: LoaderConfig, deps: LoaderDeps): Loader {
         waiting.set(file.table, (waiting.get(file.table) ?? 0) + file.rows)
         waitingSince = Math.min(waitingSince ?? Infinity, file.seen)
       }
-      for (const name of grouped) {
+      for (const [name, seen] of grouped) {
+        waitingSince = Math.min(waitingSince ?? Infinity, seen)
         const file = parseSpoolFile(name)
         if (!file) continue
         rowsWaiting += file.rows
