@@ -22,7 +22,7 @@ const HAND_OVER_MS = 10
  * How long packets are left to gather where nothing is there to read: the longer, the less each of them costs, as long as they fill
  * a small part of the ring meanwhile.
  */
-const [SHORTEST_REST_MS, LONGEST_REST_MS] = [4, 40]
+const [SHORTEST_REST_MS, LONGEST_REST_MS] = [4, 80]
 const SMALL_PART = 1 / 4
 /** Blocks that are read before anything else is looked after: a few milliseconds. */
 const MOST_BLOCKS = 16
@@ -118,7 +118,8 @@ export async function meterDevices(filter: string, options: MeterOptions, sender
     else if (isIdle) {
       const part = gathered / options.ring
       gathered = 0
-      rest = part > SMALL_PART ? Math.max(SHORTEST_REST_MS, rest / 2) : Math.min(LONGEST_REST_MS, rest + 2)
+      rest =
+        part > SMALL_PART ? Math.max(SHORTEST_REST_MS, (rest * SMALL_PART) / part) : Math.min(LONGEST_REST_MS, rest + 2)
       await wait(rest)
     } else await new Promise<void>((resolve) => setImmediate(resolve))
   }

@@ -96,7 +96,7 @@ export function addMeter(program: Command): void {
       '-B, --ring <bytes>',
       'room in the kernel for packets not read yet',
       wholeBetween(512 * 1024, 1 << 30),
-      16 * MEGABYTE,
+      32 * MEGABYTE,
     )
     .option(
       '--fanout-group <n>',

@@ -38,6 +38,8 @@ export interface FlowTableOptions {
 export type FlowEnded = (flow: FlowRecord, reason: number) => void
 
 export interface FlowTable {
+  /** Bytes of all packets that were counted. */
+  readonly bytes: number
   /** Flows in it now, and ended so far by reason. */
   readonly count: number
   readonly ended: Float64Array
@@ -45,8 +47,6 @@ export interface FlowTable {
   readonly memory: { readonly most: number; readonly used: number }
   /** Slots that a sweep over everything would look at. */
   readonly reach: number
-  /** Of no meaning: kept so that loads are not left out that are done for the processor's cache alone. */
-  readonly met: number
   /** Counts packets that were read; for flows of both directions, aligned (biflow.ts). */
   add(): void
   /**
@@ -86,14 +86,21 @@ export function createFlowTable(options: FlowTableOptions, packets: PacketRows, 
   let used = 0
   let touched = 0
   let hand = 0
-  let met = 0
+  let bytes = 0
+  /** Written only, so that no load is left out that is done for the processor's cache alone. */
+  const kept = new Int32Array(1)
 
   // Flows lie all over the memory. Looking first for all that will be needed, one independent load after another, lets the
   // processor wait for many of them at once; done packet by packet it would wait for each.
   function add(): void {
     const rows = packets.count
     if (isEmptying) fillIndex()
-    for (let row = 0; row < rows; row++) hashes[row] = hashRow(row)
+    let sum = 0
+    for (let row = 0; row < rows; row++) {
+      hashes[row] = hashRow(row)
+      sum += ipLength[row] as number
+    }
+    bytes += sum
     index.find(hashes, rows, slots)
     touch(rows)
     for (let row = 0; row < rows; row++) {
@@ -113,7 +120,7 @@ export function createFlowTable(options: FlowTableOptions, packets: PacketRows, 
         const slot = slots[row] as number
         if (slot >= 0) all ^= back[slot * LINE_WORDS] as number
       }
-    met = all
+    kept[0] = all
   }
 
   /** The hash of a row's fields; notes whether the row is plain. */
@@ -431,6 +438,9 @@ export function createFlowTable(options: FlowTableOptions, packets: PacketRows, 
     get count() {
       return count
     },
+    get bytes() {
+      return bytes
+    },
     ended,
     get memory() {
       return {
@@ -440,9 +450,6 @@ export function createFlowTable(options: FlowTableOptions, packets: PacketRows, 
     },
     get reach() {
       return used
-    },
-    get met() {
-      return met
     },
     add,
     sweep,

@@ -126,7 +126,6 @@ export function createMeter(config: MeterConfig, deps: MeterDeps): Meter {
   const rate = config.samplingRate
   let packets = 0
   let sampled = 0
-  let bytes = 0
   let inFlows = 0
   let newest = 0
   let sweptAt = 0
@@ -147,7 +146,6 @@ export function createMeter(config: MeterConfig, deps: MeterDeps): Meter {
     if (config.biflow) alignDirections(reader)
     if (flowSampler) inFlows += flowSampler.keep(reader)
     table.add()
-    for (let row = 0; row < reader.count; row++) bytes += reader.ipLength[row] as number
     reader.count = 0
   }
 
@@ -197,7 +195,7 @@ export function createMeter(config: MeterConfig, deps: MeterDeps): Meter {
       sampled,
       inFlows: flowSampler ? inFlows : sampled - reader.notIp,
       notIp: reader.notIp,
-      bytes,
+      bytes: table.bytes,
       flows: table.count,
       maxFlows: config.maxFlows,
       memory: table.memory,

@@ -151,7 +151,7 @@ export function createPacketReader(
       fields[f + FIELD.macsHigh] = ((middle & 0xffff) << 16) | view.getUint16(at)
       fields[f + FIELD.tunnel] = 0
       fields[f + FIELD.mpls] = direction[i] === 1 ? EGRESS : 0
-      time[row] = (seconds[i] as number) * 1000 + (nanos[i] as number) / 1e6
+      time[row] = (seconds[i] as number) * 1000 + (nanos[i] as number) * 1e-6
       row++
     }
     rows.count = row
@@ -201,7 +201,7 @@ export function createPacketReader(
     fields[f + FIELD.macsHigh] = ((columns.src_mac[1] as number) << 16) | (columns.dst_mac[1] as number)
     fields[f + FIELD.tunnel] = ((columns.tunnel[0] as number) << 24) | ((columns.vni[0] as number) & 0xffffff)
     fields[f + FIELD.mpls] = (columns.mpls_label[0] as number) | (block.direction[i] === 1 ? EGRESS : 0)
-    time[row] = (block.seconds[i] as number) * 1000 + (block.nanos[i] as number) / 1e6
+    time[row] = (block.seconds[i] as number) * 1000 + (block.nanos[i] as number) * 1e-6
     rows.count++
     return true
   }
