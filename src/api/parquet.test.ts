@@ -61,3 +61,22 @@ test('many columns and rows, and none at all', async () => {
   assert.deepEqual((await readBack({ columns, rows })).rows, rows)
   assert.deepEqual((await readBack({ columns, rows: [] })).rows, [])
 })
+
+test('texts that come again, of any number of different ones and with gaps, and big and negative numbers', async () => {
+  const columns = [
+    ...[1, 2, 3, 8, 9, 700, 5000].map((different) => ({ name: `t${different}`, type: 'text' as const, different })),
+    { name: 'none', type: 'text' as const, different: 0 },
+    { name: 'whole', type: 'number' as const, different: 0 },
+  ]
+  const rows = Array.from({ length: 10_007 }, (_, row) =>
+    columns.map(({ name, different }) => {
+      if (name === 'none') return null
+      if (name === 'whole')
+        return [2 ** 53 - 1, -(2 ** 53) + 1, -1, 2 ** 32, 2 ** 31, -(2 ** 31), 0, null][row % 8] as number
+      return row % 5 === different % 5 ? null : `größe ${(row * 7919) % different}`
+    }),
+  )
+  assert.deepEqual((await readBack({ columns, rows })).rows, rows)
+  const plain = rows.reduce((sum, row) => sum + JSON.stringify(row).length, 0)
+  assert.ok(parquet({ columns, rows }).length < plain / 4)
+})
