@@ -1,7 +1,8 @@
 import { UserError } from '../base/errors.ts'
 import type { Cell } from '../store/store.ts'
-import type { KeyValue } from './dimensions.ts'
+import type { Dimension, KeyValue } from './dimensions.ts'
 import { groupingBy } from './group.ts'
+import { greatestByHash, greatestByKey, isLong } from './hashed.ts'
 import {
   SUM_NAMES,
   addSums,
@@ -14,7 +15,7 @@ import {
   type Measures,
   type Sums,
 } from './measure.ts'
-import { rowsOf, type Prepared } from './question.ts'
+import type { Prepared } from './question.ts'
 import type { Provenance, Run } from './run.ts'
 import { factsOf, samplingOf } from './sampling.ts'
 
@@ -101,32 +102,30 @@ async function greatest(
   const [first, second] = grouping.sides as readonly [readonly string[], readonly string[]]
   const ends = dimensions.flatMap((d, i) => (d.sides.length === 2 ? [i] : []))
   const shared = dimensions.flatMap((d, i) => (d.sides.length === 1 ? [i] : []))
-  const tupleOf = (side: readonly string[]): string => `tuple(${ends.map((i) => side[i]).join(', ')})`
-  const up = `(${tupleOf(first)} <= ${tupleOf(second)})`
+  const endOf = (side: readonly string[]): string => {
+    const parts = ends.map((i) => side[i])
+    return parts.length === 1 ? (parts[0] as string) : `tuple(${parts.join(', ')})`
+  }
+  const up = `(${endOf(first)} <= ${endOf(second)})`
   const keys = [
-    ...ends.map((i, n) => `if(up, ${first[i]}, ${second[i]}) AS a${n}`),
-    ...ends.map((i, n) => `if(up, ${second[i]}, ${first[i]}) AS z${n}`),
-    ...shared.map((i, n) => `${first[i]} AS s${n}`),
+    ...ends.map((i) => `if(${up}, ${first[i]}, ${second[i]})`),
+    ...ends.map((i) => `if(${up}, ${second[i]}, ${first[i]})`),
+    ...shared.map((i) => first[i] as string),
   ]
-  const names = keys.map((key) => key.split(' AS ').at(-1) as string)
-  const list = names.join(', ')
-  const oneWay = `SELECT ${up} AS up, ${keys.join(', ')}, ${sumsSql(prepared)} FROM ${rowsOf(prepared)} GROUP BY up, ${list}`
-  const ways = SUM_NAMES.flatMap((name) => [`sumIf(${name}, up) AS ${name}u`, `sumIf(${name}, NOT up) AS ${name}d`])
-  const pairs = `SELECT ${list}, ${ways.join(', ')} FROM (${oneWay}) GROUP BY ${list}`
+  const types = [...ends, ...ends, ...shared].map((i) => (dimensions[i] as Dimension).type)
   const metric = metricSum(prepared.metric)
-  const each = (way: 'u' | 'd'): string => SUM_NAMES.map((name) => `toFloat64(${name}${way})`).join(', ')
-  const tuple = `(-toFloat64(${metric}u + ${metric}d), ${list}, ${each('u')}, ${each('d')})`
-  const all = SUM_NAMES.map((name) => `toFloat64(sum(${name}u + ${name}d))`).join(', ')
-  const answer = await run.query(`SELECT count(), ${all}, groupArraySorted(${limit})(${tuple}) FROM (${pairs})`)
-  const cells = answer.rows[0] as readonly Cell[]
-  const tuples = cells[1 + SUM_NAMES.length] as readonly (readonly Cell[])[]
+  const wanted = {
+    sql: `${sumsSql(prepared, { when: up, suffix: 'u' })}, ${sumsSql(prepared, { when: `NOT ${up}`, suffix: 'd' })}`,
+    names: ['u', 'd'].flatMap((way) => SUM_NAMES.map((name) => `${name}${way}`)),
+    order: `(${metric}u + ${metric}d)`,
+  }
+  const hashed = isLong(prepared, types, limit) ? await greatestByHash(prepared, keys, wanted, limit, run) : undefined
+  const { found, groups, totals } = hashed ?? (await greatestByKey(prepared, keys, wanted, limit, run))
+  const total = sumsOf(totals, 0)
+  addSums(total, sumsOf(totals, SUM_NAMES.length))
   return {
-    groups: Number(cells[0]),
-    total: sumsOf(cells, 1),
-    found: tuples.map((t) => ({
-      key: t.slice(1, 1 + names.length),
-      up: sumsOf(t, 1 + names.length),
-      down: sumsOf(t, 1 + names.length + SUM_NAMES.length),
-    })),
+    groups,
+    total,
+    found: found.map(({ cells, sums }) => ({ key: cells, up: sumsOf(sums, 0), down: sumsOf(sums, SUM_NAMES.length) })),
   }
 }

@@ -1,6 +1,4 @@
 import type { Cell } from '../store/store.ts'
-import type { Dimension } from './dimensions.ts'
-import type { Grouping } from './group.ts'
 import { rowsOf, type Prepared } from './question.ts'
 import type { Run } from './run.ts'
 
@@ -29,29 +27,63 @@ const SHORT_BYTES = 16
 /** So many hashes, twice, fit a statement. */
 const MOST_FOUND = 2000
 
-/** True if the flows themselves are grouped, by keys that are long together, and not too many groups are asked for. */
-export function isLong({ reading }: Prepared, { dimensions, either }: Grouping, limit: number): boolean {
-  if (reading || either || dimensions.length < 2 || limit > MOST_FOUND) return false
-  return dimensions.reduce((sum, dimension) => sum + bytesOf(dimension), 0) > SHORT_BYTES
+/**
+ * True if the flows themselves are grouped, by keys that are long together, and not too many groups are asked for.
+ *
+ * @param types of the keys, as parameters
+ */
+export function isLong({ reading }: Prepared, types: readonly string[], limit: number): boolean {
+  if (reading || types.length < 2 || limit > MOST_FOUND) return false
+  return types.reduce((sum, type) => sum + bytesOf(type), 0) > SHORT_BYTES
 }
 
 /** Of a raw value; 0 of a name, of which there are few. */
-function bytesOf({ type }: Dimension): number {
+function bytesOf(type: string): number {
   return type === 'IPv6' ? 16 : Number(/\d+$/.exec(type)?.[0] ?? 0) / 8
 }
 
 /**
- * Of groups that are equally great at the end of the list any may be in it. Undefined if two of the keys found have the
- * same hash: one that is missing may be greater than either.
+ * The greatest groups. Equal ones are told apart by their keys.
+ *
+ * @param expressions of the keys, one a key
+ */
+export async function greatestByKey(
+  prepared: Prepared,
+  expressions: readonly string[],
+  { sql, names, order }: GroupSums,
+  limit: number,
+  run: Run,
+): Promise<Greatest> {
+  const list = expressions.map((_, i) => `k${i}`).join(', ')
+  const keys = expressions.map((expression, i) => `${expression} AS k${i}`).join(', ')
+  const numbers = names.map((name) => `toFloat64(sum(${name}))`).join(', ')
+  const tuple = `(-toFloat64(${order}), ${list}, ${names.map((name) => `toFloat64(${name})`).join(', ')})`
+  const { rows } = await run.query(
+    `SELECT count(), groupArraySorted(${limit})(${tuple}), ${numbers} FROM (SELECT ${keys}, ${sql} FROM ${rowsOf(prepared)} GROUP BY ${list})`,
+  )
+  const [groups, tuples, ...totals] = rows[0] as readonly Cell[]
+  const width = expressions.length
+  return {
+    groups: Number(groups),
+    totals,
+    found: (tuples as readonly (readonly Cell[])[]).map((t) => ({
+      cells: t.slice(1, 1 + width),
+      sums: t.slice(1 + width),
+    })),
+  }
+}
+
+/**
+ * The same, by a hash of the keys. Of groups that are equally great at the end of the list any may be in it. Undefined if
+ * two of the keys found have the same hash: one that is missing may be greater than either.
  */
 export async function greatestByHash(
   prepared: Prepared,
-  grouping: Grouping,
+  expressions: readonly string[],
   { sql, names, order }: GroupSums,
   limit: number,
   run: Run,
 ): Promise<Greatest | undefined> {
-  const [expressions] = grouping.sides
   const hash = `xxh3(${expressions.join(', ')})`
   const numbers = names.map((name) => `toFloat64(sum(${name}))`).join(', ')
   // Sum and hash in one number, which sorts far faster than a tuple: the greatest sum is the least.
@@ -64,9 +96,10 @@ export async function greatestByHash(
   if (hashes.length === 0) return { groups: 0, totals, found: [] }
   const wanted = `${hash} IN (${hashes.join(', ')})`
   const keys = expressions.map((expression, i) => `${expression} AS k${i}`).join(', ')
+  const keyNames = expressions.map((_, i) => `k${i}`).join(', ')
   const sums = names.map((name) => `toFloat64(${name})`).join(', ')
   const answer = await run.query(
-    `SELECT ${grouping.keys}, ${sums} FROM (SELECT ${keys}, ${sql} FROM ${rowsOf(prepared, wanted)} GROUP BY ${grouping.keys}) ORDER BY ${order} DESC, ${grouping.keys}`,
+    `SELECT ${keyNames}, ${sums} FROM (SELECT ${keys}, ${sql} FROM ${rowsOf(prepared, wanted)} GROUP BY ${keyNames}) ORDER BY ${order} DESC, ${keyNames}`,
   )
   if (answer.rows.length > hashes.length) return undefined
   const width = expressions.length

@@ -48,20 +48,34 @@ export interface Measured {
   readonly reading?: Reading | undefined
 }
 
-/** The SELECT list of the sums, in the order of `sumsOf`, under their names. */
-export function sumsSql(measured: Measured): string {
-  const { metric, unsampled = false } = measured
+/** Rows that are summed up, and what their sums are called. */
+export interface Part {
+  readonly when: string
+  /** Follows the names of the sums. */
+  readonly suffix: string
+}
+
+/** The SELECT list of the sums, in the order of `sumsOf`, under their names; of a part of the rows if one is given. */
+export function sumsSql(measured: Measured, part?: Part): string {
+  const { metric, unsampled = false, reading } = measured
+  const sum = (sql: string, when?: string): string => {
+    const all = [when, part?.when].filter((one) => one !== undefined)
+    return all.length === 0 ? `sum(${sql})` : `sumIf(${sql}, ${all.join(' AND ')})`
+  }
+  const named = (list: readonly string[]): string =>
+    list.map((sql, i) => `${sql} AS ${SUM_NAMES[i]}${part?.suffix ?? ''}`).join(', ')
   const bytes = bytesSql(measured)
-  const flows = flowsSql(measured)
-  if (unsampled) return `sum(${bytes}) AS b, sum(packets) AS p, ${flows} AS f, toFloat64(0) AS v, toFloat64(0) AS y`
+  const flows = reading ? sum('flows') : part ? `countIf(${part.when})` : 'count()'
+  const none = 'toFloat64(0)'
+  if (unsampled) return named([sum(bytes), sum('packets'), flows, none, none])
   const variance = {
-    bytes: `sum(${RATE} * (${RATE} - 1) * ${squaresSql(measured)})`,
-    packets: `sum(${RATE} * (${RATE} - 1) * packets)`,
-    flows: 'toFloat64(0)',
+    bytes: sum(`${RATE} * (${RATE} - 1) * ${squaresSql(measured)}`),
+    packets: sum(`${RATE} * (${RATE} - 1) * packets`),
+    flows: none,
   }[metric]
   const one = metric === 'bytes' ? bytes : 'packets'
-  const sampled = metric === 'flows' ? 'toFloat64(0)' : `sumIf(${one} * sampling_rate, sampling_rate > 1)`
-  return `sum(${bytes} * sampling_rate) AS b, sum(packets * sampling_rate) AS p, ${flows} AS f, ${variance} AS v, ${sampled} AS y`
+  const sampled = metric === 'flows' ? none : sum(`${one} * sampling_rate`, 'sampling_rate > 1')
+  return named([sum(`${bytes} * sampling_rate`), sum('packets * sampling_rate'), flows, variance, sampled])
 }
 
 /** The sum of the metric alone. */

@@ -30,6 +30,8 @@ type Fold = Rollup['folds'][number]
 
 /** So many spans of a table fit a statement; a table with more holes in the range is not read. */
 const MOST_SPANS = 200
+/** Of the range that is asked for. */
+const MUCH_MORE = 0.1
 const ALWAYS: readonly Span[] = [{ from: 0, to: Number.POSITIVE_INFINITY }]
 
 /** The question with where it is to be read. */
@@ -46,7 +48,7 @@ export async function plan(prepared: Prepared, wish: Wish, deps: PlannerDeps): P
   const exact = wish.exact || (await lacksTooMuch(prepared, usable, wish, flows, deps))
   const spread = deps.rollups?.spread
   const read = (tables: readonly Usable[], used: readonly Usable[] = tables): Prepared => {
-    const found = withReading(prepared, [flows, ...levelsOf(tables)], used, { ...wish, exact })
+    const found = withReading(prepared, [flows, ...levelsOf(tables, prepared)], used, { ...wish, exact })
     return spread && found.reading ? { ...found, reading: { ...found.reading, spread } } : found
   }
   const whole = usable.filter(({ needs }) => needs.folds.length === 0)
@@ -81,7 +83,7 @@ async function lacksTooMuch(
     return tests.some(({ any, addresses }) => any && addresses?.length !== 1)
   })
   if (!many) return false
-  const sql = foundAndRareSql(withReading(prepared, [flows, ...levelsOf(usable)], usable, wish))
+  const sql = foundAndRareSql(withReading(prepared, [flows, ...levelsOf(usable, prepared)], usable, wish))
   if (sql === undefined) return true
   const [found = 0, rare = 0] = await deps.sums(sql)
   return rare > found * MOST_MISSING
@@ -149,17 +151,26 @@ function fits(table: RollupTable, buckets: Buckets | undefined): boolean {
   return (buckets.step * 1000) % table.stepMs === 0 && buckets.from % table.stepMs === 0
 }
 
-/** For each width of buckets the table that answers most exactly, then with the fewest rows. */
-function levelsOf(usable: readonly Usable[]): Level[] {
+/** For each width of buckets the table that answers most exactly, then that has most of the range, then with the fewest rows. */
+function levelsOf(usable: readonly Usable[], span: Span): Level[] {
   const best = new Map<number, Usable>()
+  const much = (span.to - span.from) * MUCH_MORE
   for (const one of usable) {
     const there = best.get(one.table.stepMs)
     const folds = one.needs.folds.length - (there?.needs.folds.length ?? 0)
-    if (!there || folds < 0 || (folds === 0 && one.rows < there.rows)) best.set(one.table.stepMs, one)
+    if (!there || folds < 0) best.set(one.table.stepMs, one)
+    if (!there || folds !== 0) continue
+    // Minutes of few keys are there where others were left out.
+    const more = covered(one.ranges, span) - covered(there.ranges, span)
+    if (Math.abs(more) > much ? more > 0 : one.rows < there.rows) best.set(one.table.stepMs, one)
   }
   return [...best.values()]
     .map(({ table, ranges }) => ({ table: table.name, stepMs: table.stepMs, ranges }))
     .sort((a, b) => a.stepMs - b.stepMs)
+}
+
+function covered(ranges: readonly Span[], { from, to }: Span): number {
+  return ranges.reduce((sum, range) => sum + Math.max(0, Math.min(to, range.to) - Math.max(from, range.from)), 0)
 }
 
 function withReading(prepared: Prepared, levels: readonly Level[], usable: readonly Usable[], wish: Wish): Prepared {
@@ -298,7 +309,10 @@ export function coarseEnough(prepared: Prepared, step: number, { rollups }: Pick
     const width = wider * 1000
     const from = Math.floor(prepared.from / width) * width
     const buckets = { from, to: Math.ceil(prepared.to / width) * width, step: wider, count: 0 }
-    const levels = levelsOf(usable.filter(({ table }) => fits(table, buckets)))
+    const levels = levelsOf(
+      usable.filter(({ table }) => fits(table, buckets)),
+      prepared,
+    )
     const { missing } = planRange(prepared.from, prepared.to, [flows, ...levels])
     const sum = missing.reduce((all, span) => all + span.to - span.from, 0)
     if (sum >= least) continue

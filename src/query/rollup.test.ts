@@ -5,7 +5,7 @@ import type { EmbeddedStore } from '../store/embedded.ts'
 import { createRoller, type Roller } from '../store/roller.ts'
 import type { FlowBatch } from '../flow/flow-batch.ts'
 import { smallNetwork, NAMES } from '../store/roller.fixture.ts'
-import type { RollupStatus } from '../store/rollups.ts'
+import type { Coverage, RollupStatus } from '../store/rollups.ts'
 import { createSpool } from '../store/spool.ts'
 import { createPlace, startStore, type Place } from '../store/store.fixture.ts'
 import { createAsk, type Ask } from './ask.ts'
@@ -259,6 +259,24 @@ test('a time that is kept by the hour alone is drawn by the hour, and one that i
     assert.deepEqual(new Set(values.slice(5, 15)), new Set([null]))
     assert.ok([...values.slice(0, 5), ...values.slice(15)].every((value) => value !== null))
   }
+})
+
+test('of tables with the same buckets the one is read that has most of the range, though it be the larger', async () => {
+  const all = [{ from: 0, to: T + DAY }]
+  const part = [{ from: 0, to: T - 5 * MINUTE }]
+  const tables: Readonly<Record<string, typeof all>> = { flows: all, segments_minute: all, traffic_minute: part }
+  const coverage = (): readonly Coverage[] =>
+    roller.coverage().map((held) => {
+      const ranges = tables[held.table] ?? []
+      return { ...held, ranges, rows: held.table === 'segments_minute' ? 1e9 : held.rows }
+    })
+  const ask = createAsk({}, { store, clock, rollups: { coverage } })
+  const asked = { from: T - 10 * MINUTE, to: T + 10 * MINUTE, by: ['vlan'] }
+  const answer = await ask.top(asked)
+  assert.equal(answer.source, 'segments_minute')
+  assert.deepEqual(figures(answer.rows), figures((await raw.top(asked)).rows))
+  const nearly = await ask.top({ ...asked, to: T - 4.5 * MINUTE })
+  assert.equal(nearly.source, 'traffic_minute, flows')
 })
 
 test('networks of addresses that were put together are no network of their own', async () => {

@@ -236,9 +236,16 @@ async function greatestKeys(
   limit: number,
   run: Run,
 ): Promise<{ keys: readonly (readonly Cell[])[]; groups: number }> {
-  if (isLong(prepared, grouping, limit)) {
+  if (
+    !grouping.either &&
+    isLong(
+      prepared,
+      grouping.dimensions.map((d) => d.type),
+      limit,
+    )
+  ) {
     const wanted = { sql: `${metricSql(prepared)} AS m`, names: ['m'], order: 'm' }
-    const hashed = await greatestByHash(prepared, grouping, wanted, limit, run)
+    const hashed = await greatestByHash(prepared, grouping.sides[0], wanted, limit, run)
     if (hashed) return { keys: hashed.found.map(({ cells }) => cells), groups: hashed.groups }
   }
   const named = namedOnly(grouping)

@@ -49,7 +49,7 @@ async function insert(first: number, count: number): Promise<void> {
     SELECT fromUnixTimestamp64Milli(toInt64(${FROM} + (number * 7919) % ${ROWS} * ${SPACING}), 'UTC'), 1, true, 'netflow9', toIPv6('::ffff:192.0.2.1'),
       40 + number % 1400, 1, if(number % 3 = 0, 17, 6),
       if(number % 5 = 0, toIPv6(concat('2001:db8::', hex(number % 7))), toIPv6(concat('::ffff:10.0.0.', toString(number % 11)))),
-      if(number % 5 = 0, toIPv6(concat('2001:db8:1::', hex(number % 7))), toIPv6(concat('::ffff:10.0.1.', toString(number % 13)))),
+      if(number % 5 = 0, toIPv6(concat('2001:db8::', hex(number % 6))), toIPv6(concat('::ffff:10.0.0.', toString(number % 13)))),
       toUInt16(number % 17)
     FROM numbers(${first}, ${count})`)
 }
@@ -57,7 +57,7 @@ async function insert(first: number, count: number): Promise<void> {
 function made(i: number): Made {
   const isSix = i % 5 === 0
   const src = isSix ? `2001:db8::${i % 7}` : `10.0.0.${i % 11}`
-  const dst = isSix ? `2001:db8:1::${i % 7}` : `10.0.1.${i % 13}`
+  const dst = isSix ? `2001:db8::${i % 6}` : `10.0.0.${i % 13}`
   const proto = i % 3 === 0 ? 'udp' : 'tcp'
   return {
     time: FROM + ((i * 7919) % ROWS) * SPACING,
@@ -139,6 +139,25 @@ test('lines of long keys are those of the greatest of them', async () => {
     greatest,
   )
   assert.equal(answer.groups, sumsOf(from, to).size)
+})
+
+test('conversations have what went each way, whichever end is named first', async () => {
+  const [from, to] = [FROM + 61_000, FROM + 15 * SLOT + 61_000]
+  const ways = new Map<string, number>()
+  for (const { time, bytes, key } of rows) {
+    const [, src, dst] = key.split(' ') as [string, string, string]
+    if (time >= from && time < to) ways.set(`${src} ${dst}`, (ways.get(`${src} ${dst}`) ?? 0) + bytes)
+  }
+  const answer = await ask.conversations({ from, to, by: ['ip'], limit: 2000 })
+  assert.equal(answer.groups, answer.rows.length)
+  const found = answer.rows.flatMap(({ a, b, forth, back, both }) => {
+    assert.equal(forth.bytes + back.bytes, both.bytes)
+    return [
+      [`${a['ip']} ${b['ip']}`, forth.bytes],
+      [`${b['ip']} ${a['ip']}`, back.bytes],
+    ] as [string, number][]
+  })
+  assert.deepEqual(new Map(found.filter(([, bytes]) => bytes > 0)), ways)
 })
 
 test('of a range without rows nothing is greatest', async () => {

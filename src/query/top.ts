@@ -129,9 +129,16 @@ async function greatest(
   limit: number,
   run: Run,
 ): Promise<{ found: Found[]; totals: Sums; groups: number }> {
-  if (isLong(prepared, grouping, limit)) {
+  if (
+    !grouping.either &&
+    isLong(
+      prepared,
+      grouping.dimensions.map((d) => d.type),
+      limit,
+    )
+  ) {
     const wanted = { sql: sumsSql(prepared), names: SUM_NAMES, order: metricSum(prepared.metric) }
-    const hashed = await greatestByHash(prepared, grouping, wanted, limit, run)
+    const hashed = await greatestByHash(prepared, grouping.sides[0], wanted, limit, run)
     if (hashed)
       return {
         groups: hashed.groups,

@@ -87,6 +87,10 @@ test('a store of version 2 keeps its rollups, and gets the one that came later o
   const roller = createRoller({ fewestFlows: 1, worth: 0.1 }, { store, clock: { now: () => LATER } })
   await roller.run()
   assert.equal(roller.status().built, 0)
+  const { rows } = await store.query(
+    "SELECT count(), countIf(slot = toStartOfFiveMinutes(time_received)), (SELECT countIf(compression_codec LIKE '%LZ4%') FROM system.columns WHERE name = 'packet_bytes') FROM flows",
+  )
+  assert.deepEqual(rows, [[FLOWS, FLOWS, LEVELS.length * ROLLUPS.length]])
 })
 
 test('a migration that a death cuts short is made good at the next start', async () => {

@@ -11,7 +11,7 @@ import {
   SCRATCH_TABLES,
 } from './rollup-tables.ts'
 import { wholeTableStatement } from './roll-sql.ts'
-import { LEVELS, ROLLUPS, rollupTable } from './rollups.ts'
+import { LEVELS, ROLLUPS, rollupTable, SUM_COLUMNS } from './rollups.ts'
 import {
   computedOf,
   computedSql,
@@ -38,7 +38,7 @@ interface Statements {
  * made again at the next start; the version is noted last. Rollups of what is there are built later, by the roller.
  *
  * Version 1: `flows`, `metrics`. Version 2: rollups, `arrivals` and `rolled`; no TTL outside of clusters. Version 3:
- * the rollup of segments, made of that of traffic; the slot of flows.
+ * the rollup of segments, made of that of traffic; the slot of flows; sums of rollups in LZ4.
  */
 export async function migrate(store: Statements, options: SchemaOptions): Promise<void> {
   const home = options.home ?? LOCAL_HOME
@@ -47,7 +47,10 @@ export async function migrate(store: Statements, options: SchemaOptions): Promis
   for (const statement of schemaStatements(options)) await store.execute(statement)
   if (home === LOCAL_HOME) {
     await makeRollups(store, options)
-    if (version === 2) await fillMadeOf(store)
+    if (version === 2) {
+      await compressSums(store)
+      await fillMadeOf(store)
+    }
   } else await makeSharedRollups(store, options, home)
   await alter(store, [...TABLES, ...rollupDefinitions(home), ARRIVALS, ROLLED, DROPPED], options)
   await store.execute(versionStatement(options))
@@ -73,6 +76,13 @@ function refuseNewer(version: number): void {
     `the store was written by a later version of vnetscope (schema ${version}; this one knows up to ${SCHEMA_VERSION})`,
     { hint: 'use that version, or restore a backup from before' },
   )
+}
+
+/** Of parts that are written from now on. */
+async function compressSums(store: Statements): Promise<void> {
+  const changes = SUM_COLUMNS.map(({ name, codec }) => `MODIFY COLUMN ${name} ${codec}`).join(', ')
+  for (const rollup of ROLLUPS)
+    for (const level of LEVELS) await store.execute(`ALTER TABLE ${rollupTable(rollup, level)} ${changes}`)
 }
 
 /** Units that are noted as built have no rows yet in rollups that came later; these are made of others' rows. */

@@ -58,6 +58,8 @@ export interface Rollup {
  * - `bytes_squares`: Σ bytes² / max(packets, 1) of sampled flows (0 if sampling_rate is 1), so that the variance of the estimate of bytes is
  *   Σ rate · (rate − 1) · bytes_squares;
  * - `packet_bytes`: the greatest mean packet of a sampled flow, rounded up (0 if unsampled): a maximum, not a sum.
+ *
+ * Every question reads them: LZ4 answers a fifth faster than ZSTD, in a tenth more of space.
  */
 export const SUM_COLUMNS: readonly RollupColumn[] = [
   { name: 'bytes', type: 'Int64', codec: 'CODEC(T64, ZSTD(1))' },
@@ -202,6 +204,13 @@ export function rollupNamed(name: RollupName): Rollup {
   if (!found) throw new BugError(`there is no rollup ${name}`)
   return found
 }
+
+/**
+ * Rollups whose minutes are built alone where those of the first one would save too little: they have fewer keys. In
+ * `rolled` their names stand in the place of a level.
+ */
+export const ALONE = ['segments', 'networks'] as const satisfies readonly RollupName[]
+export type AloneName = (typeof ALONE)[number]
 
 /** One rollup at one level. */
 export interface RollupTable {
