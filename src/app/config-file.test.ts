@@ -76,6 +76,14 @@ test('a machine, an address or a VLAN that stands twice is a problem at its seco
   ])
 })
 
+test('a port that stands twice for an address is a problem, one of UDP and TCP is none', () => {
+  assert.deepEqual(problems('listeners: [{ ports: [0, 0, 7, 8], tcp: [7] }, { address: 10.0.0.1, ports: [7] }]\n'), [])
+  assert.deepEqual(problems('listeners: [{ ports: [7, 7] }, { ports: [], tcp: [8] }, { ports: [], tcp: [8] }]\n'), [
+    'f:1:26: listeners[0].ports[1]: expected a port of this address that no other entry has (also at listeners[0].ports[0]), found 7',
+    'f:1:76: listeners[2].tcp[0]: expected a port of this address that no other entry has (also at listeners[1].tcp[0]), found 8',
+  ])
+})
+
 test('what is no YAML, or says a key twice, is told with its place', () => {
   assert.deepEqual(problems('http:\n  port: 1\n  port: 2\n'), [
     'f:3:3: this key stands twice in the same mapping; expected each key once',

@@ -359,6 +359,14 @@ export const ConfigSchema = z
       if (first === undefined) seen.set(value, pathText(path))
       else context.addIssue({ code: 'custom', path, message: `${what} that no other entry has (also at ${first})` })
     }
+    for (const transport of ['ports', 'tcp'] as const) {
+      const seen = new Map<string, string>()
+      for (const [i, listener] of config.listeners.entries()) {
+        for (const [j, port] of listener[transport].entries())
+          if (port > 0)
+            once('a port of this address', seen, `${listener.address} ${port}`, ['listeners', i, transport, j])
+      }
+    }
     const { storage } = config
     const expect = (option: string, message: string): void =>
       context.addIssue({ code: 'custom', path: ['storage', option], message })
