@@ -62,11 +62,11 @@ export interface Rollup {
  * Every question reads them: LZ4 answers a fifth faster than ZSTD, in a tenth more of space.
  */
 export const SUM_COLUMNS: readonly RollupColumn[] = [
-  { name: 'bytes', type: 'Int64', codec: 'CODEC(T64, ZSTD(1))' },
-  { name: 'packets', type: 'Int64', codec: 'CODEC(T64, ZSTD(1))' },
-  { name: 'flows', type: 'Int64', codec: 'CODEC(T64, ZSTD(1))' },
-  { name: 'bytes_squares', type: 'Float64', codec: 'CODEC(ZSTD(1))' },
-  { name: 'packet_bytes', type: 'UInt32', codec: 'CODEC(T64, ZSTD(1))' },
+  { name: 'bytes', type: 'Int64', codec: 'CODEC(T64, LZ4)' },
+  { name: 'packets', type: 'Int64', codec: 'CODEC(T64, LZ4)' },
+  { name: 'flows', type: 'Int64', codec: 'CODEC(T64, LZ4)' },
+  { name: 'bytes_squares', type: 'Float64', codec: 'CODEC(LZ4)' },
+  { name: 'packet_bytes', type: 'UInt32', codec: 'CODEC(T64, LZ4)' },
 ]
 
 /** Start of the bucket: of the same name and type as in `flows`, so that conditions on whole buckets read the same. */
