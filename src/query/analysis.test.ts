@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { ipText, parseIp } from '../base/address.ts'
 import { OperatorError, UserError } from '../base/errors.ts'
 import type { EmbeddedStore } from '../store/embedded.ts'
 import { createPlace, randomFrom, startStore, type Place } from '../store/store.fixture.ts'
 import { createAsk, type Ask } from './ask.ts'
+import { dimensionNamed } from './dimensions.ts'
 import { unseenAtMost } from './distinct.ts'
 import { insertRows, type FlowRow } from './query.fixture.ts'
 import { percentile95 } from './series.ts'
@@ -316,4 +318,26 @@ test('the two ways of a connection are told from the client where both began at 
       [['10.0.0.2', 443, 500, 9000]],
     )
   }
+})
+
+test('addresses are written alike whether the store or the program writes them', async () => {
+  const decode = dimensionNamed('src_addr').decode
+  const texts = Array.from({ length: 3000 }, (_, i) => {
+    // Zeros in many places, where a text may be shortened in more than one way.
+    const bits = (i * 2654435761) >>> 0
+    return ipText(
+      Uint8Array.from({ length: 16 }, (_b, at) =>
+        (bits >> (at >> 1)) & 1 ? (bits >> at) & (at % 3 === 0 ? 255 : 15) : 0,
+      ),
+    )
+  })
+  texts.push('::', '::1', '::ffff:10.0.0.1', '10.0.0.1', '::1.2.3.4', '1::', 'fe80::1:0:0:1', '2001:db8:0:1:1:1:1:1')
+  const { rows } = await store.query(
+    `SELECT arrayJoin([${texts.map((text) => `toString(toIPv6('${text}'))`).join(', ')}]) AS text`,
+  )
+  const ours = texts.map((text) => ipText(parseIp(text) as Uint8Array))
+  assert.deepEqual(
+    rows.map(([text]) => decode(text as string)),
+    ours,
+  )
 })

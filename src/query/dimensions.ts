@@ -31,6 +31,8 @@ const MAPPED = /^::ffff:[\d.]+$/
 function address(cell: Cell): string {
   const text = String(cell)
   if (MAPPED.test(text)) return text.slice(7)
+  // Others as RFC 5952 has them, but for those that end as IPv4.
+  if (!text.includes('.')) return text
   const bytes = parseIp(text)
   return bytes ? ipText(bytes) : text
 }
