@@ -174,7 +174,7 @@ export function createClusterRoller(config: ClusterRollerConfig, deps: ClusterRo
     const now = elapsed()
     if (days.length > 0) {
       const { rows } = await store.query(
-        `SELECT ${home.shard} AS s, level, toUnixTimestamp(time) AS t, max(flows), max(left_out), sum(flows + left_out) FROM rolled WHERE ${within(days)} GROUP BY s, level, t`,
+        `SELECT ${home.shard} AS s, level, toUnixTimestamp(time) AS t, max(flows), max(left_out), sum(flows + left_out) FROM rolled WHERE level IN (${LEVELS.map((level) => `'${level}'`).join(', ')}) AND (${within(days)}) GROUP BY s, level, t`,
       )
       const all = rows.map(([number, level, start, flows, leftOut, sum]) => ({
         at: wasKnown ? now : Number.NEGATIVE_INFINITY,

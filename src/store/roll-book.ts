@@ -1,6 +1,6 @@
-import { UNIT_SECONDS, LEVELS, type Range, type RollupLevel } from './rollups.ts'
+import { ALONE, UNIT_SECONDS, LEVELS, type AloneName, type Range, type RollupLevel } from './rollups.ts'
 
-// Which units are built, kept in memory as `arrivals` and `rolled` have it: 8 kB a day.
+// Which units are built, kept in memory as `arrivals` and `rolled` have it: 12 kB a day.
 
 const DAY = 86_400
 const FIVE_MINUTES = 288
@@ -15,7 +15,8 @@ interface Entries {
   readonly leftOut: Float64Array
 }
 
-type Day = Readonly<Record<RollupLevel, Entries>>
+/** Of rollups whose minutes were built although others were left out: flows in their rows. */
+type Day = Readonly<Record<RollupLevel, Entries> & Record<AloneName, Float64Array>>
 
 export interface BucketState {
   readonly arrived: number
@@ -35,6 +36,8 @@ export interface RollBook {
   /** Flows of five minutes of receipt; answers whether that is news. */
   setArrived(start: number, flows: number): boolean
   setRolled(level: RollupLevel, start: number, built: number, leftOut: number): void
+  /** The minutes of one rollup were built where those of others were left out. */
+  setAlone(name: AloneName, start: number, flows: number): void
   /** Flows received before are gone from the table (seconds). */
   setDropped(table: 'flows' | RollupLevel, until: number): void
   /** Start of what may still be there of a table, seconds. */
@@ -47,7 +50,8 @@ export interface RollBook {
   dirtyNow(level: RollupLevel, start: number): boolean
   /** True if the bucket can be made of the level below: all that came is there. */
   isWhole(level: RollupLevel, start: number, seconds: number): boolean
-  ranges(level: RollupLevel, closedBefore: number): Range[]
+  /** @param alone of minutes: also those that were built of this rollup alone */
+  ranges(level: RollupLevel, closedBefore: number, alone?: AloneName): Range[]
   clear(): void
 }
 
@@ -61,7 +65,7 @@ export function createRollBook({ isShared = false }: RollBookConfig = {}): RollB
   function dayOf(start: number): Day {
     const number = Math.floor(start / DAY)
     let day = days.get(number)
-    if (!day) days.set(number, (day = { minute: entries(FIVE_MINUTES), hour: entries(HOURS), day: entries(1) }))
+    if (!day) days.set(number, (day = newDay()))
     return day
   }
 
@@ -97,6 +101,11 @@ export function createRollBook({ isShared = false }: RollBookConfig = {}): RollB
     return there.built > 0 && (done(there) >= there.arrived || start < dropped.flows)
   }
 
+  function isCoveredAlone(name: AloneName, start: number): boolean {
+    const flows = dayOf(start)[name][Math.floor((start % DAY) / UNIT_SECONDS.minute)] as number
+    return flows > 0 && (flows >= state('minute', start).arrived || start < dropped.flows)
+  }
+
   function isWhole(level: RollupLevel, start: number, seconds: number): boolean {
     if (!isKnown(start)) return true
     const step = UNIT_SECONDS[level]
@@ -119,7 +128,7 @@ export function createRollBook({ isShared = false }: RollBookConfig = {}): RollB
   }
 
   /** Buckets without flows go with those before them; where several build, with those after them: another may have flows there. */
-  function ranges(level: RollupLevel, closedBefore: number): Range[] {
+  function ranges(level: RollupLevel, closedBefore: number, alone?: AloneName): Range[] {
     const found: Range[] = []
     const step = UNIT_SECONDS[level]
     const last = Math.floor(closedBefore / step) * step
@@ -128,7 +137,7 @@ export function createRollBook({ isShared = false }: RollBookConfig = {}): RollB
       for (let i = 0; i < COUNT[level]; i++) {
         const start = number * DAY + i * step
         if (start < dropped[level] || start >= last || state(level, start).arrived === 0) continue
-        if (isCovered(level, start)) from ??= start
+        if (isCovered(level, start) || (alone && isCoveredAlone(alone, start))) from ??= start
         else {
           if (from !== undefined && from < start) found.push({ from: from * 1000, to: start * 1000 })
           from = isShared ? start + step : undefined
@@ -156,6 +165,11 @@ export function createRollBook({ isShared = false }: RollBookConfig = {}): RollB
       at.built[i] = Math.max(at.built[i] as number, built)
       at.leftOut[i] = Math.max(at.leftOut[i] as number, leftOut)
     },
+    setAlone(name, start, flows) {
+      const i = Math.floor((start % DAY) / UNIT_SECONDS.minute)
+      const of = dayOf(start)[name]
+      of[i] = Math.max(of[i] as number, flows)
+    },
     setDropped(table, until) {
       const step = table === 'flows' ? 1 : UNIT_SECONDS[table]
       dropped[table] = Math.max(dropped[table], Math.ceil(until / step) * step)
@@ -175,6 +189,14 @@ export function createRollBook({ isShared = false }: RollBookConfig = {}): RollB
 
 function below(level: 'hour' | 'day'): RollupLevel {
   return level === 'hour' ? 'minute' : 'hour'
+}
+
+function newDay(): Day {
+  const alone = Object.fromEntries(ALONE.map((name) => [name, new Float64Array(FIVE_MINUTES)])) as Record<
+    AloneName,
+    Float64Array
+  >
+  return { minute: entries(FIVE_MINUTES), hour: entries(HOURS), day: entries(1), ...alone }
 }
 
 function entries(count: number): Entries {

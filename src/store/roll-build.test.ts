@@ -4,7 +4,7 @@ import { OperatorError } from '../base/errors.ts'
 import type { EmbeddedStore } from './embedded.ts'
 import { createRoller, type Roller, type RollerConfig } from './roller.ts'
 import { differences, insertBatch, smallNetwork } from './roller.fixture.ts'
-import { ROLLUPS } from './rollups.ts'
+import { ROLLUPS, rollupTable, type Rollup } from './rollups.ts'
 import { createPlace, startStore, type Place } from './store.fixture.ts'
 
 // What happens to the store while rollups are built.
@@ -140,7 +140,7 @@ test('minutes of traffic that has just become busy are built as they end, after 
     'what was there before the crash is not built again',
   )
   await insert(3, 500, 6, 7)
-  await roller.arrived()
+  await roller.look()
   assert.deepEqual(covered(roller, 'networks_minute'), ['… to 0', '5 to 6', '7 to 8'])
   await roller.run()
   await assertSums(5, 8)
@@ -173,7 +173,7 @@ test('minutes are not tried where those before, of as many flows, were not worth
   roller.start()
   await insert(4, 9_000, 9, 10)
   now = START + 10 * MINUTE_MS + 5000
-  await roller.arrived()
+  await roller.look()
   // Between them no flows came.
   while (covered(roller, 'traffic_minute').at(-1) !== '6 to 10') await new Promise((resolve) => setTimeout(resolve, 50))
   assert.deepEqual(covered(roller, 'sources_5minutes'), ['… to 0'])
@@ -204,4 +204,50 @@ test('addresses that are too many to hold are found first, and then put together
   assert.equal(refused, 2)
   assert.deepEqual(await rowsOf(), found)
   assert.ok((found[0] as unknown[]).length > 20)
+})
+
+test('where minutes of many keys would save little those of few are built alone, and of late flows no more than is missing', async () => {
+  now = START + 10 * MINUTE_MS
+  const config = { fewestFlows: 1_000, fewestFlowsAlone: 1_000, worth: 8 }
+  await insert(1, 15_000, 0, 5)
+  await insert(2, 900, 5, 10)
+  let crashes = true
+  const dying = newRoller(config, async (sql) => {
+    if (crashes && sql.startsWith('INSERT INTO rolled')) throw new OperatorError('store_away', 'gone')
+  })
+  await assert.rejects(dying.run())
+  crashes = false
+  const inserted: string[] = []
+  const roller = newRoller(config, async (sql) => void inserted.push(sql.split(' ', 3)[2] as string))
+  await roller.run()
+  assert.deepEqual(inserted, ['traffic_minute', 'rolled'], 'nothing is built again that was there before the crash')
+  const alone = ['segments_minute', 'networks_minute']
+  for (const table of alone) assert.deepEqual(covered(roller, table), ['… to 5'])
+  assert.deepEqual(covered(roller, 'traffic_minute'), ['… to 0'])
+  const where = `time_received < fromUnixTimestamp64Milli(${START + 5 * MINUTE_MS}, 'UTC')`
+  const assertAlone = async (): Promise<void> => {
+    for (const table of alone) {
+      const rollup = ROLLUPS.find((one) => rollupTable(one, 'minute') === table) as Rollup
+      assert.deepEqual(await differences(store, rollup, 'minute', where), [])
+    }
+    assert.equal(await flowsOf('traffic_minute'), 0)
+  }
+  await assertAlone()
+
+  await insert(3, 1_200, 1, 4)
+  await roller.look()
+  assert.deepEqual(covered(roller, 'segments_minute'), ['… to 0'])
+  await roller.run()
+  assert.deepEqual(covered(roller, 'segments_minute'), ['… to 5'])
+  await assertAlone()
+  const again = newRoller(config, async () => undefined)
+  await again.look()
+  for (const table of alone) assert.deepEqual(covered(again, table), ['… to 5'])
+
+  // Built after all, with those of many keys.
+  await insert(4, 500, 1, 4)
+  const all = newRoller(EVERYTHING, async () => undefined)
+  await all.run()
+  assert.deepEqual(covered(all, 'traffic_minute'), ['… to 5'])
+  await assertSums(0, 5)
 })

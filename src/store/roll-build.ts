@@ -13,7 +13,16 @@ import {
   type RollSource,
   type Unit,
 } from './roll-sql.ts'
-import { ROLLUPS, rollupTable, UNIT_SECONDS, type Rollup, type RollupLevel } from './rollups.ts'
+import {
+  ALONE,
+  ROLLUPS,
+  rollupNamed,
+  rollupTable,
+  UNIT_SECONDS,
+  type AloneName,
+  type Rollup,
+  type RollupLevel,
+} from './rollups.ts'
 import type { QueryAnswer, Store } from './store.ts'
 
 // One unit of every rollup, built. Each step may be cut short by a crash and be done again from the beginning.
@@ -25,6 +34,8 @@ export interface RollBuildConfig {
   readonly fewestFlows?: number
   /** Flows that a row of a minute has to stand for, on average, else they are left out. Default 8. */
   readonly worth?: number
+  /** Five minutes of which `traffic` is left out, of fewer flows, are left out of the other rollups as well. Default 20,000. */
+  readonly fewestFlowsAlone?: number
   /** Where several build the same units, of tables that are replicated (see Once); in one place nobody else does. */
   readonly shared?: { readonly stored: (table: string) => string }
 }
@@ -43,9 +54,12 @@ export interface ToBuild {
   readonly wasWorthIt: boolean
 }
 
+/** Flows that the rows stand for of the rollups that were built all the same. */
+export type LeftOut = Readonly<Partial<Record<AloneName, number>>>
+
 export interface RollBuild {
-  /** Answers how many flows its rows stand for, or that putting them together would have saved too little. */
-  (to: ToBuild): Promise<number | 'left out'>
+  /** Answers how many flows its rows stand for, or what there is of it where putting them together would have saved too little. */
+  (to: ToBuild): Promise<number | LeftOut>
   /** Notes that a bucket is left as it is although more flows were told of. */
   settle(level: RollupLevel, start: number, flows: number, arrived: number): Promise<void>
   /** Writes down which buckets are done. */
@@ -53,6 +67,10 @@ export interface RollBuild {
 }
 
 const FEWEST_FLOWS = 10_000
+/** Minutes of fewer flows are read fast enough, whatever few rows a rollup would make of them. */
+const FEWEST_FLOWS_ALONE = 20_000
+/** Flows that a row of a rollup of few keys has to stand for where others are left out. */
+const WORTH_ALONE = 3
 const WORTH = 8
 /** Five minutes after some that were built are built even if a row stands for so much less. */
 const STILL_WORTH = 0.75
@@ -95,7 +113,7 @@ interface How {
 }
 
 interface Done {
-  readonly level: RollupLevel
+  readonly level: RollupLevel | AloneName
   readonly start: number
   readonly flows: number
   readonly leftOut: number
@@ -108,6 +126,7 @@ export function createRollBuild(
   const { store } = deps
   const { memoryBytes } = config
   const fewestFlows = config.fewestFlows ?? FEWEST_FLOWS
+  const fewestFlowsAlone = config.fewestFlowsAlone ?? FEWEST_FLOWS_ALONE
   const worth = config.worth ?? WORTH
   const { shared } = config
   const aside = shared ? '' : ` SETTINGS ${ASIDE}`
@@ -198,11 +217,11 @@ export function createRollBuild(
     await execute(foldStatement(unit, unseen, { ...how, memoryBytes }))
   }
 
-  async function build(to: ToBuild): Promise<number | 'left out'> {
+  async function build(to: ToBuild): Promise<number | LeftOut> {
     const { level, start } = to
-    if (to.isNew && level === 'minute' && to.flows < fewestFlows) return leaveOut(to)
+    if (to.isNew && level === 'minute' && to.flows < fewestFlows) return leaveOut(to, {})
     const before = await there(level, start)
-    const isNew = [...before.values()].every(({ flows }) => flows === 0)
+    const isNew = [...before].every(([name, { flows }]) => flows === 0 || (level === 'minute' && isAlone(name)))
     for (const rollup of ROLLUPS) {
       const unit: Unit = { rollup, level, from: sourceOf(rollup, level, to.from), start, stored }
       const { flows = 0, inserts = 0 } = before.get(rollup.name) ?? {}
@@ -214,7 +233,7 @@ export function createRollBuild(
       if (!rollup.exact) await rollAddresses(unit, to, how)
       else if (lacking.length > 0) for (const minute of lacking) await rollWhole({ ...unit, minute }, to, how)
       else if (!mayLeaveOut) await rollWhole(unit, to, how)
-      else if (!(await rollExact(unit, to, how, true))) return leaveOut(to)
+      else if (!(await rollExact(unit, to, how, true))) return leaveOut(to, await buildAlone(to, before))
     }
     const flows = Math.min(...[...(await there(level, start)).values()].map((rows) => rows.flows))
     done.push({ level, start, flows, leftOut: 0 })
@@ -222,10 +241,32 @@ export function createRollBuild(
     return flows
   }
 
-  async function leaveOut({ level, start, flows }: ToBuild): Promise<'left out'> {
+  /** The rollups of few keys, of the flows: not where several build, who would have to know which of them each has built. */
+  async function buildAlone(to: ToBuild, before: ReadonlyMap<string, There>): Promise<LeftOut> {
+    const { level, start } = to
+    const built: Partial<Record<AloneName, number>> = {}
+    if (level !== 'minute' || shared || to.flows < fewestFlowsAlone) return built
+    for (const name of ALONE) {
+      const rollup = rollupNamed(name)
+      const { flows: there = 0 } = before.get(name) ?? {}
+      const how: How = { again: there !== 0, unlessFewer: there !== 0 }
+      const isBuilt =
+        there === to.flows || (await tryRoll({ rollup, level, from: 'flows', start }, to.flows / WORTH_ALONE, how))
+      if (!isBuilt) continue
+      const { rows } = await store.query(
+        `SELECT sum(flows) FROM ${rollupTable(rollup, level)} WHERE ${within(start, level)}`,
+      )
+      built[name] = Number(rows[0]?.[0])
+    }
+    return built
+  }
+
+  async function leaveOut({ level, start, flows }: ToBuild, built: LeftOut): Promise<LeftOut> {
+    for (const name of ALONE)
+      if (built[name] !== undefined) done.push({ level: name, start, flows: built[name], leftOut: 0 })
     done.push({ level, start, flows: 0, leftOut: flows })
     if (done.length >= NOTED_AT_ONCE) await flush()
-    return 'left out'
+    return built
   }
 
   async function flush(): Promise<void> {
@@ -245,6 +286,10 @@ export function createRollBuild(
     },
     flush,
   })
+}
+
+function isAlone(name: string): boolean {
+  return (ALONE as readonly string[]).includes(name)
 }
 
 function three(answer: QueryAnswer, from: number): Three {

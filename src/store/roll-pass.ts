@@ -4,7 +4,7 @@ import { engineCodeOf } from './engine-failure.ts'
 import type { RollBook } from './roll-book.ts'
 import type { RollBuild } from './roll-build.ts'
 import { BEHIND } from './roll-sql.ts'
-import { LEVELS, UNIT_SECONDS, type RollupLevel } from './rollups.ts'
+import { ALONE, LEVELS, UNIT_SECONDS, type RollupLevel } from './rollups.ts'
 import type { StoreLog } from './store-log.ts'
 
 // Which unit is built when: those whose time is over, the newest day first; each alone, so that one that fails keeps no
@@ -98,7 +98,8 @@ export function createRollPass(config: RollPassConfig, { book, build, clock, log
       ...(isGivenUp ? { least: 0 } : {}),
     })
     built++
-    if (flows === 'left out') {
+    if (typeof flows !== 'number') {
+      for (const name of ALONE) book.setAlone(name, start, flows[name] ?? 0)
       book.setRolled(level, start, 0, arrived)
       return true
     }

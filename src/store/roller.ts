@@ -6,10 +6,10 @@ import { createOpenMinutes, hasOpenMinutes, type OpenMinutesConfig } from './rol
 import { createRollPass, OF_THE_STORE } from './roll-pass.ts'
 import { createRollTurns } from './roll-turns.ts'
 import {
+  ALONE,
   UNIT_SECONDS,
   LEVELS,
   ROLLUP_TABLES,
-  type Coverage,
   type Range,
   type RollupLevel,
   type RollupStatus,
@@ -84,7 +84,7 @@ export function createRoller(config: RollerConfig, deps: RollerDeps): Roller {
   let looking: Promise<void> = Promise.resolve()
   let lastBlock = -1
   let sizesAt = Number.NEGATIVE_INFINITY
-  let ranges: Map<RollupLevel, Coverage['ranges']> | undefined
+  let ranges: ReadonlyMap<string, readonly Range[]> | undefined
   let rangesAt = Number.NEGATIVE_INFINITY
   let openTimer: NodeJS.Timeout | undefined
 
@@ -142,8 +142,11 @@ export function createRoller(config: RollerConfig, deps: RollerDeps): Roller {
     const { rows } = await store.query(
       'SELECT level, toUnixTimestamp(time), max(flows), max(left_out) FROM rolled GROUP BY level, time',
     )
-    for (const [level, start, flows, leftOut] of rows)
-      book.setRolled(level as RollupLevel, Number(start), Number(flows), Number(leftOut))
+    for (const [level, start, flows, leftOut] of rows) {
+      const alone = ALONE.find((name) => name === level)
+      if (alone) book.setAlone(alone, Number(start), Number(flows))
+      else book.setRolled(level as RollupLevel, Number(start), Number(flows), Number(leftOut))
+    }
   }
 
   async function readDropped(): Promise<void> {
@@ -175,14 +178,21 @@ export function createRoller(config: RollerConfig, deps: RollerDeps): Roller {
     }
   }
 
-  function minuteRanges(): readonly Range[] {
+  /** Ranges of each rollup table, but for minutes of units that are not built. */
+  function builtRanges(): ReadonlyMap<string, readonly Range[]> {
     // What is closed changes every five minutes.
     const now = closedBefore() - (closedBefore() % UNIT_SECONDS.minute)
     if (!ranges || now !== rangesAt) {
-      ranges = new Map(LEVELS.map((level) => [level, known ? book.ranges(level, now) : []]))
+      const each = new Map(LEVELS.map((level) => [level, known ? book.ranges(level, now) : []]))
+      ranges = new Map(
+        ROLLUP_TABLES.map(({ name, level, rollup }) => {
+          const alone = level === 'minute' ? ALONE.find((one) => one === rollup.name) : undefined
+          return [name, alone && known ? book.ranges(level, now, alone) : (each.get(level) ?? [])]
+        }),
+      )
       rangesAt = now
     }
-    return ranges.get('minute') ?? []
+    return ranges
   }
 
   /**
@@ -245,15 +255,16 @@ export function createRoller(config: RollerConfig, deps: RollerDeps): Roller {
       return { built: units.built(), waiting: units.waiting(), ...(why === undefined ? {} : { problem: why }) }
     },
     coverage() {
-      const minutes = minuteRanges()
-      const built = Math.max((minutes.at(-1)?.to ?? 0) / 1000, book.droppedBefore('minute'))
-      const withOpen = joined(minutes, open.ranges(built))
-      const rangesOf = (table: string, level: RollupLevel) =>
-        hasOpenMinutes(table) ? withOpen : (ranges?.get(level) ?? [])
+      const built = builtRanges()
+      const rangesOf = (table: string): readonly Range[] => {
+        const found = built.get(table) ?? []
+        if (!hasOpenMinutes(table)) return found
+        return joined(found, open.ranges(Math.max((found.at(-1)?.to ?? 0) / 1000, book.droppedBefore('minute'))))
+      }
       const size = (table: string) => sizes.get(table) ?? { rows: 0, bytes: 0 }
       return [
         { table: 'flows', ranges: [{ from: book.droppedBefore('flows') * 1000, to: Infinity }], ...size('flows') },
-        ...ROLLUP_TABLES.map(({ name, level }) => ({ table: name, ranges: rangesOf(name, level), ...size(name) })),
+        ...ROLLUP_TABLES.map(({ name }) => ({ table: name, ranges: rangesOf(name), ...size(name) })),
       ]
     },
   }
