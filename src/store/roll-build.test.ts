@@ -251,3 +251,27 @@ test('where minutes of many keys would save little those of few are built alone,
   assert.deepEqual(covered(all, 'traffic_minute'), ['… to 5'])
   await assertSums(0, 5)
 })
+
+test('what is covered counts no longer when for some seconds nobody can say what has come', async () => {
+  now = START + 10 * MINUTE_MS
+  let fails = false
+  let elapsed = 0
+  const away: typeof store = Object.create(store, {
+    query: {
+      value: (...asked: Parameters<EmbeddedStore['query']>) =>
+        fails ? Promise.reject(new OperatorError('store_busy', 'every reader is held')) : store.query(...asked),
+    },
+  })
+  const roller = createRoller(EVERYTHING, { store: away, clock, elapsed: () => elapsed })
+  await roller.look()
+  fails = true
+  await assert.rejects(roller.look())
+  elapsed = 9_999
+  await assert.rejects(roller.look())
+  assert.deepEqual(covered(roller, 'traffic_hour'), ['… to 0'])
+  elapsed = 10_000
+  assert.deepEqual(covered(roller, 'traffic_hour'), [])
+  fails = false
+  await roller.look()
+  assert.deepEqual(covered(roller, 'traffic_hour'), ['… to 0'])
+})

@@ -30,6 +30,8 @@ export interface RollerConfig extends Partial<RollBuildConfig> {
 export interface RollerDeps {
   readonly store: Pick<Store, 'query' | 'execute' | 'status'>
   readonly clock: Clock
+  /** Milliseconds that go on whatever the clock does. Default: those of the process. */
+  readonly elapsed?: () => number
   readonly log?: StoreLog
 }
 
@@ -60,6 +62,8 @@ const SIZES_EVERY_MS = 30_000
 /** Minutes that are over are looked at so often, and after so long; each waits besides until its flows pause. */
 const OPEN_EVERY_MS = 1000
 const OPEN_LAG_MS = 2000
+/** So long what was known goes on to count when looks fail: a store that is busy for a moment is not to read all flows. */
+const BELIEVED_MS = 10_000
 /** Of what arrived before, the minutes are not told apart. */
 const RECENT_SECONDS = 1800
 
@@ -68,6 +72,7 @@ export function createRoller(config: RollerConfig, deps: RollerDeps): Roller {
   const { store, clock } = deps
   const book = createRollBook()
   const memoryBytes = config.memoryBytes ?? 512 * 2 ** 20
+  const elapsed = deps.elapsed ?? (() => performance.now())
   const open = createOpenMinutes({ ...config.openMinutes, memoryBytes }, { store })
   const whole = createRollBuild({ ...config, memoryBytes }, { store })
   const build: RollBuild = Object.assign((to: ToBuild) => open.apart(to.start, () => whole(to)), {
@@ -81,6 +86,8 @@ export function createRoller(config: RollerConfig, deps: RollerDeps): Roller {
   )
   const sizes = new Map<string, { rows: number; bytes: number }>()
   let known = false
+  /** When a look failed, until one succeeds: flows may have come unseen since. */
+  let unknownSince: number | undefined
   let looking: Promise<void> = Promise.resolve()
   let lastBlock = -1
   let sizesAt = Number.NEGATIVE_INFINITY
@@ -92,7 +99,10 @@ export function createRoller(config: RollerConfig, deps: RollerDeps): Roller {
 
   function look(): Promise<void> {
     const next = looking.then(lookNow)
-    looking = next.catch(() => undefined)
+    looking = next.then(
+      () => void (unknownSince = undefined),
+      () => void (unknownSince ??= elapsed()),
+    )
     return next
   }
 
@@ -256,7 +266,9 @@ export function createRoller(config: RollerConfig, deps: RollerDeps): Roller {
     },
     coverage() {
       const built = builtRanges()
+      const isBelieved = unknownSince === undefined || elapsed() - unknownSince < BELIEVED_MS
       const rangesOf = (table: string): readonly Range[] => {
+        if (!isBelieved) return []
         const found = built.get(table) ?? []
         if (!hasOpenMinutes(table)) return found
         return joined(found, open.ranges(Math.max((found.at(-1)?.to ?? 0) / 1000, book.droppedBefore('minute'))))
