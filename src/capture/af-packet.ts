@@ -18,6 +18,8 @@ export interface RingConfig {
   readonly device: string
   /** Bytes of a packet that are kept. */
   readonly snapshotLength: number
+  /** Keeps less of packets whose headers end early. */
+  readonly headersOnly?: boolean | undefined
   readonly promiscuous: boolean
   /** Runs in the kernel; its answer is the length that is kept. Made when the device is known to be there. */
   readonly filter?: (() => BpfProgram) | undefined
@@ -127,7 +129,8 @@ function ringOn(fd: number, index: number, config: RingConfig, calls: Libc): Pac
   const bytes = blocks * BLOCK_BYTES
   setWords(SOL_PACKET, PACKET_VERSION, [TPACKET_V3], 'choosing TPACKET_V3')
   const sampleRate = config.sampleRate ?? 1
-  const program = ringProgram(config.filter?.(), config.snapshotLength, sampleRate)
+  const { snapshotLength, headersOnly = false } = config
+  const program = ringProgram({ filter: config.filter?.(), snapshotLength, sampleRate, headersOnly })
   if (isTooLong(program)) throw new UserError(`${config.device}: the packet filter is longer than the kernel takes`)
   const attach = (what: BpfProgram): void => check(attachFilter(fd, what, calls), 'attaching the filter')
   // Before the socket is bound, so that no packet passes unfiltered; and none that other rings of the group see too

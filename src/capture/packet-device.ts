@@ -35,6 +35,8 @@ export interface DeviceConfig {
   readonly device: string
   /** Bytes of a packet that are kept. */
   readonly snapshotLength: number
+  /** Keeps no more than the headers of packets whose headers end early, where that saves something. Only interfaces can. */
+  readonly headersOnly?: boolean | undefined
   readonly promiscuous: boolean
   /** In tcpdump's words; '' for all packets. */
   readonly filter: string

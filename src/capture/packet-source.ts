@@ -79,6 +79,7 @@ function openPacketDevice(config: DeviceConfig): PacketDevice {
   const ring: RingConfig = {
     device,
     snapshotLength: config.snapshotLength,
+    headersOnly: config.headersOnly,
     promiscuous: config.promiscuous,
     filter: config.filter === '' ? undefined : () => programFor(config),
     ringBytes: config.bufferBytes,

@@ -145,6 +145,8 @@ function openDevices(filter: string, options: MeterOptions): Device[] {
       const source = openPacketSource(device, {
         filter,
         snapshotLength: options.snaplen + (options.unwrap ? MIRROR_OVERHEAD : 0),
+        // Of a mirrored packet the headers of its own are looked at, behind those by which it came
+        headersOnly: options.unwrap === undefined,
         promiscuous: options.promiscuous,
         bufferBytes: options.ring,
         sampleRate: options.kernelSampling,

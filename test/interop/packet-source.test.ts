@@ -12,7 +12,9 @@ import { loadKoffi } from '../../src/base/libc.ts'
 import { createPacketBlock } from '../../src/capture/packet-block.ts'
 import { openPacketSource, type PacketSource, type PacketSourceOptions } from '../../src/capture/packet-source.ts'
 import { dropPrivileges } from '../../src/capture/privileges.ts'
-import { writeFrames } from './frames.ts'
+import { createPacketReader } from '../../src/meter/packet-reader.ts'
+import { FIELDS } from '../../src/meter/flow-key.ts'
+import { frameOf, someFlows, writeFrames, type KnownFlow } from './frames.ts'
 import type { ReaderResult, ReaderTask } from './packet-reader.ts'
 import { run, start, until, type Program } from './processes.ts'
 import { seenPackets, type SeenPacket } from './seen-packets.ts'
@@ -99,6 +101,83 @@ function opened(options: PacketSourceOptions = {}, name = near): PacketSource {
   return openPacketSource(name, { filter: ours, ...options })
 }
 
+/** Behind these ports the dissector looks for a tunnel. */
+const TUNNEL_PORTS = [2152, 3544, 4341, 4754, 4789, 4790, 6081, 6635, 8472]
+
+/** Plain frames of both versions, tagged and not; tunnels, options, fragments, and frames that end early. */
+function framesOfAllKinds(): Buffer[] {
+  const plain = someFlows(90, { ipv6: true, vlans: [7] }).flatMap((flow, n) => {
+    const { vlan, ...untagged } = flow
+    return [frameOf(flow, n), frameOf({ ...untagged, payload: vlan === undefined ? 0 : n }, n)]
+  })
+  const inner: KnownFlow = { ...(someFlows(1)[0] as KnownFlow), payload: 600 }
+  const others = ['10.9.0.1', '2001:db8:9::1'].flatMap((src) => {
+    const v6 = src.includes(':')
+    const udp = (srcPort: number, dstPort: number): Buffer => {
+      const frame = frameOf({ ...inner, src, dst: v6 ? '2001:db8:9::2' : '10.9.0.2', proto: 17, srcPort, dstPort }, 0)
+      const at = v6 ? 62 : 42
+      // VXLAN and much like it; behind other ports it is read as something else, or as nothing
+      frame.set([0x08, 0, 0, 0, 0, 0x13, 0x88, 0], at)
+      frame.set(frameOf({ ...inner, payload: 400 }, 0), at + 8)
+      return frame
+    }
+    const changed = (from: Buffer, ...changes: readonly (readonly [at: number, byte: number])[]): Buffer => {
+      const frame = Buffer.from(from)
+      for (const [at, byte] of changes) frame[at] = byte
+      return frame
+    }
+    const tcp = frameOf({ ...inner, src, dst: v6 ? '2001:db8:9::2' : '10.9.0.2' }, 0)
+    return [
+      ...TUNNEL_PORTS.flatMap((port) => [udp(port, 50_000), udp(50_000, port)]),
+      ...[2151, 8473].flatMap((port) => [udp(port, 53), udp(53, port)]),
+      ...(v6
+        ? // With a hop-by-hop header; as a later fragment; as a tunnel of IPv4
+          [changed(tcp, [20, 0], [54, 6], [55, 0]), changed(tcp, [20, 44], [54, 17]), changed(tcp, [20, 4])]
+        : // With options; a first and a later fragment; GRE; a length of 0
+          [
+            changed(tcp, [14, 0x47]),
+            changed(udp(50_000, 53), [20, 0x20]),
+            changed(udp(50_000, 53), [20, 0], [21, 10]),
+            changed(tcp, [23, 47]),
+            changed(tcp, [16, 0], [17, 0]),
+          ]),
+      ...[15, 33, 34, 36, 38, 41, 50, 54, 57, 58, 59, 60, 61, 62, 63, 70, 77, 78, 79].flatMap((length) => [
+        tcp.subarray(0, length),
+        udp(50_000, 53).subarray(0, length),
+      ]),
+    ]
+  })
+  return [...plain, ...others]
+}
+
+/** Rows that the meter reads of what a source shows, and how much it kept of those packets that it cut. */
+async function readRows(
+  source: PacketSource,
+  count: number,
+  tunnels: 'inner' | 'outer',
+): Promise<{ rows: string[]; cutAt: Set<number> }> {
+  const reader = createPacketReader({ tunnels, fragments: 'together' })
+  const rows: string[] = []
+  const cutAt = new Set<number>()
+  const read = (): void => {
+    while (source.next(block)) {
+      for (let i = 0; i < block.count; i++) {
+        reader.count = 0
+        reader.read(block, i, i + 1)
+        const onDevice = (block.original[i] as number) - (block.tag[i] === 0 ? 0 : 4)
+        if ((block.captured[i] as number) < onDevice) cutAt.add(block.captured[i] as number)
+        const { fields, ipLength, tcpFlags, ttl } = reader
+        rows.push(
+          reader.count === 0 ? 'no IP' : [...fields.subarray(0, FIELDS), ipLength[0], tcpFlags[0], ttl[0]].join(),
+        )
+      }
+      source.release()
+    }
+  }
+  await until(`${count} packets`, () => (read(), rows.length >= count ? true : undefined))
+  return { rows, cutAt }
+}
+
 describe('a packet source', () => {
   test('shows the same frames from the ring, through libpcap, and from four rings among which they are spread, and among all devices', async () => {
     const alone = opened()
@@ -123,6 +202,27 @@ describe('a packet source', () => {
       frames.reduce((sum, { length }) => sum + length, 0),
     )
     cut.close()
+  })
+
+  test('keeps of most packets the headers alone, and of none less than the meter reads', async () => {
+    const headers = join(folder.path, 'headers.pcap')
+    const kinds = framesOfAllKinds()
+    writeFrames(headers, kinds, Date.UTC(2026, 0, 5, 12))
+    for (const [filter, tunnels] of [
+      ['ether[6:4] = 0x02540001', 'inner'],
+      ['ether[6:4] = 0x02540001 or (vlan and ether[6:4] = 0x02540001)', 'outer'],
+    ] as const) {
+      const short = opened({ filter, headersOnly: true, snapshotLength: 256 })
+      const whole = opened({ filter })
+      run('ip', ['netns', 'exec', inside, 'tcpreplay', '-q', '-M', '400', '-i', far, headers])
+      const cut = await readRows(short, kinds.length, tunnels)
+      const uncut = await readRows(whole, kinds.length, tunnels)
+      assert.deepEqual(cut.rows, uncut.rows)
+      assert.deepEqual(cut.cutAt, new Set([62, 78, 256]))
+      assert.deepEqual(uncut.cutAt, new Set())
+      short.close()
+      whole.close()
+    }
   })
 
   test('shares its packets with one in another thread: each packet is seen by one of them, and each flow by the same', async () => {
