@@ -46,7 +46,7 @@ The same language in the console, in \`vnetscope query\` and as \`filter\` of a 
 of it.
 
 \`\`\`
-expression  and, or, not, ( ); "not" binds closest, then "and", then "or"; ! is "not"; # starts a comment
+expression  and, or, not, ( ); "not" binds closest, then "and", then "or"; && || ! are alike; # starts a comment
 test        [SIDE] WORD [=|!=|<|<=|>|>=] VALUE         also ==, eq, ne, lt, le, gt, ge
             [SIDE] WORD in [VALUE, VALUE, FROM-TO]
             [SIDE] WORD like "PATTERN"

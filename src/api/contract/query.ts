@@ -10,7 +10,7 @@ export const Moment = z.union([z.string(), z.number()]).describe('ISO 8601, or m
 export const Question = z.object({
   from: Moment,
   to: Moment,
-  filter: z.string().max(10_000).optional().describe('as `vnetscope query` takes it; empty for all'),
+  filter: z.string().max(200_000).optional().describe('as `vnetscope query` takes it; empty for all'),
   by: z
     .array(z.string().max(100))
     .max(64)

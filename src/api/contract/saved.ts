@@ -16,7 +16,7 @@ export const FiltersAnswer = z.object({ filters: z.array(SavedFilter) })
 export type FiltersAnswer = z.infer<typeof FiltersAnswer>
 
 export const FilterToSave = z.object({
-  filter: z.string().max(10_000).describe('its text; may use others by @name'),
+  filter: z.string().max(200_000).describe('its text; may use others by @name'),
   describe: z.string().max(500).optional().describe('what it is for, in a few words'),
 })
 export type FilterToSave = z.infer<typeof FilterToSave>

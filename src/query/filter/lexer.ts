@@ -22,6 +22,8 @@ const OPERATORS: Readonly<Record<string, string>> = {
   '<=': '<=',
   '>=': '>=',
 }
+/** As nfdump takes them beside the words. */
+const LOGIC: Readonly<Record<string, string>> = { '&&': 'and', '||': 'or' }
 const WORD = /[^\s()[\],=<>!#"'&|]+/y
 
 /** @throws FilterError on a quote that isn't closed or a sign that the language doesn't have. */
@@ -52,6 +54,7 @@ function signToken(text: string, at: number): Token | undefined {
   if (OPERATORS[operator] !== undefined) {
     return { kind: 'operator', text: OPERATORS[operator], from: at, to: at + operator.length }
   }
+  if (LOGIC[two] !== undefined) return { kind: 'word', text: LOGIC[two], from: at, to: at + 2 }
   if ('()[],!'.includes(one)) return { kind: one as TokenKind, text: one, from: at, to: at + 1 }
   return undefined
 }
@@ -65,7 +68,7 @@ function word(text: string, at: number): Token {
     throw new FilterError({
       message: `“${sign}” has no meaning here`,
       position: at,
-      length: text[at + 1] === sign ? 2 : 1,
+      length: 1,
       expected: [meant],
       hint: `write “${meant}”`,
     })

@@ -1,6 +1,7 @@
 import type { Side } from './ast.ts'
 import { tokenize, type Token } from './lexer.ts'
 import { PHRASES, type Noun } from './nouns.ts'
+import { protocolNumber } from './names.ts'
 import { FilterError, listed, nearest } from './problem.ts'
 import { countryNamed, expectation, fixedValues } from './values.ts'
 
@@ -14,7 +15,8 @@ export type Want =
   /** `@` and the name of a saved filter. */
   | { readonly type: 'filter' }
 
-const MAX_TEXT = 10_000
+/** Room for a list of ten thousand addresses. */
+const MAX_TEXT = 200_000
 export const SIDES: ReadonlySet<string> = new Set(['src', 'dst', 'in', 'out'])
 /** nfdump's further words for a side. */
 const SIDE_WORDS: Readonly<Record<string, Side>> = {
@@ -162,6 +164,9 @@ export class Cursor {
     const whole = side ? PHRASES.find((p) => p.words[0] === shown.toLowerCase()) : undefined
     if (whole)
       this.fail(token, `“${whole.noun.name}” has no “${side}” side`, expected, `write it without “${start.text}”`)
+    // As tcpdump has it.
+    if (!side && protocolNumber(shown.toLowerCase()) !== undefined && !/^\d/.test(shown))
+      this.fail(token, `“${shown}” is a protocol, and no test by itself`, expected, `write “proto ${shown}”`)
     const near = nearest(shown, [...wanted.map((p) => p.words.join(' ')), ...(side ? [] : SIDES), 'any', 'not'])
     this.fail(
       token,

@@ -103,6 +103,7 @@ test('words of nfdump are understood, whatever their case', () => {
     ['src tun net 10.0.0.0 255.0.0.0', 'src tun ip 10.0.0.0/8'],
     ['min ttl < 5 and src tos 8', 'ttl < 5 and src tos 8'],
     ['observation domain id 7', 'engine-id 7'],
+    ['proto tcp&&port 80 || ipv6', 'proto tcp and port 80 or ipv6'],
     ['# first line\nproto tcp # and what\n# not\n', 'proto tcp'],
   ]
   for (const [text, wanted] of cases) assert.equal(canonical(text), wanted, text)
@@ -128,7 +129,9 @@ test('a mistake is pointed at, with what would be right', () => {
     ['src vni 3', 4, 3, /no “src” side/, /without “src”/],
     ['port 99999', 5, 5, /from 0 to 65535/, /^$/],
     ['proto tcp port 80', 10, 4, /missing before “port”/, /and port/],
-    ['any && any', 4, 2, /no meaning/, /“and”/],
+    ['any & any', 4, 1, /no meaning/, /“and”/],
+    ['tcp', 0, 3, /a protocol, and no test/, /write “proto tcp”/],
+    ['udp and port 53', 0, 3, /a protocol, and no test/, /write “proto udp”/],
     ['(any', 0, 1, /not closed/, /\)/],
     ['any)', 3, 1, /closes nothing/, /open one/],
     ['any and', 7, 0, /more must follow/, /^$/],
@@ -184,7 +187,10 @@ test('a mistake is pointed at, with what would be right', () => {
 })
 
 test('too long and too deep filters are refused, not overflowed', () => {
-  assert.match(problemOf(`any ${'x'.repeat(10_000)}`).message, /longer/)
+  assert.match(problemOf(`any ${'x'.repeat(200_000)}`).message, /longer/)
+  assert.match(problemOf(Array.from({ length: 2001 }, () => 'ipv4').join(' or ')).message, /more than 2000 tests/)
+  const addresses = Array.from({ length: 10_000 }, (_, i) => `10.${i >> 8}.${i & 255}.1`)
+  assert.ok(parseFilter(`ip in [${addresses.join(' ')}]`).ok, 'one test')
   assert.match(problemOf(`${'('.repeat(4000)}any${')'.repeat(4000)}`).message, /levels/)
   assert.match(problemOf(`${'not '.repeat(2400)}any`).message, /levels/)
   assert.ok(parseFilter(Array.from({ length: 1200 }, () => 'ipv4').join(' or ')).ok)

@@ -20,6 +20,8 @@ export type FilterResult =
 /** A name by which a filter can be saved: a letter, then letters, digits and _ . - */
 export const FILTER_NAME = /^[a-z][a-z0-9_.-]{0,63}$/i
 
+/** Each takes its time in the plan of a statement; a list of any length is one. */
+const MAX_TESTS = 2000
 const MAX_DEPTH = 100
 const OTHER_SIDE: Readonly<Record<Side, Side>> = { src: 'dst', dst: 'src', in: 'out', out: 'in' }
 
@@ -56,6 +58,7 @@ export function wantedAfter(text: string): readonly Want[] {
 
 class Parser extends ValueReader {
   private depth = 0
+  private tests = 0
 
   whole(): FilterNode {
     if (this.atEnd()) {
@@ -99,6 +102,13 @@ class Parser extends ValueReader {
       node = { kind: 'any', span: { from: start.from, to: this.taken } }
     } else {
       this.wants.push({ type: 'filter' })
+      if (++this.tests > MAX_TESTS)
+        this.fail(
+          start,
+          `more than ${MAX_TESTS} tests`,
+          [],
+          'many values go into one test: ip in [10.0.0.1, 10.0.0.2, …]',
+        )
       node = start.kind === 'word' && start.text.startsWith('@') ? this.named(start) : this.test()
     }
     this.depth--
