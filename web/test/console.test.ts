@@ -60,6 +60,18 @@ async function open(path: string, options: { width?: number; colorScheme?: 'ligh
 
 const region = (page: Page, name: string) => page.getByRole('region', { name, exact: true })
 
+/** In the page: what stands beyond the edge of its card, where nothing scrolls or is meant to be cut. */
+function sticksOut(): string[] {
+  return [...document.querySelectorAll('.card *')].flatMap((element) => {
+    const card = element.closest('.card') as Element
+    const { right, width } = element.getBoundingClientRect()
+    if (width === 0 || right <= card.getBoundingClientRect().right + 1) return []
+    for (let around = element.parentElement; around && around !== card; around = around.parentElement)
+      if (getComputedStyle(around).overflowX !== 'visible') return []
+    return [`${element.tagName} ${element.className} ${element.textContent}`]
+  })
+}
+
 describe('the console', () => {
   test('what the first page must load is under 300 kB compressed', () => {
     const html = readFileSync(join(ROOT, 'web/dist/index.html'), 'utf8')
@@ -255,6 +267,7 @@ describe('the console', () => {
       await page.waitForLoadState('networkidle')
       const excess = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)
       assert.ok(excess <= 0, `${path} is ${excess} pixels too wide`)
+      assert.deepEqual(await page.evaluate(sticksOut), [], path)
     }
     await page.close()
   })
