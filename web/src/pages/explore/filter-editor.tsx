@@ -19,6 +19,7 @@ import type { Problem, ValuesAnswer } from '../../../../src/api/contract/query.t
 import type { SavedFilter } from '../../../../src/api/contract/saved.ts'
 import { completedValue, completeFilter } from '../../../../src/query/filter/complete.ts'
 import { parseFilter } from '../../../../src/query/filter/parse.ts'
+import type { FilterProblem } from '../../../../src/query/filter/problem.ts'
 import { get } from '../../api/client.ts'
 import { useSavedFilters } from '../../api/saved.ts'
 import { filterColours, filterTheme } from './filter-language.ts'
@@ -139,6 +140,10 @@ function diagnose(view: EditorView) {
       message: `${message}.${wanted}${hint === undefined ? '' : ` ${hint}`}`,
     },
   ]
+}
+
+function problemText({ message, position, hint }: FilterProblem): string {
+  return `${message} (character ${position + 1})${hint === undefined ? '' : `: ${hint}`}`
 }
 
 export function FilterEditor({ value, onChange, onRun, told }: FilterEditorProps) {
@@ -267,15 +272,13 @@ export function FilterEditor({ value, onChange, onRun, told }: FilterEditorProps
     const timer = setTimeout(() => setSettled(value), delay)
     return () => clearTimeout(timer)
   }, [value, read])
-  const problem = read.ok ? told?.detail : settled === value ? read.problem.message : undefined
+  const problem = read.ok ? told?.detail : settled === value ? problemText(read.problem) : undefined
   return (
     <div className="filter-wrap">
       <div className={`filter-box ${problem === undefined ? '' : 'wrong'}`} ref={box} />
       {problem === undefined ? null : (
-        <p className="problem-line" role="status">
+        <p className="problem-line" role="status" title={problem}>
           {problem}
-          {read.ok ? '' : ` (character ${read.problem.position + 1})`}
-          {read.ok || read.problem.hint === undefined ? '' : `: ${read.problem.hint}`}
         </p>
       )}
     </div>

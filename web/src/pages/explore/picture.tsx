@@ -125,8 +125,7 @@ function Lines({
         ) : null}
         {before && view.metric !== 'share' ? (
           <span>
-            <i className="key-before" aria-hidden="true" /> the total before
-            {known < 1 ? `, of which ${Math.round(known * 100)} % of the time is kept` : ''}
+            <i className="key-before" aria-hidden="true" /> {beforeText(known)}
           </span>
         ) : null}
       </p>
@@ -142,4 +141,9 @@ function levelOf(answer: Answered<SeriesAnswer>, view: View): { value: number; n
   const total = addUp(layersOf(answer), answer.times.length).values.slice(0, Math.max(1, complete))
   const value = percentile(total, 0.95)
   return value === null || value <= 0 ? undefined : { value, name: `95th pct ${rateText(view.metric, value)}` }
+}
+
+function beforeText(known: number): string {
+  if (known === 0) return 'of the total before nothing is kept'
+  return known < 1 ? `the total before, of which ${Math.round(known * 100)} % of the time is kept` : 'the total before'
 }
