@@ -1,5 +1,5 @@
 // The meter and the probe on a live device: what a sender can send over veth, how much of it each sees, and the CPU of it,
-// beside softflowd, pmacctd and fprobe (apt-get install fprobe, which also starts it as a service).
+// beside softflowd, pmacctd and fprobe (apt-get install fprobe, which also starts it as a service). With a rate of 0 as fast as can be sent.
 //
 //   npm run bench -- live [--packets 2000000] [--rate 200000] [--rounds 1] [--without pmacctd]
 
@@ -144,37 +144,28 @@ try {
   process.stdout.write(
     `${machineLine()}\n${packets} packets of ${FLOWS.length} flows, 200 bytes, asked for ${values.rate} a second\n\n`,
   )
-  for (const program of PROGRAMS.filter(({ name }) => !values.without.includes(name))) {
-    if (spawnSync('which', [program.command[0] as string]).status !== 0) {
-      process.stdout.write(`${program.name.padEnd(16)} is not installed\n`)
-      continue
+  const programs = PROGRAMS.filter(({ name, command }) => {
+    if (values.without.includes(name)) return false
+    const isThere = spawnSync('which', [command[0] as string]).status === 0
+    if (!isThere) process.stdout.write(`${name} is not installed\n`)
+    return isThere
+  })
+  const cpu = new Map<string, number[]>(programs.map(({ name }) => [name, []]))
+  const lines = new Map<string, string>()
+  // In turns, so that a busy hour of the machine is one for all of them
+  for (let round = 0; round < Number(values.rounds); round++)
+    for (const program of programs) {
+      const { seconds, line } = await measured(program)
+      cpu.get(program.name)?.push(seconds)
+      lines.set(program.name, line)
     }
-    const cpu: number[] = []
-    let line = ''
-    for (let round = 0; round < Number(values.rounds); round++) {
-      const child = spawn(program.command[0] as string, program.command.slice(1), { stdio: ['ignore', 'pipe', 'pipe'] })
-      let output = ''
-      exported = []
-      child.stdout.on('data', (data: Buffer) => (output += data.toString()))
-      child.stderr.on('data', (data: Buffer) => (output += data.toString()))
-      await new Promise((resolve) => setTimeout(resolve, 3000))
-      // What is compiled and filled once is not what is measured
-      replay(WARM_UP)
-      await new Promise((resolve) => setTimeout(resolve, 500))
-      const before = cpuOf(child)
-      const sent = replay(packets)
-      await new Promise((resolve) => setTimeout(resolve, 500))
-      cpu.push(cpuOf(child) - before)
-      if (program.asked) output += run(...(program.asked as [string, ...string[]]))
-      const ended = once(child, 'exit')
-      child.kill('SIGTERM')
-      await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, 5000))])
-      child.kill('SIGKILL')
-      await new Promise((resolve) => setTimeout(resolve, 500))
-      line = `${/Rated: .*?([\d.]+) pps/s.exec(sent)?.[1] ?? '?'} packets/s sent, seen ${program.seen(output, exported)}${/\d+ dropped by the kernel/.exec(output)?.[0]?.replace(/^/, ', ') ?? ''}`
-    }
+  const rival = median(cpu.get('softflowd') ?? [])
+  for (const [name, list] of cpu) {
+    const seconds = median(list)
+    const part = rival > 0 ? `, ${(seconds / rival).toFixed(2)} × softflowd's` : ''
+    const all = list.length > 1 ? ` (${list.map((each) => perMillion(each)).join(', ')})` : ''
     process.stdout.write(
-      `${program.name.padEnd(16)} ${((median(cpu) / packets) * 1e6).toFixed(3)} CPU s a million packets; ${line}\n`,
+      `${name.padEnd(16)} ${perMillion(seconds)} CPU s a million packets${all}${part}; ${lines.get(name)}\n`,
     )
   }
 } finally {
@@ -183,10 +174,41 @@ try {
   rmSync(folder, { recursive: true, force: true })
 }
 
+function perMillion(seconds: number): string {
+  return ((seconds / packets) * 1e6).toFixed(3)
+}
+
+async function measured(program: Live): Promise<{ seconds: number; line: string }> {
+  const child = spawn(program.command[0] as string, program.command.slice(1), { stdio: ['ignore', 'pipe', 'pipe'] })
+  let output = ''
+  exported = []
+  child.stdout.on('data', (data: Buffer) => (output += data.toString()))
+  child.stderr.on('data', (data: Buffer) => (output += data.toString()))
+  await new Promise((resolve) => setTimeout(resolve, 3000))
+  // What is compiled and filled once is not what is measured
+  replay(WARM_UP)
+  await new Promise((resolve) => setTimeout(resolve, 500))
+  const before = cpuOf(child)
+  const sent = replay(packets)
+  await new Promise((resolve) => setTimeout(resolve, 500))
+  const seconds = cpuOf(child) - before
+  if (program.asked) output += run(...(program.asked as [string, ...string[]]))
+  const ended = once(child, 'exit')
+  child.kill('SIGTERM')
+  await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, 5000))])
+  child.kill('SIGKILL')
+  await new Promise((resolve) => setTimeout(resolve, 500))
+  const rate = /Rated: .*?([\d.]+) pps/s.exec(sent)?.[1] ?? '?'
+  const drops = /\d+ dropped by the kernel/.exec(output)?.[0]?.replace(/^/, ', ') ?? ''
+  return { seconds, line: `${rate} packets/s sent, seen ${program.seen(output, exported)}${drops}` }
+}
+
 /** Sends so many packets, and answers what the sender says. */
 function replay(count: number): string {
   const loops = String(Math.ceil(count / FLOWS.length))
-  const command = ['tcpreplay', '-q', '-K', '--loop', loops, '-p', values.rate, '-i', far, trace]
+  // Twenty at a time and a sleep: by its own clock it would keep one core busy all the while. As fast as it can for no rate.
+  const pace = values.rate === '0' ? ['-t'] : ['-T', 'nano', '--pps-multi=20', '-p', values.rate]
+  const command = ['tcpreplay', '-q', '-K', ...pace, '--loop', loops, '-i', far, trace]
   return run('ip', 'netns', 'exec', inside, ...command)
 }
 
