@@ -1,9 +1,9 @@
 import type { FlowsAnswer, KeyValue, Problem } from '../api/contract/query.ts'
 import { csvRows } from '../api/table.ts'
 import { OperatorError, UserError } from '../base/errors.ts'
-import { columnNamed } from '../flow/columns.ts'
+import { columnNamed, COLUMNS } from '../flow/columns.ts'
 import { formatted, readFormat, type LineFormat } from './query-format.ts'
-import { cellsOfFlows } from './query-records.ts'
+import { cellsOfFlows, rawText } from './query-records.ts'
 import { problemOf, serverUrl } from './query-source.ts'
 
 // `vnetscope query --follow`: flows as they come, line by line.
@@ -87,6 +87,10 @@ function printer({ o = 'table', columns, quiet, full }: FollowWanted): { columns
         return text
       },
     }
+  if (o === 'raw') {
+    const names = chosen.length > 0 ? chosen : COLUMNS.map(({ name }) => name)
+    return { columns: names, print: (flows) => rawText(answerOf({ columns: names }, flows)) }
+  }
   const tags = chosen.length === 0 ? USUAL : `fmt:${chosen.map((name) => `%${name}`).join(' ')}`
   const format = readFormat(o === 'table' ? tags : o)
   if (!format)
@@ -104,7 +108,10 @@ function printer({ o = 'table', columns, quiet, full }: FollowWanted): { columns
   }
 }
 
-function answerOf({ columns }: LineFormat, flows: readonly Flow[]): Pick<FlowsAnswer, 'columns' | 'rows'> {
+function answerOf(
+  { columns }: Pick<LineFormat, 'columns'>,
+  flows: readonly Flow[],
+): Pick<FlowsAnswer, 'columns' | 'rows'> {
   const isTime = columns.map((name) => columnNamed(name)?.format === 'time')
   return {
     columns: columns.map((name) => ({ name, label: name, format: '' })),

@@ -265,6 +265,8 @@ test('flows are listed as they come, as a table and for programs, until so many 
   assert.equal(rows, `src_vm,proto\r\n${'web-1,tcp\r\n'.repeat(3)}`)
   const objects = (await followed('-o', 'ndjson', '--columns', 'vlan_in')).stdout.trim().split('\n')
   assert.match(objects.join(), /^\{"vlan_in":10[01]\},\{"vlan_in":10[01]\},\{"vlan_in":10[01]\}$/)
+  const raw = (await followed('-o', 'raw', '--columns', 'src_vm,proto')).stdout
+  assert.equal(raw, '\nFlow Record:\n  src_vm = web-1\n  proto  = tcp\n'.repeat(3))
   const wrong = await query('--url', url, '--follow', 'src prt 1')
   assert.match(wrong.stderr, /“prt” is not a word.*\n {2}src prt 1\n {6}\^\^\^/)
   assert.match((await query('--url', url, '--follow', '-s', 'srcip')).stderr, /-s does not go with it/)
