@@ -77,7 +77,11 @@ export function addSimulate(program: Command): void {
       'simulated time after which it ends, such as 90s, 10m, 2h (default: until stopped)',
       duration,
     )
-    .option('--count <n>', 'datagrams after which it ends; the tenth of a second in which they are reached is sent whole', number)
+    .option(
+      '--count <n>',
+      'datagrams after which it ends; the tenth of a second in which they are reached is sent whole',
+      number,
+    )
     .option('--speed <factor>', 'simulated seconds in one second', number, 1)
     .option('--max', 'as fast as this machine can')
     .option(
