@@ -11,7 +11,7 @@ import { simulateMinutes } from '../src/simulate/simulator.ts'
 import type { TruthRow } from '../src/simulate/truth.ts'
 import { createUdpSender } from '../src/simulate/udp.ts'
 import { datagramFrame, writeFrames } from './interop/frames.ts'
-import { startNfcapd } from './interop/peers.ts'
+import { startNfcapd, untilRoom } from './interop/peers.ts'
 import { run } from './interop/processes.ts'
 
 const CONFIG: Partial<SimulatorConfig> = { hosts: 5, vms: 40, pps: 1500, seed: 4 }
@@ -56,7 +56,8 @@ async function nfdumpTotals(
   const collector = await startNfcapd(folder, program)
   const sender = createUdpSender({ host: '127.0.0.1', port: collector.port }, exporters)
   await sender.start()
-  for (const { bytes, exporter } of datagrams) {
+  for (const [i, { bytes, exporter }] of datagrams.entries()) {
+    if (i % 16 === 0) await untilRoom(collector.port)
     sender.send(bytes, exporter)
     await sender.drained(0)
   }

@@ -71,6 +71,14 @@ async function untilRead(ports: readonly number[]): Promise<void> {
   })
 }
 
+/** Bytes that may wait in a socket, with what the kernel adds to each datagram: half of what it gives unasked. */
+const ROOM = 100_000
+
+/** Until the reader of this port has kept up: who sends as fast as possible must not be who loses datagrams. */
+export async function untilRoom(port: number): Promise<void> {
+  await until('the reader to keep up', () => (unreadUdp(port) > ROOM ? undefined : true), 1)
+}
+
 export interface Nfcapd extends AsyncDisposable {
   readonly port: number
   /** Ends it when it has read its socket, so that it writes its file, and answers every flow of it. */
@@ -135,7 +143,10 @@ export async function intoNfcapd(sent: readonly Buffer[], folder: string): Promi
   )
   await udpBound(port)
   const socket = createSocket('udp4')
-  for (const bytes of sent) await new Promise((done) => socket.send(bytes, port, '127.0.0.1', done))
+  for (const [i, bytes] of sent.entries()) {
+    if (i % 16 === 0) await untilRoom(port)
+    await new Promise((done) => socket.send(bytes, port, '127.0.0.1', done))
+  }
   await untilRead([port])
   socket.close()
   await once(socket, 'close')

@@ -72,14 +72,14 @@ export function run(
 export async function until<T>(
   what: string,
   ask: () => T | undefined | Promise<T | undefined>,
-  seconds = 60,
+  everyMs = 50,
 ): Promise<T> {
-  const end = Date.now() + seconds * 1000
+  const end = Date.now() + 60_000
   for (;;) {
     const answer = await ask()
     if (answer !== undefined) return answer
-    if (Date.now() > end) throw new Error(`waited ${seconds} s for ${what}`)
-    await new Promise((done) => setTimeout(done, 50))
+    if (Date.now() > end) throw new Error(`waited a minute for ${what}`)
+    await new Promise((done) => setTimeout(done, everyMs))
   }
 }
 
