@@ -3,6 +3,8 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
+import { createApi, type ApiDeps } from '../api/api.ts'
+import { EventsAnswer } from '../api/contract/events.ts'
 import { createEvents, type Events, type Seen, type SeenExporter } from './events.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'vnetscope-events-'))
@@ -145,4 +147,22 @@ test('an answer is bounded, and says that there are more', () => {
   const { events, more } = at.events.list({ from: 0, to: T + 1, limit: 2 })
   assert.deepEqual([events.length, more], [2, true])
   assert.deepEqual(at.events.list({ from: T + 1, to: T + 2 }), { events: [], more: false })
+})
+
+test('they are asked for over HTTP, by times of either kind', async () => {
+  const at = world()
+  at.events.start()
+  const api = await createApi({}, { events: at.events } as unknown as ApiDeps)
+  const asked = async (query: string): Promise<{ status: number; body: unknown }> => {
+    const { statusCode, json } = await api.inject({ url: `/api/v1/events?${query}` })
+    return { status: statusCode, body: json() }
+  }
+  const whole = await asked(`from=${T}&to=${new Date(T + 1000).toISOString()}`)
+  assert.equal(whole.status, 200)
+  assert.equal(EventsAnswer.parse(whole.body).events[0]?.text, 'vnetscope 1 started for the first time')
+  assert.deepEqual((await asked(`from=${T + 1000}&to=${T + 2000}&limit=5`)).body, { events: [], more: false })
+  assert.equal((await asked('from=yesterday')).status, 400)
+  assert.equal((await asked('limit=0')).status, 400)
+  await api.close()
+  at.events.stop()
 })
