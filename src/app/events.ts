@@ -53,9 +53,9 @@ export interface Events {
 const LOOK_MS = 15_000
 /** Looking takes at most one part in so many of the time. */
 const SELDOM = 50
-const ALIVE_MS = 60_000
-/** A start after less than this leaves nothing to explain. */
-const AWAY_MS = 10_000
+const ALIVE_MS = LOOK_MS
+/** A start after less than this leaves little to explain; and after a sudden end, nobody knows it more exactly. */
+const AWAY_MS = 30_000
 /** Who is first heard so soon after the start is heard as before it. */
 const SETTLED_MS = 300_000
 const KEPT = 20_000
