@@ -100,7 +100,7 @@ test('each shard gets the sums of its flows, whoever builds them, all at once, a
 
   // Late flows in one shard: until they are built, that time is covered nowhere.
   await insert(two, smallNetwork(3, 500, DAY + HOUR_MS, DAY + HOUR_MS + 5 * MINUTE_MS))
-  await first.arrived()
+  await first.look()
   assert.deepEqual(covered(first, 'traffic_minute'), [
     [0, 60],
     [65, 26 * 60 - 5],
@@ -134,7 +134,7 @@ test('what is built counts as covered when replicas have had time to fetch it, w
   await roller.look()
   assert.deepEqual(covered(roller, 'traffic_minute'), [[0, 65]])
   await insert(one, smallNetwork(2, 30, DAY + HOUR_MS, DAY + HOUR_MS + MINUTE_MS))
-  await roller.arrived()
+  await roller.look()
   assert.deepEqual(covered(roller, 'traffic_minute'), [[0, 60]])
 })
 
