@@ -14,6 +14,8 @@ import { createLoader } from '../src/store/loader.ts'
 const ROOT = join(import.meta.dirname, '..')
 const KILLS = 8
 const RECORDS = 30
+/** Flows that each life has accepted at least when it ends, however slow the machine is. */
+const ACCEPTED = 1_500
 
 interface Running {
   readonly child: ChildProcess
@@ -73,7 +75,7 @@ test('a server killed at random moments under load loses and doubles nothing tha
       const server = await serve(data)
       const until = Date.now() + 1100 + random() * 1500
       let inThisLife = 0
-      while (Date.now() < until) {
+      while (Date.now() < until || inThisLife < ACCEPTED) {
         for (let i = 0; i < 20; i++) await sender.send(server.port)
         inThisLife = await spooled(server.url)
         await wait(5)
@@ -87,7 +89,7 @@ test('a server killed at random moments under load loses and doubles nothing tha
     const ended = once(last.child, 'exit')
     last.child.kill('SIGTERM')
     assert.deepEqual(await ended, [0, null])
-    assert.ok(accepted > 10_000, `only ${accepted} flows were accepted`)
+    assert.ok(accepted >= KILLS * ACCEPTED)
     const stored = await contents(data)
     assert.equal(stored.rows, stored.different, 'rows are doubled')
     assert.ok(stored.rows >= accepted, `${accepted} accepted, ${stored.rows} stored`)
