@@ -264,7 +264,7 @@ describe('the console', () => {
     ]) {
       await page.goto(demo?.url + path)
       await page.locator('.card, .kpis').first().waitFor()
-      await page.waitForLoadState('networkidle')
+      await page.waitForFunction(() => !document.querySelector('[aria-busy="true"]'))
       const excess = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)
       assert.ok(excess <= 0, `${path} is ${excess} pixels too wide`)
       assert.deepEqual(await page.evaluate(sticksOut), [], path)
