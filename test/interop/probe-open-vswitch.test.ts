@@ -85,11 +85,17 @@ function kernel(port: string): { inOctets: number; outOctets: number; inPackets:
 function mirrored(create: readonly string[], columns: readonly string[], work: () => void): void {
   const mirror = ['--id=@m', 'create', 'mirror', `name=m${tag}`, 'select_all=true', 'output_port=@p', ...columns]
   ovs.vsctl(...create, '--', ...mirror, '--', 'set', 'bridge', ovs.bridge, 'mirrors=@m')
+  takeEffect()
   try {
     work()
   } finally {
     ovs.vsctl('clear', 'bridge', ovs.bridge, 'mirrors')
   }
+}
+
+/** What the switch has decided of flows before stands until it has looked at each of them again. */
+function takeEffect(): void {
+  ovs.appctl('revalidator/wait')
 }
 
 function ping(count: number): void {
