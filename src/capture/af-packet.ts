@@ -62,7 +62,7 @@ export const BLOCK_BYTES = 256 * 1024
 /** Only bounds the packets of a block; in version 3 they are as long as they are. */
 const FRAME_BYTES = 2048
 /** The kernel hands a block over that is not full after so many milliseconds. */
-const RETIRE_MS = 10
+export const RETIRE_MS = 10
 
 /** A line of the processor's cache, and how far ahead lines are asked for. */
 const LINE_WORDS = 16

@@ -1,5 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import type { DatagramSender } from '../base/datagram-sender.ts'
+import { RETIRE_MS } from '../capture/af-packet.ts'
 import { MIRROR_OVERHEAD, MirrorReader } from '../capture/mirror.ts'
 import { createPacketBlock } from '../capture/packet-block.ts'
 import { capabilitiesFor, openPacketSource, type PacketSource } from '../capture/packet-source.ts'
@@ -8,6 +9,7 @@ import type { MeterStatus } from '../meter/meter.ts'
 import { capturesOf } from './meter-options.ts'
 import { finish, newMeter, summary, WINDOW } from './meter-run.ts'
 import type { MeterOptions } from './meter-options.ts'
+import { createMeterRest } from './meter-rest.ts'
 import { createTargetWatch } from './target-watch.ts'
 import { createServedCaptures, readAllowed } from './served-captures.ts'
 
@@ -16,14 +18,6 @@ interface Device {
   readonly index: number | undefined
 }
 
-/** The kernel hands over what it gathered after so long at most. */
-const HAND_OVER_MS = 10
-/**
- * How long packets are left to gather where nothing is there to read: the longer, the less each of them costs, as long as they fill
- * a small part of the ring meanwhile.
- */
-const [SHORTEST_REST_MS, LONGEST_REST_MS] = [4, 80]
-const SMALL_PART = 1 / 4
 /** Blocks that are read before anything else is looked after: a few milliseconds. */
 const MOST_BLOCKS = 16
 /** All flows are looked at within so long. */
@@ -55,13 +49,13 @@ export async function meterDevices(filter: string, options: MeterOptions, sender
   const names = devices.map(({ source }) => source.name).join(', ')
   say(`metering ${names}`)
 
-  // Bytes read since it rested, and how long it rests
-  let gathered = 0
-  let rest = SHORTEST_REST_MS
+  const rest = createMeterRest(options.ring)
   const readBlock = ({ source, index }: Device): boolean => {
     if (!source.next(block)) return false
     const last = block.count - 1
-    gathered += (block.offset[last] as number) + (block.captured[last] as number) - (block.offset[0] as number)
+    // Of a block that held only what lo sent none is shown
+    if (last >= 0)
+      rest.read((block.offset[last] as number) + (block.captured[last] as number) - (block.offset[0] as number))
     if (index !== undefined) block.port.fill(index, 0, block.count)
     mirrors?.unwrap(block)
     meter.block(block)
@@ -115,17 +109,12 @@ export async function meterDevices(filter: string, options: MeterOptions, sender
       before = { status: meter.status(), seconds }
     }
     if (sender.flying >= WINDOW) await sender.below(WINDOW / 2)
-    else if (isIdle) {
-      const part = gathered / options.ring
-      gathered = 0
-      rest =
-        part > SMALL_PART ? Math.max(SHORTEST_REST_MS, (rest * SMALL_PART) / part) : Math.min(LONGEST_REST_MS, rest + 2)
-      await wait(rest)
-    } else await new Promise<void>((resolve) => setImmediate(resolve))
+    else if (isIdle) await wait(rest.next())
+    else await new Promise<void>((resolve) => setImmediate(resolve))
   }
   await captures.stop()
   // The kernel has yet to hand over what came last
-  await wait(3 * HAND_OVER_MS)
+  await wait(3 * RETIRE_MS)
   for (const device of devices) {
     device.source.end()
     while (readBlock(device));
