@@ -87,10 +87,10 @@ function pidIn(file: string): number | undefined {
   }
 }
 
-/** The process that a file names, if it is there and is one of these: its number may be another's by now. */
+/** The process that a file names, if it is there and is one of these: its number may be another's by now, also this one's. */
 function runningPid(file: string): number | undefined {
   const pid = pidIn(file)
-  if (pid === undefined) return undefined
+  if (pid === undefined || pid === process.pid) return undefined
   try {
     const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
     return words[1] === process.argv[1] && words[2] === process.argv[2] ? pid : undefined

@@ -11,14 +11,18 @@ const MAIN = join(import.meta.dirname, '../../src/cli/main.ts')
 const folder = temporaryFolder()
 after(() => folder.remove())
 
-function background(device: string, pidFile: string): { status: number | null; stderr: string } {
+/** Starts it; by a shell that puts its own number into the PID file before it becomes the probe, if `isOwn`. */
+function background(device: string, pidFile: string, isOwn = false): { status: number | null; stderr: string } {
   const config = join(folder.path, `${device}.conf`)
   writeFileSync(
     config,
     `sflow {\n agentip = 192.0.2.1\n collector { ip = 127.0.0.1 udpport = 9 }\n virtualswitch { pcap { device = ${device} } uplink { mac = 00:14:22:59:22:77 } }\n}\n`,
   )
-  const words = [MAIN, 'probe', '--config', config, '--daemon', '--pid-file', join(folder.path, pidFile)]
-  return spawnSync(process.execPath, words, { encoding: 'utf8', timeout: 60_000 })
+  const file = join(folder.path, pidFile)
+  const words = [process.execPath, MAIN, 'probe', '--config', config, '--daemon', '--pid-file', file]
+  const own = ['-c', 'echo $$ > "$0"; exec "$@"', file, ...words]
+  const [program = '', ...args] = isOwn ? ['sh', ...own] : words
+  return spawnSync(program, args, { encoding: 'utf8', timeout: 60_000 })
 }
 
 test('a second probe with the PID file of one that runs is refused, and that one goes on', () => {
@@ -42,4 +46,9 @@ test('a device that is not there is told to whoever starts it', () => {
   assert.equal(status, 1)
   assert.match(stderr, /there is no network device “none0”/)
   assert.equal(existsSync(join(folder.path, 'b.pid')), false)
+})
+
+test('a PID file left behind that has the number of who starts it hinders nobody', () => {
+  // In a container numbers begin anew with each start, while the file may stay
+  assert.match(background('none0', 'c.pid', true).stderr, /there is no network device “none0”/)
 })
