@@ -34,7 +34,7 @@ interface World {
 
 let file = 0
 
-function world(name = `${file++}.sqlite`): World {
+function world(name = `${file++}.sqlite`, kept = 100): World {
   const made: World = {
     now: T,
     seen: {
@@ -45,7 +45,7 @@ function world(name = `${file++}.sqlite`): World {
       spoolRefused: 0,
     },
     events: createEvents(
-      { file: join(folder, name) },
+      { file: join(folder, name), kept },
       { clock: { now: () => made.now }, version: '1', see: async () => made.seen },
     ),
     texts: (from = 0) => made.events.list({ from, to: made.now + 1 }).events.map(({ text }) => text),
@@ -56,7 +56,7 @@ function world(name = `${file++}.sqlite`): World {
 test('a start says how long the server was away', () => {
   const first = world('again.sqlite')
   first.events.start()
-  assert.deepEqual(first.texts(), ['vnetscope 1 started for the first time'])
+  assert.deepEqual(first.texts(), ['vnetscope 1 started; nothing is known of the time before'])
   first.now += MINUTE
   first.events.stop()
   const second = world('again.sqlite')
@@ -73,6 +73,8 @@ test('a start says how long the server was away', () => {
   // What ended in a time that is asked for began before it.
   assert.equal(second.events.list({ from: T + MINUTE, to: T + 182 * MINUTE }).events.length, 1)
   assert.equal(second.events.list({ from: 0, to: T + MINUTE }).events.length, 1)
+  // A time in which it was away is explained by its end.
+  assert.equal(second.events.list({ from: T + 10 * MINUTE, to: T + 20 * MINUTE }).events.length, 1)
   second.events.stop()
 })
 
@@ -137,6 +139,34 @@ test('a store that is away and losses are told when they begin', async () => {
   assert.match((await told({ spoolRefused: 10, kernelDropped: 1 })).join(), /datagrams were lost.*flows were refused/)
 })
 
+test('however many exporters change, and however often, the start of the server stays among the events', async () => {
+  const at = world(undefined, 20)
+  at.events.start()
+  for (let i = 0; i < 30; i++) {
+    const sampling = Array.from({ length: 8 }, (_, n) => ({ rate: 10 * n + i + 1 }))
+    at.seen = { ...at.seen, exporters: [exporter(1, { sampling }), exporter(2)] }
+    await at.events.look()
+  }
+  const texts = at.texts()
+  assert.deepEqual([texts.length, texts[0]], [21, 'vnetscope 1 started; nothing is known of the time before'])
+  assert.match(texts[20] as string, /^sw-1 samples 1 in 30, 40, 50, 60, 70 and 3 more, before 1 in 29, 39/)
+  at.events.stop()
+})
+
+test('a server whose parts do not answer was not away', async () => {
+  const first = world('deaf.sqlite')
+  first.events.start()
+  first.now += 60 * MINUTE
+  Object.defineProperty(first, 'seen', { get: () => assert.fail('no answer') })
+  await assert.rejects(first.events.look(), /no answer/)
+  const second = world('deaf.sqlite')
+  second.now = T + 61 * MINUTE
+  second.events.start()
+  assert.match(second.texts().at(-1) as string, /away for about 60 s$/)
+  second.events.stop()
+  first.events.stop()
+})
+
 test('an answer is bounded, and says that there are more', () => {
   const at = world()
   at.events.start()
@@ -159,7 +189,7 @@ test('they are asked for over HTTP, by times of either kind', async () => {
   }
   const whole = await asked(`from=${T}&to=${new Date(T + 1000).toISOString()}`)
   assert.equal(whole.status, 200)
-  assert.equal(EventsAnswer.parse(whole.body).events[0]?.text, 'vnetscope 1 started for the first time')
+  assert.equal(EventsAnswer.parse(whole.body).events[0]?.text, 'vnetscope 1 started; nothing is known of the time before')
   assert.deepEqual((await asked(`from=${T + 1000}&to=${T + 2000}&limit=5`)).body, { events: [], more: false })
   assert.equal((await asked('from=yesterday')).status, 400)
   assert.equal((await asked('limit=0')).status, 400)

@@ -17,6 +17,7 @@ const PART: StatePart = {
      CREATE INDEX events_at ON events (at);
      CREATE TABLE alive (at INTEGER NOT NULL) STRICT;
      INSERT INTO alive (at) VALUES (0)`,
+    'CREATE INDEX events_kind ON events (kind, id)',
   ],
 }
 
@@ -44,7 +45,7 @@ export interface Events {
   /** @throws OperatorError `state_database` */
   start(): void
   stop(): void
-  /** The newest of those of a time, the oldest first. */
+  /** The newest of those of a time, the oldest first; also what began in it or before, and ended later. */
   list(asked: { from: number; to: number; limit?: number | undefined }): { events: Event[]; more: boolean }
   /** Looks once; start() does so every so often. */
   look(): Promise<void>
@@ -58,9 +59,12 @@ const ALIVE_MS = LOOK_MS
 const AWAY_MS = 30_000
 /** Who is first heard so soon after the start is heard as before it. */
 const SETTLED_MS = 300_000
-const KEPT = 20_000
+/** Of each kind: exporters, which anybody can pretend to be, do not crowd out that the server was away. */
+const KEPT = 3000
 /** Of one look: more exporters than these fall silent for one reason, and are one event. */
 const AT_ONCE = 10
+/** Sampling rates that are named. */
+const FEW_RATES = 5
 const MOST = 1000
 const USUAL = 200
 
@@ -70,7 +74,13 @@ export interface EventsDeps {
   readonly version: string
 }
 
-export function createEvents(config: { file: string }, { clock, see, version }: EventsDeps): Events {
+export interface EventsConfig {
+  readonly file: string
+  /** Of each kind. Default 3000. */
+  readonly kept?: number
+}
+
+export function createEvents({ file, kept = KEPT }: EventsConfig, { clock, see, version }: EventsDeps): Events {
   let opened: DatabaseSync | undefined
   let timer: NodeJS.Timeout | undefined
   let startedAt = 0
@@ -87,7 +97,11 @@ export function createEvents(config: { file: string }, { clock, see, version }: 
     database()
       .prepare('INSERT INTO events (at, since, kind, exporter, text) VALUES (?, ?, ?, ?, ?)')
       .run(Math.floor(more.at ?? clock.now()), more.since ?? null, kind, more.exporter ?? null, text)
-    database().prepare('DELETE FROM events WHERE id <= (SELECT max(id) FROM events) - ?').run(KEPT)
+    database()
+      .prepare(
+        'DELETE FROM events WHERE kind = ? AND id <= (SELECT id FROM events WHERE kind = ? ORDER BY id DESC LIMIT 1 OFFSET ?)',
+      )
+      .run(kind, kind, kept)
   }
 
   function alive(now: number): void {
@@ -100,7 +114,7 @@ export function createEvents(config: { file: string }, { clock, see, version }: 
     startedAt = now
     const last = Number(database().prepare('SELECT at FROM alive').get()?.['at'] ?? 0)
     const away = now - last
-    if (last === 0) add('started', `vnetscope ${version} started for the first time`)
+    if (last === 0) add('started', `vnetscope ${version} started; nothing is known of the time before`)
     else if (away < AWAY_MS) add('started', `vnetscope ${version} started again`)
     else
       add('started', `vnetscope ${version} started; it was away for about ${durationWords(away)}`, {
@@ -163,7 +177,7 @@ export function createEvents(config: { file: string }, { clock, see, version }: 
         })
       const [was, is] = [ratesOf(past), ratesOf(exporter)]
       if (was !== '' && is !== '' && was !== is)
-        found.push({ kind: 'sampling', exporter, at: clock.now(), text: `samples 1 in ${is}, before 1 in ${was}` })
+        found.push({ kind: 'sampling', exporter, at: clock.now(), text: `samples ${wordsOf(exporter)}, before ${wordsOf(past)}` })
     }
     // Whom the list no longer has was forgotten, and is new when it comes again.
     if (known.size > 2 * exporters.length + MOST) {
@@ -190,12 +204,21 @@ export function createEvents(config: { file: string }, { clock, see, version }: 
   }
 
   async function look(): Promise<void> {
+    const now = clock.now()
+    // Whatever can be seen: a part that does not answer is not the server that is away.
+    if (Math.abs(now - aliveAt) >= ALIVE_MS) alive(now)
     const seen = await see()
     if (!opened) return
-    compare(seen, before)
+    // All of a look is written to disk at once.
+    opened.exec('BEGIN IMMEDIATE')
+    try {
+      compare(seen, before)
+      opened.exec('COMMIT')
+    } catch (error) {
+      opened.exec('ROLLBACK')
+      throw error
+    }
     before = seen
-    const now = clock.now()
-    if (Math.abs(now - aliveAt) >= ALIVE_MS) alive(now)
   }
 
   function soon(afterMs: number): void {
@@ -211,7 +234,7 @@ export function createEvents(config: { file: string }, { clock, see, version }: 
 
   return {
     start() {
-      opened = openStateDatabase(config.file, [PART])
+      opened = openStateDatabase(file, [PART])
       started()
       soon(LOOK_MS)
     },
@@ -226,9 +249,9 @@ export function createEvents(config: { file: string }, { clock, see, version }: 
       const most = Math.min(limit, MOST)
       const rows = database()
         .prepare(
-          'SELECT id, at, since, kind, exporter, text FROM events WHERE at < ? AND (at >= ? OR since >= ?) ORDER BY at DESC, id DESC LIMIT ?',
+          'SELECT id, at, since, kind, exporter, text FROM events WHERE at >= ? AND coalesce(since, at) < ? ORDER BY at DESC, id DESC LIMIT ?',
         )
-        .all(to, from, from, most + 1)
+        .all(from, to, most + 1)
       const events = rows.slice(0, most).map((row): Event => ({
         at: Number(row['at']),
         since: row['since'] === null ? null : Number(row['since']),
@@ -259,4 +282,11 @@ function restartsOf({ streams }: SeenExporter): number {
 
 function ratesOf({ sampling }: SeenExporter): string {
   return [...new Set(sampling.map(({ rate }) => rate))].toSorted((a, b) => a - b).join(', ')
+}
+
+/** `1 in 100, 400` */
+function wordsOf(exporter: SeenExporter): string {
+  const rates = ratesOf(exporter).split(', ')
+  const more = rates.length > FEW_RATES ? ` and ${rates.length - FEW_RATES} more` : ''
+  return `1 in ${rates.slice(0, FEW_RATES).join(', ')}${more}`
 }
