@@ -41,8 +41,14 @@ export interface RingProgramOptions {
 }
 
 export function ringProgram({ filter, snapshotLength, sampleRate, headersOnly }: RingProgramOptions): BpfProgram {
-  const end = headersOnly ? returningHeaders(snapshotLength) : returning(snapshotLength)
-  const kept = filter ? followedBy(filter, end) : end
+  const ending = (end: BpfProgram): BpfProgram => drawn(sampleRate, filter ? followedBy(filter, end) : end)
+  const short = headersOnly ? ending(returningHeaders(snapshotLength)) : undefined
+  // It only saves time: no filter is to be refused for it
+  return short && !isTooLong(short) ? short : ending(returning(snapshotLength))
+}
+
+/** The program, for one of so many packets, at random. */
+function drawn(sampleRate: number, kept: BpfProgram): BpfProgram {
   if (sampleRate <= 1) return kept
   // Jumps are relative, so the filter stays as it is; and with the lottery first it runs for few packets
   const program = new Uint8Array(3 * INSTRUCTION + kept.length)
