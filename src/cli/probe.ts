@@ -62,6 +62,8 @@ async function probe(options: ProbeOptions): Promise<void> {
     // Nobody sees what a process in the background writes
     if (isDaemon()) {
       say(error instanceof Error ? error.message : String(error))
+      // Gone before whoever waits goes on
+      removePidFile(options.pidFile)
       tellFailed(error)
     }
     throw error
