@@ -189,7 +189,10 @@ test('they are asked for over HTTP, by times of either kind', async () => {
   }
   const whole = await asked(`from=${T}&to=${new Date(T + 1000).toISOString()}`)
   assert.equal(whole.status, 200)
-  assert.equal(EventsAnswer.parse(whole.body).events[0]?.text, 'vnetscope 1 started; nothing is known of the time before')
+  assert.equal(
+    EventsAnswer.parse(whole.body).events[0]?.text,
+    'vnetscope 1 started; nothing is known of the time before',
+  )
   assert.deepEqual((await asked(`from=${T + 1000}&to=${T + 2000}&limit=5`)).body, { events: [], more: false })
   assert.equal((await asked('from=yesterday')).status, 400)
   assert.equal((await asked('limit=0')).status, 400)

@@ -177,7 +177,12 @@ export function createEvents({ file, kept = KEPT }: EventsConfig, { clock, see, 
         })
       const [was, is] = [ratesOf(past), ratesOf(exporter)]
       if (was !== '' && is !== '' && was !== is)
-        found.push({ kind: 'sampling', exporter, at: clock.now(), text: `samples ${wordsOf(exporter)}, before ${wordsOf(past)}` })
+        found.push({
+          kind: 'sampling',
+          exporter,
+          at: clock.now(),
+          text: `samples ${wordsOf(exporter)}, before ${wordsOf(past)}`,
+        })
     }
     // Whom the list no longer has was forgotten, and is new when it comes again.
     if (known.size > 2 * exporters.length + MOST) {

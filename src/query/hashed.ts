@@ -58,8 +58,10 @@ export async function greatestByKey(
   const keys = expressions.map((expression, i) => `${expression} AS k${i}`).join(', ')
   const numbers = names.map((name) => `toFloat64(sum(${name}))`).join(', ')
   const tuple = `(-toFloat64(${order}), ${list}, ${names.map((name) => `toFloat64(${name})`).join(', ')})`
+  // Rows of a rollup may be differences that leave nothing of a group.
+  const having = prepared.reading ? ' HAVING sum(flows) != 0' : ''
   const { rows } = await run.query(
-    `SELECT count(), groupArraySorted(${limit})(${tuple}), ${numbers} FROM (SELECT ${keys}, ${sql} FROM ${rowsOf(prepared)} GROUP BY ${list})`,
+    `SELECT count(), groupArraySorted(${limit})(${tuple}), ${numbers} FROM (SELECT ${keys}, ${sql} FROM ${rowsOf(prepared)} GROUP BY ${list}${having})`,
   )
   const [groups, tuples, ...totals] = rows[0] as readonly Cell[]
   const width = expressions.length

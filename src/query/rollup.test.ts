@@ -202,6 +202,21 @@ test('conversations, totals and distinct counts are the same too', async () => {
   )
 })
 
+test('rows of a rollup that leave nothing of a conversation are no conversation', async () => {
+  const hour = T + 8 * HOUR
+  const row = (of: string, sign: number): string =>
+    `(fromUnixTimestamp64Milli(${hour}, 'UTC'), true, 1, 'vm-1', '${of}', ${sign * 100}, ${sign}, ${sign})`
+  await store.execute(
+    `INSERT INTO traffic_hour (time_received, counted, sampling_rate, src_vm, dst_vm, bytes, packets, flows) SELECT * FROM VALUES ('time_received DateTime64(3), counted Bool, sampling_rate UInt32, src_vm String, dst_vm String, bytes Int64, packets Int64, flows Int64', ${row('vm-2', 1)}, ${row('vm-3', 1)}, ${row('vm-3', -1)})`,
+  )
+  const answer = await rolled.conversations({ from: hour, to: hour + HOUR, by: ['vm'] })
+  assert.equal(answer.source, 'traffic_hour')
+  assert.deepEqual([answer.groups, answer.rows.map(({ b }) => b['vm'])], [1, ['vm-2']])
+  await store.execute(
+    `ALTER TABLE traffic_hour DELETE WHERE time_received = fromUnixTimestamp64Milli(${hour}, 'UTC') SETTINGS mutations_sync = 1`,
+  )
+})
+
 /** As if the flows were deleted up to this time. */
 function without(before: number, tables: readonly string[] = ['flows']): RollupStatus {
   return {

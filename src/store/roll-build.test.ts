@@ -117,6 +117,18 @@ test('a minute that cannot be built before its five are over costs no question w
   assert.deepEqual(covered(roller, 'traffic_hour'), ['… to 0'])
 })
 
+test('a roller that is stopped ends the minute that it builds, and begins no other', async () => {
+  now = START + 4 * MINUTE_MS + 5000
+  await insert(1, 4_000, 0, 4)
+  const tried: number[] = []
+  const roller = newRoller(OPEN, async (sql) => {
+    for (let minute = 0; minute < 4; minute++) if (isEarly(sql, 'traffic', minute)) tried.push(minute)
+    if (tried.length > 0) void roller.stop()
+  })
+  await roller.run()
+  assert.deepEqual([tried, covered(roller, 'networks_minute')], [[0], ['… to 1']])
+})
+
 test('minutes of traffic that has just become busy are built as they end, after a crash and for late flows no more than is missing', async () => {
   now = START + 8 * MINUTE_MS + 5000
   await insert(1, 200, 0, 5)

@@ -211,7 +211,7 @@ export function createRoller(config: RollerConfig, deps: RollerDeps): Roller {
    */
   function isWanted(unit: number, flows: number): boolean {
     const { built, leftOut } = book.state('minute', unit)
-    if (built > 0 || leftOut > 0) return false
+    if (turns.isStopping() || built > 0 || leftOut > 0) return false
     const before = book.state('minute', unit - UNIT_SECONDS.minute)
     return before.built > 0 || before.leftOut < flows
   }
