@@ -44,7 +44,8 @@ export async function meterDevices(filter: string, options: MeterOptions, sender
   const block = createPacketBlock()
   let isEnding = false
   const end = (): void => void (isEnding = true)
-  process.once('SIGTERM', end)
+  // Told again, it goes on to end in order; a second Ctrl-C ends it at once
+  process.on('SIGTERM', end)
   process.once('SIGINT', end)
   const names = devices.map(({ source }) => source.name).join(', ')
   say(`metering ${names}`)
@@ -119,7 +120,6 @@ export async function meterDevices(filter: string, options: MeterOptions, sender
     device.source.end()
     while (readBlock(device));
   }
-  process.off('SIGTERM', end)
   process.off('SIGINT', end)
   await finish(meter, sender)
   const text = told()
