@@ -107,6 +107,12 @@ test('an aborted query rejects at once and ends in the server, and so does one t
   assert.equal(store.status().state, 'ready')
 })
 
+test('a question of a long filter has as many parts as in the embedded store', async () => {
+  const store = await open((await sharedServers('one')).urls)
+  const { rows } = await store.query(`SELECT ignore(${Array.from({ length: 60_000 }, () => 'dummy').join(', ')})`)
+  assert.deepEqual(rows, [[0]])
+})
+
 test('a query above its memory, and a wrong one, fail alone and say why', async () => {
   const store = await open((await sharedServers('one')).urls, { queryMemoryBytes: 200 * 2 ** 20 })
   await assert.rejects(store.query('SELECT groupArray(number) FROM numbers(200000000)'), { code: 'query_memory' })

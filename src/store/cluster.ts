@@ -248,7 +248,10 @@ export function createClusterStore(config: ClusterStoreConfig, deps: ClusterStor
         wait_end_of_query: 1,
         output_format_json_quote_64bit_integers: 1,
         collect_hash_table_stats_during_aggregation: 0,
+        // A filter is bounded where it is read: what is allowed there must not fail here.
         max_query_size: 16 * 2 ** 20,
+        max_ast_elements: 1_000_000,
+        max_expanded_ast_elements: 2_000_000,
         max_execution_time: timeoutMs / 1000,
         max_memory_usage: memory,
         max_bytes_before_external_group_by: spill,
