@@ -252,7 +252,8 @@ function sayDifferences(one: Took, other: Took): void {
   // From which table it is may differ: more is built by then.
   const sums = (answer: string | undefined): string | undefined => answer?.split(' from ')[0]
   for (const [name, { answer }] of other)
-    if (sums(one.get(name)?.answer) !== sums(answer)) say(`  THE ANSWERS DIFFER: ${name}: ${one.get(name)?.answer}; ${answer}`)
+    if (sums(one.get(name)?.answer) !== sums(answer))
+      say(`  THE ANSWERS DIFFER: ${name}: ${one.get(name)?.answer}; ${answer}`)
 }
 
 /** p95 of each set of questions, and how many times that at rest it is. */
