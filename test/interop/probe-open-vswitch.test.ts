@@ -64,6 +64,8 @@ before(async () => {
   ovs.appctl('tnl/arp/set', transport, '198.51.100.2', '02:00:00:00:00:99')
 })
 after(async () => {
+  // The device of a bridge outlives the switch that made it
+  ovs?.vsctl('--if-exists', 'del-br', transport)
   await ovs?.stop()
   run('ip', ['link', 'del', near])
   folder.remove()
