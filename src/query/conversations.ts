@@ -2,7 +2,7 @@ import { UserError } from '../base/errors.ts'
 import type { Cell } from '../store/store.ts'
 import type { Dimension, KeyValue } from './dimensions.ts'
 import { groupingBy } from './group.ts'
-import { greatestByHash, greatestByKey, isLong } from './hashed.ts'
+import { greatestByHash, greatestByKey } from './hashed.ts'
 import {
   SUM_NAMES,
   addSums,
@@ -107,20 +107,21 @@ async function greatest(
     return parts.length === 1 ? (parts[0] as string) : `tuple(${parts.join(', ')})`
   }
   const up = `(${endOf(first)} <= ${endOf(second)})`
-  const keys = [
+  const expressions = [
     ...ends.map((i) => `if(${up}, ${first[i]}, ${second[i]})`),
     ...ends.map((i) => `if(${up}, ${second[i]}, ${first[i]})`),
     ...shared.map((i) => first[i] as string),
   ]
-  const types = [...ends, ...ends, ...shared].map((i) => (dimensions[i] as Dimension).type)
+  const keys = { expressions, types: [...ends, ...ends, ...shared].map((i) => (dimensions[i] as Dimension).type) }
   const metric = metricSum(prepared.metric)
   const wanted = {
     sql: `${sumsSql(prepared, { when: up, suffix: 'u' })}, ${sumsSql(prepared, { when: `NOT ${up}`, suffix: 'd' })}`,
     names: ['u', 'd'].flatMap((way) => SUM_NAMES.map((name) => `${name}${way}`)),
     order: `(${metric}u + ${metric}d)`,
   }
-  const hashed = isLong(prepared, types, limit) ? await greatestByHash(prepared, keys, wanted, limit, run) : undefined
-  const { found, groups, totals } = hashed ?? (await greatestByKey(prepared, keys, wanted, limit, run))
+  const { found, groups, totals } =
+    (await greatestByHash(prepared, keys, wanted, limit, run)) ??
+    (await greatestByKey(prepared, keys, wanted, limit, run))
   const total = sumsOf(totals, 0)
   addSums(total, sumsOf(totals, SUM_NAMES.length))
   return {

@@ -97,9 +97,12 @@ function oneSide(prepared: Prepared, grouping: Grouping, side: 0 | 1, list: stri
     .join(', ')
   // A row with the same on both sides counts once.
   const more = side === 0 ? '' : `NOT (${equal(first, second as readonly string[])})`
-  // Rows of a rollup may be differences that leave nothing of a group.
-  const having = prepared.reading ? ' HAVING sum(flows) != 0' : ''
-  return `SELECT ${select}, ${list} FROM ${rowsOf(prepared, more)} GROUP BY ${grouping.inside.join(', ')}${having}`
+  return `SELECT ${select}, ${list} FROM ${rowsOf(prepared, more)} GROUP BY ${grouping.inside.join(', ')}${havingSql(prepared)}`
+}
+
+/** Rows of a rollup may be differences that leave nothing of a group. */
+export function havingSql({ reading }: Prepared): string {
+  return reading ? ' HAVING sum(flows) != 0' : ''
 }
 
 function equal(first: readonly string[], second: readonly string[]): string {

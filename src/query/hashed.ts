@@ -1,4 +1,5 @@
 import type { Cell } from '../store/store.ts'
+import { havingSql, type Grouping } from './group.ts'
 import { rowsOf, type Prepared } from './question.ts'
 import type { Run } from './run.ts'
 
@@ -21,18 +22,25 @@ export interface GroupSums {
   readonly order: string
 }
 
+/** Expressions of the keys, and their types as parameters. */
+export interface Keys {
+  readonly expressions: readonly string[]
+  readonly types: readonly string[]
+}
+
+/** Of a grouping whose rows stand in one group each. */
+export function keysOf({ dimensions, sides: [expressions] }: Grouping): Keys {
+  return { expressions, types: dimensions.map((dimension) => dimension.type) }
+}
+
 /** Keys that are longer together the engine groups as texts. */
 const SHORT_BYTES = 16
 
 /** So many hashes, twice, fit a statement. */
 const MOST_FOUND = 2000
 
-/**
- * True if the flows themselves are grouped, by keys that are long together, and not too many groups are asked for.
- *
- * @param types of the keys, as parameters
- */
-export function isLong({ reading }: Prepared, types: readonly string[], limit: number): boolean {
+/** True if the flows themselves are grouped, by keys that are long together, and not too many groups are asked for. */
+function isLong({ reading }: Prepared, types: readonly string[], limit: number): boolean {
   if (reading || types.length < 2 || limit > MOST_FOUND) return false
   return types.reduce((sum, type) => sum + bytesOf(type), 0) > SHORT_BYTES
 }
@@ -42,14 +50,10 @@ function bytesOf(type: string): number {
   return type === 'IPv6' ? 16 : Number(/\d+$/.exec(type)?.[0] ?? 0) / 8
 }
 
-/**
- * The greatest groups. Equal ones are told apart by their keys.
- *
- * @param expressions of the keys, one a key
- */
+/** The greatest groups. Equal ones are told apart by their keys. */
 export async function greatestByKey(
   prepared: Prepared,
-  expressions: readonly string[],
+  { expressions }: Keys,
   { sql, names, order }: GroupSums,
   limit: number,
   run: Run,
@@ -58,10 +62,8 @@ export async function greatestByKey(
   const keys = expressions.map((expression, i) => `${expression} AS k${i}`).join(', ')
   const numbers = names.map((name) => `toFloat64(sum(${name}))`).join(', ')
   const tuple = `(-toFloat64(${order}), ${list}, ${names.map((name) => `toFloat64(${name})`).join(', ')})`
-  // Rows of a rollup may be differences that leave nothing of a group.
-  const having = prepared.reading ? ' HAVING sum(flows) != 0' : ''
   const { rows } = await run.query(
-    `SELECT count(), groupArraySorted(${limit})(${tuple}), ${numbers} FROM (SELECT ${keys}, ${sql} FROM ${rowsOf(prepared)} GROUP BY ${list}${having})`,
+    `SELECT count(), groupArraySorted(${limit})(${tuple}), ${numbers} FROM (SELECT ${keys}, ${sql} FROM ${rowsOf(prepared)} GROUP BY ${list}${havingSql(prepared)})`,
   )
   const [groups, tuples, ...totals] = rows[0] as readonly Cell[]
   const width = expressions.length
@@ -77,15 +79,16 @@ export async function greatestByKey(
 
 /**
  * The same, by a hash of the keys. Of groups that are equally great at the end of the list any may be in it. Undefined if
- * two of the keys found have the same hash: one that is missing may be greater than either.
+ * the keys are not long, or if two of those found have the same hash: one that is missing may be greater than either.
  */
 export async function greatestByHash(
   prepared: Prepared,
-  expressions: readonly string[],
+  { expressions, types }: Keys,
   { sql, names, order }: GroupSums,
   limit: number,
   run: Run,
 ): Promise<Greatest | undefined> {
+  if (!isLong(prepared, types, limit)) return undefined
   const hash = `xxh3(${expressions.join(', ')})`
   const numbers = names.map((name) => `toFloat64(sum(${name}))`).join(', ')
   // Sum and hash in one number, which sorts far faster than a tuple: the greatest sum is the least.

@@ -1,9 +1,9 @@
 import type { Cell } from '../store/store.ts'
 import type { Facts } from './facts.ts'
 import { UNSAMPLED, type Sampling, type Sums } from './measure.ts'
-import { SLOT_SECONDS } from '../store/schema.ts'
 import { rowsOf, where, type Prepared } from './question.ts'
 import type { Run } from './run.ts'
+import { SLOT_MS } from './source.ts'
 
 // How the rows of an answer were sampled, from as little reading as says it.
 
@@ -88,9 +88,8 @@ async function packetBytesOf(prepared: Prepared, run: Run): Promise<number> {
 /** Each slice stops when it has seen enough. */
 function slicesOf(prepared: Prepared): string {
   const { from, to } = prepared
-  const whole = SLOT_SECONDS * 1000
   // On the borders of slots, where flows are found without their times.
-  const unit = to - from > 2 * SLICES * whole ? whole : 1
+  const unit = to - from > 2 * SLICES * SLOT_MS ? SLOT_MS : 1
   const inner = Array.from({ length: SLICES - 1 }, (_, i) => from + ((to - from) * (i + 1)) / SLICES)
   const edges = [from, ...inner.map((time) => Math.floor(time / unit) * unit), to]
   return edges

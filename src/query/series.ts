@@ -2,7 +2,7 @@ import type { Cell } from '../store/store.ts'
 import type { Buckets } from './buckets.ts'
 import type { KeyValue } from './dimensions.ts'
 import { codesOf, groupingBy, keyOf, measuredSql, namedOnly, type Codes, type Grouping } from './group.ts'
-import { greatestByHash, isLong } from './hashed.ts'
+import { greatestByHash, keysOf } from './hashed.ts'
 import {
   addSums,
   intervalOf,
@@ -236,18 +236,9 @@ async function greatestKeys(
   limit: number,
   run: Run,
 ): Promise<{ keys: readonly (readonly Cell[])[]; groups: number }> {
-  if (
-    !grouping.either &&
-    isLong(
-      prepared,
-      grouping.dimensions.map((d) => d.type),
-      limit,
-    )
-  ) {
-    const wanted = { sql: `${metricSql(prepared)} AS m`, names: ['m'], order: 'm' }
-    const hashed = await greatestByHash(prepared, grouping.sides[0], wanted, limit, run)
-    if (hashed) return { keys: hashed.found.map(({ cells }) => cells), groups: hashed.groups }
-  }
+  const wanted = { sql: `${metricSql(prepared)} AS m`, names: ['m'], order: 'm' }
+  const hashed = grouping.either ? undefined : await greatestByHash(prepared, keysOf(grouping), wanted, limit, run)
+  if (hashed) return { keys: hashed.found.map(({ cells }) => cells), groups: hashed.groups }
   const named = namedOnly(grouping)
   const answer = await run.query(
     `SELECT ${named.count}, ${named.list(limit)}((-toFloat64(m), ${grouping.keys})${named.more}) FROM (${measuredSql(prepared, grouping)})`,

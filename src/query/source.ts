@@ -94,7 +94,7 @@ function flowsSql({ from, to, slotted }: Range, condition: string): string {
   return `(${parts.join(' UNION ALL ')})`
 }
 
-const SLOT_MS = SLOT_SECONDS * 1000
+export const SLOT_MS = SLOT_SECONDS * 1000
 /** A slot is a time of 32 bits. */
 const LAST_SLOT = Math.floor(2 ** 32 / SLOT_SECONDS) * SLOT_MS
 /** Of fewer the times are read as fast as two statements are planned. */

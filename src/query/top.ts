@@ -2,7 +2,7 @@ import { UserError } from '../base/errors.ts'
 import type { Cell } from '../store/store.ts'
 import { MOST_CODES, sumsByKey } from './by-key.ts'
 import { greatestSql, groupedSql, groupingBy, keyOf, namedOnly, type Grouping } from './group.ts'
-import { greatestByHash, isLong } from './hashed.ts'
+import { greatestByHash, keysOf } from './hashed.ts'
 import {
   SUM_NAMES,
   metricSum,
@@ -129,23 +129,14 @@ async function greatest(
   limit: number,
   run: Run,
 ): Promise<{ found: Found[]; totals: Sums; groups: number }> {
-  if (
-    !grouping.either &&
-    isLong(
-      prepared,
-      grouping.dimensions.map((d) => d.type),
-      limit,
-    )
-  ) {
-    const wanted = { sql: sumsSql(prepared), names: SUM_NAMES, order: metricSum(prepared.metric) }
-    const hashed = await greatestByHash(prepared, grouping.sides[0], wanted, limit, run)
-    if (hashed)
-      return {
-        groups: hashed.groups,
-        totals: sumsOf(hashed.totals, 0),
-        found: hashed.found.map(({ cells, sums }) => ({ cells, sums: sumsOf(sums, 0) })),
-      }
-  }
+  const wanted = { sql: sumsSql(prepared), names: SUM_NAMES, order: metricSum(prepared.metric) }
+  const hashed = grouping.either ? undefined : await greatestByHash(prepared, keysOf(grouping), wanted, limit, run)
+  if (hashed)
+    return {
+      groups: hashed.groups,
+      totals: sumsOf(hashed.totals, 0),
+      found: hashed.found.map(({ cells, sums }) => ({ cells, sums: sumsOf(sums, 0) })),
+    }
   const once = SUM_NAMES.map((name) => `toFloat64(sum(${grouping.either ? `t${name}` : name}))`).join(', ')
   const tuple = `(-toFloat64(${metricSum(prepared.metric)}), ${grouping.keys}, ${SUM_NAMES.map((name) => `toFloat64(${name})`).join(', ')})`
   const named = namedOnly(grouping)
