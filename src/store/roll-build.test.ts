@@ -287,3 +287,17 @@ test('what is covered counts no longer when for some seconds nobody can say what
   await roller.look()
   assert.deepEqual(covered(roller, 'traffic_hour'), ['… to 0'])
 })
+
+test('a unit of which an earlier version told five minutes at once, and of which a minute was built early, gets the others too', async () => {
+  now = START + 3 * MINUTE_MS + 15_000
+  const roller = newRoller(OPEN, async () => undefined)
+  await insert(1, 3_000, 0, 3)
+  await store.execute('TRUNCATE TABLE arrivals')
+  await store.execute(`INSERT INTO arrivals SELECT toDateTime(${START / 1000}, 'UTC'), 3000`)
+  await roller.run()
+  assert.deepEqual(covered(roller, 'traffic_minute'), ['… to 0'])
+  now = START + 5 * MINUTE_MS + 15_000
+  await roller.run()
+  assert.equal(await flowsOf('traffic_minute'), 3_000)
+  await assertSums(0, 5)
+})
