@@ -330,6 +330,7 @@ test('where flows were stored before they were counted, rollups begin with the n
   const [one] = stores
   await insert(one, smallNetwork(1, 100, DAY, DAY + MINUTE_MS))
   await one.execute("DROP VIEW count_arrivals ON CLUSTER 'blue-green' SYNC")
+  await one.execute("TRUNCATE TABLE arrivals_local ON CLUSTER 'blue-green'")
   const later = await startClusterStore(ch.urls, { cluster: 'blue-green', spoolDir: join(place.dir, 'later') })
   await later.stop()
   const { rows } = await one.query(
@@ -338,6 +339,41 @@ test('where flows were stored before they were counted, rollups begin with the n
   assert.deepEqual(rows, [[ROLLUP_TABLES.length, 1, 1, 1]])
   const views = await one.query("SELECT count() FROM system.tables WHERE name = 'count_arrivals'")
   assert.deepEqual(views.rows, [[2]])
+})
+
+test('a rollup that a later version adds answers for the days from the next on, and no other loses any', async () => {
+  const [one, , three] = stores
+  await insert(one, smallNetwork(1, 300, DAY + HOUR_MS, DAY + HOUR_MS + MINUTE_MS))
+  await newRoller(one).run()
+  for (const level of LEVELS)
+    for (const table of [`segments_${level}`, `segments_${level}_local`])
+      await one.execute(`DROP TABLE ${table} ON CLUSTER 'blue-green' SYNC`)
+  const later = await startClusterStore(ch.urls, { cluster: 'blue-green', spoolDir: join(place.dir, 'newer') })
+  const roller = newRoller(later)
+  await roller.run()
+  const tomorrow = (Math.floor(Date.now() / 86_400_000) + 1) * 86_400_000
+  assert.deepEqual(covered(roller, 'traffic_hour'), [[0, 25 * 60]])
+  for (const level of LEVELS)
+    assert.deepEqual(roller.coverage().find(({ table }) => table === `segments_${level}`)?.ranges[0]?.from, tomorrow)
+  // Of what comes late all is there, in the rollup that is new as well.
+  await insert(three, smallNetwork(2, 200, DAY + HOUR_MS, DAY + HOUR_MS + MINUTE_MS))
+  await roller.run()
+  assert.deepEqual(covered(roller, 'traffic_hour'), [[0, 25 * 60]])
+  assert.equal((await totals(one)).traffic_hour, 500)
+  await later.stop()
+})
+
+test('a shard that is added to a cluster leaves the rollups of the others as they are', async () => {
+  const [one] = stores
+  await insert(one, smallNetwork(1, 300, DAY + HOUR_MS, DAY + HOUR_MS + MINUTE_MS))
+  // The second shard has no view and no flows, as one that is new.
+  await stores[2].at('2').execute('DROP VIEW count_arrivals')
+  const [, , b1] = ch.urls as [string, string, string]
+  const later = await startClusterStore([b1], { cluster: 'blue-green', spoolDir: join(place.dir, 'added') })
+  const views = await one.query("SELECT count() FROM system.tables WHERE name = 'count_arrivals'")
+  assert.deepEqual(views.rows, [[2]])
+  assert.deepEqual((await one.query('SELECT count() FROM dropped')).rows, [[0]])
+  await later.stop()
 })
 
 test('ranges that two shards have are those of both', () => {

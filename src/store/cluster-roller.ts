@@ -8,6 +8,7 @@ import { createRollLease, type RollLease } from './roll-lease.ts'
 import { createRollPass, type RollPass } from './roll-pass.ts'
 import { createRollTurns } from './roll-turns.ts'
 import type { Roller } from './roller.ts'
+import { beginOf } from './rollup-tables.ts'
 import { LEVELS, ROLLUP_TABLES, UNIT_SECONDS, type Coverage, type Range, type RollupLevel } from './rollups.ts'
 import { daysKept } from './schema.ts'
 import type { StoreLog } from './store-log.ts'
@@ -300,6 +301,12 @@ export function createClusterRoller(config: ClusterRollerConfig, deps: ClusterRo
     return [...builders.values()].reduce((sum, { pass: units }) => sum + units.waiting(), 0)
   }
 
+  /** What a table has of what its level has: a rollup that came later has nothing of what was built before. */
+  function rangesOfTable(name: string, ofLevel: readonly Range[]): readonly Range[] {
+    const begin = (dropped.get(beginOf(name)) ?? 0) * 1000
+    return begin === 0 ? ofLevel : inBoth(ofLevel, [{ from: begin, to: Number.POSITIVE_INFINITY }])
+  }
+
   /** Where every shard has all, before a time. */
   function rangesOf(level: RollupLevel, now: number): Range[] {
     const each = [...shards.values()].map(({ shown }) => shown.ranges(level, now))
@@ -342,7 +349,11 @@ export function createClusterRoller(config: ClusterRollerConfig, deps: ClusterRo
       const size = (table: string) => sizes.get(home.stored(table)) ?? { rows: 0, bytes: 0 }
       return [
         { table: 'flows', ranges: [{ from: (dropped.get('flows') ?? 0) * 1000, to: Infinity }], ...size('flows') },
-        ...ROLLUP_TABLES.map(({ name, level }) => ({ table: name, ranges: ranges.get(level) ?? [], ...size(name) })),
+        ...ROLLUP_TABLES.map(({ name, level }) => ({
+          table: name,
+          ranges: rangesOfTable(name, ranges.get(level) ?? []),
+          ...size(name),
+        })),
       ]
     },
   }

@@ -4,6 +4,7 @@ import {
   ARRIVALS,
   arrivalsStatements,
   arrivalsView,
+  beginOf,
   DROPPED,
   ROLLED,
   ROLLING,
@@ -103,23 +104,40 @@ async function makeRollups(store: Statements, options: SchemaOptions): Promise<v
 
 /**
  * Flows go on coming meanwhile, so those that are there cannot be counted exactly: where there are some, rollups begin
- * with the next whole day.
+ * with the next whole day. So does, in questions, a rollup that comes later than others: of the units that are built it has
+ * no rows.
  */
 async function makeSharedRollups(store: Statements, options: SchemaOptions, home: Home): Promise<void> {
   const there = await tableNames(store)
-  for (const table of [...rollupDefinitions(home), ARRIVALS, ROLLED, DROPPED, ROLLING]) {
-    if (there.has(table.name) && there.has(home.stored(table.name))) continue
+  const isThere = ({ name }: TableDefinition): boolean => there.has(name) && there.has(home.stored(name))
+  const rollups = rollupDefinitions(home)
+  for (const table of [ARRIVALS, ROLLED, DROPPED, ROLLING, ...rollups]) {
+    if (isThere(table)) continue
+    // Told first: what has a table counts as built.
+    if (there.has('count_arrivals') && rollups.includes(table)) await beginLater(store, home, [beginOf(table.name)])
     for (const statement of [createTable(table, options), ...home.spread(table.name)]) await store.execute(statement)
   }
   if (there.has('count_arrivals')) return
-  const { rows } = await store.query('SELECT count() FROM (SELECT 1 FROM flows LIMIT 1)')
-  if (Number(rows[0]?.[0] ?? 0) > 0) {
-    const names = rollupDefinitions(home).map(({ name }) => `'${name}'`)
-    await store.execute(
-      `INSERT INTO ${home.stored(DROPPED.name)} SELECT arrayJoin([${names.join(', ')}]), toDateTime(toStartOfDay(now('UTC')) + toIntervalDay(1), 'UTC')`,
+  // A shard that is added to a cluster has no flows yet, and the others count theirs.
+  const { rows } = await store.query(
+    'SELECT (SELECT count() FROM (SELECT 1 FROM flows LIMIT 1)), (SELECT count() FROM (SELECT 1 FROM arrivals LIMIT 1))',
+  )
+  const [flows, counted] = (rows[0] ?? []).map(Number)
+  if (flows !== 0 && counted === 0)
+    await beginLater(
+      store,
+      home,
+      rollups.map(({ name }) => name),
     )
-  }
   await store.execute(arrivalsView(home))
+}
+
+/** Notes that of tables nothing is there before the next day. */
+async function beginLater(store: Statements, home: Home, names: readonly string[]): Promise<void> {
+  const list = names.map((name) => `'${name}'`).join(', ')
+  await store.execute(
+    `INSERT INTO ${home.stored(DROPPED.name)} SELECT arrayJoin([${list}]), toDateTime(toStartOfDay(now('UTC')) + toIntervalDay(1), 'UTC')`,
+  )
 }
 
 async function alter(store: Statements, tables: readonly TableDefinition[], options: SchemaOptions): Promise<void> {

@@ -68,6 +68,11 @@ export const DROPPED: TableDefinition = {
   engine: 'AggregatingMergeTree',
 }
 
+/** In the place of a table in `dropped`: its rollup came later than others, and answers from that time on alone. */
+export function beginOf(table: string): string {
+  return `begin ${table}`
+}
+
 /** Which collector builds the rollups of a shard: whoever wrote last, and not long ago. Only spares double work. */
 export const ROLLING: TableDefinition = {
   name: 'rolling',
