@@ -46,7 +46,14 @@ export interface Ask {
   readonly still?: boolean
 }
 
-export type Answered<T> = T & { readonly bounds: Bounds; readonly askedAt: number }
+/** What an answer's numbers count; an answer that still stands while the next one is on its way keeps its own. */
+export interface Counted {
+  readonly metric: Metric
+  readonly unit: Question['unit'] | undefined
+  readonly versus: Versus
+}
+
+export type Answered<T> = T & { readonly bounds: Bounds; readonly askedAt: number; readonly counted: Counted }
 export type Asked<T> = UseQueryResult<Answered<T>, Error>
 
 /** How often a live answer is asked anew: long spans change slowly. */
@@ -120,7 +127,8 @@ function useAsk<T>(kind: QuestionKind, asked: Ask): Asked<T> {
           ? new ApiError(error.problem, patience)
           : error
       })
-      return { ...answer, bounds: answeredBounds(answer, { from, to }, now), askedAt: now }
+      const counted: Counted = { metric: question.metric ?? 'bytes', unit: question.unit, versus }
+      return { ...answer, bounds: answeredBounds(answer, { from, to }, now), askedAt: now, counted }
     },
   })
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { SeriesAnswer } from '../../../src/api/contract/query.ts'
-import { addUp, completeBuckets, drawnBuckets, layerAt, layersOf } from './layers.ts'
+import { addsUp, addUp, completeBuckets, drawnBuckets, layerAt, layersOf } from './layers.ts'
 
 const row = { key: {}, bytes: 0, packets: 0, flows: 0, low: 0, high: 0 }
 function answer(sizes: readonly number[], other?: number): SeriesAnswer {
@@ -88,4 +88,22 @@ test('a click meets the band of a stack, or the nearest line', () => {
   assert.equal(layerAt(layers, 0, 9, true), undefined)
   assert.equal(layerAt(layers, 0, 3.4, false)?.name, '1')
   assert.equal(layerAt(layers, 1, 1, false), undefined)
+})
+
+test('groups that count a flow for both of its ends are no parts of one whole, and neither are shares', () => {
+  const total = { ...row, bytes: 10 }
+  const of = (...sizes: number[]) => ({
+    ...answer(sizes),
+    series: answer(sizes).series.map((one, at) => ({ ...one, total: { ...row, bytes: sizes[at] ?? 0 } })),
+    total,
+  })
+  assert.ok(addsUp(of(7, 3), 'bytes'))
+  assert.ok(addsUp(of(7, 3.000000001), 'bytes'), 'sums differ with the order in which they are added')
+  assert.ok(!addsUp(of(7, 5), 'bytes'))
+  assert.ok(!addsUp(of(7, 3), 'share'))
+  assert.deepEqual(
+    layersOf(of(9, 8, 7, 6), 2, undefined, false).map((layer) => layer.name),
+    ['untagged', '1'],
+    'what is beyond them can not be one',
+  )
 })

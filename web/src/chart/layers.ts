@@ -2,6 +2,7 @@
 import type { SeriesAnswer } from '../../../src/api/contract/query.ts'
 import { keyId, keyText } from '../names/dimensions.ts'
 import type { ExporterNames } from '../names/dimensions.ts'
+import type { MetricName } from '../figures/units.ts'
 import type { Key } from '../names/dimensions.ts'
 
 export interface Layer {
@@ -52,7 +53,8 @@ function size(series: Pick<Series, 'values'>): number {
   return series.values.reduce<number>((total, value) => total + (value ?? 0), 0)
 }
 
-export function layersOf(answer: SeriesAnswer, most = MOST_LAYERS, exporters?: ExporterNames): Layer[] {
+/** @param parts false for groups that are no parts of one whole: those beyond `most` can't be one with the rest then */
+export function layersOf(answer: SeriesAnswer, most = MOST_LAYERS, exporters?: ExporterNames, parts = true): Layer[] {
   const named = answer.series.filter((series) => !series.other).sort((a, b) => size(b) - size(a))
   const layers = named.slice(0, most).map((series) => ({
     id: keyId(answer.columns, series.key),
@@ -64,8 +66,21 @@ export function layersOf(answer: SeriesAnswer, most = MOST_LAYERS, exporters?: E
     high: series.high,
   }))
   const rest = [...named.slice(most), ...answer.series.filter((series) => series.other)]
-  if (rest.length === 0) return layers
+  if (rest.length === 0 || (!parts && rest.length > 1)) return layers
   return [...layers, { id: '\u0000other', name: 'other', key: {}, other: true, ...addUp(rest, answer.times.length) }]
+}
+
+/** Sums of the same bytes in another order differ by this much at most. */
+const ROUNDING = 1e-6
+
+/**
+ * True if the layers are parts of one whole. Shares of different links are not, nor are groups by either end of a flow,
+ * which counts for both.
+ */
+export function addsUp({ series, total }: Pick<SeriesAnswer, 'series' | 'total'>, metric: MetricName): boolean {
+  if (metric === 'share') return false
+  const sum = series.reduce((so, one) => so + one.total[metric], 0)
+  return sum <= total[metric] * (1 + ROUNDING)
 }
 
 /** The layer drawn at a height of one bucket: the band of a stack, or the nearest line; undefined beside all of them. */

@@ -21,6 +21,17 @@ export interface SankeyChartProps {
   readonly onPick?: (key: Key, at: { readonly x: number; readonly y: number }) => void
 }
 
+interface LinkEnds {
+  readonly source?: string
+  readonly target?: string
+  readonly origin?: string
+}
+
+/** The nodes that a band tells of: where it comes from, and both of its ends. */
+function pathOf({ source, target, origin }: LinkEnds): (string | undefined)[] {
+  return origin === source ? [source, target] : [origin, source, target]
+}
+
 export function SankeyChart({ columns, rows, metric, seconds, height = 250, most = 40, onPick }: SankeyChartProps) {
   const scheme = useScheme()
   const exporters = useExporterNames()
@@ -39,6 +50,7 @@ export function SankeyChart({ columns, rows, metric, seconds, height = 250, most
     (width: number) => {
       const inks = INKS[scheme]
       const byName = new Map(data.nodes.map((node) => [node.name, node]))
+      const colourByName = new Map(first.map((node) => [node.name, paint(node.key)]))
       const sources = new Map(first.map((node) => [node.text, paint(node.key)]))
       const rate = (value: number) => rateText(metric, (value * (metric === 'bytes' ? 8 : 1)) / seconds)
       const textWidth = Math.min(150, width * 0.24)
@@ -48,18 +60,13 @@ export function SankeyChart({ columns, rows, metric, seconds, height = 250, most
           backgroundColor: inks.panel,
           borderColor: inks.line,
           confine: true,
-          formatter: (item: {
-            dataType?: string
-            name: string
-            value: number
-            data: { source?: string; target?: string }
-          }) => {
+          formatter: (item: { dataType?: string; name: string; value: number; data: LinkEnds }) => {
             const node = document.createElement('div')
             node.className = 'tip'
             const text = (name: string | undefined) => byName.get(name ?? '')?.text ?? ''
             node.textContent =
               item.dataType === 'edge'
-                ? `${text(item.data.source)} → ${text(item.data.target)}: ${rate(item.value)}`
+                ? `${pathOf(item.data).map(text).join(' → ')}: ${rate(item.value)}`
                 : `${text(item.name)}: ${rate(item.value)}`
             return node
           },
@@ -76,7 +83,7 @@ export function SankeyChart({ columns, rows, metric, seconds, height = 250, most
             draggable: false,
             layoutIterations: 24,
             emphasis: { focus: 'adjacency', lineStyle: { opacity: 0.55 } },
-            lineStyle: { color: 'source', opacity: scheme === 'light' ? 0.28 : 0.34, curveness: 0.5 },
+            lineStyle: { opacity: scheme === 'light' ? 0.28 : 0.34, curveness: 0.5 },
             label: {
               color: inks.ink,
               fontSize: 12,
@@ -94,7 +101,10 @@ export function SankeyChart({ columns, rows, metric, seconds, height = 250, most
                 borderWidth: 0,
               },
             })),
-            links: data.links,
+            links: data.links.map((link) => ({
+              ...link,
+              lineStyle: { color: colourByName.get(link.origin) ?? inks.ink3 },
+            })),
           },
         ],
       }
@@ -106,8 +116,7 @@ export function SankeyChart({ columns, rows, metric, seconds, height = 250, most
       chart.on('click', (event) => {
         const at = { x: event.event?.offsetX ?? 0, y: event.event?.offsetY ?? 0 }
         const named = (name: string | undefined) => data.nodes.find((candidate) => candidate.name === name)
-        const ends = event.data as { readonly source?: string; readonly target?: string }
-        const nodes = event.dataType === 'node' ? [named(event.name)] : [named(ends.source), named(ends.target)]
+        const nodes = event.dataType === 'node' ? [named(event.name)] : pathOf(event.data as LinkEnds).map(named)
         const key = Object.assign({}, ...nodes.map((node) => node?.key)) as Key
         if (Object.keys(key).length > 0) onPick?.(key, at)
       })

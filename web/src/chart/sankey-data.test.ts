@@ -38,3 +38,24 @@ test('exporters are shown by their names, and asked for by their addresses', () 
   const [node] = sankeyData(['exporter', 'vlan'], [link], 'bytes', 40, names).nodes
   assert.deepEqual([node?.text, node?.key], ['leaf-1', { exporter: '192.0.2.1' }])
 })
+
+test('a band keeps its origin through all columns, so that it can have one colour', () => {
+  const path = (src: string, port: string, dst: string, bytes: number) => ({
+    ...row(src, dst, bytes),
+    key: { src_host: src, service: port, dst_host: dst },
+  })
+  const { links } = sankeyData(
+    ['src_host', 'service', 'dst_host'],
+    [path('a', '443/tcp', 'x', 5), path('b', '443/tcp', 'x', 3), path('a', '443/tcp', 'y', 1)],
+    'bytes',
+  )
+  assert.deepEqual(
+    links.filter((link) => link.source === '1/443/tcp').map(({ target, origin, value }) => [target, origin, value]),
+    [
+      ['2/x', '0/a', 5],
+      ['2/x', '0/b', 3],
+      ['2/y', '0/a', 1],
+    ],
+  )
+  assert.equal(links.find((link) => link.origin === '0/a' && link.source === '0/a')?.value, 6)
+})

@@ -13,6 +13,8 @@ export interface SankeyNode {
 export interface SankeyLink {
   readonly source: string
   readonly target: string
+  /** The node of the first column that it comes from, whose colour it has all the way. */
+  readonly origin: string
   readonly value: number
 }
 export interface SankeyData {
@@ -20,7 +22,10 @@ export interface SankeyData {
   readonly links: readonly SankeyLink[]
 }
 
-/** Rows as paths through the columns; a node's name carries its depth, so that no cycle can arise. */
+/**
+ * Rows as paths through the columns; a node's name carries its depth, so that no cycle can arise. Between the same two
+ * nodes there is a link for each origin.
+ */
 export function sankeyData(
   columns: readonly string[],
   rows: readonly Row[],
@@ -42,8 +47,9 @@ export function sankeyData(
     })
     for (let at = 1; at < path.length; at++) {
       const [source, target] = [path[at - 1] ?? '', path[at] ?? '']
-      const id = `${source}\n${target}`
-      links.set(id, { source, target, value: (links.get(id)?.value ?? 0) + row[metric] })
+      const origin = path[0] ?? ''
+      const id = `${source}\n${target}\n${origin}`
+      links.set(id, { source, target, origin, value: (links.get(id)?.value ?? 0) + row[metric] })
     }
   }
   return { nodes: [...nodes.values()], links: [...links.values()] }

@@ -13,13 +13,14 @@ import { Brush } from './brush.tsx'
 import type { Point } from './brush.tsx'
 import { Canvas } from './canvas.tsx'
 import type { EChartsType } from './echarts.ts'
-import { completeBuckets, drawnBuckets, layerAt, layersOf, SETTLE_MS } from './layers.ts'
+import { addsUp, completeBuckets, drawnBuckets, layerAt, layersOf, SETTLE_MS } from './layers.ts'
 import type { Mark } from './marks.ts'
 import { seriesOption } from './series-option.ts'
 
 export interface SeriesChartProps {
   readonly answer: Answered<SeriesAnswer>
   readonly metric: MetricName
+  /** Areas, where the layers are parts of one whole. */
   readonly stacked?: boolean
   readonly height?: number
   /** Called with the key of the band or line that was clicked, and where. */
@@ -32,14 +33,21 @@ export interface SeriesChartProps {
   readonly intervals?: boolean
   /** What happened beside the traffic. */
   readonly marks?: readonly Mark[] | undefined
+  /** Called with the mark that was clicked, and where. */
+  readonly onMark?: (mark: Mark, at: Point) => void
 }
 
+/** How many pixels beside a thin line still mean it. */
+const NEAR_MARK = 5
+
 export function SeriesChart(props: SeriesChartProps) {
-  const { answer, metric, stacked = true, height = 230, onPick, before, level, intervals = false, marks } = props
+  const { answer, metric, height = 230, onPick, before, level, intervals = false, marks, onMark } = props
   const clock = useClock()
   const scheme = useScheme()
   const exporters = useExporterNames()
-  const layers = useMemo(() => layersOf(answer, undefined, exporters), [answer, exporters])
+  const adds = useMemo(() => addsUp(answer, metric), [answer, metric])
+  const stacked = (props.stacked ?? true) && adds
+  const layers = useMemo(() => layersOf(answer, undefined, exporters, adds), [answer, exporters, adds])
   const paint = usePaint(
     answer.columns,
     useMemo(() => layers.filter((layer) => !layer.other).map((layer) => layer.key), [layers]),
@@ -62,6 +70,7 @@ export function SeriesChart(props: SeriesChartProps) {
           from: answer.bounds.from,
           to: answer.bounds.to,
           stacked,
+          adds,
           scheme,
           before,
           level,
@@ -69,7 +78,7 @@ export function SeriesChart(props: SeriesChartProps) {
         },
         width,
       ),
-    [answer, layers, paint, metric, stacked, scheme, clock.zone, before, level, intervals, marks],
+    [answer, layers, paint, metric, stacked, adds, scheme, clock.zone, before, level, intervals, marks],
   )
   const ready = useCallback((made: EChartsType) => {
     chart.current = made
@@ -77,7 +86,17 @@ export function SeriesChart(props: SeriesChartProps) {
       chart.current = undefined
     }
   }, [])
+  const markAt = (x: number): Mark | undefined => {
+    const far = ({ at }: Mark) => Math.abs(Number(chart.current?.convertToPixel({ xAxisIndex: 0 }, at)) - x)
+    const near = (marks ?? []).filter((mark) => far(mark) <= NEAR_MARK)
+    return near.reduce<Mark | undefined>((best, mark) => (best && far(best) <= far(mark) ? best : mark), undefined)
+  }
   const pick = (point: Point) => {
+    const mark = onMark ? markAt(point.x) : undefined
+    if (mark) {
+      onMark?.(mark, point)
+      return
+    }
     const index = Math.floor((point.time - (answer.times[0] ?? 0)) / (answer.step * 1000))
     const layer = layerAt(layers, index, point.value, stacked)
     if (layer && !layer.other) onPick?.(layer.key, point)
@@ -85,7 +104,7 @@ export function SeriesChart(props: SeriesChartProps) {
 
   const label = `${stacked ? 'Stacked areas' : 'Lines'} over time in ${RATE_UNIT[metric]}: ${layers.map((layer) => layer.name).join(', ')}. The table has the figures.`
   return (
-    <Brush chart={chart} bounds={answer.bounds} height={height} onPoint={onPick ? pick : undefined}>
+    <Brush chart={chart} bounds={answer.bounds} height={height} onPoint={onPick || onMark ? pick : undefined}>
       <Canvas option={option} height={height} label={label} onReady={ready} />
     </Brush>
   )

@@ -17,6 +17,8 @@ export interface TipFrame {
   readonly zone: Zone
   readonly complete: number
   readonly layers: readonly Layer[]
+  /** True if the layers are parts of one whole, whose total says something. */
+  readonly adds: boolean
   readonly colour: (layer: Layer) => string
   /** The total of an earlier time, bucket by bucket. */
   readonly before?: readonly (number | null)[] | undefined
@@ -75,7 +77,7 @@ export function tooltipNode(frame: TipFrame, index: number): HTMLElement {
     table.append(
       line(frame, layer.name, frame.colour(layer), at(layer), layer.low[index] ?? null, layer.high[index] ?? null),
     )
-  if (frame.layers.length > 1) {
+  if (frame.adds && frame.layers.length > 1) {
     const total = addUp(
       frame.layers.map(({ values, low, high }) => ({
         values: [values[index] ?? null],

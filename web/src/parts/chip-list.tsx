@@ -1,7 +1,7 @@
 // Names in an order that can be changed: by dragging, or by Alt and the arrow keys; Delete takes one away.
 import { X } from 'lucide-react'
-import { useRef, useState } from 'react'
-import type { KeyboardEvent, PointerEvent } from 'react'
+import { useEffect, useRef, useState } from 'react'
+import type { KeyboardEvent } from 'react'
 import { moved, placeAt } from './order.ts'
 
 export interface ChipListProps {
@@ -56,13 +56,14 @@ export function ChipList({ label, items, nameOf, onChange }: ChipListProps) {
       drop(at)
     }
   }
-  const onMove = (event: PointerEvent<HTMLElement>) => {
+  const move = (event: PointerEvent) => {
     if (!drag) return
     const far = Math.abs(event.clientX - drag.startX) + Math.abs(event.clientY - drag.startY) > STILL
     if (!drag.moving && !far) return
     const from = drag.order.indexOf(drag.item)
     const to = placeAt(
       chips().map((chip) => chip.getBoundingClientRect()),
+      from,
       event.clientX,
       event.clientY,
     )
@@ -72,6 +73,24 @@ export function ChipList({ label, items, nameOf, onChange }: ChipListProps) {
     if (drag?.moving && drag.order.join() !== items.join()) onChange(drag.order)
     setDrag(undefined)
   }
+  const hand = useRef({ move, finish })
+  hand.current = { move, finish }
+  const dragging = drag !== undefined
+  useEffect(() => {
+    if (!dragging) return
+    // On the window: a chip that changes its place in the page loses the pointer that it had captured.
+    const listeners = new AbortController()
+    const on = <K extends keyof WindowEventMap>(type: K, hear: (event: WindowEventMap[K]) => void) =>
+      window.addEventListener(type, hear, { signal: listeners.signal })
+    on('pointermove', (event) => hand.current.move(event))
+    on('pointerup', () => hand.current.finish())
+    on('pointercancel', () => setDrag(undefined))
+    on('blur', () => setDrag(undefined))
+    on('keydown', (event) => {
+      if (event.key === 'Escape') setDrag(undefined)
+    })
+    return () => listeners.abort()
+  }, [dragging])
 
   return (
     <span className="row chips" role="list" aria-label={label} ref={box}>
@@ -87,12 +106,8 @@ export function ChipList({ label, items, nameOf, onChange }: ChipListProps) {
           onKeyDown={(event) => onKey(event, at)}
           onPointerDown={(event) => {
             if (event.button !== 0 || (event.target as HTMLElement).closest('button')) return
-            event.currentTarget.setPointerCapture(event.pointerId)
             setDrag({ item, startX: event.clientX, startY: event.clientY, order: items, moving: false })
           }}
-          onPointerMove={onMove}
-          onPointerUp={finish}
-          onPointerCancel={() => setDrag(undefined)}
         >
           {nameOf(item)}
           <button type="button" tabIndex={-1} onClick={() => drop(at)} aria-label={`Remove ${nameOf(item)}`}>

@@ -20,7 +20,27 @@ test('a pointer means the chip that it is over, in whichever line', () => {
     { left: 60, right: 90, top: 0, bottom: 20 },
     { left: 0, right: 40, top: 30, bottom: 50 },
   ]
-  assert.equal(placeAt(boxes, 70, 10), 1)
-  assert.equal(placeAt(boxes, 20, 40), 2)
-  assert.equal(placeAt(boxes, 55, 10), undefined)
+  assert.equal(placeAt(boxes, 2, 70, 10), 1)
+  assert.equal(placeAt(boxes, 0, 20, 40), 2)
+  assert.equal(placeAt(boxes, 0, 55, 10), undefined)
+})
+
+test('a narrow chip passes a wide one only where it will lie under the pointer', () => {
+  const line = (widths: readonly number[]) =>
+    widths.map((width, at) => {
+      const left = widths.slice(0, at).reduce((sum, before) => sum + before + 10, 0)
+      return { left, right: left + width, top: 0, bottom: 20 }
+    })
+  for (const [widths, from] of [
+    [[40, 100], 0],
+    [[100, 40], 1],
+    [[100, 40], 0],
+  ] as const) {
+    for (let x = 0; x <= 150; x++) {
+      const to = placeAt(line(widths), from, x, 10)
+      if (to === undefined || to === from) continue
+      assert.equal(to, 1 - from)
+      assert.equal(placeAt(line([widths[1], widths[0]]), to, x, 10) ?? to, to, `at ${x} they would change places again`)
+    }
+  }
 })

@@ -15,8 +15,17 @@ interface Box {
   readonly bottom: number
 }
 
-/** The place that a pointer at (x, y) means: that of the chip it is over, or none. */
-export function placeAt(boxes: readonly Box[], x: number, y: number): number | undefined {
+/**
+ * The place that a pointer at (x, y) means for the chip at `from`: that of the chip it is over, or none. A wider one is
+ * passed only where the dragged one will lie under the pointer afterwards: otherwise they would change places for ever.
+ */
+export function placeAt(boxes: readonly Box[], from: number, x: number, y: number): number | undefined {
   const at = boxes.findIndex((box) => x >= box.left && x <= box.right && y >= box.top && y <= box.bottom)
-  return at < 0 ? undefined : at
+  const over = boxes[at]
+  const dragged = boxes[from]
+  if (!over || !dragged) return undefined
+  if (over.top !== dragged.top) return at
+  const width = dragged.right - dragged.left
+  if (at > from && x < over.right - width) return undefined
+  return at < from && x > over.left + width ? undefined : at
 }

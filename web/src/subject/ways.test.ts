@@ -23,6 +23,7 @@ function answer(times: number[], values: number[]): Answered<SeriesAnswer> {
     unit: { bytes: 'mixed', estimated: false, describe: '' },
     groups: 1,
     bounds: { from: 0, to: 30_000 },
+    counted: { metric: 'bytes', unit: undefined, versus: 'none' },
     askedAt: 30_000,
   }
 }

@@ -1,5 +1,6 @@
 // What a view asks for, in the words of the API.
 import type { Metric } from '../../../../src/api/contract/query.ts'
+import type { Counted } from '../../api/questions.ts'
 import { summed } from '../../figures/rates.ts'
 import { LIST_ROWS } from '../../flows/list.ts'
 import type { View } from '../../url/search.ts'
@@ -22,6 +23,13 @@ export function measureOf({ metric, unit }: Pick<View, 'metric' | 'unit'>): Meas
 export interface Measure {
   readonly metric: Metric
   readonly unit?: 'share' | 'l2' | 'l3'
+}
+
+/** The view of an answer that is shown, which may be that of the question before: its numbers keep their own unit. */
+export function viewOf(view: View, counted: Counted | undefined): View {
+  if (!counted) return view
+  const { metric, unit, versus } = counted
+  return { ...view, metric: unit === 'share' ? 'share' : metric, versus }
 }
 
 /** The same for a matrix, whose links are no interfaces. */

@@ -2,6 +2,7 @@
 import { useNavigate, useSearch } from '@tanstack/react-router'
 import { useCallback, useMemo } from 'react'
 import { useMatrix, useSeries } from '../../api/questions.ts'
+import { summed } from '../../figures/rates.ts'
 import { errorText } from '../../figures/units.ts'
 import { FlowList } from '../../flows/flow-list.tsx'
 import { excluding, narrowed } from '../../names/narrow.ts'
@@ -12,7 +13,7 @@ import { readView, writeView } from '../../url/search.ts'
 import type { View } from '../../url/search.ts'
 import type { Part } from './acts.ts'
 import { AskPanel } from './ask-panel.tsx'
-import { limitOf, measureOf, plainMeasure } from './asked.ts'
+import { limitOf, measureOf, plainMeasure, viewOf } from './asked.ts'
 import { Distinct } from './distinct.tsx'
 import { GroupsTable } from './groups-table.tsx'
 import { Picture } from './picture.tsx'
@@ -63,8 +64,9 @@ function Groups({ view, change, acts }: Part) {
   const measure = measureOf(view)
   const series = useSeries({ by, filter, ...measure, limit, exact, points: POINTS, versus: view.versus })
   const matrix = useMatrix({ by: by.slice(0, 5), filter, ...plainMeasure(measure), limit, exact, enabled: sankey })
+  const shown = viewOf(view, series.data?.counted)
   const total = series.data?.total
-  const error = total === undefined ? undefined : errorText(total[measure.metric], total.low, total.high)
+  const error = total === undefined ? undefined : errorText(total[summed(shown.metric)], total.low, total.high)
   return (
     <>
       <AskPanel
@@ -84,12 +86,12 @@ function Groups({ view, change, acts }: Part) {
           }
         </Answer>
       ) : (
-        <Picture view={view} series={series} matrix={matrix} acts={acts} />
+        <Picture view={shown} series={series} matrix={matrix} acts={acts} />
       )}
       {series.data && series.data.total.flows > 0 ? (
         <GroupsTable
           answer={series.data}
-          view={view}
+          view={shown}
           change={change}
           acts={acts}
           end={<Ways view={view} bounds={series.data.bounds} step={series.data.step} />}

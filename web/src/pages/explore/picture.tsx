@@ -4,11 +4,10 @@ import type { MatrixAnswer, SeriesAnswer } from '../../../../src/api/contract/qu
 import { useEvents } from '../../api/events.ts'
 import type { Answered, Asked } from '../../api/questions.ts'
 import { HeatChart } from '../../chart/heat-chart.tsx'
-import { addUp, completeBuckets, layersOf, SETTLE_MS } from '../../chart/layers.ts'
+import { addsUp, addUp, completeBuckets, layersOf, SETTLE_MS } from '../../chart/layers.ts'
 import { marksOf } from '../../chart/marks.ts'
 import { SankeyChart } from '../../chart/sankey-chart.tsx'
 import { SeriesChart } from '../../chart/series-chart.tsx'
-import { summed } from '../../figures/rates.ts'
 import { rateText } from '../../figures/units.ts'
 import { Answer } from '../../parts/answer.tsx'
 import { NothingInSpan } from '../../parts/states.tsx'
@@ -16,6 +15,8 @@ import type { View } from '../../url/search.ts'
 import type { Acts } from './acts.ts'
 import { EventList } from './event-list.tsx'
 import { knownBefore, percentile } from './groups.ts'
+import { MarkMenu } from './mark-menu.tsx'
+import type { MarkPicked } from './mark-menu.tsx'
 import { PickMenu } from './pick-menu.tsx'
 import type { Picked } from './pick-menu.tsx'
 
@@ -46,7 +47,7 @@ export function Picture({ view, series, matrix, acts }: PictureProps) {
                 <SankeyChart
                   columns={data.columns}
                   rows={data.links}
-                  metric={summed(view.metric)}
+                  metric={data.counted.metric}
                   seconds={Math.max(1, (data.bounds.to - data.bounds.from) / 1000)}
                   height={400}
                   most={60}
@@ -92,12 +93,14 @@ function Lines({
   readonly view: View
   readonly onPick?: (key: Picked['key'], at: Picked['at']) => void
 }) {
-  const level = useMemo(() => levelOf(answer, view), [answer, view])
+  const adds = useMemo(() => addsUp(answer, view.metric), [answer, view.metric])
+  const level = useMemo(() => (adds ? levelOf(answer, view) : undefined), [adds, answer, view])
   const before = useMemo(
-    () => (answer.previous ? addUp(answer.previous.series, answer.times.length).values : undefined),
-    [answer],
+    () => (adds && answer.previous ? addUp(answer.previous.series, answer.times.length).values : undefined),
+    [adds, answer],
   )
   const known = useMemo(() => knownBefore(answer), [answer])
+  const [marked, setMarked] = useState<MarkPicked>()
   const heard = useEvents(answer.bounds)
   const marks = useMemo(() => marksOf(heard.events, answer.step), [heard, answer.step])
   return (
@@ -105,13 +108,13 @@ function Lines({
       <SeriesChart
         answer={answer}
         metric={view.metric}
-        // Shares of different links don't add up to anything.
-        stacked={view.chart !== 'lines' && view.metric !== 'share'}
+        stacked={view.chart !== 'lines'}
         height={HEIGHT}
         level={level}
-        before={view.metric === 'share' ? undefined : before}
+        before={before}
         intervals
         marks={marks}
+        onMark={(mark, at) => setMarked({ mark, at })}
         {...(onPick ? { onPick } : {})}
       />
       <p className="picture-key">
@@ -123,20 +126,28 @@ function Lines({
             <i className="key-level" aria-hidden="true" /> 95th percentile of the total
           </span>
         ) : null}
-        {before && view.metric !== 'share' ? (
+        {before ? (
           <span>
             <i className="key-before" aria-hidden="true" /> {beforeText(known)}
           </span>
         ) : null}
+        {adds || view.chart === 'lines' ? null : (
+          <span>
+            {view.metric === 'share'
+              ? 'lines, as shares of different links add up to nothing'
+              : 'lines, as a flow counts for both of its ends: together they are more than the total'}
+          </span>
+        )}
       </p>
       <EventList heard={heard} />
+      <MarkMenu picked={marked} onClose={() => setMarked(undefined)} />
     </>
   )
 }
 
 /** The 95th percentile of the total, as transit is billed; not for lines, which have no total to see. */
 function levelOf(answer: Answered<SeriesAnswer>, view: View): { value: number; name: string } | undefined {
-  if (view.metric === 'share' || (view.chart === 'lines' && answer.series.length > 1)) return undefined
+  if (view.chart === 'lines' && answer.series.length > 1) return undefined
   const complete = completeBuckets(answer.times, answer.step, Math.min(answer.to, answer.askedAt - SETTLE_MS))
   const total = addUp(layersOf(answer), answer.times.length).values.slice(0, Math.max(1, complete))
   const value = percentile(total, 0.95)
