@@ -5,6 +5,7 @@ import type { EmbeddedStore } from '../store/embedded.ts'
 import { createPlace, startStore, type Place } from '../store/store.fixture.ts'
 import { createAsk, type Ask } from './ask.ts'
 import type { Row } from './measure.ts'
+import { FilterError } from './filter/problem.ts'
 import { flowsTable, insertRows } from './query.fixture.ts'
 import { bucketsOf } from './buckets.ts'
 
@@ -366,6 +367,15 @@ test('a question can be cancelled by its id, by its signal, and by asking anew; 
   await assert.rejects(
     patient.top({ ...range, timeoutMs: 200 }),
     (error: unknown) => error instanceof OperatorError && error.code === 'query_timeout',
+  )
+})
+
+test('a filter that would take too long to plan is refused in a sentence', async () => {
+  const filter = Array.from({ length: 501 }, (_, i) => `vm like a${i}*`).join(' or ')
+  await assert.rejects(
+    ask.top({ ...range, filter, by: ['vm'] }),
+    (error: unknown) =>
+      error instanceof FilterError && error.length === filter.length && /1002 things.*1000 are/.test(error.message),
   )
 })
 

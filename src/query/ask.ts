@@ -101,6 +101,8 @@ export interface Ask {
 const TIMEOUT_MS = 30_000
 const LONGEST_QUEUE = 200
 const VALUES_TIMEOUT_MS = 5000
+/** Comparisons of a filter that take longer to plan once more than the times of some million flows take to be read. */
+const LONG_FILTER = 200
 const LIMITS = {
   top: [20, 10_000],
   series: [8, 100],
@@ -169,7 +171,8 @@ export function createAsk(config: AskConfig, deps: AskDeps): Ask {
     const { rollups } = deps
     const wish = { exact: (asked.exact ?? true) || kind === 'distinct', ...(buckets ? { buckets } : {}) }
     const sums = async (sql: string): Promise<number[]> => ((await run.query(sql)).rows[0] ?? []).map(Number)
-    const slotted = { ...prepared, slotted: deps.store.hasSlots }
+    // Flows found by slots and by times are two statements in one, with the filter in each.
+    const slotted = { ...prepared, slotted: deps.store.hasSlots === true && prepared.params.comparisons <= LONG_FILTER }
     const found = await plan(slotted, wish, { finds, sums, ...(rollups ? { rollups } : {}) })
     if (asked.atMostSeconds !== undefined) refuseLong(await costs.estimate(found, kind, run), asked.atMostSeconds)
     return found

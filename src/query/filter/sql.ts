@@ -1,50 +1,19 @@
 import { parseIp } from '../../base/address.ts'
-import { columnNamed } from '../../flow/columns.ts'
 import type { FilterNode } from './ast.ts'
 import { conditionOf, type ConditionOptions } from './condition.ts'
-import { TUNNEL_PROTOCOLS } from './names.ts'
 import type { Condition, Constant } from './condition-tree.ts'
+import { putTogether } from './masks.ts'
+import { bitsOf, expressionOf, isListed, mapped, typeOf, type Net, type Params } from './sql-columns.ts'
+
+export { Params, SERVICE_PORT, expressionOf } from './sql-columns.ts'
 
 // Tree → condition for the store. What a user wrote gets in only as `{name:Type}` parameters; everything else in the
 // text is from the tables of this project.
 
-type Param = string | number | readonly (string | number)[]
-
 /** Lists longer than this are one parameter: each part of a statement costs its plan. */
 const FEW = 4
 
-/** The parameters of one statement. */
-export class Params {
-  readonly values: Record<string, Param> = {}
-  private count = 0
-
-  /** A place in the SQL for the value. */
-  add(type: string, value: Param): string {
-    const name = `p${this.count++}`
-    this.values[name] = value
-    return `{${name}:${type}}`
-  }
-}
-
 export type FilterSqlOptions = ConditionOptions
-
-/** Milliseconds from first to last packet. */
-const DURATION = '(toUnixTimestamp64Milli(time_end) - toUnixTimestamp64Milli(time_start))'
-const LOWER_PORT = 'if(src_port = 0 OR dst_port = 0, greatest(src_port, dst_port), least(src_port, dst_port))'
-
-/** The lower, hence usually well-known, port of a row; 0 for protocols without ports. */
-export const SERVICE_PORT = `if(proto IN (6, 17, 33, 132, 136), ${LOWER_PORT}, 0)`
-
-/** Values that are not columns but are compared as such. */
-const EXPRESSIONS: Readonly<Record<string, readonly [expression: string, type: string]>> = {
-  duration: [DURATION, 'Int64'],
-  // Whole numbers, and 0 where there is nothing to divide by, as nfdump has them.
-  pps: [`if(${DURATION} > 0, floor(toFloat64(packets) * 1000 / ${DURATION}), 0)`, 'Float64'],
-  bps: [`if(${DURATION} > 0, floor(toFloat64(bytes) * 8000 / ${DURATION}), 0)`, 'Float64'],
-  bpp: ['intDivOrZero(bytes, packets)', 'UInt64'],
-  service_port: [SERVICE_PORT, 'UInt16'],
-  tunnel_proto: [tunnelProtocol(), 'UInt8'],
-}
 
 /** Tree → SQL condition over the table `flows`. @throws FilterError for a name that nobody knows */
 export function filterSql(tree: FilterNode, params: Params, options: FilterSqlOptions = {}): string {
@@ -57,9 +26,13 @@ export function conditionSql(condition: Condition, params: Params): string {
     case 'all':
     case 'any': {
       const [empty, joint] = condition.kind === 'all' ? ['1', ' AND '] : ['0', ' OR ']
-      const { networks, rest } = networksApart(condition)
+      const { networks, rest: others } = networksApart(condition)
+      const { sql, rest } = putTogether({ kind: condition.kind, of: others }, params, (part) =>
+        conditionSql(part, params),
+      )
       const parts = [
         ...networks.map((list) => listOfNetworks(list, params)),
+        ...sql,
         ...rest.map((part) => conditionSql(part, params)),
       ].map((part) => `(${part})`)
       return parts.length === 0 ? empty : parts.join(joint)
@@ -67,6 +40,7 @@ export function conditionSql(condition: Condition, params: Params): string {
     case 'not':
       return `NOT (${conditionSql(condition.of, params)})`
     case 'columns': {
+      params.comparisons++
       const [left, right] = [expressionOf(condition.of), expressionOf(condition.other)]
       if (condition.times === undefined) return `${left} ${condition.op} ${right}`
       return `toFloat64(${left}) ${condition.op} ${params.add('Float64', condition.times)} * toFloat64(${right})`
@@ -76,20 +50,10 @@ export function conditionSql(condition: Condition, params: Params): string {
       return conditionSql({ kind: 'between', of: condition.of, low, high }, params)
     }
     default:
+      params.comparisons++
       return ofColumn(condition, expressionOf(condition.of), typeOf(condition.of), params)
   }
 }
-
-function tunnelProtocol(): string {
-  const kinds = Object.keys(TUNNEL_PROTOCOLS)
-  const cases = [...new Set(Object.values(TUNNEL_PROTOCOLS))].map((protocol) => {
-    const carried = kinds.filter((kind) => TUNNEL_PROTOCOLS[kind] === protocol)
-    return `tunnel IN (${carried.map((kind) => `'${kind}'`).join(', ')}), ${protocol}`
-  })
-  return `multiIf(${cases.join(', ')}, 0)`
-}
-
-type Net = Extract<Condition, { kind: 'net' }>
 
 /** Of many networks of one column and one length, which are one list; and the rest. */
 function networksApart(condition: Extract<Condition, { kind: 'all' | 'any' }>): {
@@ -113,22 +77,12 @@ function networksApart(condition: Extract<Condition, { kind: 'all' | 'any' }>): 
 /** One look into a list, whatever its length. */
 function listOfNetworks(list: readonly Net[], params: Params): string {
   const { of } = list[0] as Net
+  params.comparisons++
   const first = `tupleElement(IPv6CIDRToRange(${of}, ${params.add('UInt8', bitsOf(list[0] as Net))}), 1)`
   return `${first} IN ${params.add(
     'Array(IPv6)',
     list.map(({ address }) => String(mapped('IPv6', address))),
   )}`
-}
-
-/** Length of the prefix in 128 bits. */
-function bitsOf({ address, bits }: Net): number {
-  return address.includes(':') ? bits : bits + 96
-}
-
-/** True for columns whose values a list can hold as they are. */
-function isListed(column: string): boolean {
-  const definition = columnNamed(column)
-  return definition?.values === undefined && definition?.format !== 'boolean'
 }
 
 function ofColumn(
@@ -162,25 +116,6 @@ function ofColumn(
       return `bitAnd(${expression}, ${bits}) = ${bits}`
     }
   }
-}
-
-/** A column, or what is worked out from some. */
-export function expressionOf(column: string): string {
-  return (
-    EXPRESSIONS[column]?.[0] ?? (columnNamed(column)?.format === 'time' ? `toUnixTimestamp64Milli(${column})` : column)
-  )
-}
-
-function typeOf(column: string): string {
-  if (EXPRESSIONS[column]) return EXPRESSIONS[column][1]
-  const type = columnNamed(column)?.type ?? 'UInt64'
-  if (type.startsWith('Enum8') || type.startsWith('LowCardinality')) return 'String'
-  return type.startsWith('DateTime64') ? 'Int64' : type
-}
-
-/** IPv4 has to be written as mapped for an IPv6 parameter. */
-function mapped(type: string, value: string | number): string | number {
-  return type === 'IPv6' && !String(value).includes(':') ? `::ffff:${value}` : value
 }
 
 function networkEnds(net: Net): [string, string] {
