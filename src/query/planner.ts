@@ -1,4 +1,11 @@
-import { FOLDED_PORT, ROLLUP_TABLES, type Rollup, type RollupStatus, type RollupTable } from '../store/rollups.ts'
+import {
+  ANSWERING_TABLES,
+  FOLDED_PORT,
+  type Rollup,
+  type RollupStatus,
+  type RollupTable,
+  type TableLevel,
+} from '../store/rollups.ts'
 import type { Buckets } from './buckets.ts'
 import { planRange, type Level, type Plan, type Span } from './plan.ts'
 import type { Prepared } from './question.ts'
@@ -39,7 +46,7 @@ export async function plan(prepared: Prepared, wish: Wish, deps: PlannerDeps): P
   const held = new Map((deps.rollups?.coverage() ?? []).map((table) => [table.table, table]))
   if (held.size === 0) return prepared
   const flows: Level = { table: 'flows', stepMs: 1, ranges: held.get('flows')?.ranges ?? ALWAYS }
-  const usable: Usable[] = ROLLUP_TABLES.flatMap((table) => {
+  const usable: Usable[] = ANSWERING_TABLES.flatMap((table) => {
     const ranges = held.get(table.name)?.ranges ?? []
     const needs = needsOf(table.rollup, prepared)
     if (!needs || ranges.length === 0 || !fits(table, wish.buckets)) return []
@@ -111,7 +118,7 @@ interface Needs {
 }
 
 interface Usable {
-  readonly table: RollupTable
+  readonly table: RollupTable<TableLevel>
   readonly needs: Needs
   readonly ranges: readonly Span[]
   readonly rows: number
@@ -146,7 +153,7 @@ function replacedBy(rollup: Rollup): Reading['replaced'] {
 }
 
 /** Each bucket of the table lies within one of the series. */
-function fits(table: RollupTable, buckets: Buckets | undefined): boolean {
+function fits(table: RollupTable<TableLevel>, buckets: Buckets | undefined): boolean {
   if (!buckets) return true
   return (buckets.step * 1000) % table.stepMs === 0 && buckets.from % table.stepMs === 0
 }
@@ -297,7 +304,7 @@ export function coarseEnough(prepared: Prepared, step: number, { rollups }: Pick
   const held = new Map((rollups?.coverage() ?? []).map((table) => [table.table, table]))
   if (held.size === 0) return step
   const flows: Level = { table: 'flows', stepMs: 1, ranges: held.get('flows')?.ranges ?? ALWAYS }
-  const usable: Usable[] = ROLLUP_TABLES.flatMap((table) => {
+  const usable: Usable[] = ANSWERING_TABLES.flatMap((table) => {
     const { ranges = [], rows = 0 } = held.get(table.name) ?? {}
     const needs = needsOf(table.rollup, prepared)
     return needs && ranges.length > 0 ? [{ table, needs, ranges, rows }] : []

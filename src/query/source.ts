@@ -1,6 +1,6 @@
 import { COLUMNS } from '../flow/columns.ts'
 import { SLOT_SECONDS } from '../store/schema.ts'
-import { ROLLUP_TABLES, type Spread } from '../store/rollups.ts'
+import { ANSWERING_TABLES, type Spread } from '../store/rollups.ts'
 import type { Piece, Span } from './plan.ts'
 
 // From where the statements of a question read: the flows themselves, or pieces of rollup tables put together with what
@@ -146,13 +146,15 @@ export function tablesOf(range: Span & { readonly reading?: Reading | undefined 
 }
 
 function stepOf(table: string): number {
-  return ROLLUP_TABLES.find(({ name }) => name === table)?.stepMs ?? 1
+  return ANSWERING_TABLES.find(({ name }) => name === table)?.stepMs ?? 1
 }
 
 /** `1-hour table` */
 function describe(table: string): string {
-  const minutes = stepOf(table) / 60_000
-  if (minutes < 1) return 'flows'
+  const step = stepOf(table)
+  if (step === 1) return 'flows'
+  const minutes = step / 60_000
+  if (minutes < 1) return `${step / 1000}-second table`
   if (minutes < 60) return `${minutes}-minute table`
   return minutes < 1440 ? `${minutes / 60}-hour table` : `${minutes / 1440}-day table`
 }

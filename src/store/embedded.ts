@@ -1,8 +1,10 @@
 import { accessSync, constants } from 'node:fs'
 import { availableParallelism, totalmem } from 'node:os'
+import { join } from 'node:path'
 import type { Clock } from '../base/clock.ts'
 import { makeDirectory } from '../base/directory.ts'
 import { BugError, OperatorError } from '../base/errors.ts'
+import { readJsonFile, writeJsonFile } from '../base/json-file.ts'
 import { readAnswer } from './answer.ts'
 import { queryError, writeError } from './engine-failure.ts'
 import { EngineFailed, startEngineProcess, storeAway, type EngineProcess } from './engine-process.ts'
@@ -41,6 +43,8 @@ export interface EmbeddedStoreDeps {
   readonly elapsed?: () => number
   /** Resolves when those who plan questions know what is noted in `dropped` and about to go. */
   readonly noted?: () => Promise<void>
+  /** True if flows received before (ms) are still to be summed up, and wait for that. */
+  readonly owes?: (before: number) => boolean
   readonly log?: StoreLog
 }
 
@@ -61,6 +65,7 @@ export function createEmbeddedStore(config: EmbeddedStoreConfig, deps: EmbeddedS
   const memory = config.memoryBytes ?? Math.min(8 * GIB, Math.max(GIB, Math.floor(totalmem() * 0.4)))
   const queryMemory = config.queryMemoryBytes ?? Math.floor(memory / 2)
   const queryTimeoutMs = config.queryTimeoutMs ?? 30_000
+  const clockFile = join(config.dir, 'clock.json')
   const schema = { keepDays: config.keepDays ?? 30, maxPartBytes: maxPartBytes(config.maxBytes) }
   let engine: EngineProcess | undefined
   let state: StoreStatus['state'] = 'stopped'
@@ -221,7 +226,11 @@ export function createEmbeddedStore(config: EmbeddedStoreConfig, deps: EmbeddedS
       keep: { flows: { days: schema.keepDays }, counters: { days: schema.keepDays }, ...config.keep },
       ...(config.maxBytes === undefined ? {} : { maxBytes: config.maxBytes }),
     },
-    { store, ...deps },
+    {
+      store,
+      clockFile: { read: () => readJsonFile(clockFile), write: (state) => writeJsonFile(clockFile, state) },
+      ...deps,
+    },
   )
   return store
 }
@@ -243,6 +252,7 @@ function engineOptions(memoryBytes: number): string[] {
     max_thread_pool_free_size: 8,
     background_pool_size: 2,
     background_schedule_pool_size: 2,
+    os_threads_nice_value_merge_mutate: 10,
   }
   return Object.entries(options).map(([name, value]) => `--${name}=${value}`)
 }

@@ -4,7 +4,7 @@ import { OperatorError } from '../base/errors.ts'
 import type { EmbeddedStore } from './embedded.ts'
 import { createRoller, type Roller, type RollerConfig } from './roller.ts'
 import { differences, insertBatch, smallNetwork } from './roller.fixture.ts'
-import { ROLLUPS, rollupTable, type Rollup } from './rollups.ts'
+import { MINUTE_ROLLUPS, ROLLUPS, rollupTable, type Rollup } from './rollups.ts'
 import { createPlace, startStore, type Place } from './store.fixture.ts'
 
 // What happens to the store while rollups are built.
@@ -163,6 +163,54 @@ test('minutes of traffic that has just become busy are built as they end, after 
   await roller.run()
   assert.deepEqual(covered(roller, 'sources_5minutes'), ['… to 0', '5 to 10'])
   await assertSums(5, 10)
+})
+
+test('a minute that is not over is built in pieces, of which it is made when it is, and these go after a while', async () => {
+  const assertPieces = async (from: number, to: number): Promise<void> => {
+    const [first, end] = [from, to].map((at) => START + at * MINUTE_MS)
+    const where = `time_received >= fromUnixTimestamp64Milli(${first}, 'UTC') AND time_received < fromUnixTimestamp64Milli(${end}, 'UTC')`
+    for (const rollup of MINUTE_ROLLUPS) assert.deepEqual(await differences(store, rollup, 'piece', where), [])
+  }
+  const sources: string[] = []
+  const roller = newRoller(OPEN, async (sql) => {
+    for (let minute = 0; minute < 4; minute++)
+      if (isEarly(sql, 'traffic', minute)) sources.push(`${minute} ${/ FROM (\w+) WHERE/.exec(sql)?.[1]}`)
+  })
+  now = START + 0.75 * MINUTE_MS
+  await insert(1, 4_000, 0, 0.75)
+  await roller.run()
+  assert.deepEqual(
+    ['traffic_minute', 'traffic_10seconds', 'networks_10seconds'].map((table) => covered(roller, table).join()),
+    ['… to 0', `0 to ${40 / 60}`, `0 to ${40 / 60}`],
+  )
+  await assertPieces(0, 4 / 6)
+
+  // Late flows, and of a piece that had none to speak of.
+  await insert(2, 100, 0, 1 / 6)
+  await roller.look()
+  assert.deepEqual(covered(roller, 'traffic_10seconds'), [`${10 / 60} to ${40 / 60}`])
+  await roller.run()
+  await assertPieces(0, 4 / 6)
+
+  now = START + 2.5 * MINUTE_MS
+  await insert(3, 3_000, 0.75, 2.5)
+  await roller.run()
+  assert.deepEqual(sources, ['0 traffic_10seconds', '1 traffic_10seconds'])
+  assert.deepEqual(covered(roller, 'traffic_minute'), ['… to 2'])
+  await assertSums(0, 2)
+  await assertPieces(0, 2 + 2 / 6)
+
+  // Late flows of a minute that was made of pieces.
+  await insert(4, 500, 1, 2)
+  await roller.run()
+  await assertSums(0, 2)
+
+  now = START + 61 * MINUTE_MS
+  const next = newRoller(OPEN, () => Promise.resolve())
+  await next.run()
+  assert.deepEqual(covered(next, 'traffic_10seconds'), [])
+  assert.equal(await flowsOf('traffic_10seconds'), 0)
+  assert.equal(await flowsOf('traffic_hour'), 7_600)
 })
 
 test('minutes are not tried where those before, of as many flows, were not worth it, and the last of five does not wait for addresses', async () => {

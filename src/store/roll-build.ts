@@ -183,7 +183,7 @@ export function createRollBuild(
   async function minutesLacking(unit: Unit): Promise<readonly number[]> {
     if (unit.level !== 'minute' || !unit.rollup.exact) return []
     const { rows } = await store.query(
-      `SELECT t, sum(n) AS lacking FROM (SELECT toUnixTimestamp(time) AS t, toInt64(flows) AS n FROM arrivals WHERE time >= toDateTime(${unit.start}, 'UTC') AND time < toDateTime(${unit.start + UNIT_SECONDS.minute}, 'UTC') UNION ALL SELECT toUnixTimestamp(time_received), -flows FROM ${target(unit)} WHERE ${within(unit.start, unit.level)}) GROUP BY t HAVING lacking != 0 ORDER BY t`,
+      `SELECT t, sum(n) AS lacking FROM (SELECT toUnixTimestamp(toStartOfMinute(time)) AS t, toInt64(flows) AS n FROM arrivals WHERE time >= toDateTime(${unit.start}, 'UTC') AND time < toDateTime(${unit.start + UNIT_SECONDS.minute}, 'UTC') UNION ALL SELECT toUnixTimestamp(time_received), -flows FROM ${target(unit)} WHERE ${within(unit.start, unit.level)}) GROUP BY t HAVING lacking != 0 ORDER BY t`,
     )
     // What arrived in five minutes was once told in one row, which makes others seem to have too much.
     if (rows.length > FEW_MINUTES || rows.some(([, flows]) => Number(flows) < 0)) return []

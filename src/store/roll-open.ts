@@ -2,32 +2,33 @@ import type { OperatorError } from '../base/errors.ts'
 import { engineCodeOf } from './engine-failure.ts'
 import { OF_THE_STORE } from './roll-pass.ts'
 import { rollStatement, sourceOf, TOO_MANY_GROUPS } from './roll-sql.ts'
-import { ROLLUPS, UNIT_SECONDS, rollupTable, type Range, type Rollup } from './rollups.ts'
+import { MINUTE_ROLLUPS, PIECE_TABLES, UNIT_SECONDS, rollupTable, type Range } from './rollups.ts'
 import type { Store } from './store.ts'
 
 // The five minutes that are not built yet. Where traffic is busy they have tens of millions of flows, and a question up to
-// now would read them all: so their minutes are built one by one as they end, of the rollups that have minutes; also the
-// last of five that are over, whose addresses take longer. What is built is kept in mind only. After a crash, or when late
-// flows come, the minutes that lack some are built again, which inserts what is missing and no more.
+// now would read them all. So minutes are built one by one as they end, of the rollups that have minutes, also the last of
+// five that are over, whose addresses take longer; and before they end in pieces of ten seconds, in tables of their own, which
+// are what the minute is made of then. What is built is kept in mind only. After a crash, or when late flows come, what lacks
+// some is built again, which inserts what is missing and no more.
 
 export interface OpenMinutesConfig {
   readonly memoryBytes: number
-  /** Minutes of fewer flows are left for when the five are over: they are read fast enough. Default 200,000. */
+  /** Minutes and pieces of fewer flows are left for when the five are over: they are read fast enough. Default 200,000. */
   readonly fewestFlows?: number
   /** Flows that a row has to stand for, on average. Default 6. */
   readonly worth?: number
-  /** Flows of a minute have all come when none came for so long, ms. Default 4 s. */
+  /** Flows of a minute or a piece have all come when none came for so long, ms. Default 3 s. */
   readonly pauseMs?: number
 }
 
 export interface OpenMinutes {
-  /** Flows of a minute that were ever stored. */
-  note(minute: number, flows: number): void
+  /** Flows of a piece of a minute that were ever stored. */
+  note(start: number, flows: number): void
   /** All flows were noted that were received within (seconds), but for what is late. */
   noted(from: number, before: number): void
   /**
-   * Builds the minutes that are over, of the five that are not and of those before.
-   * @param isWanted whether a minute of the unit is to be built that has so many flows
+   * Builds what is over, of the five minutes that are not built and of those before.
+   * @param isWanted whether a part of the unit is to be built that has so many flows
    */
   run(isWanted: (unit: number, flows: number) => boolean): Promise<void>
   /**
@@ -35,36 +36,41 @@ export interface OpenMinutes {
    * @param from end of what is built in whole units, seconds: where no flows came since, the first range begins there
    */
   ranges(from: number): Range[]
+  /** Where pieces are. */
+  pieces(): Range[]
   /** Keeps minutes from being built while the five minutes that they are of are built. */
   apart<T>(unit: number, build: () => Promise<T>): Promise<T>
   /** What was under way may have been done or not. */
   clear(): void
 }
 
-interface Minute {
+/** A minute or a piece of one. */
+interface Bucket {
   arrived: number
   /** When `arrived` last grew, by the monotonic clock. */
   grewAt: number
   /** Flows that the rows of each of the rollups stand for. */
   built: number
+  /** Times that it was built since, and was not as many as arrived. */
+  tries: number
 }
 
+const PIECE = UNIT_SECONDS.piece
 const MINUTE = 60
 const FEWEST_FLOWS = 200_000
-const PAUSE_MS = 4000
+const PAUSE_MS = 3000
 /** The first minute of busy traffic mostly is a part of one: as many keys in fewer flows. */
 const FAR_MORE = 2
 /** Rows that a minute may have of a rollup whose keys are few. */
 const SMALL = 100_000
 /** Minutes that are remembered: five that are open, and some that wait to be built. */
 const MOST_MINUTES = 60
-
-const MINUTE_ROLLUPS: readonly Rollup[] = ROLLUPS.filter(({ exact }) => exact)
-
-/** True of a table that may hold minutes of five that are not over. */
-export function hasOpenMinutes(table: string): boolean {
-  return MINUTE_ROLLUPS.some((rollup) => rollupTable(rollup, 'minute') === table)
-}
+/** Earlier versions told of a minute's flows, or of five's, at its first piece: of that one never as many are there. */
+const MOST_TRIES = 3
+/** Questions may read pieces for so long after they were planned. */
+const PIECES_KEPT_SECONDS = 1800
+const PIECES_READ_SECONDS = 900
+const FORGET_EVERY_MS = 60_000
 
 export function createOpenMinutes(
   config: OpenMinutesConfig,
@@ -73,13 +79,15 @@ export function createOpenMinutes(
   const fewestFlows = config.fewestFlows ?? FEWEST_FLOWS
   const worth = config.worth ?? 6
   const pauseMs = config.pauseMs ?? PAUSE_MS
-  const minutes = new Map<number, Minute>()
-  /** Flows of a minute of the unit that got too many rows, or could not be built: one of far more flows is tried. */
-  const notWorth = new Map<number, number>()
+  const minutes = new Map<number, Bucket>()
+  const pieces = new Map<number, Bucket>()
+  /** Flows of a minute of the unit, or of a piece, that got too many rows, or could not be built: one of far more is tried. */
+  const notWorth = { minute: new Map<number, number>(), piece: new Map<number, number>() }
   /** What is being built of a unit. */
   const underWay = new Map<number, Promise<unknown>>()
   let notedFrom = 0
   let notedBefore = 0
+  let forgotAt = Number.NEGATIVE_INFINITY
 
   async function apart<T>(unit: number, build: () => Promise<T>): Promise<T> {
     const turn = (underWay.get(unit) ?? Promise.resolve()).then(build)
@@ -93,24 +101,25 @@ export function createOpenMinutes(
   }
 
   /** Flows that the rows of each rollup stand for. */
-  async function there(start: number): Promise<number[]> {
+  async function there(level: 'minute' | 'piece', start: number): Promise<number[]> {
     const sums = MINUTE_ROLLUPS.map(
       (rollup, i) =>
-        `SELECT ${i} AS i, sum(flows) AS flows FROM ${rollupTable(rollup, 'minute')} WHERE time_received = toDateTime64(${start}, 3, 'UTC')`,
+        `SELECT ${i} AS i, sum(flows) AS flows FROM ${rollupTable(rollup, level)} WHERE time_received = toDateTime64(${start}, 3, 'UTC')`,
     )
     const { rows } = await store.query(`SELECT flows FROM (${sums.join(' UNION ALL ')}) ORDER BY i`)
     return rows.map(([flows]) => Number(flows))
   }
 
   /** False if it would get too many rows. */
-  async function buildMinute(start: number, minute: Minute): Promise<boolean> {
-    const before = await there(start)
+  async function buildBucket(level: 'minute' | 'piece', start: number, bucket: Bucket): Promise<boolean> {
+    const before = await there(level, start)
+    const below = level === 'minute' && isOfPieces(start) ? 'piece' : 'flows'
+    const where = level === 'minute' ? { start: unitOf(start), minute: start } : { start }
     for (const [i, rollup] of MINUTE_ROLLUPS.entries()) {
-      if (before[i] === minute.arrived) continue
-      const saving = minute.arrived / worth
+      if (before[i] === bucket.arrived) continue
+      const saving = bucket.arrived / worth
       const mostGroups = rollup === MINUTE_ROLLUPS[0] ? saving : Math.max(SMALL, saving)
-      const from = sourceOf(rollup, 'minute', 'flows')
-      const unit = { rollup, level: 'minute', from, start: unitOf(start), minute: start } as const
+      const unit = { rollup, level, from: sourceOf(rollup, level, below), ...where }
       const sql = rollStatement(unit, { again: true, unlessFewer: true, mostGroups, memoryBytes: config.memoryBytes })
       try {
         await store.execute(sql, { background: true })
@@ -119,23 +128,64 @@ export function createOpenMinutes(
         throw error
       }
     }
-    minute.built = Math.min(...(await there(start)))
+    bucket.built = Math.min(...(await there(level, start)))
+    bucket.tries++
     return true
   }
 
-  const isDue = (start: number, minute: Minute | undefined): minute is Minute =>
-    minute !== undefined &&
-    minute.arrived >= fewestFlows &&
-    minute.built !== minute.arrived &&
-    minute.arrived > FAR_MORE * (notWorth.get(unitOf(start)) ?? 0) &&
-    performance.now() - minute.grewAt >= pauseMs
+  /** True if all flows of the minute stand in pieces. */
+  function isOfPieces(minute: number): boolean {
+    for (let start = minute; start < minute + MINUTE; start += PIECE) {
+      const piece = pieces.get(start)
+      if (piece && piece.built !== piece.arrived) return false
+    }
+    return true
+  }
+
+  const isDue = (level: 'minute' | 'piece', start: number, bucket: Bucket | undefined): bucket is Bucket =>
+    bucket !== undefined &&
+    bucket.arrived >= fewestFlows &&
+    bucket.built !== bucket.arrived &&
+    bucket.tries < MOST_TRIES &&
+    bucket.arrived > FAR_MORE * (notWorth[level].get(unitOf(start)) ?? 0) &&
+    performance.now() - bucket.grewAt >= pauseMs
+
+  async function build(
+    level: 'minute' | 'piece',
+    start: number,
+    isWanted: (unit: number, flows: number) => boolean,
+  ): Promise<void> {
+    const unit = unitOf(start)
+    const bucket = (level === 'minute' ? minutes : pieces).get(start)
+    if (!isDue(level, start, bucket) || !isWanted(unit, bucket.arrived)) return
+    try {
+      if (!(await buildBucket(level, start, bucket))) notWorth[level].set(unit, bucket.arrived)
+    } catch (error) {
+      // It is left for when the five are over
+      if (!OF_THE_STORE.has((error as OperatorError).code)) notWorth[level].set(unit, Number.POSITIVE_INFINITY)
+      throw error
+    }
+  }
+
+  /** Pieces go when no question reads them any more: it was planned long ago. */
+  async function forgetPieces(): Promise<void> {
+    if (performance.now() - forgotAt < FORGET_EVERY_MS) return
+    forgotAt = performance.now()
+    const names = PIECE_TABLES.map(({ name }) => `'${name}'`).join(', ')
+    const { rows } = await store.query(
+      `SELECT DISTINCT table, partition FROM system.parts WHERE active AND database = currentDatabase() AND table IN (${names}) AND toUnixTimestamp(max_time) < ${notedBefore - PIECES_KEPT_SECONDS}`,
+    )
+    for (const [table, partition] of rows)
+      await store.execute(`ALTER TABLE ${String(table)} DROP PARTITION '${String(partition)}'`, { background: true })
+  }
 
   return {
     note(start, flows) {
       if (start < notedFrom) return
-      const minute = minutes.get(start)
-      if (!minute) minutes.set(start, { arrived: flows, grewAt: performance.now(), built: 0 })
-      else if (minute.arrived !== flows) Object.assign(minute, { arrived: flows, grewAt: performance.now() })
+      const minute = start - (start % MINUTE)
+      const before = pieces.get(start)?.arrived ?? 0
+      grow(pieces, start, flows)
+      grow(minutes, minute, (minutes.get(minute)?.arrived ?? 0) + flows - before)
     },
     noted(from, before) {
       notedFrom = Math.max(notedFrom, from)
@@ -143,59 +193,67 @@ export function createOpenMinutes(
       if (minutes.size <= MOST_MINUTES) return
       const starts = [...minutes.keys()].sort((a, b) => a - b)
       notedFrom = starts.at(-MOST_MINUTES) as number
-      for (const start of starts) if (start < notedFrom) minutes.delete(start)
-      for (const unit of notWorth.keys()) if (unit < notedFrom) notWorth.delete(unit)
+      for (const buckets of [minutes, pieces])
+        for (const start of buckets.keys()) if (start < notedFrom) buckets.delete(start)
+      for (const units of Object.values(notWorth))
+        for (const unit of units.keys()) if (unit < notedFrom) units.delete(unit)
     },
     async run(isWanted) {
       const first = Math.max(notedFrom, unitOf(notedBefore) - UNIT_SECONDS.minute)
+      for (let start = first - (first % PIECE); start + PIECE <= notedBefore; start += PIECE) {
+        const minute = minutes.get(start - (start % MINUTE))
+        if (minute && minute.built !== minute.arrived) await build('piece', start, isWanted)
+      }
       for (let start = first; start + MINUTE <= notedBefore; start += MINUTE) {
         const unit = unitOf(start)
         // What is being built with its addresses keeps no later minute waiting.
         if (underWay.has(unit)) continue
-        await apart(unit, async () => {
-          const minute = minutes.get(start)
-          if (!isDue(start, minute) || !isWanted(unit, minute.arrived)) return
-          try {
-            if (!(await buildMinute(start, minute))) notWorth.set(unit, minute.arrived)
-          } catch (error) {
-            // It is left for when the five are over
-            if (!OF_THE_STORE.has((error as OperatorError).code)) notWorth.set(unit, Number.POSITIVE_INFINITY)
-            throw error
-          }
-        })
+        await apart(unit, () => build('minute', start, isWanted))
       }
+      await forgetPieces()
     },
-    ranges(covered) {
-      const found: Range[] = []
-      let from = covered >= notedFrom ? covered : undefined
-      let to = 0
-      const end = (): void => {
-        if (from !== undefined && to > from) found.push({ from: from * 1000, to: to * 1000 })
-        from = undefined
-      }
-      for (let start = Math.max(covered, notedFrom); start + MINUTE <= notedBefore; start += MINUTE) {
-        const minute = minutes.get(start)
-        // A minute without flows has nothing that could be missing.
-        if (!minute) continue
-        if (minute.built !== minute.arrived) end()
-        else {
-          from ??= start
-          to = start + MINUTE
-        }
-      }
-      end()
-      return found
-    },
+    ranges: (covered) => builtRanges(minutes, MINUTE, Math.max(covered, notedFrom), covered >= notedFrom),
+    pieces: () => builtRanges(pieces, PIECE, Math.max(notedFrom, notedBefore - PIECES_READ_SECONDS), false),
     apart,
     clear() {
       minutes.clear()
-      notWorth.clear()
+      pieces.clear()
+      for (const units of Object.values(notWorth)) units.clear()
       notedFrom = 0
       notedBefore = 0
     },
   }
+
+  /** @param isWhole true if nothing lacks before the first bucket: the first range begins with `from` */
+  function builtRanges(buckets: ReadonlyMap<number, Bucket>, step: number, from: number, isWhole: boolean): Range[] {
+    const found: Range[] = []
+    let begins = isWhole ? from : undefined
+    let to = 0
+    const end = (): void => {
+      if (begins !== undefined && to > begins) found.push({ from: begins * 1000, to: to * 1000 })
+      begins = undefined
+    }
+    for (let start = Math.ceil(from / step) * step; start + step <= notedBefore; start += step) {
+      const bucket = buckets.get(start)
+      // One without flows has nothing that could be missing.
+      if (!bucket) continue
+      if (bucket.built !== bucket.arrived) end()
+      else {
+        begins ??= start
+        to = start + step
+      }
+    }
+    end()
+    return found
+  }
 }
 
-function unitOf(minute: number): number {
-  return minute - (minute % UNIT_SECONDS.minute)
+function grow(buckets: Map<number, Bucket>, start: number, arrived: number): void {
+  const bucket = buckets.get(start)
+  if (!bucket) buckets.set(start, { arrived, grewAt: performance.now(), built: 0, tries: 0 })
+  else if (bucket.arrived !== arrived) Object.assign(bucket, { arrived, grewAt: performance.now(), tries: 0 })
+}
+
+function unitOf(start: number): number {
+  return start - (start % UNIT_SECONDS.minute)
 }

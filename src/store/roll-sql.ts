@@ -9,6 +9,7 @@ import {
   type Rollup,
   type RollupColumn,
   type RollupLevel,
+  type TableLevel,
   UNIT_SECONDS,
 } from './rollups.ts'
 
@@ -18,11 +19,11 @@ import {
 // time inserts nothing.
 
 /** Where the rows of a unit come from: of a rollup that is made of another one, that one's at this level. */
-export type RollSource = 'flows' | RollupLevel
+export type RollSource = 'flows' | TableLevel
 
 export interface Unit {
   readonly rollup: Rollup
-  readonly level: RollupLevel
+  readonly level: TableLevel
   readonly from: RollSource
   /** Seconds since 1970. */
   readonly start: number
@@ -77,7 +78,7 @@ export function instant(seconds: number): string {
   return `fromUnixTimestamp64Milli(${seconds * 1000}, 'UTC')`
 }
 
-export function within(start: number, level: RollupLevel): string {
+export function within(start: number, level: TableLevel): string {
   return `time_received >= ${instant(start)} AND time_received < ${instant(start + UNIT_SECONDS[level])}`
 }
 
@@ -103,7 +104,7 @@ export function sourceTable(unit: Unit): string {
 }
 
 /** Where a unit of a rollup is read from that the flows or the level below are there for. */
-export function sourceOf({ madeOf }: Rollup, level: RollupLevel, from: RollSource): RollSource {
+export function sourceOf({ madeOf }: Rollup, level: TableLevel, from: RollSource): RollSource {
   return madeOf ? level : from
 }
 

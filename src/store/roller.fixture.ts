@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { systemClock } from '../base/clock.ts'
 import { FlowBatch } from '../flow/flow-batch.ts'
-import { bucketSeconds, LEVELS, ROLLUPS, rollupTable, type Rollup, type RollupLevel } from './rollups.ts'
+import { bucketSeconds, LEVELS, ROLLUPS, rollupTable, type Rollup, type TableLevel } from './rollups.ts'
 import { createSpool } from './spool.ts'
 import { randomFrom, setTime } from './store.fixture.ts'
 import type { Store } from './store.ts'
@@ -102,7 +102,7 @@ async function fingerprint(
 export async function differences(
   store: Pick<Store, 'query'>,
   rollup: Rollup,
-  level: RollupLevel,
+  level: TableLevel,
   where: string,
 ): Promise<string[]> {
   const kept = new Set(['counted', 'protocol', 'sampling_rate'])

@@ -2,14 +2,17 @@ import type { Clock } from '../base/clock.ts'
 import type { OperatorError } from '../base/errors.ts'
 import { createRollBook } from './roll-book.ts'
 import { createRollBuild, type RollBuild, type RollBuildConfig, type ToBuild } from './roll-build.ts'
-import { createOpenMinutes, hasOpenMinutes, type OpenMinutesConfig } from './roll-open.ts'
+import { createOpenMinutes, type OpenMinutesConfig } from './roll-open.ts'
 import { createRollPass, OF_THE_STORE } from './roll-pass.ts'
 import { createRollTurns } from './roll-turns.ts'
 import {
   ALONE,
-  UNIT_SECONDS,
   LEVELS,
+  MINUTE_ROLLUPS,
+  PIECE_TABLES,
   ROLLUP_TABLES,
+  rollupTable,
+  UNIT_SECONDS,
   type Range,
   type RollupLevel,
   type RollupStatus,
@@ -52,10 +55,15 @@ export interface Roller extends RollupStatus {
   run(): Promise<void>
   /** Reads what is built, and builds nothing: for those who ask a store that they don't keep. */
   look(): Promise<void>
+  /** True if flows received before (ms) have to be summed up yet. Not known of tables that age by themselves. */
+  owes?(before: number): boolean
   /** Flows were stored. What is covered is known again when this resolves, unless the store takes long to say. */
   arrived(): Promise<void>
   status(): RollerStatus
 }
+
+/** Tables that may hold minutes of five that are not over. */
+const WITH_OPEN_MINUTES: ReadonlySet<string> = new Set(MINUTE_ROLLUPS.map((rollup) => rollupTable(rollup, 'minute')))
 
 const LOOK_WAIT_MS = 1000
 const SIZES_EVERY_MS = 30_000
@@ -134,7 +142,7 @@ export function createRoller(config: RollerConfig, deps: RollerDeps): Roller {
     if (Math.abs(clock.now() - sizesAt) >= SIZES_EVERY_MS) await measure()
   }
 
-  /** By unit; the minutes from `recent` on are noted by themselves, too. */
+  /** By unit; pieces of minutes from `recent` on are noted by themselves, too. */
   async function readArrivals(since: number, recent: number): Promise<Map<number, number>> {
     const { rows } = await store.query(
       `SELECT toUnixTimestamp(if(time < toDateTime(${recent}, 'UTC'), toStartOfFiveMinutes(time), time)) AS t, sum(flows) FROM arrivals WHERE time >= toDateTime(${since}, 'UTC') GROUP BY t`,
@@ -260,6 +268,7 @@ export function createRoller(config: RollerConfig, deps: RollerDeps): Roller {
         new Promise((resolve) => setTimeout(resolve, LOOK_WAIT_MS).unref()),
       ])
     },
+    owes: (before) => !known || book.owes(before / 1000),
     status() {
       const why = turns.problem() ?? units.problem()
       return { built: units.built(), waiting: units.waiting(), ...(why === undefined ? {} : { problem: why }) }
@@ -270,11 +279,12 @@ export function createRoller(config: RollerConfig, deps: RollerDeps): Roller {
       const rangesOf = (table: string): readonly Range[] => {
         if (!isBelieved) return []
         const found = built.get(table) ?? []
-        if (!hasOpenMinutes(table)) return found
+        if (!WITH_OPEN_MINUTES.has(table)) return found
         return joined(found, open.ranges(Math.max((found.at(-1)?.to ?? 0) / 1000, book.droppedBefore('minute'))))
       }
       const size = (table: string) => sizes.get(table) ?? { rows: 0, bytes: 0 }
       return [
+        ...PIECE_TABLES.map(({ name }) => ({ table: name, ranges: isBelieved ? open.pieces() : [], ...size(name) })),
         { table: 'flows', ranges: [{ from: book.droppedBefore('flows') * 1000, to: Infinity }], ...size('flows') },
         ...ROLLUP_TABLES.map(({ name }) => ({ table: name, ranges: rangesOf(name), ...size(name) })),
       ]

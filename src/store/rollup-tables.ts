@@ -1,16 +1,19 @@
-import { BUCKET_COLUMN, ROLLUP_TABLES, SUM_COLUMNS, UNSEEN_COLUMNS } from './rollups.ts'
+import { BUCKET_COLUMN, PIECE_TABLES, ROLLUP_TABLES, SUM_COLUMNS, UNIT_SECONDS, UNSEEN_COLUMNS } from './rollups.ts'
 import type { Home } from './home.ts'
 import { INSERTS_COLUMN } from './roll-sql.ts'
 import type { TableDefinition } from './schema.ts'
 
 // The tables of the rollups, and what tells which of their buckets are built:
 //
-//   flows ── view `count_arrivals` ──▶ arrivals   flows of each minute of receipt that were ever stored
+//   flows ── view `count_arrivals` ──▶ arrivals   flows of each ten seconds of receipt that were ever stored
 //   flows ──▶ traffic_minute … ──▶ traffic_hour … ──▶ traffic_day …
 //                    └──────────────────┴────────────────┴──▶ rolled   flows in each unit that is built
 //
 // A unit has to be built (again) where `rolled` tells of fewer flows than `arrivals`: after a crash and after late flows
 // alike. Both are written so that what is done twice changes nothing: by the token of the insert, and as a maximum.
+
+/** Of the tables of pieces. */
+const PIECE_PARTITION = `toStartOfFiveMinutes(${BUCKET_COLUMN.name})`
 
 export const ROLLUP_DEFINITIONS: readonly TableDefinition[] = ROLLUP_TABLES.map(({ name, rollup, level }) => ({
   name,
@@ -21,13 +24,22 @@ export const ROLLUP_DEFINITIONS: readonly TableDefinition[] = ROLLUP_TABLES.map(
   orderBy: [BUCKET_COLUMN.name, ...rollup.keys.slice(0, 4).map((key) => key.name)].join(', '),
 }))
 
+/** Pieces are told to be there by what the roller has in mind alone. They go by five minutes when minutes are in their place. */
+const PIECE_DEFINITIONS: readonly TableDefinition[] = PIECE_TABLES.map(({ name, rollup }) => ({
+  name,
+  columns: [BUCKET_COLUMN, ...rollup.keys, ...SUM_COLUMNS],
+  time: BUCKET_COLUMN.name,
+  partitionBy: PIECE_PARTITION,
+  orderBy: [BUCKET_COLUMN.name, ...rollup.keys.slice(0, 4).map((key) => key.name)].join(', '),
+}))
+
 /** The tables of the rollups as they are made somewhere. */
 export function rollupDefinitions({ isShared }: Home): readonly TableDefinition[] {
-  if (!isShared) return ROLLUP_DEFINITIONS
+  if (!isShared) return [...PIECE_DEFINITIONS, ...ROLLUP_DEFINITIONS]
   return ROLLUP_DEFINITIONS.map((table) => ({ ...table, columns: [...table.columns, INSERTS_COLUMN] }))
 }
 
-/** Flows of a minute, or of five at the first of them: rows add up. */
+/** Flows of ten seconds, or of a minute or five at the first of them: rows add up. */
 export const ARRIVALS: TableDefinition = {
   name: 'arrivals',
   columns: [
@@ -84,8 +96,8 @@ export const ROLLING: TableDefinition = {
   orderBy: 'at',
 }
 
-/** By minute: units are of five, and of busy ones some minutes are built before they are over. */
-const COUNTED_FLOWS = "SELECT toDateTime(toStartOfMinute(time_received), 'UTC') AS time, count() AS flows FROM"
+/** By the pieces of minutes: units are of five minutes, but busy ones are built in parts before they are over. */
+const COUNTED_FLOWS = `SELECT toDateTime(toStartOfInterval(time_received, INTERVAL ${UNIT_SECONDS.piece} SECOND), 'UTC') AS time, count() AS flows FROM`
 
 /**
  * Statements that make what counts arrivals where it is missing: filled with the flows that are there, under another name
@@ -93,7 +105,7 @@ const COUNTED_FLOWS = "SELECT toDateTime(toStartOfMinute(time_received), 'UTC') 
  */
 export function arrivalsStatements(tables: ReadonlySet<string>, create: (table: TableDefinition) => string): string[] {
   const view = `CREATE MATERIALIZED VIEW IF NOT EXISTS count_arrivals TO arrivals AS ${COUNTED_FLOWS} flows GROUP BY time`
-  // Of earlier versions it counted by five minutes, and may go on being told of so where it did.
+  // Of earlier versions it counted by five minutes or one, and may go on being told of so where it did.
   if (tables.has(ARRIVALS.name)) return ['DROP VIEW IF EXISTS count_arrivals', view]
   const filling = { ...ARRIVALS, name: 'arrivals_filling' }
   return [

@@ -7,11 +7,14 @@ import { columnNamed } from '../flow/columns.ts'
 
 export type RollupLevel = 'minute' | 'hour' | 'day'
 
+/** Besides, pieces of minutes that are not over, which are kept for a short time. */
+export type TableLevel = RollupLevel | 'piece'
+
 /**
  * Seconds for which a level is built at once. Flows lie on disk by five minutes: to read one of them costs what all
  * five do. Times are of receipt, in UTC.
  */
-export const UNIT_SECONDS: Readonly<Record<RollupLevel, number>> = { minute: 300, hour: 3600, day: 86_400 }
+export const UNIT_SECONDS: Readonly<Record<TableLevel, number>> = { piece: 10, minute: 300, hour: 3600, day: 86_400 }
 
 /** From the finest to the coarsest. */
 export const LEVELS = ['minute', 'hour', 'day'] as const satisfies readonly RollupLevel[]
@@ -213,32 +216,39 @@ export const ALONE = ['segments', 'networks'] as const satisfies readonly Rollup
 export type AloneName = (typeof ALONE)[number]
 
 /** One rollup at one level. */
-export interface RollupTable {
+export interface RollupTable<Level extends TableLevel = RollupLevel> {
   readonly name: string
   readonly rollup: Rollup
-  readonly level: RollupLevel
+  readonly level: Level
   /** Length of a bucket. */
   readonly stepMs: number
 }
 
 /** Seconds of a bucket. Of the greatest addresses the finest level has five minutes: they are chosen as it is built. */
-export function bucketSeconds(rollup: Rollup, level: RollupLevel): number {
+export function bucketSeconds(rollup: Rollup, level: TableLevel): number {
   return level === 'minute' && rollup.exact ? 60 : UNIT_SECONDS[level]
 }
 
-/** `traffic_minute`, `sources_5minutes`. */
-export function rollupTable(rollup: Rollup, level: RollupLevel): string {
+/** `traffic_minute`, `sources_5minutes`, `traffic_10seconds`. */
+export function rollupTable(rollup: Rollup, level: TableLevel): string {
+  if (level === 'piece') return `${rollup.name}_${UNIT_SECONDS.piece}seconds`
   return `${rollup.name}_${level === 'minute' && !rollup.exact ? '5minutes' : level}`
 }
 
-export const ROLLUP_TABLES: readonly RollupTable[] = ROLLUPS.flatMap((of) =>
-  LEVELS.map((level) => ({
-    name: rollupTable(of, level),
-    rollup: of,
-    level,
-    stepMs: bucketSeconds(of, level) * 1000,
-  })),
-)
+export const ROLLUP_TABLES: readonly RollupTable[] = ROLLUPS.flatMap((of) => LEVELS.map((level) => tableOf(of, level)))
+
+/** Rollups that have minutes: the others put the rare together, of all of five minutes. */
+export const MINUTE_ROLLUPS: readonly Rollup[] = ROLLUPS.filter(({ exact }) => exact)
+
+/** Where traffic is busy, in one place: what has come since the last minute that is over. */
+export const PIECE_TABLES: readonly RollupTable<'piece'>[] = MINUTE_ROLLUPS.map((of) => tableOf(of, 'piece'))
+
+/** All that questions may be answered from. */
+export const ANSWERING_TABLES: readonly RollupTable<TableLevel>[] = [...PIECE_TABLES, ...ROLLUP_TABLES]
+
+function tableOf<Level extends TableLevel>(rollup: Rollup, level: Level): RollupTable<Level> {
+  return { name: rollupTable(rollup, level), rollup, level, stepMs: bucketSeconds(rollup, level) * 1000 }
+}
 
 /** Milliseconds since 1970, from (inclusive) and to (exclusive). */
 export interface Range {
