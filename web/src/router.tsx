@@ -37,7 +37,13 @@ const PAGES: readonly { readonly path: string; readonly load: Load; readonly nam
 
 const tree = root.addChildren(
   PAGES.map(({ path, load, name }) =>
-    createRoute({ getParentRoute: () => root, path, component: lazyRouteComponent(load as never, name as never) }),
+    createRoute({
+      getParentRoute: () => root,
+      path,
+      component: lazyRouteComponent(load as never, name as never),
+      // The page of another thing begins anew: the figures of the one before would stand under its name.
+      remountDeps: ({ params }) => params,
+    }),
   ),
 )
 

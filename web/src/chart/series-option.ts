@@ -1,7 +1,7 @@
 // The ECharts option of a picture over time.
 import type { EChartsCoreOption } from 'echarts/core'
 import type { Scheme } from '../figures/colours.ts'
-import { axisText } from '../figures/units.ts'
+import { axisText, RATE_UNIT } from '../figures/units.ts'
 import { clockText, dayText, wallOf } from '../time/zone.ts'
 import type { Zone } from '../time/zone.ts'
 import { addUp } from './layers.ts'
@@ -143,7 +143,7 @@ export function seriesOption(picture: SeriesPicture, width: number): EChartsCore
     animation: false,
     aria: { enabled: false },
     textStyle: { fontFamily: CHART_FONT },
-    grid: { left: 44, right: 14, top: picture.level ? 16 : 10, bottom: 24 },
+    grid: { left: 44, right: 14, top: 22, bottom: 24 },
     xAxis: {
       ...timeAxis(picture, width),
       axisPointer: {
@@ -157,6 +157,9 @@ export function seriesOption(picture: SeriesPicture, width: number): EChartsCore
       type: 'value',
       min: 0,
       splitNumber: 4,
+      name: RATE_UNIT[picture.metric],
+      nameGap: 6,
+      nameTextStyle: { ...axisLabel(picture.scheme), align: 'left', padding: [0, 0, 0, 4] },
       axisLine: { show: false },
       axisTick: { show: false },
       axisLabel: { ...axisLabel(picture.scheme), formatter: (value: number) => axisText(value, picture.metric) },

@@ -91,10 +91,10 @@ export function shareText(share: number, digits = 1): string {
   return `${percent.toFixed(digits)} %`
 }
 
-/** A change as per cent with its sign: `+8.5 %`, `−3.3 %`, `×12` beyond tenfold. */
+/** A change as per cent with its sign: `+8.5 %`, `−3.3 %`, `×12` beyond tenfold, `×14,292`. */
 export function changeText(change: number): string {
   if (!Number.isFinite(change)) return '–'
-  if (change >= 9) return `×${significant(change + 1, 2)}`
+  if (change >= 9) return `×${change >= 999 ? countText(change + 1) : significant(change + 1, 2)}`
   const percent = Math.abs(change * 100)
   const text = percent < 0.05 ? '0.0' : percent.toFixed(percent >= 100 ? 0 : 1)
   return `${text === '0.0' ? '±' : change < 0 ? '−' : '+'}${text} %`

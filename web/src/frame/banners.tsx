@@ -4,6 +4,7 @@ import { problemFrom } from '../api/client.ts'
 import { useHealth } from '../api/system.ts'
 import type { HealthHeard } from '../api/system.ts'
 import { bytesText, countText } from '../figures/units.ts'
+import { spanText } from '../time/span.ts'
 import { useClock } from '../time/clock.tsx'
 import { clockText, durationText } from '../time/zone.ts'
 
@@ -22,7 +23,20 @@ export function Banners() {
       </div>
     )
   }
-  return health.data ? <StoreBanner health={health.data} /> : null
+  return (
+    <>
+      {clock.misread ? (
+        <div className="banner" role="status">
+          <span className="dot warn" aria-hidden="true" />
+          <span>
+            <strong>The time in this address can’t be read.</strong> Shown is the{' '}
+            {spanText(clock.span, 0, clock.zone).toLowerCase()}.
+          </span>
+        </div>
+      ) : null}
+      {health.data ? <StoreBanner health={health.data} /> : null}
+    </>
+  )
 }
 
 function StoreBanner({ health }: { readonly health: HealthHeard }) {

@@ -3,6 +3,7 @@ import { useIsFetching, useQueryClient } from '@tanstack/react-query'
 import { Search } from 'lucide-react'
 import { lazy, Suspense, useEffect, useState } from 'react'
 import { useClock } from '../time/clock.tsx'
+import { withCommand } from './keys.ts'
 import { ThemeMenu } from './theme-menu.tsx'
 import { TimePicker } from './time-picker.tsx'
 
@@ -35,7 +36,7 @@ export function TopBar() {
       >
         <span className="truncate">Find a machine, VLAN, address…</span>
         <Search size={15} aria-hidden="true" />
-        <kbd>⌘ K</kbd>
+        <kbd>{withCommand('K')}</kbd>
       </button>
       <Waiting />
       <span className="top-space" />

@@ -93,7 +93,7 @@ const INTERFACES: Readonly<Record<string, string>> = { 1073741823: 'internal' }
 
 const UNKNOWN: Partial<Readonly<Record<Kind, string>>> = {
   vlan: 'untagged',
-  machine: 'not a known VM',
+  machine: 'not a known machine',
   host: 'on no known host',
 }
 

@@ -8,6 +8,7 @@ import { Card } from '../parts/card.tsx'
 import { Facts } from '../parts/facts.tsx'
 import { Segments } from '../parts/segments.tsx'
 import { Head } from '../subject/head.tsx'
+import { withCommand } from '../frame/keys.ts'
 import { useClock } from '../time/clock.tsx'
 import { agoText, durationText, momentText } from '../time/zone.ts'
 import { StorageCard } from './storage-card.tsx'
@@ -65,8 +66,8 @@ export function Settings() {
               [
                 'Keys',
                 <span key="k">
-                  <kbd>⌘ K</kbd> or <kbd>/</kbd> finds everything; <kbd>↑</kbd> <kbd>↓</kbd> <kbd>Enter</kbd> walk
-                  tables; <kbd>⌘ ↵</kbd> runs a filter
+                  <kbd>{withCommand('K')}</kbd> or <kbd>/</kbd> finds everything; <kbd>↑</kbd> <kbd>↓</kbd>{' '}
+                  <kbd>Enter</kbd> walk tables; <kbd>{withCommand('↵')}</kbd> runs a filter
                 </span>,
               ],
             ]}

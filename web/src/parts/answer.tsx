@@ -48,7 +48,9 @@ export function Answer<T>({ of, height, children }: AnswerProps<T>) {
       ) : null}
       {of.data === undefined ? (
         of.error || stopped ? null : (
-          <div style={{ minHeight: height ?? 80 }} aria-busy="true" />
+          <div style={{ minHeight: height ?? 80 }} aria-busy="true">
+            {height === 0 ? null : <p className="state small asking">Asking…</p>}
+          </div>
         )
       ) : (
         <div aria-busy={of.isPlaceholderData} style={of.isPlaceholderData ? { opacity: 0.7 } : undefined}>

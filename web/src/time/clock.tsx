@@ -12,6 +12,8 @@ export interface Clock {
   readonly span: Span
   /** True if the URL names the span; otherwise it follows how much there is to show. */
   readonly chosen: boolean
+  /** True if the URL names a span that makes no sense, so that another is shown. */
+  readonly misread: boolean
   readonly live: boolean
   readonly zone: Zone
   /** The server's time, in milliseconds. */
@@ -70,6 +72,7 @@ export function ClockProvider({ children }: { readonly children: ReactNode }) {
     () => ({
       span,
       chosen: chosen !== undefined,
+      misread: chosen === undefined && [last, from, to].some((text) => text !== undefined && text !== ''),
       live: live && span.kind === 'last',
       zone,
       now,
@@ -86,7 +89,7 @@ export function ClockProvider({ children }: { readonly children: ReactNode }) {
         setZoneState(next)
       },
     }),
-    [span, chosen, live, zone, now, navigate],
+    [span, chosen, last, from, to, live, zone, now, navigate],
   )
   return <ClockContext value={clock}>{children}</ClockContext>
 }

@@ -15,6 +15,7 @@ import { TOPS } from '../../url/search.ts'
 import { useClock } from '../../time/clock.tsx'
 import type { Unit, View } from '../../url/search.ts'
 import type { Versus } from '../../time/span.ts'
+import { withCommand } from '../../frame/keys.ts'
 import { canShare, limitOf } from './asked.ts'
 import { SavedMenu } from './saved-menu.tsx'
 
@@ -71,6 +72,7 @@ export function AskPanel({ view, change, problem, provenance }: AskPanelProps) {
   const { span } = useClock()
   const isLong = isRough('top', span.kind === 'last' ? span.ms : span.to - span.from, false)
   const changed = text.trim() !== view.filter
+  const source = <span className="dim small ask-source">{provenance}</span>
   return (
     <section className="card ask" aria-label="Question">
       <div className="ask-line">
@@ -93,31 +95,47 @@ export function AskPanel({ view, change, problem, provenance }: AskPanelProps) {
         <CopyButton text={() => location.href} label="Share" className="wide-share" />
         <button type="button" className="button primary" onClick={() => run()} data-changed={changed || undefined}>
           Run{' '}
-          <span style={{ opacity: 0.75 }} className="small" aria-hidden="true">
-            ⌘↵
+          <span style={{ opacity: 0.75 }} className="small key-hint" aria-hidden="true">
+            {withCommand('↵')}
           </span>
         </button>
       </div>
-      <div className="row ask-choices">
-        {view.chart === 'flows' ? null : (
+      {view.chart === 'flows' ? null : (
+        <div className="row ask-choices ask-over">
           <span className="row ask-group">
             <span className="ask-label">Group by</span>
             <ChipList label="Group by" items={view.by} nameOf={labelOf} onChange={(by) => change({ by })} />
             <AddDimension taken={view.by} most={MOST_DIMENSIONS} onAdd={(name) => change({ by: [...view.by, name] })} />
           </span>
-        )}
-        {view.chart === 'distinct' ? (
-          <span className="row ask-group">
-            <span className="ask-label">Count different</span>
-            <ChipList
-              label="Count different"
-              items={view.of}
-              nameOf={labelOf}
-              onChange={(of) => change(of.length > 0 ? { of } : {})}
-            />
-            <AddDimension taken={view.of} most={MOST_COUNTED} onAdd={(name) => change({ of: [...view.of, name] })} />
-          </span>
-        ) : null}
+          {view.chart === 'distinct' ? (
+            <span className="row ask-group">
+              <span className="ask-label">Count different</span>
+              <ChipList
+                label="Count different"
+                items={view.of}
+                nameOf={labelOf}
+                onChange={(of) => change(of.length > 0 ? { of } : {})}
+              />
+              <AddDimension taken={view.of} most={MOST_COUNTED} onAdd={(name) => change({ of: [...view.of, name] })} />
+            </span>
+          ) : null}
+          {isLong && view.chart !== 'distinct' ? (
+            <label
+              className="row ask-label exact-choice"
+              title="Each rare address, port and system by itself; takes longer"
+            >
+              <input
+                type="checkbox"
+                checked={view.exact}
+                onChange={(event) => change({ exact: event.currentTarget.checked })}
+              />
+              exact
+            </label>
+          ) : null}
+          {source}
+        </div>
+      )}
+      <div className="row ask-choices">
         <span className="row ask-group">
           <span className="ask-label">Show</span>
           {view.chart === 'flows' || view.chart === 'distinct' ? null : (
@@ -157,20 +175,7 @@ export function AskPanel({ view, change, problem, provenance }: AskPanelProps) {
             )}
           </span>
         )}
-        {isLong && view.chart !== 'flows' && view.chart !== 'distinct' ? (
-          <label
-            className="row ask-label exact-choice"
-            title="Each rare address, port and system by itself; takes longer"
-          >
-            <input
-              type="checkbox"
-              checked={view.exact}
-              onChange={(event) => change({ exact: event.currentTarget.checked })}
-            />
-            exact
-          </label>
-        ) : null}
-        <span className="dim small ask-source">{provenance}</span>
+        {view.chart === 'flows' ? source : null}
       </div>
     </section>
   )

@@ -13,7 +13,7 @@ import { readView, writeView } from '../../url/search.ts'
 import type { View } from '../../url/search.ts'
 import type { Part } from './acts.ts'
 import { AskPanel } from './ask-panel.tsx'
-import { limitOf, measureOf, plainMeasure, viewOf } from './asked.ts'
+import { canShare, limitOf, measureOf, plainMeasure, viewOf } from './asked.ts'
 import { Distinct } from './distinct.tsx'
 import { GroupsTable } from './groups-table.tsx'
 import { Picture } from './picture.tsx'
@@ -61,9 +61,26 @@ function Groups({ view, change, acts }: Part) {
   const sankey = view.chart === 'sankey' && view.by.length >= 2
   const limit = limitOf(view)
   const { by, filter, exact } = view
+  const unknownLink = view.metric === 'share' && !canShare(by)
   const measure = measureOf(view)
-  const series = useSeries({ by, filter, ...measure, limit, exact, points: POINTS, versus: view.versus })
-  const matrix = useMatrix({ by: by.slice(0, 5), filter, ...plainMeasure(measure), limit, exact, enabled: sankey })
+  const series = useSeries({
+    by,
+    filter,
+    ...measure,
+    limit,
+    exact,
+    points: POINTS,
+    versus: view.versus,
+    enabled: !unknownLink,
+  })
+  const matrix = useMatrix({
+    by: by.slice(0, 5),
+    filter,
+    ...plainMeasure(measure),
+    limit,
+    exact,
+    enabled: sankey && !unknownLink,
+  })
   const shown = viewOf(view, series.data?.counted)
   const total = series.data?.total
   const error = total === undefined ? undefined : errorText(total[summed(shown.metric)], total.low, total.high)
@@ -75,7 +92,9 @@ function Groups({ view, change, acts }: Part) {
         problem={series.error}
         provenance={<Provenance of={series} {...(error === undefined ? {} : { error })} />}
       />
-      {view.chart === 'table' ? (
+      {unknownLink ? (
+        <WhichLink change={change} />
+      ) : view.chart === 'table' ? (
         <Answer of={series} height={0}>
           {(data) =>
             data.total.flows === 0 ? (
@@ -88,7 +107,7 @@ function Groups({ view, change, acts }: Part) {
       ) : (
         <Picture view={shown} series={series} matrix={matrix} acts={acts} />
       )}
-      {series.data && series.data.total.flows > 0 ? (
+      {!unknownLink && series.data && series.data.total.flows > 0 ? (
         <GroupsTable
           answer={series.data}
           view={shown}
@@ -98,6 +117,26 @@ function Groups({ view, change, acts }: Part) {
         />
       ) : null}
     </>
+  )
+}
+
+/** A share of a link needs to know which link: a way on, in place of a refusal. */
+function WhichLink({ change }: Pick<Part, 'change'>) {
+  return (
+    <section className="card" aria-label="Picture">
+      <div className="state" role="status">
+        <strong>Which link?</strong>
+        <span>A share of a link is known only by exporter and one of its interfaces: group by both.</span>
+        <span className="row">
+          <button type="button" className="button small-button" onClick={() => change({ by: ['exporter', 'out_if'] })}>
+            Group by exporter and out interface
+          </button>
+          <button type="button" className="button small-button" onClick={() => change({ metric: 'bytes' })}>
+            Show bits/s
+          </button>
+        </span>
+      </div>
+    </section>
   )
 }
 

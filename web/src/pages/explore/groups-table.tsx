@@ -41,9 +41,13 @@ export function GroupsTable({ answer, view, change, acts, end }: GroupsTableProp
   )
   const named = useMemo(() => groups.filter((group) => !group.other), [groups])
   const other = useMemo(() => groups.filter((group) => group.other), [groups])
+  const coloured = useMemo(() => colouredBy(view.chart, columns), [view.chart, columns])
   const paint = usePaint(
-    columns,
-    useMemo(() => named.slice(0, 7).map((group) => group.key), [named]),
+    coloured ?? columns,
+    useMemo(
+      () => named.slice(0, coloured?.length === columns.length ? 7 : undefined).map(({ key }) => key),
+      [named, coloured, columns],
+    ),
   )
   const exported = () => groupsTable(columns, groups, view.metric)
   const narrow: Narrow = (column, value, keep) => (keep ? acts.keep : acts.drop)([column], { [column]: value })
@@ -60,7 +64,13 @@ export function GroupsTable({ answer, view, change, acts, end }: GroupsTableProp
     >
       <DataTable
         label="Groups"
-        columns={tableColumns(columns, view, paint, Math.max(0.0001, ...groups.map((group) => group.share)), narrow)}
+        columns={tableColumns(
+          columns,
+          view,
+          coloured === undefined ? undefined : paint,
+          Math.max(0.0001, ...named.map((group) => group.share)),
+          narrow,
+        )}
         rows={named}
         last={other}
         rowId={(group) => group.id}
@@ -78,6 +88,12 @@ export function GroupsTable({ answer, view, change, acts, end }: GroupsTableProp
   )
 }
 
+/** The dimensions whose values have colours in the picture beside; none have where it is darker or lighter only. */
+function colouredBy(chart: View['chart'], columns: readonly string[]): readonly string[] | undefined {
+  if (chart === 'heat' || chart === 'table') return undefined
+  return chart === 'sankey' && columns.length >= 2 ? columns.slice(0, 1) : columns
+}
+
 function groupsText(shown: number, all: number): string {
   const word = all === 1 ? 'group' : 'groups'
   return all > shown ? `${countText(shown)} of ${countText(all)} ${word}` : `${countText(shown)} ${word}`
@@ -86,7 +102,7 @@ function groupsText(shown: number, all: number): string {
 function tableColumns(
   columns: readonly string[],
   view: View,
-  paint: (key: Key) => string,
+  paint: ((key: Key) => string) | undefined,
   most: number,
   narrow: Narrow,
 ): Column<Group>[] {
@@ -101,7 +117,7 @@ function tableColumns(
     },
     cell: (group) => (
       <span className="cell-name narrowable" style={{ display: 'inline-flex', alignItems: 'center' }}>
-        {at === 0 ? (
+        {at === 0 && paint ? (
           <span
             className="swatch"
             style={{ background: group.other ? 'var(--other)' : paint(group.key) }}
@@ -168,7 +184,14 @@ function tableColumns(
     {
       id: 'bar',
       head: '',
-      cell: (group) => <Bar share={group.share / most} colour={group.other ? 'var(--other)' : paint(group.key)} />,
+      // Beside a rest that is more than any of them, their bars would all be nothing.
+      cell: (group) =>
+        group.other && group.share > most ? null : (
+          <Bar
+            share={group.share / most}
+            {...(group.other ? { colour: 'var(--other)' } : paint ? { colour: paint(group.key) } : {})}
+          />
+        ),
     },
     ...(view.versus === 'none' ? [] : [beforeColumn(rate)]),
   ]
