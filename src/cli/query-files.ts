@@ -1,6 +1,5 @@
 import { createWriteStream } from 'node:fs'
-import { mkdtemp, open, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { loadConfig } from '../app/config-file.ts'
@@ -24,6 +23,7 @@ import { createPacketReader } from './packet-rows.ts'
 import { createLeftOut, leftOutText } from './payloads.ts'
 import { sourceOf, type Source } from './query-source.ts'
 import { createRowWriter, type RowWriter } from './row-writer.ts'
+import { createScratchDirectory } from './scratch-directory.ts'
 
 // `query -r`: captures and nfdump's files become a store for the time of the question: exports by the collector's own
 // decoders, through enricher, spool and loader as in a server, so that the same questions mean the same.
@@ -51,15 +51,16 @@ export interface OpenedFiles {
 
 export async function openFiles(files: readonly string[], given: FilesConfig): Promise<OpenedFiles> {
   const config = loadConfig(given.config)
-  const dir = await mkdtemp(join(tmpdir(), 'vnetscope-query-'))
-  const removed = (): Promise<void> => rm(dir, { recursive: true, force: true })
-  const store = createEmbeddedStore({ dir: join(dir, 'store'), keepDays: 36_500 }, { clock: systemClock })
+  const { dir, remove } = await createScratchDirectory('vnetscope-query-', () => store.status().pid ?? engine)
+  const store: EmbeddedStore = createEmbeddedStore({ dir: join(dir, 'store'), keepDays: 36_500 }, { clock: systemClock })
   const spoolDir = join(dir, 'spool')
   const loader = createLoader({ dir: spoolDir, waitMs: 0 }, { store, clock: systemClock })
+  let engine: number | undefined
   const close = async (): Promise<void> => {
+    engine = store.status().pid
     await loader.stop()
     await store.stop()
-    await removed()
+    await remove()
   }
   try {
     const starting = store.start()
