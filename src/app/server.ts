@@ -83,7 +83,7 @@ export function createServer(given: Config, deps: ServerDeps) {
         queryTimeoutMs: config.query.timeoutSeconds * 1000,
         readers: config.query.concurrency,
       },
-      { clock, log: storeLog, noted: () => roller.look() },
+      { clock, log: storeLog, noted: () => roller.look(), owes: (before) => roller.owes?.(before) ?? false },
     )
   const roller: Roller = cluster
     ? createClusterRoller({ memoryBytes: config.query.maxMemory }, { store: cluster, clock, log: storeLog })

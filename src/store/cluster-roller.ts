@@ -1,6 +1,6 @@
 import type { Clock } from '../base/clock.ts'
 import { OperatorError } from '../base/errors.ts'
-import { believedTime } from './believed-time.ts'
+import { believedTime, type BelievedTime } from './believed-time.ts'
 import type { ClusterStore } from './cluster.ts'
 import { createRollBook, type RollBook } from './roll-book.ts'
 import { createRollBuild, type RollBuildConfig } from './roll-build.ts'
@@ -75,7 +75,7 @@ export function createClusterRoller(config: ClusterRollerConfig, deps: ClusterRo
   let settling: Built[] = []
   const sizes = new Map<string, { rows: number; bytes: number }>()
   const dropped = new Map<string, number>()
-  let time: (() => number) | undefined
+  let time: BelievedTime | undefined
   let known = false
   /** Whether it ever was. */
   let wasKnown = false
@@ -118,7 +118,7 @@ export function createClusterRoller(config: ClusterRollerConfig, deps: ClusterRo
 
   async function readDropped(): Promise<void> {
     const { rows } = await store.query('SELECT table, toUnixTimestamp(max(until)) FROM dropped GROUP BY table')
-    const at = (time ??= believedTime(clock.now(), { clock, elapsed }))()
+    const at = (time ??= believedTime(clock.now(), { clock, elapsed })).now()
     const until = new Map(rows.map(([table, seconds]) => [table as string, Number(seconds)]))
     for (const table of ['flows', ...ROLLUP_TABLES.map(({ name }) => name)]) {
       const days = daysKept(table, schema)

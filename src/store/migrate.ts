@@ -12,7 +12,7 @@ import {
   SCRATCH_TABLES,
 } from './rollup-tables.ts'
 import { wholeTableStatement } from './roll-sql.ts'
-import { LEVELS, ROLLUPS, rollupTable, SUM_COLUMNS } from './rollups.ts'
+import { LEVELS, ROLLUP_TABLES, ROLLUPS, rollupTable, SUM_COLUMNS } from './rollups.ts'
 import {
   computedOf,
   computedSql,
@@ -113,8 +113,9 @@ async function makeSharedRollups(store: Statements, options: SchemaOptions, home
   const rollups = rollupDefinitions(home)
   for (const table of [ARRIVALS, ROLLED, DROPPED, ROLLING, ...rollups]) {
     if (isThere(table)) continue
-    // Told first: what has a table counts as built.
-    if (there.has('count_arrivals') && rollups.includes(table)) await beginLater(store, home, [beginOf(table.name)])
+    // Told first: what its level is built of counts as built in each table.
+    if (there.has('count_arrivals') && levelOf(table).some((name) => there.has(name)))
+      await beginLater(store, home, [beginOf(table.name)])
     for (const statement of [createTable(table, options), ...home.spread(table.name)]) await store.execute(statement)
   }
   if (there.has('count_arrivals')) return
@@ -130,6 +131,12 @@ async function makeSharedRollups(store: Statements, options: SchemaOptions, home
       rollups.map(({ name }) => name),
     )
   await store.execute(arrivalsView(home))
+}
+
+/** Tables of the rollups of the level of one of them; none of another table. */
+function levelOf({ name }: TableDefinition): readonly string[] {
+  const level = ROLLUP_TABLES.find((table) => table.name === name)?.level
+  return ROLLUP_TABLES.filter((table) => table.level === level).map((table) => table.name)
 }
 
 /** Notes that of tables nothing is there before the next day. */

@@ -105,8 +105,48 @@ test('a kind of table that is too large loses its oldest, and a store that is to
   assert.deepEqual(new Set(Object.values({ ...(await totals(store)), arrivals: 0 })), new Set([0]))
 })
 
+test('flows that came late go when they are summed up, or after a while all the same, and nothing newer goes before them', async () => {
+  const roller = newRoller()
+  await roller.run()
+  const old = `time_received < toDateTime64('2030-05-06 12:00:00', 3, 'UTC')`
+  await insertBatch(store, place.spool, smallNetwork(20, 50, FIRST, FIRST + MINUTE_MS))
+  await roller.look()
+  const deps = {
+    store,
+    clock,
+    elapsed: () => elapsed,
+    noted: () => roller.look(),
+    owes: (at: number) => roller.owes?.(at) === true,
+  }
+  const retention = createRetention({ keep: { flows: { days: 2 } } }, deps)
+  const bySize = createRetention({ keep: { flows: { maxBytes: (await bytesOf('flows')) - 1 } } }, deps)
+  await retention.run()
+  assert.equal((await totals(store, old)).flows, ROWS + 50)
+  await bySize.run()
+  assert.equal((await totals(store)).flows, DAYS * ROWS + 50)
+  await roller.run()
+  await retention.run()
+  const all = await totals(store)
+  assert.deepEqual([all.flows, all.traffic_hour, all.sources_day], [2 * ROWS, 3 * ROWS + 50, 3 * ROWS + 50])
+
+  await insertBatch(store, place.spool, smallNetwork(21, 50, FIRST + DAY_MS, FIRST + DAY_MS + MINUTE_MS))
+  await roller.look()
+  const shorter = createRetention({ keep: { flows: { days: 1 } } }, deps)
+  await shorter.run()
+  elapsed += 599_000
+  await shorter.run()
+  assert.equal((await totals(store)).flows, (DAYS - 1) * ROWS + 50)
+  elapsed += 1_000
+  await shorter.run()
+  assert.equal((await totals(store)).flows, ROWS)
+})
+
 test('a clock that jumps years ahead deletes nothing until it has stayed there for a day', async () => {
-  const retention = createRetention({ keep: { flows: { days: 30 } } }, { store, clock, elapsed: () => elapsed })
+  now = FIRST + 2 * DAY_MS + HOUR_MS
+  let kept: unknown
+  const clockFile = { read: () => kept, write: async (state: unknown) => void (kept = structuredClone(state)) }
+  const deps = { store, clock, elapsed: () => elapsed, clockFile }
+  const retention = createRetention({ keep: { flows: { days: 30 } } }, deps)
   await retention.run()
   now += 1000 * DAY_MS
   await retention.run()
@@ -114,9 +154,10 @@ test('a clock that jumps years ahead deletes nothing until it has stayed there f
   await retention.run()
   assert.equal((await totals(store)).flows, DAYS * ROWS)
   // A new start knows what was believed.
-  await createRetention({ keep: { flows: { days: 30 } } }, { store, clock, elapsed: () => elapsed }).run()
+  const next = createRetention({ keep: { flows: { days: 30 } } }, deps)
+  await next.run()
   assert.equal((await totals(store)).flows, DAYS * ROWS)
   elapsed += HOUR_MS
-  await retention.run()
+  await next.run()
   assert.equal((await totals(store)).flows, 0)
 })

@@ -1,5 +1,5 @@
 import type { Clock } from '../base/clock.ts'
-import { believedTime } from './believed-time.ts'
+import { believedStateOf, believedTime, type BelievedState, type BelievedTime } from './believed-time.ts'
 import { ROLLUP_TABLES } from './rollups.ts'
 import type { StoreLog } from './store-log.ts'
 import type { Store } from './store.ts'
@@ -29,7 +29,16 @@ export interface RetentionDeps {
   readonly elapsed?: () => number
   /** Resolves when those who plan questions know what was noted in `dropped`: only then it goes. */
   readonly noted?: () => Promise<void>
+  /** True if flows received before (ms) are still to be summed up: they wait for that, for a while. */
+  readonly owes?: (before: number) => boolean
+  /** Where it is kept over restarts what time it is. */
+  readonly clockFile?: ClockFile
   readonly log?: StoreLog
+}
+
+export interface ClockFile {
+  read(): unknown
+  write(state: BelievedState): Promise<void>
 }
 
 export interface Retention {
@@ -48,9 +57,11 @@ interface Part {
 
 const EVERY_MS = 60_000
 const DAY_MS = 86_400_000
-const NOTE_TIME_EVERY_MS = 3_600_000
+const KEEP_TIME_EVERY_MS = 600_000
+/** For so long flows that are not summed up are kept at most: rollups may fail for good. */
+const OWED_MS = 600_000
 
-const LEVEL_KINDS = { minute: 'minutes', hour: 'hours', day: 'days' } as const
+const LEVEL_KINDS = { minute: 'minutes', hour: 'hours', '6hours': 'hours', day: 'days' } as const
 
 /** Tables of flows, counters and rollups, and as what they are kept. */
 export const KEPT_TABLES: ReadonlyMap<string, KeptKind> = new Map<string, KeptKind>([
@@ -65,8 +76,11 @@ export const FIRST_TO_GO: readonly (readonly KeptKind[])[] = [['flows', 'counter
 export function createRetention(config: RetentionConfig, deps: RetentionDeps): Retention {
   const elapsed = deps.elapsed ?? (() => performance.now())
   let timer: NodeJS.Timeout | undefined
-  let time: ReturnType<typeof believedTime> | undefined
-  let notedAt = Number.NEGATIVE_INFINITY
+  let time: BelievedTime | undefined
+  let keptAt = Number.NEGATIVE_INFINITY
+  /** Since when flows wait to be summed up that would have gone, and whether some did in this run. */
+  let owedSince: number | undefined
+  let isOwing = false
 
   async function parts(): Promise<Part[]> {
     const answer = await deps.store.query(
@@ -83,18 +97,21 @@ export function createRetention(config: RetentionConfig, deps: RetentionDeps): R
     }))
   }
 
-  /** The time by which age is judged; kept in the store over restarts. */
+  /** The time by which age is judged; kept over restarts. */
   async function now(all: readonly Part[]): Promise<number> {
     if (!time) {
+      // Earlier versions noted it in the store.
       const { rows } = await deps.store.query("SELECT toUnixTimestamp(max(until)) FROM dropped WHERE table = 'clock'")
       const noted = Number(rows[0]?.[0] ?? 0) * 1000
       const newest = all.reduce((most, part) => Math.max(most, part.newest), 0)
-      time = believedTime(noted > 0 ? noted : newest > 0 ? newest : deps.clock.now(), { clock: deps.clock, elapsed })
+      const from = noted > 0 ? noted : newest > 0 ? newest : deps.clock.now()
+      time = believedTime(believedStateOf(deps.clockFile?.read()) ?? from, { clock: deps.clock, elapsed })
     }
-    const believed = time()
-    if (elapsed() - notedAt >= NOTE_TIME_EVERY_MS) {
-      await note('clock', believed)
-      notedAt = elapsed()
+    const believed = time.now()
+    if (elapsed() - keptAt >= KEEP_TIME_EVERY_MS) {
+      keptAt = elapsed()
+      // A disk that is full is no reason to delete nothing.
+      await deps.clockFile?.write(time.state()).catch(() => undefined)
     }
     return believed
   }
@@ -103,8 +120,17 @@ export function createRetention(config: RetentionConfig, deps: RetentionDeps): R
     await deps.store.execute(`INSERT INTO dropped SELECT '${table}', toDateTime(${Math.ceil(until / 1000)}, 'UTC')`)
   }
 
-  /** A part that is being merged cannot be dropped; what it becomes will be found the next time. */
+  /** Flows that come late may be there before their rollups are built again. */
+  function isOwed(part: Part): boolean {
+    if (part.kind !== 'flows' || !deps.owes?.(part.newest + 1000)) return false
+    isOwing = true
+    owedSince ??= elapsed()
+    return elapsed() - owedSince < OWED_MS
+  }
+
+  /** False of a part that goes later: one that is being merged cannot be dropped, and what it becomes is found the next time. */
   async function drop(part: Part, why: string): Promise<boolean> {
+    if (isOwed(part)) return false
     try {
       await note(part.table, part.newest + 1000)
       await deps.noted?.()
@@ -140,14 +166,19 @@ export function createRetention(config: RetentionConfig, deps: RetentionDeps): R
     if (maxBytes === undefined || total <= maxBytes) return [...all]
     const kept: Part[] = []
     for (const part of all) {
-      const goes = total > maxBytes && kinds.includes(part.kind)
-      if (goes && (await drop(part, `more than ${maxBytes} bytes`))) total -= part.bytes
-      else kept.push(part)
+      if (total <= maxBytes || !kinds.includes(part.kind)) {
+        kept.push(part)
+        continue
+      }
+      // Nothing newer goes in the place of what only has to wait.
+      total -= part.bytes
+      await drop(part, `more than ${maxBytes} bytes`)
     }
     return kept
   }
 
   async function run(): Promise<void> {
+    isOwing = false
     let all = await dropOld(await parts())
     for (const [kind, { maxBytes }] of Object.entries(config.keep) as [KeptKind, Keep][]) {
       const others = all.filter((part) => part.kind !== kind)
@@ -159,6 +190,7 @@ export function createRetention(config: RetentionConfig, deps: RetentionDeps): R
       all = [...others, ...mine].sort((a, b) => a.newest - b.newest)
     }
     for (const kinds of FIRST_TO_GO) all = await dropAbove(all, config.maxBytes, kinds)
+    if (!isOwing) owedSince = undefined
   }
 
   function schedule(): void {

@@ -48,6 +48,8 @@ export interface RollBook {
   /** Starts of buckets that have to be built, of the newest day first: minutes, then hours, then the day. */
   dirty(closedBefore: number): Iterable<{ readonly level: RollupLevel; readonly start: number }>
   dirtyNow(level: RollupLevel, start: number): boolean
+  /** True if flows received before (seconds) are not in minutes yet, nor in the hour where its minutes are left out. */
+  owes(before: number): boolean
   /** True if the bucket can be made of the level below: all that came is there. */
   isWhole(level: RollupLevel, start: number, seconds: number): boolean
   /** @param alone of minutes: also those that were built of this rollup alone */
@@ -182,6 +184,13 @@ export function createRollBook({ isShared = false }: RollBookConfig = {}): RollB
     dirty,
     dirtyNow: isDirty,
     isWhole,
+    owes(before) {
+      for (const { level, start } of dirty(Number.POSITIVE_INFINITY)) {
+        if (start >= before) continue
+        if (level === 'minute' || (level === 'hour' && !isWhole('minute', start, UNIT_SECONDS.hour))) return true
+      }
+      return false
+    },
     ranges,
     clear: () => days.clear(),
   }
