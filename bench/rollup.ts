@@ -10,7 +10,14 @@ import { systemClock } from '../src/base/clock.ts'
 import { createEmbeddedStore, type EmbeddedStore } from '../src/store/embedded.ts'
 import { createRoller } from '../src/store/roller.ts'
 import { sums } from '../src/store/roll-sql.ts'
-import { BUCKET_COLUMN, LEVELS, ROLLUPS, ROLLUP_TABLES, SUM_COLUMNS, rollupTable } from '../src/store/rollups.ts'
+import {
+  BUCKET_COLUMN,
+  ROLLUPS,
+  ROLLUP_TABLES,
+  SUM_COLUMNS,
+  rollupTable,
+  type RollupLevel,
+} from '../src/store/rollups.ts'
 import { createSpool } from '../src/store/spool.ts'
 import { diverseRows } from './diverse-rows.ts'
 import { machineLine } from './machine.ts'
@@ -109,16 +116,19 @@ async function measured(
   }
 }
 
+/** The six hours are of the hours, too. */
+const VIEW_LEVELS = ['minute', 'hour', 'day'] as const satisfies readonly RollupLevel[]
+
 /** The same sums by views: minute from flows, hour from minute, day from hour. The greatest addresses can't be had so. */
 async function makeViews(store: EmbeddedStore): Promise<void> {
   for (const rollup of ROLLUPS.filter(({ exact }) => exact)) {
     const names = rollup.keys.map((key) => key.name)
-    for (const [i, level] of LEVELS.entries()) {
+    for (const [i, level] of VIEW_LEVELS.entries()) {
       const columns = [BUCKET_COLUMN, ...rollup.keys, ...SUM_COLUMNS].map(({ name, type, codec }) =>
         name === 'packet_bytes' ? `${name} SimpleAggregateFunction(max, ${type}) ${codec}` : `${name} ${type} ${codec}`,
       )
       const to = `view_${rollupTable(rollup, level)}`
-      const from = i === 0 ? 'flows' : `view_${rollupTable(rollup, LEVELS[i - 1] as 'minute')}`
+      const from = i === 0 ? 'flows' : `view_${rollupTable(rollup, VIEW_LEVELS[i - 1] as 'minute')}`
       const start = { minute: 'toStartOfMinute', hour: 'toStartOfHour', day: 'toStartOfDay' }[level]
       await store.execute(
         `CREATE TABLE ${to} (${columns.join(', ')}) ENGINE = SummingMergeTree PARTITION BY toYYYYMMDD(time_received)
@@ -153,7 +163,8 @@ function sayTables(sizes: Map<string, readonly [number, number]>): void {
     all += size
     if (level === 'minute') below = flows
     const fewer = rows === 0 ? 'left out' : `${(below / rows).toFixed(1)} times fewer`
-    if (rows > 0) below = rows
+    // A day is made of hours.
+    if (rows > 0 && level !== '6hours') below = rows
     say(
       `    ${name.padEnd(24)} ${String(rows).padStart(9)} rows  ${fewer.padStart(20)}  ${((size / bytes) * 100).toFixed(1).padStart(5)} % of raw`,
     )

@@ -17,7 +17,7 @@ export interface StorageReportDeps {
 
 type Table = StorageAnswer['tables'][number]
 
-const LEVEL_WORDS = { minute: 'minute', hour: 'hour', day: 'day' } as const
+const LEVEL_WORDS = { minute: 'minute', hour: 'hour', '6hours': 'six hours', day: 'day' } as const
 
 const DESCRIBE: ReadonlyMap<string, string> = new Map([
   ['flows', 'every flow'],

@@ -39,7 +39,8 @@ interface Statements {
  * made again at the next start; the version is noted last. Rollups of what is there are built later, by the roller.
  *
  * Version 1: `flows`, `metrics`. Version 2: rollups, `arrivals` and `rolled`; no TTL outside of clusters. Version 3:
- * the rollup of segments, made of that of traffic; the slot of flows; sums of rollups in LZ4.
+ * the rollup of segments, made of that of traffic; the slot of flows; sums of rollups in LZ4. Version 4: the level of six
+ * hours, which the roller makes of hours; pieces of minutes.
  */
 export async function migrate(store: Statements, options: SchemaOptions): Promise<void> {
   const home = options.home ?? LOCAL_HOME

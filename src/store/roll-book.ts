@@ -1,10 +1,11 @@
 import { ALONE, UNIT_SECONDS, LEVELS, type AloneName, type Range, type RollupLevel } from './rollups.ts'
 
-// Which units are built, kept in memory as `arrivals` and `rolled` have it: 12 kB a day.
+// Which units are built, kept in memory as `arrivals` and `rolled` have it: 13 kB a day.
 
 const DAY = 86_400
 const FIVE_MINUTES = 288
 const HOURS = 24
+const SIX_HOURS = 4
 
 interface Entries {
   /** Flows that were ever stored. */
@@ -57,12 +58,17 @@ export interface RollBook {
   clear(): void
 }
 
-const COUNT: Readonly<Record<RollupLevel, number>> = { minute: FIVE_MINUTES, hour: HOURS, day: 1 }
+const COUNT: Readonly<Record<RollupLevel, number>> = {
+  minute: FIVE_MINUTES,
+  hour: HOURS,
+  '6hours': SIX_HOURS,
+  day: 1,
+}
 
 export function createRollBook({ isShared = false }: RollBookConfig = {}): RollBook {
   const days = new Map<number, Day>()
   let moved = 0
-  const dropped: Record<'flows' | RollupLevel, number> = { flows: 0, minute: 0, hour: 0, day: 0 }
+  const dropped: Record<'flows' | RollupLevel, number> = { flows: 0, minute: 0, hour: 0, '6hours': 0, day: 0 }
 
   function dayOf(start: number): Day {
     const number = Math.floor(start / DAY)
@@ -94,7 +100,8 @@ export function createRollBook({ isShared = false }: RollBookConfig = {}): RollB
   function isDirty(level: RollupLevel, start: number): boolean {
     const there = state(level, start)
     if (there.arrived <= done(there) || start < dropped[level] || start < moved) return false
-    return start >= dropped.flows || (level !== 'minute' && isWhole(below(level), start, UNIT_SECONDS[level]))
+    const finer = below(level)
+    return start >= dropped.flows || (finer !== undefined && isWhole(finer, start, UNIT_SECONDS[level]))
   }
 
   function isCovered(level: RollupLevel, start: number): boolean {
@@ -196,7 +203,9 @@ export function createRollBook({ isShared = false }: RollBookConfig = {}): RollB
   }
 }
 
-function below(level: 'hour' | 'day'): RollupLevel {
+/** The level that a unit can be made of. Of addresses each level adds to what may be missing, so a day is made of hours. */
+export function below(level: RollupLevel): RollupLevel | undefined {
+  if (level === 'minute') return undefined
   return level === 'hour' ? 'minute' : 'hour'
 }
 
@@ -205,7 +214,8 @@ function newDay(): Day {
     AloneName,
     Float64Array
   >
-  return { minute: entries(FIVE_MINUTES), hour: entries(HOURS), day: entries(1), ...alone }
+  const levels = Object.fromEntries(LEVELS.map((level) => [level, entries(COUNT[level])])) as Record<RollupLevel, Entries>
+  return { ...levels, ...alone }
 }
 
 function entries(count: number): Entries {

@@ -1,7 +1,7 @@
 import type { Clock } from '../base/clock.ts'
 import type { OperatorError } from '../base/errors.ts'
 import { engineCodeOf } from './engine-failure.ts'
-import type { RollBook } from './roll-book.ts'
+import { below, type RollBook } from './roll-book.ts'
 import type { RollBuild } from './roll-build.ts'
 import { BEHIND } from './roll-sql.ts'
 import { ALONE, LEVELS, UNIT_SECONDS, type RollupLevel } from './rollups.ts'
@@ -82,16 +82,16 @@ export function createRollPass(config: RollPassConfig, { book, build, clock, log
   /** One bucket; where it is made of the level below, that has to be whole. */
   async function buildOne({ level, start }: DueUnit): Promise<boolean> {
     const key = keyOf(level, start)
-    const below = level === 'hour' ? 'minute' : level === 'day' ? 'hour' : undefined
-    const isWhole = below !== undefined && book.isWhole(below, start, UNIT_SECONDS[level])
-    if (level === 'day' && !isWhole) return false
+    const finer = below(level)
+    const isWhole = finer !== undefined && book.isWhole(finer, start, UNIT_SECONDS[level])
+    if (finer === 'hour' && !isWhole) return false
     const { arrived, built: builtBefore } = book.state(level, start)
     const before = book.state(level, start - UNIT_SECONDS[level])
     const isGivenUp = performance.now() - (behind.get(key) ?? Number.POSITIVE_INFINITY) > BEHIND_MS
     const flows = await build({
       level,
       start,
-      from: isWhole ? below : 'flows',
+      from: isWhole ? finer : 'flows',
       flows: arrived,
       isNew: builtBefore === 0,
       wasWorthIt: before.built > 0,

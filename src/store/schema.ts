@@ -6,7 +6,7 @@ import { KEPT_TABLES, type Keep, type KeptKind } from './retention.ts'
 // The tables, from the registry of columns. One row of `schema_version` a migration: migrations to come run where the
 // greatest stored version is below their own.
 
-export const SCHEMA_VERSION = 3
+export const SCHEMA_VERSION = 4
 
 export interface TableDefinition {
   readonly name: string
