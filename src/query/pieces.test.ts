@@ -20,7 +20,9 @@ test('up to now is answered from minutes, from the pieces of the one that is not
     const raw = createAsk({}, { store, clock })
     const rolled = createAsk({}, { store, clock, rollups })
     const figures = (rows: readonly (Row | undefined)[]): string[] =>
-      rows.map((row) => JSON.stringify([row?.key, row?.bytes, row?.packets, row?.flows, Math.round(row?.low ?? 0)])).sort()
+      rows
+        .map((row) => JSON.stringify([row?.key, row?.bytes, row?.packets, row?.flows, Math.round(row?.low ?? 0)]))
+        .sort()
     const range = { from: START - 60_000, to: START + 98_000, limit: 1000 }
     for (const by of [['src_vm', 'dst_vm'], ['vm'], ['service'], ['exporter', 'in_if'], ['src_as', 'dst_country']]) {
       const [one, other] = await Promise.all([raw.top({ ...range, by }), rolled.top({ ...range, by })])

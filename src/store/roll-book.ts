@@ -214,7 +214,10 @@ function newDay(): Day {
     AloneName,
     Float64Array
   >
-  const levels = Object.fromEntries(LEVELS.map((level) => [level, entries(COUNT[level])])) as Record<RollupLevel, Entries>
+  const levels = Object.fromEntries(LEVELS.map((level) => [level, entries(COUNT[level])])) as Record<
+    RollupLevel,
+    Entries
+  >
   return { ...levels, ...alone }
 }
 
