@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdirSync } from 'node:fs'
+import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { mkdirSync, readlinkSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, test } from 'node:test'
@@ -20,6 +20,7 @@ let set = NOW
 const clock = { now: () => Math.round(set + performance.now()) }
 let parts: { store: EmbeddedStore; loader: Loader; spool: Spool } | undefined
 let mounted: string[] = []
+let others: ChildProcess[] = []
 let next = 0
 let told = { accepted: 0, refused: 0 }
 
@@ -31,8 +32,9 @@ beforeEach(async () => {
 })
 afterEach(async () => {
   await stop()
-  for (const path of mounted) execFileSync('umount', ['--lazy', path])
+  for (const path of mounted.reverse()) execFileSync('umount', ['--lazy', path])
   mounted = []
+  for (const other of others.splice(0)) other.kill('SIGKILL')
   await place.remove()
 })
 
@@ -44,9 +46,31 @@ function disk(name: string, megabytes: number): string {
   return path
 }
 
+/**
+ * Whoever has a mount namespace made meanwhile (`ip netns exec`) gets a copy of each mount, and holds the file system by it. So
+ * mounts are below one that is shared: what is unmounted here is unmounted there.
+ */
 function mount(words: readonly string[], path: string): void {
+  if (mounted.length === 0) {
+    execFileSync('mount', ['--bind', place.dir, place.dir])
+    mounted.push(place.dir)
+    execFileSync('mount', ['--make-shared', place.dir])
+  }
   execFileSync('mount', words)
   mounted.push(path)
+}
+
+function unmount(path: string): void {
+  execFileSync('umount', [path])
+  mounted = mounted.filter((one) => one !== path)
+}
+
+/** A program that gets a copy of what is mounted, as in a network namespace. */
+async function copyMounts(): Promise<void> {
+  const other = spawn('unshare', ['--mount', '--propagation', 'slave', 'sleep', 'infinity'], { stdio: 'ignore' })
+  others.push(other)
+  const namespace = (pid: number | string): string => readlinkSync(`/proc/${pid}/ns/mnt`)
+  await until(() => namespace(other.pid as number) !== namespace('self'))
 }
 
 async function start(dir: string, maxBytes = 2 ** 30): Promise<void> {
@@ -103,6 +127,7 @@ test('a disk that the kernel makes read-only costs what comes meanwhile, and aft
   await start(path)
   await write()
   await running().loader.drained()
+  await copyMounts()
   // What a disk that fails does: the journal ends, and what was not flushed is gone.
   await write()
   execFileSync('mount', ['-o', 'remount,abort', path])
@@ -110,8 +135,7 @@ test('a disk that the kernel makes read-only costs what comes meanwhile, and aft
   assert.match(running().spool.status().problem as string, /cannot be written to \(EROFS\)/)
   await until(() => running().loader.status().problem !== undefined)
   await stop()
-  execFileSync('umount', [path])
-  mounted = []
+  unmount(path)
   // Status 1: there was something to mend, and it is.
   assert.ok((spawnSync('e2fsck', ['-p', image]).status as number) <= 1)
   mount(['-o', 'loop', image, path], path)
