@@ -1,4 +1,5 @@
 // Questions as React hooks. The key of a question holds its span as asked ("last 1 h"), the answer the bounds it was fetched for.
+import { useEffect, useRef } from 'react'
 import { keepPreviousData, useQuery, useQueryClient } from '@tanstack/react-query'
 import type { UseQueryResult } from '@tanstack/react-query'
 import type { ConversationsAnswer, DistinctAnswer } from '../../../src/api/contract/analysis.ts'
@@ -70,6 +71,13 @@ function nextMs(span: Span, data: object | undefined): number | false {
   return total?.flows === 0 && usual !== false ? Math.min(usual, 2000) : usual
 }
 
+/** How often a server that can't be reached is asked again, also for what stands still. */
+const AWAY_MS = 5000
+
+function isAway(error: Error | null): boolean {
+  return error instanceof ApiError && error.status === 0
+}
+
 /** A question that is expected to take longer is asked only when its cost is known and accepted. */
 const PATIENCE_S = 10
 const LONGEST_MS = 600_000
@@ -96,11 +104,15 @@ function useAsk<T>(kind: QuestionKind, asked: Ask): Asked<T> {
     exact = false,
     ...question
   } = asked
-  return useQuery<Answered<T>, Error>({
+  const last = useRef<Answered<T>>(undefined)
+  const answer = useQuery<Answered<T>, Error>({
     queryKey: ['ask', kind, span, question, points, lagMs, versus, exact],
     enabled,
     placeholderData: keepPreviousData,
-    refetchInterval: (query) => (clock.live && !still ? nextMs(span, query.state.data) : false),
+    refetchInterval: (query) => {
+      if (isAway(query.state.error)) return AWAY_MS
+      return clock.live && !still ? nextMs(span, query.state.data) : false
+    },
     queryFn: async ({ signal }) => {
       const now = clock.now()
       const bounds = boundsOf(span, span.kind === 'last' ? now - lagMs : now)
@@ -131,6 +143,13 @@ function useAsk<T>(kind: QuestionKind, asked: Ask): Asked<T> {
       return { ...answer, bounds: answeredBounds(answer, { from, to }, now), askedAt: now, counted }
     },
   })
+  useEffect(() => {
+    if (answer.data !== undefined) last.current = answer.data
+  }, [answer.data])
+  // A question that fails takes nothing away: what was last heard stands below the reason, as of the question before.
+  return answer.isError && answer.data === undefined && last.current !== undefined
+    ? ({ ...answer, data: last.current, isPlaceholderData: true } as unknown as Asked<T>)
+    : answer
 }
 
 export const useTop = (asked: Ask): Asked<TopAnswer> => useAsk<TopAnswer>('top', asked)

@@ -55,6 +55,8 @@ export function FlowCell({
           {exact && proto !== undefined ? <NamedNote of={column.name} value={value} proto={proto} /> : null}
         </>
       )
+    case 'flags':
+      return value === '' || Number(value) === 0 ? <span className="dim">–</span> : String(value)
     case 'as':
       return (
         <>

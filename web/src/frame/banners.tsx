@@ -1,5 +1,6 @@
 // What needs a person, whatever page is shown: the server away, the store away.
-import { useEffect, useState } from 'react'
+import { useQueryClient } from '@tanstack/react-query'
+import { useEffect, useRef, useState } from 'react'
 import { problemFrom } from '../api/client.ts'
 import { useHealth } from '../api/system.ts'
 import type { HealthHeard } from '../api/system.ts'
@@ -12,6 +13,7 @@ export function Banners() {
   const health = useHealth()
   const clock = useClock()
   const since = useSince(health.isError)
+  useReturn(health.isError)
   if (health.isError) {
     return (
       <div className="banner bad-banner" role="alert">
@@ -68,6 +70,16 @@ function StoreBanner({ health }: { readonly health: HealthHeard }) {
       </span>
     </div>
   )
+}
+
+/** Whatever failed while the server was away is asked again when it is back, also what is not live. */
+function useReturn(away: boolean): void {
+  const queries = useQueryClient()
+  const was = useRef(false)
+  useEffect(() => {
+    if (was.current && !away) void queries.refetchQueries({ predicate: ({ state }) => state.status === 'error' })
+    was.current = away
+  }, [away, queries])
 }
 
 /** When `wrong` last became true. */

@@ -43,7 +43,7 @@ export function Answer<T>({ of, height, children }: AnswerProps<T>) {
       ) : null}
       {of.error instanceof ApiError && of.error.patience ? (
         <LongQuestion error={of.error} retry={() => void of.refetch()} />
-      ) : of.error && !(of.data !== undefined && isUnreachable(of.error)) ? (
+      ) : of.error && !(of.data !== undefined && !of.isPlaceholderData && isUnreachable(of.error)) ? (
         <Failure error={of.error} since={of.errorUpdatedAt} retry={() => void of.refetch()} />
       ) : null}
       {of.data === undefined ? (
@@ -53,7 +53,7 @@ export function Answer<T>({ of, height, children }: AnswerProps<T>) {
           </div>
         )
       ) : (
-        <div aria-busy={of.isPlaceholderData} style={of.isPlaceholderData ? { opacity: 0.7 } : undefined}>
+        <div aria-busy={of.isPlaceholderData && !of.error} className={of.isPlaceholderData ? 'of-before' : undefined}>
           {children(of.data)}
         </div>
       )}

@@ -99,6 +99,7 @@ export function ChipList({ label, items, nameOf, onChange }: ChipListProps) {
           key={item}
           data-chip={item}
           role="listitem"
+          aria-label={nameOf(item)}
           tabIndex={0}
           className={`chip movable ${drag?.moving && drag.item === item ? 'moving' : ''}`}
           title="Drag, or Alt and arrow keys, to change the order; Delete to remove"

@@ -35,14 +35,22 @@ export function CopyButton({
     return () => clearTimeout(timer)
   }, [done])
   const link = className === 'link'
-  return (
+  const button = (
     <button
       type="button"
       className={link ? 'link' : `button small-button ${className}`}
       onClick={() => void copyText(typeof text === 'string' ? text : text()).then(setDone)}
     >
       {link ? null : done ? <Check size={13} aria-hidden="true" /> : <Copy size={13} aria-hidden="true" />}
-      <span role="status">{done ? 'Copied' : label}</span>
+      {done ? 'Copied' : label}
     </button>
+  )
+  return (
+    <>
+      {button}
+      <span className="sr" role="status">
+        {done ? 'Copied' : ''}
+      </span>
+    </>
   )
 }

@@ -55,7 +55,7 @@ export function ExportMenu({ of }: { readonly of: readonly Exported[] }) {
     return (
       <span className="row" role="status">
         <span className="dim small">{state.text}…</span>
-        <button type="button" className="link" onClick={() => stop.current?.abort()}>
+        <button type="button" className="link export-link" onClick={() => stop.current?.abort()}>
           <X size={12} aria-hidden="true" /> Cancel
         </button>
       </span>

@@ -108,13 +108,15 @@ function Groups({ view, change, acts }: Part) {
         <Picture view={shown} series={series} matrix={matrix} acts={acts} />
       )}
       {!unknownLink && series.data && series.data.total.flows > 0 ? (
-        <GroupsTable
-          answer={series.data}
-          view={shown}
-          change={change}
-          acts={acts}
-          end={<Ways view={view} bounds={series.data.bounds} step={series.data.step} />}
-        />
+        <div className={series.isPlaceholderData ? 'of-before' : undefined}>
+          <GroupsTable
+            answer={series.data}
+            view={shown}
+            change={change}
+            acts={acts}
+            end={<Ways view={view} bounds={series.data.bounds} step={series.data.step} />}
+          />
+        </div>
       ) : null}
     </>
   )

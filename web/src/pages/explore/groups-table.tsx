@@ -17,6 +17,7 @@ import type { Narrow } from '../../parts/narrow-buttons.tsx'
 import { DataTable } from '../../table/data-table.tsx'
 import type { Column } from '../../table/data-table.tsx'
 import { toTsv } from '../../table/text.ts'
+import { durationText } from '../../time/zone.ts'
 import type { View } from '../../url/search.ts'
 import type { Acts } from './acts.ts'
 import { changeOf, groupsOf, groupsTable } from './groups.ts'
@@ -69,6 +70,7 @@ export function GroupsTable({ answer, view, change, acts, end }: GroupsTableProp
           view,
           coloured === undefined ? undefined : paint,
           Math.max(0.0001, ...named.map((group) => group.share)),
+          durationText(answer.step * 1000),
           narrow,
         )}
         rows={named}
@@ -104,6 +106,7 @@ function tableColumns(
   view: View,
   paint: ((key: Key) => string) | undefined,
   most: number,
+  every: string,
   narrow: Narrow,
 ): Column<Group>[] {
   const { metric } = view
@@ -168,11 +171,18 @@ function tableColumns(
       id: 'peak',
       head: 'Peak',
       num: true,
-      title: 'The highest point of the picture',
+      title: `The highest average over ${every}`,
       value: (group) => group.peak,
       cell: (group) => rate(group.peak),
     },
-    { id: 'p95', head: '95th pct', num: true, value: (group) => group.p95, cell: (group) => rate(group.p95) },
+    {
+      id: 'p95',
+      head: '95th pct',
+      num: true,
+      title: `Of the averages over ${every}, 95 % are no higher`,
+      value: (group) => group.p95,
+      cell: (group) => rate(group.p95),
+    },
     {
       id: 'total',
       head: 'Total',

@@ -118,9 +118,16 @@ function Lines({
         {...(onPick ? { onPick } : {})}
       />
       <p className="picture-key">
-        <span>
-          <i className="key-band" aria-hidden="true" /> 95 % interval
-        </span>
+        {view.metric === 'flows' ? (
+          <span>
+            flow records as they were received
+            {answer.samplingRates.some((rate) => rate > 1) ? ': they are not scaled by the sampling rate' : ''}
+          </span>
+        ) : (
+          <span>
+            <i className="key-band" aria-hidden="true" /> 95 % interval
+          </span>
+        )}
         {level ? (
           <span>
             <i className="key-level" aria-hidden="true" /> 95th percentile of the total
