@@ -370,6 +370,18 @@ test('a question can be cancelled by its id, by its signal, and by asking anew; 
   )
 })
 
+test('rows that several statements look at count once', async () => {
+  const answers = [
+    ask.top({ ...range, by: ['proto'] }),
+    ask.top({ ...range, by: ['ip'] }),
+    ask.series({ ...range, by: ['vm'] }),
+    ask.distinct({ ...range, by: ['ip'], of: ['port'] }),
+    ask.totals(range),
+  ]
+  // There are eight in the table.
+  for (const { rowsRead } of await Promise.all(answers)) assert.ok(rowsRead >= 6 && rowsRead <= 8, String(rowsRead))
+})
+
 test('a filter that would take too long to plan is refused in a sentence', async () => {
   const filter = Array.from({ length: 501 }, (_, i) => `vm like a${i}*`).join(' or ')
   await assert.rejects(

@@ -189,7 +189,7 @@ export function createAsk(config: AskConfig, deps: AskDeps): Ask {
     const measured = async (from: Prepared, run: Run): Promise<T> => {
       const found = await planned(kind, from, asked, run)
       const answer = await work(found, run)
-      costs.learn(found, kind, run.spent())
+      costs.learn(found, kind, run.spentInAll())
       return answer
     }
     return asking(asked, options, measured, inTurn, prepared)
@@ -223,7 +223,7 @@ export function createAsk(config: AskConfig, deps: AskDeps): Ask {
     const shift = Math.ceil((asked.previous ?? 0) / (step * 1000)) * step * 1000
     const before = shift > 0 ? await inBuckets(moved(now.prepared, -shift), asked, run, step) : undefined
     const answer = await series({ ...now, overall }, before, limit('series', asked), deps.clock.now(), run)
-    costs.learn(now.prepared, 'series', run.spent())
+    costs.learn(now.prepared, 'series', run.spentInAll())
     return answer
   }
 

@@ -66,6 +66,7 @@ async function greatest(
   const tuple = `(-toFloat64(d${order}), ${grouping.keys}, ${of.map((_, i) => `d${i}`).join(', ')})`
   const answer = await run.query(
     `SELECT ${named.count}, ${named.list(limit)}(${tuple}${named.more}) FROM (SELECT ${grouping.keys}, ${numbers} FROM (${sidesSql(prepared, grouping, of, grouping.sides, 'k')}) GROUP BY ${grouping.keys})`,
+    timesOf(grouping.either, of),
   )
   const [groups = 0, tuples = []] = answer.rows[0] ?? []
   const width = grouping.dimensions.length
@@ -93,7 +94,11 @@ function sidesSql(
     const values = of.map((d, i) => `${replacedIn(prepared.reading, d.sides[1 - s] ?? d.sides[0])} AS v${i}`)
     return `SELECT ${[...key, ...values].join(', ')}, if(sampling_rate > 1, packets, 1000) AS seen FROM ${rowsOf(prepared)}`
   }
-  return either || of.some((d) => d.sides.length === 2) ? `${side(0)} UNION ALL ${side(1)}` : side(0)
+  return timesOf(either, of) === 2 ? `${side(0)} UNION ALL ${side(1)}` : side(0)
+}
+
+function timesOf(either: boolean, of: readonly Dimension[]): number {
+  return either || of.some((d) => d.sides.length === 2) ? 2 : 1
 }
 
 interface Rare {
@@ -118,7 +123,10 @@ async function rareValues(
   const list = names.join(', ')
   for (const [i, dimension] of of.entries()) {
     const rows = `SELECT ${list}, v0, sum(seen) AS n FROM (${sidesSql(prepared, grouping, [dimension], codes.sides, 'c')}) WHERE ${known} GROUP BY ${list}, v0`
-    const answer = await run.query(`SELECT ${list}, countIf(n = 1), countIf(n = 2) FROM (${rows}) GROUP BY ${list}`)
+    const answer = await run.query(
+      `SELECT ${list}, countIf(n = 1), countIf(n = 2) FROM (${rows}) GROUP BY ${list}`,
+      timesOf(grouping.either, [dimension]),
+    )
     for (const cells of answer.rows) {
       const row = codes.indexOf(cells.slice(0, names.length).map(Number))
       const [once = 0, twice = 0] = cells.slice(names.length).map(Number)

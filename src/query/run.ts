@@ -29,23 +29,32 @@ export interface Provenance {
   notes: string[]
 }
 
+export interface Spent {
+  readonly rowsRead: number
+  readonly tookMs: number
+}
+
 export interface Run {
-  query(sql: string): Promise<QueryAnswer>
-  /** Rows read and milliseconds taken so far. */
-  spent(): { rowsRead: number; tookMs: number }
+  /** @param times how often the statement reads each row */
+  query(sql: string, times?: number): Promise<QueryAnswer>
+  /** What an answer tells: the rows that one statement of it had to read at most, since several read the same ones; milliseconds so far. */
+  spent(): Spent
+  /** With the rows that its statements read together. */
+  spentInAll(): Spent
   provenance(prepared: Prepared, sampling: Sampling, facts: Facts): Provenance
 }
 
 /** A run of statements that all have the same parameters. */
 export function startRun(store: Store, params: Params, limits: Limits, signal: AbortSignal): Run {
   const started = performance.now()
-  let rowsRead = 0
-  const spent = (): { rowsRead: number; tookMs: number } => ({
+  let most = 0
+  let inAll = 0
+  const spent = (rowsRead = most): Spent => ({
     rowsRead,
     tookMs: Math.round((performance.now() - started) * 10) / 10,
   })
   return {
-    async query(sql) {
+    async query(sql, times = 1) {
       const left = limits.timeoutMs - (performance.now() - started)
       if (left <= 0)
         throw new OperatorError('query_timeout', `the question took longer than ${limits.timeoutMs} ms`, {
@@ -58,10 +67,12 @@ export function startRun(store: Store, params: Params, limits: Limits, signal: A
         timeoutMs: Math.ceil(left),
         ...(limits.maxMemoryBytes === undefined ? {} : { maxMemoryBytes: limits.maxMemoryBytes }),
       })
-      rowsRead += answer.rowsRead
+      most = Math.max(most, Math.round(answer.rowsRead / times))
+      inAll += answer.rowsRead
       return answer
     },
-    spent,
+    spent: () => spent(),
+    spentInAll: () => spent(inAll),
     provenance: (prepared, sampling, facts) => ({
       ...readFrom(prepared),
       ...spent(),

@@ -21,7 +21,7 @@ async function ofFlows(prepared: Prepared, run: Run): Promise<Facts> {
   const probes = ['sampling_rate > 1', 'sampling_rate = 1', SFLOW, `NOT (${SFLOW})`].map(
     (probe, i) => `(SELECT ${i} AS i, sampling_rate FROM flows WHERE ${where(prepared)} AND ${probe} LIMIT 1)`,
   )
-  const answer = await run.query(probes.join(' UNION ALL '))
+  const answer = await run.query(probes.join(' UNION ALL '), probes.length)
   const found = new Map(answer.rows.map(([i, rate]) => [Number(i), Number(rate)]))
   const sampledRate = found.get(0)
   return {
@@ -81,7 +81,10 @@ async function ratesOf(prepared: Prepared, known: readonly number[], run: Run): 
 
 /** The size of packet that is exceeded by 5 % of the sampled bytes. */
 async function packetBytesOf(prepared: Prepared, run: Run): Promise<number> {
-  const answer = await run.query(`SELECT quantileBFloat16Weighted(0.95)(size, weight) FROM (${slicesOf(prepared)})`)
+  const answer = await run.query(
+    `SELECT quantileBFloat16Weighted(0.95)(size, weight) FROM (${slicesOf(prepared)})`,
+    SLICES,
+  )
   return Number(answer.rows[0]?.[0]) || 0
 }
 

@@ -242,6 +242,7 @@ async function greatestKeys(
   const named = namedOnly(grouping)
   const answer = await run.query(
     `SELECT ${named.count}, ${named.list(limit)}((-toFloat64(m), ${grouping.keys})${named.more}) FROM (${measuredSql(prepared, grouping)})`,
+    grouping.sides.length,
   )
   const [groups = 0, tuples = []] = answer.rows[0] ?? []
   return { groups: Number(groups), keys: (tuples as readonly (readonly Cell[])[]).map((tuple) => tuple.slice(1)) }

@@ -142,6 +142,7 @@ async function greatest(
   const named = namedOnly(grouping)
   const answer = await run.query(
     `SELECT ${named.count}, ${once}, ${named.list(limit)}(${tuple}${named.more}) FROM (${groupedSql(prepared, grouping)}) SETTINGS ${ONE_PASS}`,
+    grouping.sides.length,
   )
   const cells = answer.rows[0] as readonly Cell[]
   const width = grouping.dimensions.length

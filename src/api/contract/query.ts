@@ -74,7 +74,9 @@ export type Row = z.infer<typeof Row>
 
 const Listed = {
   source: z.string().describe('the tables it was read from, the coarsest first: “flows”, or “traffic_hour, flows”'),
-  rowsRead: z.number(),
+  rowsRead: z
+    .number()
+    .describe('rows of these tables that were looked at; what several statements of an answer look at counts once'),
   tookMs: z.number(),
   samplingRates: z.array(z.number()).describe('the sampling rates met, ascending; [1] if nothing was sampled'),
 }
