@@ -8,6 +8,7 @@ import { after, before, describe, test } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
 import { launch, ROOT, serve, stop, WAIT } from './console.fixture.ts'
 import type { Running } from './console.fixture.ts'
+import { deadEnds, drags, marks, returns, waits } from './explore-states.ts'
 import { operatorsHour } from './operators-hour.ts'
 
 /** A NetFlow v5 datagram with one flow of 10.0.0.1 to 10.0.0.2, port 443. */
@@ -211,6 +212,26 @@ describe('the console', () => {
   test('an operator’s hour: from a peak to the flows behind it, shown to a colleague and taken along', async () => {
     const page = await open('/')
     await operatorsHour(page, demo?.url ?? '')
+    await page.close()
+  })
+
+  test('figures keep their unit while new ones load, and come back by themselves with the server', async () => {
+    const page = await open('/explore')
+    await waits(page, demo?.url ?? '')
+    await returns(page)
+    await page.close()
+  })
+
+  test('a share without a link, a time that can’t be read and groups of both ends say so and lead on', async () => {
+    const page = await open('/explore')
+    await deadEnds(page, demo?.url ?? '')
+    await page.close()
+  })
+
+  test('groups are dragged by the hand, and an event is clicked in the picture', async () => {
+    const page = await open('/explore')
+    await drags(page, demo?.url ?? '')
+    await marks(page, demo?.url ?? '')
     await page.close()
   })
 

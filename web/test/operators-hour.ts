@@ -132,6 +132,8 @@ async function draws(page: Page): Promise<void> {
     await picture.getByRole('img', { name: wordsOf(name) }).waitFor()
     await rowsOf(page, 'Groups').nth(3).waitFor()
   }
+  const below = await page.locator('section', { has: page.getByRole('table', { name: 'Groups' }) }).boundingBox()
+  assert.equal(below?.width, (await picture.boundingBox())?.width, 'the table is as wide as the picture')
 }
 
 function wordsOf(chart: string): RegExp {

@@ -108,15 +108,14 @@ function Groups({ view, change, acts }: Part) {
         <Picture view={shown} series={series} matrix={matrix} acts={acts} />
       )}
       {!unknownLink && series.data && series.data.total.flows > 0 ? (
-        <div className={series.isPlaceholderData ? 'of-before' : undefined}>
-          <GroupsTable
-            answer={series.data}
-            view={shown}
-            change={change}
-            acts={acts}
-            end={<Ways view={view} bounds={series.data.bounds} step={series.data.step} />}
-          />
-        </div>
+        <GroupsTable
+          answer={series.data}
+          view={shown}
+          change={change}
+          acts={acts}
+          ofBefore={series.isPlaceholderData}
+          end={<Ways view={view} bounds={series.data.bounds} step={series.data.step} />}
+        />
       ) : null}
     </>
   )

@@ -28,11 +28,13 @@ export interface GroupsTableProps {
   readonly view: View
   readonly change: (next: Partial<View>) => void
   readonly acts: Acts
+  /** True while another question is on its way. */
+  readonly ofBefore: boolean
   /** What leads further, at the end of the head. */
   readonly end: ReactNode
 }
 
-export function GroupsTable({ answer, view, change, acts, end }: GroupsTableProps) {
+export function GroupsTable({ answer, view, change, acts, ofBefore, end }: GroupsTableProps) {
   const { columns } = answer
   const seconds = (answer.bounds.to - answer.bounds.from) / 1000
   const complete = completeBuckets(answer.times, answer.step, Math.min(answer.to, answer.askedAt - SETTLE_MS))
@@ -56,6 +58,7 @@ export function GroupsTable({ answer, view, change, acts, end }: GroupsTableProp
     <Card
       title={columns.length === 0 ? 'All traffic' : groupsText(named.length, answer.groups)}
       note={other.length > 0 ? 'and the rest as one' : undefined}
+      className={ofBefore ? 'of-before' : ''}
       end={
         <span className="row">
           <CopyButton className="link" label="copy table" text={() => toTsv(exported())} />
