@@ -52,6 +52,8 @@ export interface Wanted {
   readonly out: (text: string | Uint8Array) => void | Promise<void>
   /** Rows that an answer can have. */
   readonly most: number
+  /** What titles name, and rates are of: the range, unless flows are asked for that lie in another. */
+  readonly shown?: { readonly from: number; readonly to: number }
   /** First and last packet of all that there is, where that is known. */
   readonly window?: { readonly first: number; readonly last: number }
 }
@@ -239,7 +241,8 @@ async function top(
   question: Question & { by: string[]; metric: Order },
 ): Promise<void> {
   const answer = await source.top({ ...question, ...measured(wanted) })
-  const { o = 'table', from, to } = wanted
+  const { o = 'table' } = wanted
+  const { from, to } = wanted.shown ?? wanted
   if (o === 'table')
     void wanted.out(topText(answer, question.metric, from, to, { quiet: wanted.q === true, full: wanted.N === true }))
   else forPrograms(wanted, answer, () => rowsTable(answer.columns, answer.rows))
@@ -260,7 +263,8 @@ function measured({ unit, rough }: Wanted): Pick<Question, 'unit' | 'exact'> {
 
 async function distinct(source: Source, wanted: Wanted, of: string[]): Promise<void> {
   if (wanted.A === undefined) throw new UserError('--distinct counts within the groups of -A', { hint: DISTINCT_HINT })
-  const { o = 'table', from, to } = wanted
+  const { o = 'table' } = wanted
+  const { from, to } = wanted.shown ?? wanted
   if (!FORMATS.includes(o))
     throw new UserError(`-o ${o} is for flows and records`, { hint: `it is ${FORMATS.join(', ')}` })
   const question = { ...base(wanted, STAT_ROWS), by: readKeys(wanted.A), of, ...measured(wanted) }
@@ -274,6 +278,7 @@ const DISTINCT_HINT = 'for example -A srcip --distinct dstip,dstport'
 
 async function list(source: Source, wanted: Wanted): Promise<void> {
   const { o = 'table', O, from, to, filter } = wanted
+  const { shown = wanted } = wanted
   const count = wanted.n ?? wanted.c
   const whole = WHOLE[o]
   if (whole && O === undefined && count !== undefined && (count === 0 || count > wanted.most)) {
@@ -290,7 +295,7 @@ async function list(source: Source, wanted: Wanted): Promise<void> {
     void wanted.out(formatted(format, cellsOfFlows(answer), { quiet: wanted.q === true, full: wanted.N === true }))
     if (answer.more && !wanted.q) void wanted.out('There are more: ask for them by -n.\n')
     await summary(source, wanted)
-  } else if (o === 'table') void wanted.out(flowsText(answer, from, to, O, { quiet: wanted.q === true }))
+  } else if (o === 'table') void wanted.out(flowsText(answer, shown.from, shown.to, O, { quiet: wanted.q === true }))
   else forPrograms(wanted, answer, () => flowsTable(answer))
 }
 

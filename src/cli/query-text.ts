@@ -65,6 +65,8 @@ export function topText(
       row,
     ),
   )
+  // One total is there even where no flows are.
+  if (answer.columns.length === 0 && body.length === 0) body.push(line([], answer.total))
   if (options.quiet) return aligned(undefined, body, answer.columns.length)
   if (answer.other) body.push(line(label(`other (${answer.groups - answer.rows.length})`), answer.other))
   if (answer.columns.length > 0) body.push(line(label('total'), answer.total))

@@ -221,12 +221,13 @@ const UNITS: Readonly<Record<string, number>> = {
   w: 604_800_000,
 }
 
-/** `90s`, `15m`, `1h`, `7d`, `2w` → milliseconds. @throws UserError */
-export function readSpan(text: string): number {
-  const match = /^(\d{1,6}(?:\.\d{1,3})?)\s*(s|m|min|h|d|w)$/i.exec(text.trim())
-  const span = match ? Number(match[1]) * (UNITS[(match[2] as string).toLowerCase()] as number) : 0
-  if (span > 0) return span
-  throw new UserError(`--last ${text} is not a span of time`, { hint: 'for example 90s, 15m, 1h, 7d' })
+/** `90s`, `15m`, `1h30m`, `7d`, `2w` → milliseconds. @param flag for messages @throws UserError */
+export function readSpan(text: string, flag = '--last '): number {
+  const parts = [...text.trim().matchAll(/(\d{1,6}(?:\.\d{1,3})?)\s*(s|min|m|h|d|w)\s*/giy)]
+  const isWhole = parts.reduce((length, [part]) => length + part.length, 0) === text.trim().length
+  const span = parts.reduce((sum, [, n, unit = '']) => sum + Number(n) * (UNITS[unit.toLowerCase()] as number), 0)
+  if (isWhole && span > 0) return span
+  throw new UserError(`${flag}${text} is not a span of time`, { hint: 'for example 90s, 15m, 1h30m, 7d' })
 }
 
 /** Of `-t`: a window, whose ends may be open, or so many seconds from the first flow (positive) or to the last one (negative). */

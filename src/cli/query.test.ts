@@ -117,6 +117,22 @@ test('a statistic in nfdump’s words comes as aligned lines, with its interval 
   assert.match(lines[5] as string, /rows of flows read in \d+ ms; sampled 1 in 400, some not at all$/)
 })
 
+test('titles and rates are of the window of time that is asked for; where nothing was, the total is 0', async () => {
+  const second = (time: number): string => new Date(time).toISOString().slice(0, 19)
+  const start = Math.floor(T / 1000) * 1000
+  const [first, last] = [start - 60_000, start + 60_000].map((t) => second(t).replaceAll('-', '/').replace('T', '.'))
+  const window = await query('--url', url, '-t', `${first}-${last}`, '-A', 'none', '-N', '--from', '-1h')
+  const titled = (text: string): string => text.replace('T', ' ')
+  assert.equal(
+    window.stdout.split('\n')[0],
+    `Total, ${titled(second(start - 60_000))} to ${titled(second(start + 60_000))} UTC`,
+  )
+  // 600,100 bytes in two minutes.
+  assert.match(window.stdout, /600100 +100\.0 % +40007 /)
+  const none = await query('--url', url, '-A', 'none', 'port 1')
+  assert.match(none.stdout, /\n +0 +0 +0 +0 +exact\n/)
+})
+
 test('flows are listed without one, and no name can write to the terminal', async () => {
   const { stdout, stderr } = await query('--url', url, 'proto', 'tcp')
   assert.equal(stderr, '')
@@ -325,8 +341,11 @@ test('words, spans and figures are read and written as nfdump does', () => {
   assert.throws(() => readKeys('srcip4/33'), /at most 32 bits/)
   assert.throws(() => readKeys('srcip/16'), /which addresses/)
   assert.throws(() => readStat('nbar'), /not recorded/)
-  assert.deepEqual([readSpan('90s'), readSpan('1.5h'), readSpan('2w')], [90_000, 5_400_000, 1_209_600_000])
-  assert.throws(() => readSpan('soon'), /span/)
+  assert.deepEqual(
+    ['90s', '1.5h', '2w', '1h30m'].map((text) => readSpan(text)),
+    [90_000, 5_400_000, 1_209_600_000, 5_400_000],
+  )
+  for (const wrong of ['soon', '', '0s', '1h 30', '5', '1h-2m']) assert.throws(() => readSpan(wrong), /span/)
   assert.deepEqual(readWindow('2026/03/01.14:00:00-2026/03/01.15'), {
     from: Date.UTC(2026, 2, 1, 14),
     to: Date.UTC(2026, 2, 1, 15),

@@ -94,10 +94,10 @@ export function addQuery(program: Command): void {
       '-t <window>',
       'flows that lie within: 2026/03/01.14:00:00-2026/03/01.15:00:00, parts may be left out; +10 or -10 for seconds from the first or to the last flow of files',
     )
-    .option('--last <span>', 'received until now: 90s, 15m, 1h, 7d (default: 1h; of files, everything)')
+    .option('--last <span>', 'received until now: 90s, 15m, 1h30m, 7d (default: 1h; of files, everything)')
     .option(
       '--from <time>',
-      'received from, ISO 8601 (UTC unless it says otherwise) or milliseconds, instead of --last',
+      'received from, instead of --last: ISO 8601 (UTC unless it says otherwise), milliseconds, or -2h for so long ago',
     )
     .option('--to <time>', 'received before; default: now')
     .addOption(
@@ -164,7 +164,7 @@ async function query(words: readonly string[], flags: Flags): Promise<void> {
   if (!result.ok) throw new UserError(withCaret(filter, result.problem), hintFor(result.problem, words, flags))
   if (flags.Z) return print(`${formatFilter(result.ast)}\n`)
   const window = flags.t === undefined ? undefined : readWindow(flags.t)
-  const wanted: Omit<Wanted, 'from' | 'to' | 'filter'> = {
+  const wanted: Omit<Wanted, 'from' | 'to' | 'filter' | 'shown'> = {
     ...flags,
     ...(flags.m && flags.O === undefined ? { O: 'tstart' } : {}),
     most: MOST_ROWS,
@@ -181,6 +181,7 @@ async function query(words: readonly string[], flags: Flags): Promise<void> {
       from: range.from,
       to: range.to,
       filter: asked,
+      shown: range.shown,
       ...(range.extent === undefined ? {} : { window: range.extent }),
     })
   } catch (error) {
@@ -250,12 +251,19 @@ async function followed(filter: string, flags: Flags): Promise<void> {
   }
 }
 
+interface Span {
+  readonly from: number
+  readonly to: number
+}
+
 interface Opened {
   readonly source: Source
   /** Range of receipt. */
   readonly from: number
   readonly to: number
-  readonly window: { readonly from: number; readonly to: number }
+  readonly window: Span
+  /** What the flows of the answer lie in, for titles and rates. */
+  readonly shown: Span
   /** First and last packet in files. */
   readonly extent?: { readonly first: number; readonly last: number }
 }
@@ -267,8 +275,12 @@ const HOUR = 3_600_000
 const LONGEST_MS = 20 * 365 * 24 * HOUR
 
 async function opened(flags: Flags, window: Window | undefined): Promise<Opened> {
-  const given = (key: 'from' | 'to'): number | undefined =>
-    flags[key] === undefined ? undefined : moment(flags[key], key)
+  const now = Date.now()
+  const given = (key: 'from' | 'to'): number | undefined => {
+    const text = flags[key]
+    if (text === undefined) return undefined
+    return text.startsWith('-') ? now - readSpan(text.slice(1), `--${key} -`) : moment(text, key)
+  }
   const [from, to] = [given('from'), given('to')]
   if (flags.M !== undefined && flags.r === undefined && flags.R === undefined)
     throw new UserError('-M says in which directories, and nothing says which files', { hint: 'give -R FIRST:LAST' })
@@ -288,11 +300,15 @@ async function opened(flags: Flags, window: Window | undefined): Promise<Opened>
       process.stderr.write(
         `vnetscope: what was received before ${new Date(first).toISOString()} is left out; ask for it by --to\n`,
       )
+    const fixed = resolved(window, read.first, read.last)
+    // Files of collectors were all received at once: their flows lie in the time of their packets.
+    const shown = { from: from ?? last ?? read.first, to: to ?? read.last }
     return {
       source: read.source,
       from: from ?? last ?? first,
       to: end,
-      window: resolved(window, read.first, read.last),
+      window: fixed,
+      shown: overlap(shown, fixed),
       extent: { first: read.first, last: read.last },
     }
   }
@@ -302,13 +318,18 @@ async function opened(flags: Flags, window: Window | undefined): Promise<Opened>
       hint: `give -r, or say --last ${Math.abs(window.seconds)}s`,
     })
   const fixed = resolved(window, 0, 0)
-  const now = Date.now()
   const until = to ?? (window && Number.isFinite(fixed.to) ? Math.min(now, fixed.to + TOLD_WITHIN_MS) : now)
   const since =
     from ??
     (window && flags.last === undefined ? fixed.from : until - (flags.last === undefined ? HOUR : readSpan(flags.last)))
   const source = flags.data === undefined ? serverAt(flags.url) : await filesIn(flags.data)
-  return { source, from: since, to: until, window: fixed }
+  return { source, from: since, to: until, window: fixed, shown: overlap({ from: since, to: until }, fixed) }
+}
+
+/** What two spans have in common, a millisecond at least. */
+function overlap(a: Span, b: Span): Span {
+  const from = Math.max(a.from, b.from)
+  return { from, to: Math.max(Math.min(a.to, b.to), from + 1) }
 }
 
 /** The window in milliseconds; its end is infinite if it is open. */

@@ -181,6 +181,8 @@ export class ValueReader extends Cursor {
   protected masked(value: Extract<Value, { type: 'ip' }>): Value {
     const token = this.token()
     const bits = token.kind === 'word' ? maskBits(token.text) : undefined
+    if (bits === undefined && token.kind === 'word' && /^\d+(?:\.\d+){3}$/.test(token.text))
+      this.fail(token, `“${token.text}” is not a mask: its ones must stand before its zeros`, ['255.255.255.0'])
     if (bits === undefined) return value
     this.take()
     return network(value.value, bits) ?? value

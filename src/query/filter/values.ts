@@ -85,7 +85,7 @@ export function expectation(noun: Noun): string {
     case 'ethertype':
       return 'an EtherType such as ipv4, arp or 0x8847'
     case 'duration':
-      return 'milliseconds, or a time such as 5s, 2min or 1h'
+      return 'a time such as 5s, 2min or 1h, or milliseconds'
     case 'time':
       return 'a time such as 2026-03-01T14:00:00Z, or milliseconds since 1970'
     case 'boolean':
