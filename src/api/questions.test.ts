@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { readFile } from 'node:fs/promises'
 import { after, before, test } from 'node:test'
 import type { FastifyInstance } from 'fastify'
 import type { z } from 'zod'
@@ -14,6 +15,7 @@ import { createApi, type ApiDeps } from './api.ts'
 import { ConversationsAnswer, CostAnswer, DistinctAnswer, TotalsAnswer } from './contract/analysis.ts'
 import { EXAMPLES } from './contract/examples.ts'
 import { FlowsAnswer, MatrixAnswer, Problem, SeriesAnswer, TopAnswer } from './contract/query.ts'
+import { RecordsAnswer } from './contract/records.ts'
 
 const T = Date.parse('2026-03-01T08:30:00Z')
 const HOUR = { from: T - 1_800_000, to: T + 1_800_000 }
@@ -24,6 +26,7 @@ const ANSWERS: Readonly<Record<keyof typeof EXAMPLES, z.ZodObject>> = {
   flows: FlowsAnswer,
   distinct: DistinctAnswer,
   conversations: ConversationsAnswer,
+  records: RecordsAnswer,
   totals: TotalsAnswer,
   cost: CostAnswer,
 }
@@ -86,6 +89,20 @@ test('each example is answered in the shape of its contract, and finds something
     const { example } = description.paths[`/api/v1/query/${path}`].post.requestBody.content['application/json']
     assert.deepEqual(example, body, path)
   }
+})
+
+test('what the page on the API shows is asked as it stands there', async () => {
+  const page = await readFile(new URL('../../docs/reference/api.md', import.meta.url), 'utf8')
+  const [, path = '', body = ''] =
+    /^curl -s localhost:8080\/api\/v1\/query\/(\w+) [^']*'[^']*' -d '([^']*)'$/m.exec(page) ?? []
+  const curl = await post(path, JSON.parse(body))
+  assert.equal(curl.statusCode, 200, curl.body)
+  assert.ok(TopAnswer.parse(curl.json()).rows.length > 0)
+  const shown = [...page.matchAll(/`POST \/api\/v1\/query\/(\w+)`\n\n```json\n(.*)\n```/g)]
+  assert.deepEqual(
+    shown.map(([, route = '', text = '']) => [route, JSON.parse(text)]),
+    Object.entries(EXAMPLES).map(([route, example]) => [route, example.body]),
+  )
 })
 
 test('each answer is a table too', async () => {

@@ -34,6 +34,10 @@ export const EXAMPLES = {
     text: 'Who talks with whom and by which protocol, both directions in one row',
     body: { ...HOUR, by: ['vm', 'proto'], limit: 20 },
   },
+  records: {
+    text: 'The longest connections to a port, both directions as one record from client to server',
+    body: { ...HOUR, filter: 'port 443', ways: 'clients', order: 'duration', limit: 20 },
+  },
   totals: {
     text: 'What a slice moved in a year, in bytes of IP packets',
     body: { from: '2025-03-01', to: '2026-03-01', filter: 'slice blue', unit: 'l3' },

@@ -168,7 +168,7 @@ export function queryRoutes(app: FastifyInstance, ask: Ask): void {
     {
       schema: {
         ...schema(RecordsAnswer, 'Flows put together to records, as nfdump’s -a and -b do'),
-        body: RecordsQuestion,
+        body: bodyOf(RecordsQuestion, 'records'),
       },
     },
     (request, reply) =>
