@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, test } from 'node:test'
 import { systemClock } from '../base/clock.ts'
@@ -140,6 +142,50 @@ test('what is no backup, or would be overwritten, is refused in words', async ()
   await backUp(data, join(place.dir, 'copy'), LATER)
   await assert.rejects(restore(join(place.dir, 'copy'), join(place.dir, 'full')), { code: 'restore_target' })
   assert.equal(existsSync(join(place.dir, 'new')), false)
-  await writeFile(join(place.dir, 'copy', 'vnetscope-backup.json'), '{"format": 1, "schema": 999}')
+  // What is a file is no directory that is empty.
+  await assert.rejects(backUp(data, join(place.dir, 'full', 'mine'), LATER), { code: 'backup_target' })
+  await assert.rejects(restore(join(place.dir, 'copy'), join(place.dir, 'full', 'mine')), { code: 'restore_target' })
+  await assert.rejects(backUp(data, join(data, 'store', 'copy'), LATER), { code: 'backup_target' })
+  assert.equal(existsSync(join(data, 'store', 'copy.partial')), false)
+
+  const manifest = join(place.dir, 'copy', 'vnetscope-backup.json')
+  const written = await readFile(manifest, 'utf8')
+  for (const odd of ['{"format": 1}', '{', written.replace(/"taken": \d+/, '"taken": 1e300')]) {
+    await writeFile(manifest, odd)
+    await assert.rejects(restore(join(place.dir, 'copy'), join(place.dir, 'new')), { code: 'restore_source' })
+  }
+  await writeFile(manifest, written.replace(/"schema": \d+/, '"schema": 999'))
   await assert.rejects(restore(join(place.dir, 'copy'), join(place.dir, 'new')), { code: 'restore_version' })
+  // A file that was cut short on the way.
+  await writeFile(manifest, written)
+  const files = await readdir(join(place.dir, 'copy', 'store'), { recursive: true })
+  await truncate(join(place.dir, 'copy', 'store', files.find((name) => name.endsWith('.sql')) as string), 5)
+  await assert.rejects(restore(join(place.dir, 'copy'), join(place.dir, 'new')), /is damaged: it had \d+ files of/)
+  assert.equal(existsSync(join(place.dir, 'new.partial')), false)
+})
+
+test('a backup that is killed leaves nothing that the next one does not remove', async () => {
+  const data = join(place.dir, 'data')
+  const store = await open(data)
+  await write(data, 1, 1000)
+  await load(store, data)
+  const copy = join(place.dir, 'copy')
+  const program = join(import.meta.dirname, '..', 'cli', 'main.ts')
+  for (let kills = 0; kills < 2;) {
+    const child = spawn(process.execPath, [program, 'backup', '--data', data, copy], { stdio: 'ignore' })
+    let isOver = false
+    const ended = once(child, 'exit').finally(() => (isOver = true))
+    const links = join(data, `backup-${child.pid}.links`)
+    while (!isOver && !existsSync(links)) await new Promise((resolve) => setImmediate(resolve))
+    child.kill('SIGKILL')
+    await ended
+    if (existsSync(links)) kills++
+    assert.equal(existsSync(copy), false)
+  }
+  await backUp(data, copy, LATER)
+  assert.deepEqual((await readdir(data)).sort(), ['spool', 'store'])
+  assert.deepEqual((await readdir(place.dir)).sort(), ['copy', 'data'])
+  await store.stop()
+  await restore(copy, join(place.dir, 'restored'))
+  await assertWhole(await open(join(place.dir, 'restored')), 1000)
 })

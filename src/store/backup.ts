@@ -1,6 +1,6 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs'
 import { mkdir, open, readdir, rename, rm } from 'node:fs/promises'
-import { dirname, join, resolve } from 'node:path'
+import { dirname, join, resolve, sep } from 'node:path'
 import { backup as copyDatabase } from 'node:sqlite'
 import { makeDirectory, syncDirectory } from '../base/directory.ts'
 import { OperatorError } from '../base/errors.ts'
@@ -8,7 +8,7 @@ import { readStateDatabase } from '../base/state-database.ts'
 import { settleMovedDirectory } from './moved-directory.ts'
 import { SCHEMA_VERSION } from './schema.ts'
 import { parseSpoolFile } from './spool-files.ts'
-import { copyTree, isEngineRunning, linkFile, linkStore } from './snapshot.ts'
+import { copyTree, isEngineRunning, linkFile, linkStore, sizeOf } from './snapshot.ts'
 
 // A data directory into a backup and back. A backup is a directory like it:
 //
@@ -24,8 +24,15 @@ export interface BackupManifest {
   /** True if the server ran meanwhile. */
   readonly running: boolean
   readonly bytes: number
+  /** Number and bytes of all files but this one; not told by earlier versions. */
+  readonly files?: Size
   /** Files of the spool that wait for the store in it. */
   readonly waiting: number
+}
+
+export interface Size {
+  readonly count: number
+  readonly bytes: number
 }
 
 const MANIFEST = 'vnetscope-backup.json'
@@ -39,13 +46,18 @@ export async function backUp(data: string, target: string, now: number): Promise
   const store = join(data, 'store')
   if (!existsSync(join(store, 'metadata')))
     throw new OperatorError('backup_source', `${data} holds no store`, { hint: 'name the data directory with --data' })
-  if (existsSync(target) && readdirSync(target).length > 0)
+  if (!isEmptyOrMissing(target))
     throw new OperatorError('backup_target', `${target} is there already and not empty`, {
       hint: 'name a directory that is new',
+    })
+  if (isWithin(target, data))
+    throw new OperatorError('backup_target', `${target} is in the data directory ${data}`, {
+      hint: 'name a directory elsewhere, best on another disk',
     })
   const running = isEngineRunning(store)
   // Beside the store, because links do not lead from one disk to another.
   const links = join(data, `backup-${process.pid}.links`)
+  await removeLeftLinks(data)
   const partial = `${resolve(target)}.partial`
   try {
     makeDirectory(dirname(resolve(target)))
@@ -56,7 +68,8 @@ export async function backUp(data: string, target: string, now: number): Promise
     const state = await copyState(join(data, 'state'), join(partial, 'state'))
     let bytes = state
     for (const name of await readdir(links)) bytes += await copyTree(join(links, name), join(partial, name))
-    const manifest = { format: 1, schema: SCHEMA_VERSION, taken: now, running, bytes, waiting } as const
+    const files = await sizeOf(partial)
+    const manifest = { format: 1, schema: SCHEMA_VERSION, taken: now, running, bytes, files, waiting } as const
     await writeManifest(partial, manifest)
     await rm(target, { recursive: true, force: true })
     await rename(partial, target)
@@ -73,7 +86,7 @@ export async function backUp(data: string, target: string, now: number): Promise
 /** Makes a data directory of a backup. The directory must be empty or not be there. */
 export async function restore(source: string, data: string): Promise<BackupManifest> {
   const manifest = readManifest(source)
-  if (existsSync(data) && readdirSync(data).length > 0)
+  if (!isEmptyOrMissing(data))
     throw new OperatorError('restore_target', `${data} is not empty`, {
       hint: 'move what is there away first, or name another directory with --data',
     })
@@ -90,6 +103,7 @@ export async function restore(source: string, data: string): Promise<BackupManif
     await mkdir(partial)
     for (const name of ['store', 'state', 'spool'])
       if (existsSync(join(source, name))) await copyTree(join(source, name), join(partial, name))
+    refuseDamaged(source, manifest, await sizeOf(partial))
     await rm(data, { recursive: true, force: true })
     await rename(partial, data)
     settleMovedDirectory(join(data, 'store'))
@@ -99,6 +113,38 @@ export async function restore(source: string, data: string): Promise<BackupManif
     await rm(partial, { recursive: true, force: true })
     throw described(error, `${source} could not be restored to ${data}`)
   }
+}
+
+/** False of what is no directory, too. */
+function isEmptyOrMissing(path: string): boolean {
+  if (!existsSync(path)) return true
+  return statSync(path).isDirectory() && readdirSync(path).length === 0
+}
+
+/** Whether a path, of which the end need not be there, leads into a directory. */
+function isWithin(path: string, dir: string): boolean {
+  let there = resolve(path)
+  while (!existsSync(there)) there = dirname(there)
+  return `${realpathSync(there)}${sep}`.startsWith(`${realpathSync(dir)}${sep}`)
+}
+
+/** A backup that was killed leaves its links, which would keep on the disk what the store deletes. */
+async function removeLeftLinks(data: string): Promise<void> {
+  for (const name of await readdir(data)) {
+    const pid = /^backup-(\d+)\.links$/.exec(name)?.[1]
+    if (pid !== undefined && !existsSync(join('/proc', pid)))
+      await rm(join(data, name), { recursive: true, force: true })
+  }
+}
+
+/** What was cut short or left out on the way here; the engine finds by its checksums what was changed. */
+function refuseDamaged(source: string, { files }: BackupManifest, found: Size): void {
+  if (!files || (files.count === found.count && files.bytes === found.bytes)) return
+  throw new OperatorError(
+    'restore_source',
+    `${source} is damaged: it had ${files.count} files of ${files.bytes} bytes, and has ${found.count} of ${found.bytes}`,
+    { hint: 'restore another backup' },
+  )
 }
 
 /**
@@ -173,7 +219,11 @@ function readManifest(source: string): BackupManifest {
   } catch {
     // Said below.
   }
-  if (manifest?.format !== 1)
+  const isWhole =
+    manifest?.format === 1 &&
+    [manifest.schema, manifest.taken, manifest.bytes, manifest.waiting].every((value) => Number.isSafeInteger(value)) &&
+    Number.isFinite(new Date(manifest.taken).getTime())
+  if (!manifest || !isWhole)
     throw new OperatorError('restore_source', `${source} is no backup of vnetscope, or was not finished`, {
       hint: `a finished one holds ${MANIFEST}`,
     })

@@ -128,3 +128,16 @@ export async function copyTree(from: string, to: string): Promise<number> {
   for (const name of await readdir(from)) bytes += await copyTree(join(from, name), join(to, name))
   return bytes
 }
+
+/** Files of a tree, and the bytes in them. */
+export async function sizeOf(path: string): Promise<{ count: number; bytes: number }> {
+  const stat = await lstat(path)
+  if (!stat.isDirectory()) return stat.isFile() ? { count: 1, bytes: stat.size } : { count: 0, bytes: 0 }
+  let [count, bytes] = [0, 0]
+  for (const name of await readdir(path)) {
+    const each = await sizeOf(join(path, name))
+    count += each.count
+    bytes += each.bytes
+  }
+  return { count, bytes }
+}
