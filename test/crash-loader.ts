@@ -1,4 +1,4 @@
-import { createEmbeddedStore } from '../src/store/embedded.ts'
+import { createEmbeddedStore, type EmbeddedStore } from '../src/store/embedded.ts'
 import { createLoader } from '../src/store/loader.ts'
 import { createRoller } from '../src/store/roller.ts'
 import { NAMES, smallNetwork } from '../src/store/roller.fixture.ts'
@@ -7,14 +7,34 @@ import { setTime } from '../src/store/store.fixture.ts'
 
 // A server reduced to spool, loader, store, rollups and retention, to be killed at any moment. Its rows are numbered; what
 // the spool has accepted it prints, a line a batch: `<first> <rows>`. Half of its rows are of now, most others of
-// yesterday, whose rollups are built again and again, and some are older than they may be.
+// yesterday, whose rollups are built again and again, and some are older than they may be. It prints, too, what its
+// statements are about: `begin roll`, `end roll`.
 // Arguments: spool directory, data directory, first number, greatest age in days.
 
 const [spoolDir, dataDir, first, keepDays] = process.argv.slice(2) as [string, string, string, string]
 const DAY_MS = 86_400_000
 const clock = { now: () => Date.now() }
 const keep = { flows: { days: Number(keepDays) } }
-const store = createEmbeddedStore({ dir: dataDir, memoryBytes: 2 ** 30, keep }, { clock })
+const store = createEmbeddedStore(
+  { dir: dataDir, memoryBytes: 2 ** 30, keep },
+  { clock, noted: () => roller.look(), owes: (before) => roller.owes?.(before) === true },
+)
+const { execute, insertFiles } = store
+
+async function telling<T>(what: string, work: () => Promise<T>): Promise<T> {
+  process.stdout.write(`begin ${what}\n`)
+  try {
+    return await work()
+  } finally {
+    process.stdout.write(`end ${what}\n`)
+  }
+}
+
+const isRetention = (sql: string): boolean => /^ALTER TABLE \w+ DROP PART|^INSERT INTO dropped/.test(sql)
+Object.assign(store, {
+  execute: (sql, options) => telling(isRetention(sql) ? 'retention' : 'roll', () => execute(sql, options)),
+  insertFiles: (...insert) => telling('ingest', () => insertFiles(...insert)),
+} satisfies Partial<EmbeddedStore>)
 const roller = createRoller({ fewestFlows: 1, worth: 0.01, lagMs: 0 }, { store, clock })
 const loader = createLoader(
   { dir: spoolDir, waitMs: 30, maxRows: 15_000 },
@@ -30,7 +50,7 @@ async function write(rows: number): Promise<void> {
   const batch = smallNetwork(from, rows, clock.now(), clock.now() + 1)
   for (let i = 0; i < rows; i++) {
     batch.observation[i] = from + i
-    const days = i % 2 === 0 ? 0 : i % 20 === 19 ? Number(keepDays) + 1 : 1
+    const days = i % 2 === 0 ? 0 : i % 20 === 19 && Number(keepDays) < 1000 ? Number(keepDays) + 1 : 1
     setTime(batch.time_received, i, clock.now() - days * DAY_MS)
   }
   const { accepted } = await spool.write(batch, NAMES)

@@ -29,14 +29,21 @@ interface Plan {
   readonly engineFirst: boolean
 }
 
+const KINDS = ['ingest', 'roll', 'retention'] as const
+type Kind = (typeof KINDS)[number]
+
 /** One life of the server: what it had accepted, by first number, and the number after the last. */
 interface Life {
   readonly accepted: Map<number, number>
   next: number
+  /** What was under way at each kill. */
+  readonly cut: Kind[]
 }
 
 async function live(place: Place, first: number, plan: Plan): Promise<Life> {
-  const life: Life = { accepted: new Map(), next: first }
+  const life: Life = { accepted: new Map(), next: first, cut: [] }
+  const underWay = { ingest: 0, roll: 0, retention: 0 }
+  const cut = (): void => void life.cut.push(...KINDS.filter((kind) => underWay[kind] > 0))
   const server = spawn(process.execPath, [PROGRAM, place.spool, place.data, String(first), String(KEEP_DAYS)], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
@@ -48,7 +55,8 @@ async function live(place: Place, first: number, plan: Plan): Promise<Life> {
       if (word === 'engine') {
         engine = Number(value)
         resolve()
-      } else {
+      } else if (word === 'begin' || word === 'end') underWay[value as Kind] += word === 'begin' ? 1 : -1
+      else {
         life.accepted.set(Number(word), Number(value))
         life.next = Math.max(life.next, Number(word) + Number(value))
       }
@@ -58,11 +66,13 @@ async function live(place: Place, first: number, plan: Plan): Promise<Life> {
   if (plan.whenUp) await isUp
   await setTimeout(plan.afterMs)
   if (plan.engineFirst && engine !== undefined) {
+    cut()
     process.kill(engine, 'SIGKILL')
     await setTimeout(plan.afterMs)
   }
   server.kill('SIGKILL')
   await ended
+  cut()
   return life
 }
 
@@ -90,6 +100,7 @@ test(`${KILLS} kills of the server and of its engine lose no accepted row and do
   const place = await createPlace()
   const random = randomFrom(20_301_122)
   const accepted = new Map<number, number>()
+  const cut = { ingest: 0, roll: 0, retention: 0 }
   let next = 0
   let store: EmbeddedStore | undefined
   let loader: Loader | undefined
@@ -99,6 +110,7 @@ test(`${KILLS} kills of the server and of its engine lose no accepted row and do
       const plan = { whenUp, afterMs: random() % MOST_MS_BEFORE_KILL, engineFirst: whenUp && random() % 3 === 0 }
       const life = await live(place, next, plan)
       for (const [first, rows] of life.accepted) accepted.set(first, rows)
+      for (const kind of life.cut) cut[kind]++
       // A batch may have been accepted without a word of it any more: its numbers are left free.
       next = life.next + 100_000
       kill += plan.engineFirst ? 2 : 1
@@ -121,6 +133,10 @@ test(`${KILLS} kills of the server and of its engine lose no accepted row and do
     }
     assert.equal(loader.status().rowsRejected, 0)
     assert.ok(firsts.length > KILLS)
+    if (KILLS >= 50) {
+      console.log(`${KILLS} kills, in the middle of: ${KINDS.map((kind) => `${kind} ${cut[kind]}`).join(', ')}`)
+      for (const kind of KINDS) assert.ok(cut[kind] > 2, `${kind} was hardly under way at any of the kills`)
+    }
   } finally {
     await loader?.stop()
     await store?.stop()

@@ -16,7 +16,12 @@ export interface BareEngine {
 /** The engine over a directory, without anything that this version makes in it. */
 export async function bareEngine(dir: string): Promise<BareEngine> {
   const engine = startEngineProcess(() => undefined)
-  await engine.request({ kind: 'open', dir, options: [], maxReaders: 1, settings: 'max_threads = 2' }).answer
+  try {
+    await engine.request({ kind: 'open', dir, options: [], maxReaders: 1, settings: 'max_threads = 2' }).answer
+  } catch (error) {
+    await engine.stop(0)
+    throw error
+  }
   return {
     process: engine,
     async execute(sql) {
