@@ -105,6 +105,14 @@ test('what the page on the API shows is asked as it stands there', async () => {
   )
 })
 
+test('a question with a part that none has is refused, not answered for all traffic', async () => {
+  for (const path of Object.keys(EXAMPLES)) {
+    const answer = await post(path, { ...EXAMPLES[path as keyof typeof EXAMPLES].body, fliter: 'port 1' })
+    assert.equal(answer.statusCode, 400, path)
+    assert.match(Problem.parse(answer.json()).hint ?? '', /“filter”/)
+  }
+})
+
 test('each answer is a table too', async () => {
   const lines = async (path: string, format: string, body: object): Promise<string[]> =>
     (await post(`${path}?format=${format}`, body)).body.trimEnd().split(/\r?\n/)

@@ -1,7 +1,9 @@
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
+import { UserError } from '../../base/errors.ts'
 import type { Ask } from '../../query/ask.ts'
+import { nearest } from '../../query/filter/problem.ts'
 import {
   ConversationsAnswer,
   CostAnswer,
@@ -42,8 +44,27 @@ function bodyOf<T extends z.ZodType>(question: T, path: keyof typeof EXAMPLES): 
   return question.meta({ examples: [EXAMPLES[path].body] })
 }
 
+/** What any question may have: one kind leaves out what is of another alone. */
+const NAMES: ReadonlySet<string> = new Set(
+  [Question, DistinctQuestion, CostQuestion, RecordsQuestion].flatMap(({ shape }) => Object.keys(shape)),
+)
+
+/** A question with `fliter` would be answered for all traffic. @throws UserError */
+function refuseUnknown(body: unknown): void {
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) return
+  const unknown = Object.keys(body).find((name) => !NAMES.has(name))
+  if (unknown === undefined) return
+  const near = nearest(unknown, NAMES)
+  throw new UserError(`“${unknown.slice(0, 60)}” is not a part of a question`, {
+    hint: near.length > 0 ? `did you mean “${near[0]}”?` : `there are ${[...NAMES].join(', ')}`,
+  })
+}
+
 export function queryRoutes(app: FastifyInstance, ask: Ask): void {
   const routes = app.withTypeProvider<ZodTypeProvider>()
+  app.addHook('preValidation', async (request) => {
+    if (request.method === 'POST' && request.url.startsWith('/api/v1/query/')) refuseUnknown(request.body)
+  })
   const schema = (answer: z.ZodType, summary: string) => ({
     summary,
     tags: ['query'],
