@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import type { Locator, Page, Route } from 'playwright-core'
 import type { EventsAnswer } from '../../src/api/contract/events.ts'
+import { hasPast } from './operators-hour.ts'
 
 const groupsOf = (page: Page) => page.getByRole('table', { name: 'Groups', exact: true })
 const chipsOf = (page: Page) => page.getByRole('list', { name: 'Group by' }).getByRole('listitem')
@@ -20,21 +21,24 @@ function pastHour(now: number): string {
 
 /** The figures of one question never stand in the unit of the next. */
 export async function waits(page: Page, url: string): Promise<void> {
+  await hasPast(url)
   await page.goto(`${url}/explore?by=vlan&${pastHour(Date.now())}`)
   await groupsOf(page).getByText('bit/s').first().waitFor()
   const held: Route[] = []
-  await page.route(QUESTIONS, (route) => void held.push(route))
+  let holding = true
+  await page.route(QUESTIONS, (route) => (holding ? void held.push(route) : route.continue()))
   await page.getByRole('radio', { name: 'packets/s' }).click()
   await page.getByRole('button', { name: 'Cancel' }).waitFor()
   await page.locator('section.of-before').waitFor()
   assert.match((await groupsOf(page).textContent()) ?? '', /bit\/s/)
   assert.doesNotMatch((await groupsOf(page).textContent()) ?? '', /p\/s/)
   await page.getByRole('img', { name: /over time in bit\/s/ }).waitFor()
-  await page.unroute(QUESTIONS)
+  holding = false
   for (const route of held) await route.continue()
   await groupsOf(page).getByText('p/s').first().waitFor()
   await page.getByRole('img', { name: /over time in packets\/s/ }).waitFor()
   assert.equal(await page.locator('.of-before').count(), 0)
+  await page.unroute(QUESTIONS)
 }
 
 /** What stands still is asked again too when the server is back; until then the figures before stay. */

@@ -55,7 +55,7 @@ const HOUR = 3_600_000
 const MOST_WAITING = 20_000
 
 /** Figures are compared with those of later questions: the demo's past must be all there. */
-async function hasPast(url: string): Promise<void> {
+export async function hasPast(url: string): Promise<void> {
   for (let whole = false; !whole; await setTimeout(500)) {
     const { now, store, ledger } = (await (await fetch(`${url}/api/v1/health`)).json()) as Health
     whole = store.oldest !== null && now - store.oldest > 5.9 * HOUR && ledger.flows.waiting < MOST_WAITING
