@@ -15,7 +15,7 @@ import { createPlace, randomFrom, startStore, type Place } from '../src/store/st
 // Rows that the spool has accepted are in the store and in the rollups once, whatever is killed and whenever: in an insert, in
 // a roll or while old rows are dropped.
 
-const KILLS = Number(process.env.VNETSCOPE_KILLS ?? 12)
+const KILLS = Number(process.env.VNETSCOPE_KILLS ?? 8)
 const MOST_MS_BEFORE_KILL = 1500
 const KEEP_DAYS = 40
 const DAY_MS = 86_400_000

@@ -12,7 +12,7 @@ import { createEmbeddedStore } from '../src/store/embedded.ts'
 import { createLoader } from '../src/store/loader.ts'
 
 const ROOT = join(import.meta.dirname, '..')
-const KILLS = 8
+const KILLS = 5
 const RECORDS = 30
 /** Flows that each life has accepted at least when it ends, however slow the machine is. */
 const ACCEPTED = 1_500

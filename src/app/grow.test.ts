@@ -159,16 +159,20 @@ for (const cluster of [undefined, 'blue-green']) {
     assert.deepEqual(rows, [[300]])
     const left = await target.query("SELECT count() FROM system.tables WHERE name LIKE '%moving%'")
     assert.deepEqual(left.rows, [[0]])
-    // Rollups of flows that are gone came along; of the others they are built there.
-    const roller = createClusterRoller(BUILD_ALL, { store: target, clock: systemClock })
-    await roller.run()
-    assert.deepEqual(await rollupSums(target), sums)
-    assert.deepEqual([roller.status().waiting, roller.status().problem], [0, undefined])
-    const [flows] = roller.coverage()
-    assert.equal(flows?.ranges[0]?.from, Number(dropped.rows[0]?.[0]) * 1000)
-    for (const { table, ranges } of roller.coverage().slice(1))
-      assert.ok((ranges[0]?.from ?? NOW) < NOW - 3 * DAY && (ranges.at(-1)?.to ?? 0) > NOW - DAY, `${table} has a hole`)
+    // What is named differently in one server is told by the rows alone.
     if (cluster !== undefined) {
+      // Rollups of flows that are gone came along; of the others they are built there.
+      const roller = createClusterRoller(BUILD_ALL, { store: target, clock: systemClock })
+      await roller.run()
+      assert.deepEqual(await rollupSums(target), sums)
+      assert.deepEqual([roller.status().waiting, roller.status().problem], [0, undefined])
+      const [flows] = roller.coverage()
+      assert.equal(flows?.ranges[0]?.from, Number(dropped.rows[0]?.[0]) * 1000)
+      for (const { table, ranges } of roller.coverage().slice(1))
+        assert.ok(
+          (ranges[0]?.from ?? NOW) < NOW - 3 * DAY && (ranges.at(-1)?.to ?? 0) > NOW - DAY,
+          `${table} has a hole`,
+        )
       // Done is done.
       assert.deepEqual(await grow(config, { ...quiet, say: () => undefined }), moved)
       assert.deepEqual(await fingerprint(target), expected)

@@ -343,23 +343,25 @@ test('where flows were stored before they were counted, rollups begin with the n
 
 test('a rollup that a later version adds answers for the days from the next on, and no other loses any', async () => {
   const [one, , three] = stores
+  now = DAY + HOUR_MS + 20 * MINUTE_MS
   await insert(one, smallNetwork(1, 300, DAY + HOUR_MS, DAY + HOUR_MS + MINUTE_MS))
   await newRoller(one).run()
-  for (const level of LEVELS)
-    for (const table of [`segments_${level}`, `segments_${level}_local`])
-      await one.execute(`DROP TABLE ${table} ON CLUSTER 'blue-green' SYNC`)
+  for (const table of ['segments_minute', 'segments_minute_local'])
+    await one.execute(`DROP TABLE ${table} ON CLUSTER 'blue-green' SYNC`)
   const later = await startClusterStore(ch.urls, { cluster: 'blue-green', spoolDir: join(place.dir, 'newer') })
   const roller = newRoller(later)
-  await roller.run()
-  const tomorrow = (Math.floor(Date.now() / 86_400_000) + 1) * 86_400_000
-  assert.deepEqual(covered(roller, 'traffic_hour'), [[0, 25 * 60]])
-  for (const level of LEVELS)
-    assert.deepEqual(roller.coverage().find(({ table }) => table === `segments_${level}`)?.ranges[0]?.from, tomorrow)
   // Of what comes late all is there, in the rollup that is new as well.
   await insert(three, smallNetwork(2, 200, DAY + HOUR_MS, DAY + HOUR_MS + MINUTE_MS))
+  await insert(one, smallNetwork(3, 200, DAY + HOUR_MS + 5 * MINUTE_MS, DAY + HOUR_MS + 6 * MINUTE_MS))
   await roller.run()
-  assert.deepEqual(covered(roller, 'traffic_hour'), [[0, 25 * 60]])
-  assert.equal((await totals(one)).traffic_hour, 500)
+  assert.deepEqual(covered(roller, 'traffic_minute'), [[0, 75]])
+  const begins = (table: string) => roller.coverage().find((held) => held.table === table)?.ranges[0]?.from
+  const tomorrow = (Math.floor(Date.now() / 86_400_000) + 1) * 86_400_000
+  assert.deepEqual([begins('segments_minute'), begins('segments_hour')], [tomorrow, 0])
+  const { rows } = await one.query(
+    'SELECT (SELECT sum(flows) FROM traffic_minute), (SELECT sum(flows) FROM segments_minute)',
+  )
+  assert.deepEqual(rows, [[700, 400]])
   await later.stop()
 })
 
