@@ -1,8 +1,8 @@
 import type { OperatorError } from '../base/errors.ts'
 import { engineCodeOf } from './engine-failure.ts'
 import { OF_THE_STORE } from './roll-pass.ts'
-import { rollStatement, sourceOf, TOO_MANY_GROUPS } from './roll-sql.ts'
-import { MINUTE_ROLLUPS, PIECE_TABLES, UNIT_SECONDS, rollupTable, type Range } from './rollups.ts'
+import { rollStatement, sourceOf, TOO_MANY_GROUPS, type Unit } from './roll-sql.ts'
+import { MINUTE_ROLLUPS, PIECE_TABLES, UNIT_SECONDS, rollupTable, type Range, type RollupName } from './rollups.ts'
 import type { Store } from './store.ts'
 
 // The five minutes that are not built yet. Where traffic is busy they have tens of millions of flows, and a question up to
@@ -15,7 +15,7 @@ export interface OpenMinutesConfig {
   readonly memoryBytes: number
   /** Minutes and pieces of fewer flows are left for when the five are over: they are read fast enough. Default 200,000. */
   readonly fewestFlows?: number
-  /** Flows that a row has to stand for, on average. Default 6. */
+  /** Flows that a row of a minute has to stand for, on average. Default 6; of a piece half as many: it has as many keys. */
   readonly worth?: number
   /** Flows of a minute or a piece have all come when none came for so long, ms. Default 3 s. */
   readonly pauseMs?: number
@@ -26,22 +26,26 @@ export interface OpenMinutes {
   note(start: number, flows: number): void
   /** All flows were noted that were received within (seconds), but for what is late. */
   noted(from: number, before: number): void
+  /** Builds what is over, of the five minutes that are not built and of those before. */
+  run(wanted: WantedMinutes): Promise<void>
   /**
-   * Builds what is over, of the five minutes that are not built and of those before.
-   * @param isWanted whether a part of the unit is to be built that has so many flows
-   */
-  run(isWanted: (unit: number, flows: number) => boolean): Promise<void>
-  /**
-   * Where minutes are built.
+   * Where minutes of a rollup are built.
    * @param from end of what is built in whole units, seconds: where no flows came since, the first range begins there
    */
-  ranges(from: number): Range[]
-  /** Where pieces are. */
-  pieces(): Range[]
+  ranges(rollup: RollupName, from: number): Range[]
+  /** Where pieces of a rollup are. */
+  pieces(rollup: RollupName): Range[]
   /** Keeps minutes from being built while the five minutes that they are of are built. */
   apart<T>(unit: number, build: () => Promise<T>): Promise<T>
   /** What was under way may have been done or not. */
   clear(): void
+}
+
+export interface WantedMinutes {
+  /** False of five minutes that were built or left out. */
+  isOpen(unit: number): boolean
+  /** False if so many flows are not likely to have far fewer keys, by what was found of the five minutes before. */
+  isPromising(unit: number, flows: number): boolean
 }
 
 /** A minute or a piece of one. */
@@ -49,10 +53,19 @@ interface Bucket {
   arrived: number
   /** When `arrived` last grew, by the monotonic clock. */
   grewAt: number
-  /** Flows that the rows of each of the rollups stand for. */
-  built: number
+  /** Flows that the rows of each of MINUTE_ROLLUPS stand for. */
+  built: readonly number[]
   /** Times that it was built since, and was not as many as arrived. */
   tries: number
+}
+
+type OpenLevel = 'minute' | 'piece'
+
+/** Buckets of a rollup. */
+interface Built {
+  readonly buckets: ReadonlyMap<number, Bucket>
+  readonly step: number
+  readonly rollup: RollupName
 }
 
 const PIECE = UNIT_SECONDS.piece
@@ -81,7 +94,7 @@ export function createOpenMinutes(
   const pauseMs = config.pauseMs ?? PAUSE_MS
   const minutes = new Map<number, Bucket>()
   const pieces = new Map<number, Bucket>()
-  /** Flows of a minute of the unit, or of a piece, that got too many rows, or could not be built: one of far more is tried. */
+  /** Flows of a minute of the unit, or of a piece, whose `traffic` got too many rows: one of far more is tried. */
   const notWorth = { minute: new Map<number, number>(), piece: new Map<number, number>() }
   /** What is being built of a unit. */
   const underWay = new Map<number, Promise<unknown>>()
@@ -101,7 +114,7 @@ export function createOpenMinutes(
   }
 
   /** Flows that the rows of each rollup stand for. */
-  async function there(level: 'minute' | 'piece', start: number): Promise<number[]> {
+  async function there(level: OpenLevel, start: number): Promise<number[]> {
     const sums = MINUTE_ROLLUPS.map(
       (rollup, i) =>
         `SELECT ${i} AS i, sum(flows) AS flows FROM ${rollupTable(rollup, level)} WHERE time_received = toDateTime64(${start}, 3, 'UTC')`,
@@ -111,58 +124,63 @@ export function createOpenMinutes(
   }
 
   /** False if it would get too many rows. */
-  async function buildBucket(level: 'minute' | 'piece', start: number, bucket: Bucket): Promise<boolean> {
-    const before = await there(level, start)
-    const below = level === 'minute' && isOfPieces(start) ? 'piece' : 'flows'
-    const where = level === 'minute' ? { start: unitOf(start), minute: start } : { start }
-    for (const [i, rollup] of MINUTE_ROLLUPS.entries()) {
-      if (before[i] === bucket.arrived) continue
-      const saving = bucket.arrived / worth
-      const mostGroups = rollup === MINUTE_ROLLUPS[0] ? saving : Math.max(SMALL, saving)
-      const unit = { rollup, level, from: sourceOf(rollup, level, below), ...where }
-      const sql = rollStatement(unit, { again: true, unlessFewer: true, mostGroups, memoryBytes: config.memoryBytes })
-      try {
-        await store.execute(sql, { background: true })
-      } catch (error) {
-        if (engineCodeOf(error) === TOO_MANY_GROUPS) return false
-        throw error
-      }
+  async function tryRoll(unit: Unit, mostGroups: number): Promise<boolean> {
+    const options = { again: true, unlessFewer: true, mostGroups, memoryBytes: config.memoryBytes }
+    try {
+      await store.execute(rollStatement(unit, options), { background: true })
+      return true
+    } catch (error) {
+      if (engineCodeOf(error) === TOO_MANY_GROUPS) return false
+      throw error
     }
-    bucket.built = Math.min(...(await there(level, start)))
-    bucket.tries++
-    return true
   }
 
-  /** True if all flows of the minute stand in pieces. */
-  function isOfPieces(minute: number): boolean {
+  /** Each rollup by itself: where that of most keys saves too little, the others may save much. */
+  async function buildBucket(level: OpenLevel, start: number, bucket: Bucket, isPromising: boolean): Promise<void> {
+    const before = await there(level, start)
+    const where = level === 'minute' ? { start: unitOf(start), minute: start } : { start }
+    const saving = bucket.arrived / (level === 'minute' ? worth : worth / 2)
+    bucket.tries++
+    let first = before[0] === bucket.arrived
+    for (const [i, rollup] of MINUTE_ROLLUPS.entries()) {
+      if (before[i] === bucket.arrived || (i === 0 && !isPromising)) continue
+      const below = level === 'minute' && isOfPieces(start, i) ? 'piece' : 'flows'
+      const from = first ? sourceOf(rollup, level, below) : below
+      const isBuilt = await tryRoll({ rollup, level, from, ...where }, i === 0 ? saving : Math.max(SMALL, saving))
+      if (i > 0) continue
+      first = isBuilt
+      if (!isBuilt) notWorth[level].set(unitOf(start), bucket.arrived)
+    }
+    bucket.built = await there(level, start)
+  }
+
+  /** True if all flows of the minute stand in pieces of the rollup. */
+  function isOfPieces(minute: number, rollup: number): boolean {
     for (let start = minute; start < minute + MINUTE; start += PIECE) {
       const piece = pieces.get(start)
-      if (piece && piece.built !== piece.arrived) return false
+      if (piece && piece.built[rollup] !== piece.arrived) return false
     }
     return true
   }
 
-  const isDue = (level: 'minute' | 'piece', start: number, bucket: Bucket | undefined): bucket is Bucket =>
+  const isDue = (bucket: Bucket | undefined, isPromising: (flows: number) => boolean): bucket is Bucket =>
     bucket !== undefined &&
     bucket.arrived >= fewestFlows &&
-    bucket.built !== bucket.arrived &&
     bucket.tries < MOST_TRIES &&
-    bucket.arrived > FAR_MORE * (notWorth[level].get(unitOf(start)) ?? 0) &&
-    performance.now() - bucket.grewAt >= pauseMs
+    performance.now() - bucket.grewAt >= pauseMs &&
+    MINUTE_ROLLUPS.some((_, i) => bucket.built[i] !== bucket.arrived && (i > 0 || isPromising(bucket.arrived)))
 
-  async function build(
-    level: 'minute' | 'piece',
-    start: number,
-    isWanted: (unit: number, flows: number) => boolean,
-  ): Promise<void> {
+  async function build(level: OpenLevel, start: number, wanted: WantedMinutes): Promise<void> {
     const unit = unitOf(start)
     const bucket = (level === 'minute' ? minutes : pieces).get(start)
-    if (!isDue(level, start, bucket) || !isWanted(unit, bucket.arrived)) return
+    const isPromising = (flows: number): boolean =>
+      flows > FAR_MORE * (notWorth[level].get(unit) ?? 0) && wanted.isPromising(unit, flows)
+    if (!wanted.isOpen(unit) || !isDue(bucket, isPromising)) return
     try {
-      if (!(await buildBucket(level, start, bucket))) notWorth[level].set(unit, bucket.arrived)
+      await buildBucket(level, start, bucket, isPromising(bucket.arrived))
     } catch (error) {
       // It is left for when the five are over
-      if (!OF_THE_STORE.has((error as OperatorError).code)) notWorth[level].set(unit, Number.POSITIVE_INFINITY)
+      if (!OF_THE_STORE.has((error as OperatorError).code)) bucket.tries = MOST_TRIES
       throw error
     }
   }
@@ -198,22 +216,28 @@ export function createOpenMinutes(
       for (const units of Object.values(notWorth))
         for (const unit of units.keys()) if (unit < notedFrom) units.delete(unit)
     },
-    async run(isWanted) {
+    async run(wanted) {
       const first = Math.max(notedFrom, unitOf(notedBefore) - UNIT_SECONDS.minute)
       for (let start = first - (first % PIECE); start + PIECE <= notedBefore; start += PIECE) {
         const minute = minutes.get(start - (start % MINUTE))
-        if (minute && minute.built !== minute.arrived) await build('piece', start, isWanted)
+        if (minute?.built.some((flows) => flows !== minute.arrived)) await build('piece', start, wanted)
       }
       for (let start = first; start + MINUTE <= notedBefore; start += MINUTE) {
         const unit = unitOf(start)
         // What is being built with its addresses keeps no later minute waiting.
         if (underWay.has(unit)) continue
-        await apart(unit, () => build('minute', start, isWanted))
+        await apart(unit, () => build('minute', start, wanted))
       }
       await forgetPieces()
     },
-    ranges: (covered) => builtRanges(minutes, MINUTE, Math.max(covered, notedFrom), covered >= notedFrom),
-    pieces: () => builtRanges(pieces, PIECE, Math.max(notedFrom, notedBefore - PIECES_READ_SECONDS), false),
+    ranges(rollup, covered) {
+      const isWhole = covered >= notedFrom
+      return builtRanges({ buckets: minutes, step: MINUTE, rollup }, Math.max(covered, notedFrom), isWhole)
+    },
+    pieces(rollup) {
+      const from = Math.max(notedFrom, notedBefore - PIECES_READ_SECONDS)
+      return builtRanges({ buckets: pieces, step: PIECE, rollup }, from, false)
+    },
     apart,
     clear() {
       minutes.clear()
@@ -225,7 +249,8 @@ export function createOpenMinutes(
   }
 
   /** @param isWhole true if nothing lacks before the first bucket: the first range begins with `from` */
-  function builtRanges(buckets: ReadonlyMap<number, Bucket>, step: number, from: number, isWhole: boolean): Range[] {
+  function builtRanges({ buckets, step, rollup }: Built, from: number, isWhole: boolean): Range[] {
+    const index = MINUTE_ROLLUPS.findIndex(({ name }) => name === rollup)
     const found: Range[] = []
     let begins = isWhole ? from : undefined
     let to = 0
@@ -237,7 +262,7 @@ export function createOpenMinutes(
       const bucket = buckets.get(start)
       // One without flows has nothing that could be missing.
       if (!bucket) continue
-      if (bucket.built !== bucket.arrived) end()
+      if (bucket.built[index] !== bucket.arrived) end()
       else {
         begins ??= start
         to = start + step
@@ -250,7 +275,7 @@ export function createOpenMinutes(
 
 function grow(buckets: Map<number, Bucket>, start: number, arrived: number): void {
   const bucket = buckets.get(start)
-  if (!bucket) buckets.set(start, { arrived, grewAt: performance.now(), built: 0, tries: 0 })
+  if (!bucket) buckets.set(start, { arrived, grewAt: performance.now(), built: MINUTE_ROLLUPS.map(() => 0), tries: 0 })
   else if (bucket.arrived !== arrived) Object.assign(bucket, { arrived, grewAt: performance.now(), tries: 0 })
 }
 

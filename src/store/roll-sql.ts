@@ -18,7 +18,7 @@ import {
 // are rows already, what is inserted is the difference between what ought to be there and what is: done twice, the second
 // time inserts nothing.
 
-/** Where the rows of a unit come from: of a rollup that is made of another one, that one's at this level. */
+/** Where the rows of a unit come from: at its own level, those of the rollup that it is made of. */
 export type RollSource = 'flows' | TableLevel
 
 export interface Unit {
@@ -100,7 +100,9 @@ export function target(unit: Unit): string {
 
 export function sourceTable(unit: Unit): string {
   if (unit.from === 'flows') return storedAs(unit, 'flows')
-  return storedAs(unit, rollupTable(unit.rollup.madeOf ? rollupNamed(unit.rollup.madeOf) : unit.rollup, unit.from))
+  const { rollup, level, from } = unit
+  const isMade = rollup.madeOf !== undefined && from === level
+  return storedAs(unit, rollupTable(isMade ? rollupNamed(rollup.madeOf) : rollup, from))
 }
 
 /** Where a unit of a rollup is read from that the flows or the level below are there for. */

@@ -2,7 +2,7 @@ import type { Clock } from '../base/clock.ts'
 import type { OperatorError } from '../base/errors.ts'
 import { createRollBook } from './roll-book.ts'
 import { createRollBuild, type RollBuild, type RollBuildConfig, type ToBuild } from './roll-build.ts'
-import { createOpenMinutes, type OpenMinutesConfig } from './roll-open.ts'
+import { createOpenMinutes, type OpenMinutesConfig, type WantedMinutes } from './roll-open.ts'
 import { createRollPass, OF_THE_STORE } from './roll-pass.ts'
 import { createRollTurns } from './roll-turns.ts'
 import {
@@ -63,7 +63,7 @@ export interface Roller extends RollupStatus {
 }
 
 /** Tables that may hold minutes of five that are not over. */
-const WITH_OPEN_MINUTES: ReadonlySet<string> = new Set(MINUTE_ROLLUPS.map((rollup) => rollupTable(rollup, 'minute')))
+const WITH_OPEN_MINUTES = new Map(MINUTE_ROLLUPS.map((rollup) => [rollupTable(rollup, 'minute'), rollup.name]))
 
 const LOOK_WAIT_MS = 1000
 const SIZES_EVERY_MS = 30_000
@@ -213,21 +213,21 @@ export function createRoller(config: RollerConfig, deps: RollerDeps): Roller {
     return ranges
   }
 
-  /**
-   * Not where the five minutes were built, or left out: else minutes are tried, unless those of the five before, that had as
-   * many flows, were not worth it.
-   */
-  function isWanted(unit: number, flows: number): boolean {
-    const { built, leftOut } = book.state('minute', unit)
-    if (turns.isStopping() || built > 0 || leftOut > 0) return false
-    const before = book.state('minute', unit - UNIT_SECONDS.minute)
-    return before.built > 0 || before.leftOut < flows
+  const wanted: WantedMinutes = {
+    isOpen(unit) {
+      const { built, leftOut } = book.state('minute', unit)
+      return !turns.isStopping() && built === 0 && leftOut === 0
+    },
+    isPromising(unit, flows) {
+      const before = book.state('minute', unit - UNIT_SECONDS.minute)
+      return before.built > 0 || before.leftOut < flows
+    },
   }
 
   /** The minutes go on while five that are over are built, which may take longer than a minute. */
   async function buildOpen(): Promise<void> {
     try {
-      await open.run(isWanted)
+      await open.run(wanted)
     } catch (error) {
       // What is known of units stays true; of a minute it is known what was there before
       const { code, message } = error as OperatorError
@@ -279,12 +279,18 @@ export function createRoller(config: RollerConfig, deps: RollerDeps): Roller {
       const rangesOf = (table: string): readonly Range[] => {
         if (!isBelieved) return []
         const found = built.get(table) ?? []
-        if (!WITH_OPEN_MINUTES.has(table)) return found
-        return joined(found, open.ranges(Math.max((found.at(-1)?.to ?? 0) / 1000, book.droppedBefore('minute'))))
+        const rollup = WITH_OPEN_MINUTES.get(table)
+        if (rollup === undefined) return found
+        return joined(
+          found,
+          open.ranges(rollup, Math.max((found.at(-1)?.to ?? 0) / 1000, book.droppedBefore('minute'))),
+        )
       }
       const size = (table: string) => sizes.get(table) ?? { rows: 0, bytes: 0 }
       return [
-        ...PIECE_TABLES.map(({ name }) => ({ table: name, ranges: isBelieved ? open.pieces() : [], ...size(name) })),
+        ...PIECE_TABLES.map(({ name, rollup }) => {
+          return { table: name, ranges: isBelieved ? open.pieces(rollup.name) : [], ...size(name) }
+        }),
         { table: 'flows', ranges: [{ from: book.droppedBefore('flows') * 1000, to: Infinity }], ...size('flows') },
         ...ROLLUP_TABLES.map(({ name }) => ({ table: name, ranges: rangesOf(name), ...size(name) })),
       ]
