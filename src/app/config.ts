@@ -187,7 +187,7 @@ const Storage = z
     flows: kept(null, 'Flows alone. Without `retentionDays` that of `storage` counts.'),
     counters: kept(null, 'Counters alone. Without `retentionDays` that of `storage` counts.'),
     minutes: kept(60, 'Flows summed up by minute.'),
-    hours: kept(1100, 'Flows summed up by hour.'),
+    hours: kept(1100, 'Flows summed up by hour, and by six.'),
     days: kept(null, 'Flows summed up by day.'),
     memory: size(512 * 2 ** 20)
       .prefault('2GiB')
