@@ -4,7 +4,8 @@ import type { RecordOrder, RecordsAnswer, RecordsQuestion } from '../api/contrac
 import { parquet } from '../api/parquet.ts'
 import { csv, distinctTable, flowsTable, recordsTable, rowsTable, type Table } from '../api/table.ts'
 import { UserError } from '../base/errors.ts'
-import { COLUMNS } from '../flow/columns.ts'
+import { COLUMNS, columnNamed } from '../flow/columns.ts'
+import { listed, nearest } from '../query/filter/problem.ts'
 import { formatOfKeys, formatted, readFormat, type LineFormat } from './query-format.ts'
 import {
   cellsOfFlows,
@@ -90,6 +91,27 @@ export async function askAndPrint(source: Source, wanted: Wanted): Promise<void>
   if (wanted.b || wanted.B) return together(source, wanted)
   if (wanted.A !== undefined || wanted.a) return aggregated(source, wanted)
   return list(source, wanted)
+}
+
+/** What can be said to be wrong before anything is read. @throws UserError */
+export function checkWords({
+  s = [],
+  A,
+  distinct: counted,
+  o = 'table',
+  columns,
+}: Pick<Wanted, 's' | 'A' | 'distinct' | 'o' | 'columns'>): void {
+  s.map(readStat)
+  for (const keys of [A, counted]) if (keys !== undefined) readKeys(keys)
+  readFormat(o)
+  for (const name of columns === undefined ? [] : namesIn(columns))
+    if (!columnNamed(name)) throw new UserError(`“${name}” is not a column of a flow`, { hint: columnHint(name) })
+}
+
+function columnHint(name: string): string {
+  const names = COLUMNS.map((column) => column.name)
+  const near = nearest(name, names)
+  return near.length > 0 ? `did you mean ${listed(near)}?` : `there are ${names.join(', ')}`
 }
 
 /** @throws UserError where no share of a link’s speed can be shown */
@@ -250,7 +272,11 @@ async function top(
 
 /** Columns that were asked for by name. */
 function chosen({ columns }: Wanted): { by?: string[] } {
-  return columns === undefined ? {} : { by: columns.split(',').map((name) => name.trim()) }
+  return columns === undefined ? {} : { by: namesIn(columns) }
+}
+
+function namesIn(columns: string): string[] {
+  return columns.split(',').map((name) => name.trim())
 }
 
 /** Formats that hold any number of flows. */

@@ -52,7 +52,10 @@ export interface OpenedFiles {
 export async function openFiles(files: readonly string[], given: FilesConfig): Promise<OpenedFiles> {
   const config = loadConfig(given.config)
   const { dir, remove } = await createScratchDirectory('vnetscope-query-', () => store.status().pid ?? engine)
-  const store: EmbeddedStore = createEmbeddedStore({ dir: join(dir, 'store'), keepDays: 36_500 }, { clock: systemClock })
+  const store: EmbeddedStore = createEmbeddedStore(
+    { dir: join(dir, 'store'), keepDays: 36_500 },
+    { clock: systemClock },
+  )
   const spoolDir = join(dir, 'spool')
   const loader = createLoader({ dir: spoolDir, waitMs: 0 }, { store, clock: systemClock })
   let engine: number | undefined
@@ -155,7 +158,7 @@ async function readAll(
       continue
     }
     const before = { ...left, damage: [...left.damage] }
-    if ((await exports.read(file, left)) > 0) continue
+    if ((await exports.read(file, left).catch(namedAs(file, given))) > 0) continue
     // A capture without exports is taken for what it is: packets.
     Object.assign(left, before)
     const packets = await createPacketReader(writer).read(file, left)
@@ -167,6 +170,15 @@ async function readAll(
   const wrong = [...writer.problems].map(([code, count]) => `${count} × ${code}`)
   if (wrong.length > 0) notes.push(`something was wrong with exports: ${wrong.join(', ')}; see \`vnetscope decode\``)
   return [...notes, ...leftOutText(left)]
+}
+
+/** What comes on standard input lies in a file that nobody has named. */
+function namedAs(file: string, given: string): (error: unknown) => never {
+  return (error) => {
+    if (given !== '-' || !(error instanceof UserError)) throw error
+    const hint = error.hint === undefined ? {} : { hint: error.hint }
+    throw new UserError(error.message.replace(file, 'standard input'), hint)
+  }
 }
 
 async function readable(file: string): Promise<void> {

@@ -54,7 +54,8 @@ export function topText(
     share(row.packets, answer.total.packets),
     figure(row.bytes),
     share(row.bytes, answer.total.bytes),
-    figure((row.bytes * 8000) / (to - from)),
+    // Of one moment there is no rate.
+    to - from > 1 ? figure((row.bytes * 8000) / (to - from)) : '–',
     ...(isShare ? linkCells(row, figure) : []),
     between(row, order),
   ]

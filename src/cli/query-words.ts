@@ -1,6 +1,8 @@
 import type { RecordOrder } from '../api/contract/records.ts'
 import type { Question } from '../api/contract/query.ts'
 import { UserError } from '../base/errors.ts'
+import { dimensionNamed } from '../query/dimensions.ts'
+import { listed, nearest } from '../query/filter/problem.ts'
 
 // nfdump's names for what to count by, and this project's columns behind them.
 
@@ -127,7 +129,15 @@ export function dimensionOf(word: string): string {
     if (bits !== (family === '6' ? '48' : '24')) return `${side.toLowerCase()}_net${family}/${Number(bits)}`
     return `${side.toLowerCase()}_net`
   }
-  return STATS[word.toLowerCase()] ?? word
+  const found = STATS[word.toLowerCase()]
+  if (found !== undefined) return found
+  try {
+    return dimensionNamed(word).name
+  } catch (error) {
+    const near = nearest(word, Object.keys(STATS))
+    if (near.length === 0) throw error
+    throw new UserError(`“${word}” is not a dimension`, { hint: `did you mean ${listed(near)}?` })
+  }
 }
 
 /** Orders that the greatest groups can have, and what else nfdump orders by. */

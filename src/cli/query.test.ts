@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import type { FastifyInstance } from 'fastify'
 import { createApi, type ApiDeps } from '../api/api.ts'
+import type { UserError } from '../base/errors.ts'
 import { createAsk } from '../query/ask.ts'
 import { createFollow, type Shown } from '../query/follow.ts'
 import { createFollowers, type Followers } from '../query/followers.ts'
@@ -129,6 +130,9 @@ test('titles and rates are of the window of time that is asked for; where nothin
   )
   // 600,100 bytes in two minutes.
   assert.match(window.stdout, /600100 +100\.0 % +40007 /)
+  // What is wrong is said before files are read.
+  const wrong = await query('-r', '/dev/zero', '--columns', 'src_adr')
+  assert.match(wrong.stderr, /“src_adr” is not a column of a flow\n {2}did you mean src_addr/)
   const none = await query('--url', url, '-A', 'none', 'port 1')
   assert.match(none.stdout, /\n +0 +0 +0 +0 +exact\n/)
 })
@@ -341,6 +345,10 @@ test('words, spans and figures are read and written as nfdump does', () => {
   assert.throws(() => readKeys('srcip4/33'), /at most 32 bits/)
   assert.throws(() => readKeys('srcip/16'), /which addresses/)
   assert.throws(() => readStat('nbar'), /not recorded/)
+  assert.throws(
+    () => readStat('srcipp'),
+    (error: UserError) => error.hint === 'did you mean srcip?',
+  )
   assert.deepEqual(
     ['90s', '1.5h', '2w', '1h30m'].map((text) => readSpan(text)),
     [90_000, 5_400_000, 1_209_600_000, 5_400_000],

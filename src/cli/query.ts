@@ -7,7 +7,7 @@ import { formatFilter } from '../query/filter/format.ts'
 import { parseFilter } from '../query/filter/parse.ts'
 import type { FilterProblem } from '../query/filter/problem.ts'
 import { moment } from '../query/question.ts'
-import { askAndPrint, FORMATS, type Wanted } from './query-answers.ts'
+import { askAndPrint, checkWords, FORMATS, type Wanted } from './query-answers.ts'
 import { addNfdumpFlags, refuseNfdumpFlags } from './nfdump-flags.ts'
 import { withCaret, withFilter } from './query-caret.ts'
 import { filesIn, savedIn, serverAt, type Source } from './query-source.ts'
@@ -173,6 +173,7 @@ async function query(words: readonly string[], flags: Flags): Promise<void> {
   if (flags.o === 'parquet' && process.stdout.isTTY)
     throw new UserError('Parquet is not for a terminal', { hint: 'send it to a file: … -o parquet > flows.parquet' })
   if (flags.follow) return followed(filter, flags)
+  checkWords(flags)
   const { source, ...range } = await opened(flags, window)
   const asked = window ? within(filter, range.window) : filter
   try {
