@@ -67,6 +67,10 @@ export async function deadEnds(page: Page, url: string): Promise<void> {
   await page.getByText('a flow counts for both of its ends').waitFor()
   await page.getByRole('img', { name: /^Lines over time/ }).waitFor()
   assert.equal(await page.getByText('95th percentile of the total').count(), 0)
+  await page.goto(`${url}/explore?by=none&last=30d`)
+  await page.getByText(/averages since .*, as nothing is kept of before/).waitFor()
+  // Of six hours, not of thirty days.
+  assert.match((await groupsOf(page).locator('tbody td').nth(1).textContent()) ?? '', /Gbit/)
 }
 
 async function take(page: Page, chip: Locator): Promise<{ readonly x: number; readonly y: number }> {

@@ -12,10 +12,12 @@ import type {
   TopAnswer,
 } from '../../../src/api/contract/query.ts'
 import { useClock } from '../time/clock.tsx'
+import { knownPart } from '../time/known.ts'
 import { aligned, boundsOf, shiftOf, stepFor } from '../time/span.ts'
 import type { Bounds, Span, Versus } from '../time/span.ts'
 import { ApiError, ask } from './client.ts'
 import type { QuestionKind } from './client.ts'
+import { askKeptSince } from './system.ts'
 import { isRough } from './rough.ts'
 
 export interface Ask {
@@ -54,7 +56,12 @@ export interface Counted {
   readonly versus: Versus
 }
 
-export type Answered<T> = T & { readonly bounds: Bounds; readonly askedAt: number; readonly counted: Counted }
+export type Answered<T> = T & {
+  readonly bounds: Bounds
+  readonly askedAt: number
+  readonly known: Bounds
+  readonly counted: Counted
+}
 export type Asked<T> = UseQueryResult<Answered<T>, Error>
 
 /** How often a live answer is asked anew: long spans change slowly. */
@@ -130,6 +137,7 @@ function useAsk<T>(kind: QuestionKind, asked: Ask): Asked<T> {
       // Who was told what a question costs, and asked it all the same, waits for it.
       const patience = ['patience', kind, span, question.filter, question.by]
       const waits = queries.getQueryData(patience) === true
+      const since = askKeptSince(queries)
       const answer = await ask<T>(
         kind,
         waits ? { ...body, timeoutMs: LONGEST_MS } : { ...body, atMostSeconds: PATIENCE_S },
@@ -140,7 +148,9 @@ function useAsk<T>(kind: QuestionKind, asked: Ask): Asked<T> {
           : error
       })
       const counted: Counted = { metric: question.metric ?? 'bytes', unit: question.unit, versus }
-      return { ...answer, bounds: answeredBounds(answer, { from, to }, now), askedAt: now, counted }
+      const told = answeredBounds(answer, { from, to }, now)
+      const { read } = answer as { readonly read?: readonly Bounds[] }
+      return { ...answer, bounds: told, known: knownPart(told, now, await since, read), askedAt: now, counted }
     },
   })
   useEffect(() => {

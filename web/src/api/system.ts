@@ -1,6 +1,6 @@
 // What the server says about itself, its exporters and its inventory.
 import { keepPreviousData, useQuery } from '@tanstack/react-query'
-import type { UseQueryResult } from '@tanstack/react-query'
+import type { QueryClient, UseQueryResult } from '@tanstack/react-query'
 import type {
   ColumnsAnswer,
   ExportersAnswer,
@@ -8,6 +8,7 @@ import type {
   InventoryAnswer,
   StorageAnswer,
 } from '../../../src/api/contract/system.ts'
+import { keptSince } from '../time/known.ts'
 import { get } from './client.ts'
 
 export type HealthHeard = Health & { readonly skew: number }
@@ -48,6 +49,21 @@ export function useColumns(): UseQueryResult<ColumnsAnswer, Error> {
     staleTime: Infinity,
     queryFn: ({ signal }) => get<ColumnsAnswer>('/api/v1/columns', signal),
   })
+}
+
+const KEPT_FRESH_MS = 10 * 60_000
+
+/** Since when anything is kept, which changes slowly once there is something; undefined if it can't be had. */
+export async function askKeptSince(queries: QueryClient): Promise<number | undefined> {
+  const answer = await queries
+    .fetchQuery<StorageAnswer>({
+      queryKey: ['storage'],
+      retry: false,
+      staleTime: ({ state }) => (state.data && keptSince(state.data.tables) !== undefined ? KEPT_FRESH_MS : 0),
+      queryFn: ({ signal }) => get<StorageAnswer>('/api/v1/storage', signal),
+    })
+    .catch(() => undefined)
+  return answer && keptSince(answer.tables)
 }
 
 export function useStorage(): UseQueryResult<StorageAnswer, Error> {

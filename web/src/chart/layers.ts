@@ -119,5 +119,11 @@ export function completeBuckets(times: readonly number[], stepSeconds: number, u
   return count
 }
 
+/** The first bucket that begins at `from` or later; what was before it is not all known. */
+export function firstWhole(times: readonly number[], from: number): number {
+  const first = times.findIndex((time) => time >= from)
+  return first < 0 ? times.length : first
+}
+
 /** How long after its end a bucket may still grow: receipt, spool and loading. */
 export const SETTLE_MS = 4000

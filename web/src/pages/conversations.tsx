@@ -22,6 +22,7 @@ import type { Column } from '../table/data-table.tsx'
 import { toTsv } from '../table/text.ts'
 import type { Cell } from '../table/text.ts'
 import { namesIn, readSort, writeSort } from '../url/search.ts'
+import { knownSeconds } from '../time/known.ts'
 
 const FilterEditor = lazy(() =>
   import('./explore/filter-editor.tsx').then(({ FilterEditor: component }) => ({ default: component })),
@@ -146,7 +147,7 @@ function pairFilter(filter: string, { a, b, key }: Pair): string {
 }
 
 function pairColumns(answer: Answered<ConversationsAnswer>): Column<Pair>[] {
-  const scale = 8 / Math.max(1, (answer.bounds.to - answer.bounds.from) / 1000)
+  const scale = 8 / knownSeconds(answer)
   const most = Math.max(1, ...answer.rows.map((row) => Math.max(row.forth.bytes, row.back.bytes)))
   const text = (end: End) => String(end['vm'] || end['ip'])
   const end = (id: 'a' | 'b', head: string): Column<Pair>[] => [

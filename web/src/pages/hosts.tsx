@@ -13,6 +13,7 @@ import { SeriesCard } from '../subject/series-card.tsx'
 import { seenColumn, ThingsTable } from '../subject/things-table.tsx'
 import { useEnds } from '../subject/use-ends.ts'
 import type { Column } from '../table/data-table.tsx'
+import { knownSeconds } from '../time/known.ts'
 
 interface HostRow {
   readonly name: string
@@ -36,7 +37,7 @@ export function Hosts() {
     for (const machine of inventory?.machines ?? [])
       if (machine.host !== null && machine.kind !== 'host')
         running.set(machine.host, (running.get(machine.host) ?? 0) + 1)
-    const scale = inside.data ? 8 / Math.max(1, (inside.data.bounds.to - inside.data.bounds.from) / 1000) : 0
+    const scale = inside.data ? 8 / knownSeconds(inside.data) : 0
     const kept = new Map((inside.data?.rows ?? []).map((row) => [String(row.key['src_host']), row.bytes * scale]))
     const all = new Map<string, HostRow>()
     const make = (name: string, lastSeen: number | null): HostRow => ({

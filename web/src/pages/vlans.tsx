@@ -14,6 +14,7 @@ import { Head } from '../subject/head.tsx'
 import { SeriesCard } from '../subject/series-card.tsx'
 import { seenColumn, ThingsTable } from '../subject/things-table.tsx'
 import type { Column } from '../table/data-table.tsx'
+import { knownSeconds } from '../time/known.ts'
 
 interface VlanRow {
   readonly id: number
@@ -32,7 +33,7 @@ export function Vlans() {
   const known = useInventory().data?.vlans
   const rows = useMemo(() => {
     if (!top.data) return undefined
-    const scale = 8 / Math.max(1, (top.data.bounds.to - top.data.bounds.from) / 1000)
+    const scale = 8 / knownSeconds(top.data)
     const total = Math.max(1, top.data.total.bytes)
     const all = new Map<number, VlanRow>()
     for (const vlan of known ?? []) all.set(vlan.id, { ...vlan, rate: 0, share: 0, error: '–' })

@@ -13,6 +13,7 @@ import { NothingInSpan } from '../parts/states.tsx'
 import { endsColumns } from './ends-columns.tsx'
 import { DataTable } from '../table/data-table.tsx'
 import type { Column } from '../table/data-table.tsx'
+import { knownSeconds } from '../time/known.ts'
 
 const SENT = ['dst_vm', 'dst_addr']
 const RECEIVED = ['src_vm', 'src_addr']
@@ -35,7 +36,7 @@ export function PeersCard({
   const received = useTop({ by: RECEIVED, filter: inFilter, metric: 'bytes', limit: 1000 })
   const all = useMemo(() => {
     if (!sent.data || !received.data) return undefined
-    const scale = 8 / Math.max(1, (sent.data.bounds.to - sent.data.bounds.from) / 1000)
+    const scale = 8 / knownSeconds(sent.data)
     return peersOf(sent.data, received.data).map((peer): PeerRow => ({
       ...peer,
       out: peer.out * scale,

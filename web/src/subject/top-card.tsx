@@ -12,6 +12,7 @@ import { Name } from '../parts/name.tsx'
 import { NothingInSpan } from '../parts/states.tsx'
 import { DataTable } from '../table/data-table.tsx'
 import type { Column } from '../table/data-table.tsx'
+import { knownSeconds } from '../time/known.ts'
 
 export interface TopCardProps {
   readonly title: string
@@ -61,7 +62,7 @@ export function TopCard({
       <Answer of={top} height={160}>
         {(data) => {
           if (data.rows.length === 0) return <NothingInSpan />
-          const scale = (metric === 'bytes' ? 8 : 1) / Math.max(1, (data.bounds.to - data.bounds.from) / 1000)
+          const scale = (metric === 'bytes' ? 8 : 1) / knownSeconds(data)
           const most = Math.max(1, ...data.rows.map((row) => row[metric]))
           const columns: Column<Row>[] = [
             ...by.map((dimension, at): Column<Row> => ({

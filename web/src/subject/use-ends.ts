@@ -3,6 +3,7 @@ import { useMemo } from 'react'
 import { useTop } from '../api/questions.ts'
 import type { Ask } from '../api/questions.ts'
 import { endsOf } from '../names/ends.ts'
+import { knownSeconds } from '../time/known.ts'
 
 const MOST_PAIRS = 10_000
 
@@ -20,7 +21,7 @@ export function useEnds(source: string, target: string, filter = '') {
   const received = useTop({ ...pairsAsk(by.target, filter), enabled: cut })
   const rows = useMemo(() => {
     if (!pairs.data) return undefined
-    const scale = 8 / Math.max(1, (pairs.data.bounds.to - pairs.data.bounds.from) / 1000)
+    const scale = 8 / knownSeconds(pairs.data)
     const whole =
       cut && sent.data && received.data
         ? { sent: sent.data, received: received.data }

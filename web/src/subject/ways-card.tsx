@@ -8,6 +8,7 @@ import { Card } from '../parts/card.tsx'
 import { NothingInSpan } from '../parts/states.tsx'
 import { Legend } from './series-card.tsx'
 import { waysOf } from './ways.ts'
+import { knownSeconds } from '../time/known.ts'
 
 const NONE: readonly string[] = []
 
@@ -23,7 +24,7 @@ export function WaysCard({
   const out = useSeries({ by: NONE, filter: outFilter, metric: 'bytes' })
   const into = useSeries({ by: NONE, filter: inFilter, metric: 'bytes' })
   const both = useMemo(() => (out.data && into.data ? waysOf(out.data, into.data) : undefined), [out.data, into.data])
-  const seconds = both ? Math.max(1, (both.bounds.to - both.bounds.from) / 1000) : 1
+  const seconds = both ? knownSeconds(both) : 1
   const average = (at: number) => rateText('bytes', ((both?.series[at]?.total.bytes ?? 0) * 8) / seconds)
   const shown = {
     data: both,

@@ -24,6 +24,7 @@ function answer(times: number[], values: number[]): Answered<SeriesAnswer> {
     groups: 1,
     bounds: { from: 0, to: 30_000 },
     counted: { metric: 'bytes', unit: undefined, versus: 'none' },
+    known: { from: 0, to: 30_000 },
     askedAt: 30_000,
   }
 }

@@ -3,7 +3,7 @@ import { useMemo } from 'react'
 import type { ReactNode } from 'react'
 import type { SeriesAnswer } from '../../../../src/api/contract/query.ts'
 import type { Answered } from '../../api/questions.ts'
-import { completeBuckets, SETTLE_MS } from '../../chart/layers.ts'
+import { completeBuckets, firstWhole, SETTLE_MS } from '../../chart/layers.ts'
 import { changeText, countText, errorText, rateText, shareText, totalText } from '../../figures/units.ts'
 import { labelOf } from '../../names/dimensions.ts'
 import type { Key } from '../../names/dimensions.ts'
@@ -17,11 +17,13 @@ import type { Narrow } from '../../parts/narrow-buttons.tsx'
 import { DataTable } from '../../table/data-table.tsx'
 import type { Column } from '../../table/data-table.tsx'
 import { toTsv } from '../../table/text.ts'
-import { durationText } from '../../time/zone.ts'
+import { useClock } from '../../time/clock.tsx'
+import { knownSeconds } from '../../time/known.ts'
+import { durationText, momentText } from '../../time/zone.ts'
 import type { View } from '../../url/search.ts'
 import type { Acts } from './acts.ts'
 import { changeOf, groupsOf, groupsTable } from './groups.ts'
-import type { Group } from './groups.ts'
+import type { Group, Over } from './groups.ts'
 
 export interface GroupsTableProps {
   readonly answer: Answered<SeriesAnswer>
@@ -36,12 +38,7 @@ export interface GroupsTableProps {
 
 export function GroupsTable({ answer, view, change, acts, ofBefore, end }: GroupsTableProps) {
   const { columns } = answer
-  const seconds = (answer.bounds.to - answer.bounds.from) / 1000
-  const complete = completeBuckets(answer.times, answer.step, Math.min(answer.to, answer.askedAt - SETTLE_MS))
-  const groups = useMemo(
-    () => groupsOf(answer, view.metric, seconds, complete),
-    [answer, view.metric, seconds, complete],
-  )
+  const groups = useMemo(() => groupsOf(answer, view.metric, overOf(answer)), [answer, view.metric])
   const named = useMemo(() => groups.filter((group) => !group.other), [groups])
   const other = useMemo(() => groups.filter((group) => group.other), [groups])
   const coloured = useMemo(() => colouredBy(view.chart, columns), [view.chart, columns])
@@ -52,12 +49,19 @@ export function GroupsTable({ answer, view, change, acts, ofBefore, end }: Group
       [named, coloured, columns],
     ),
   )
+  const { zone } = useClock()
+  const notes = [
+    ...(other.length > 0 ? ['and the rest as one'] : []),
+    ...(answer.known.from - answer.bounds.from > answer.step * 1000
+      ? [`averages since ${momentText(answer.known.from, zone)}, as nothing is kept of before`]
+      : []),
+  ]
   const exported = () => groupsTable(columns, groups, view.metric)
   const narrow: Narrow = (column, value, keep) => (keep ? acts.keep : acts.drop)([column], { [column]: value })
   return (
     <Card
       title={columns.length === 0 ? 'All traffic' : groupsText(named.length, answer.groups)}
-      note={other.length > 0 ? 'and the rest as one' : undefined}
+      note={notes.length > 0 ? notes.join('; ') : undefined}
       className={ofBefore ? 'of-before' : ''}
       end={
         <span className="row">
@@ -91,6 +95,17 @@ export function GroupsTable({ answer, view, change, acts, ofBefore, end }: Group
       />
     </Card>
   )
+}
+
+function overOf(answer: Answered<SeriesAnswer>): Over {
+  const { bounds, times, step, known } = answer
+  const complete = completeBuckets(times, step, Math.min(answer.to, answer.askedAt - SETTLE_MS))
+  return {
+    seconds: knownSeconds(answer),
+    whole: (bounds.to - bounds.from) / 1000,
+    first: firstWhole(times, known.from),
+    complete,
+  }
 }
 
 /** The dimensions whose values have colours in the picture beside; none have where it is darker or lighter only. */

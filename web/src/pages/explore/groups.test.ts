@@ -27,7 +27,7 @@ const answer: SeriesAnswer = {
 }
 
 test('averages are over the whole span, peaks over complete buckets, and other is last', () => {
-  const groups = groupsOf(answer, 'bytes', 20, 1)
+  const groups = groupsOf(answer, 'bytes', { seconds: 20, whole: 20, first: 0, complete: 1 })
   assert.deepEqual(
     groups.map((group) => [group.key['vlan'] ?? 'other', group.average, group.peak]),
     [
@@ -51,9 +51,17 @@ test('an earlier time of which a part alone is known is an average of that part'
   }))
   const held = { ...answer, previous: { from: -20_000, to: 0, series, total: row(300) } }
   assert.equal(knownBefore(held), 0.5)
-  assert.equal(groupsOf(held, 'bytes', 20, 2)[0]?.before, 80)
+  assert.equal(groupsOf(held, 'bytes', { seconds: 20, whole: 20, first: 0, complete: 2 })[0]?.before, 80)
   const none = series.map((one) => ({ ...one, values: [null, null] }))
-  assert.equal(groupsOf({ ...held, previous: { ...held.previous, series: none } }, 'bytes', 20, 2)[0]?.before, null)
+  assert.equal(
+    groupsOf({ ...held, previous: { ...held.previous, series: none } }, 'bytes', {
+      seconds: 20,
+      whole: 20,
+      first: 0,
+      complete: 2,
+    })[0]?.before,
+    null,
+  )
   assert.equal(knownBefore(answer), 1)
 })
 
@@ -70,7 +78,11 @@ test('a percentile is the nearest rank and skips gaps', () => {
 })
 
 test('the export has raw numbers under heads with units', () => {
-  const table = groupsTable(['vlan'], groupsOf(answer, 'bytes', 20, 2), 'bytes')
+  const table = groupsTable(
+    ['vlan'],
+    groupsOf(answer, 'bytes', { seconds: 20, whole: 20, first: 0, complete: 2 }),
+    'bytes',
+  )
   assert.deepEqual(table[0], [
     'vlan',
     'average_bits_per_second',
@@ -89,7 +101,7 @@ test('the export has raw numbers under heads with units', () => {
 test('a group is held against what it was before', () => {
   const drawn = (bytes: number) => ({ values: [1, 1], low: [], high: [], total: row(bytes) })
   const previous = { from: -20_000, to: 0, series: [drawn(500), drawn(0), drawn(1000)], total: row(1500) }
-  const groups = groupsOf({ ...answer, previous }, 'bytes', 20, 1)
+  const groups = groupsOf({ ...answer, previous }, 'bytes', { seconds: 20, whole: 20, first: 0, complete: 1 })
   assert.deepEqual(
     groups.map((group) => changeOf(group.average, group.before)),
     [1, -0.5, null],
@@ -102,7 +114,7 @@ test('a share of a link is of the speed that the server says, and unknown where 
   const told = { ...row(1000), share: { value: 0.4, low: 0.3, high: 0.5 } }
   const third = { ...second, other: false, key: { vlan: 3 }, speed: 800, total: row(500) }
   const shared = { ...answer, series: [{ ...first, total: told }, { ...second, total: row(1500) }, third] }
-  const groups = groupsOf(shared, 'share', 20, 1)
+  const groups = groupsOf(shared, 'share', { seconds: 20, whole: 20, first: 0, complete: 1 })
   assert.deepEqual(
     groups.map((group) => [group.average, group.averageHigh]),
     [

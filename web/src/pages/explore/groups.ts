@@ -42,14 +42,26 @@ export function knownBefore(answer: Pick<SeriesAnswer, 'previous' | 'times'>): n
   return known / times.length
 }
 
-export function groupsOf(answer: SeriesAnswer, metric: MetricName, seconds: number, complete: number): Group[] {
+/** What a table of groups is computed over. */
+export interface Over {
+  /** Of the time shown, what is known. */
+  readonly seconds: number
+  /** Of the whole time shown: the earlier one is as long. */
+  readonly whole: number
+  /** The buckets that are wholly known: from the one to before the other. */
+  readonly first: number
+  readonly complete: number
+}
+
+export function groupsOf(answer: SeriesAnswer, metric: MetricName, over: Over): Group[] {
+  const { seconds, first, complete } = over
   const counted = summed(metric)
-  const whole = answer.total[counted]
+  const sum = answer.total[counted]
   // An average of the time that is known; what is not kept is no silence.
-  const earlierSeconds = seconds * knownBefore(answer)
+  const earlierSeconds = over.whole * knownBefore(answer)
   return answer.series
     .map((series, index) => {
-      const values = series.values.slice(0, Math.max(1, complete))
+      const values = series.values.slice(first, complete)
       const total = series.total[counted]
       const rate = rateOf(series.total, metric, seconds, series.speed)
       const earlier = answer.previous?.series[index]?.total
@@ -63,7 +75,7 @@ export function groupsOf(answer: SeriesAnswer, metric: MetricName, seconds: numb
         peak: values.reduce<number | null>((most, value) => (value === null ? most : Math.max(most ?? 0, value)), null),
         p95: percentile(values, 0.95),
         total,
-        share: whole > 0 ? total / whole : 0,
+        share: sum > 0 ? total / sum : 0,
         before:
           earlier && earlierSeconds > 0 ? (rateOf(earlier, metric, earlierSeconds, series.speed)?.value ?? null) : null,
       }

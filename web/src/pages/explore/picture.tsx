@@ -4,7 +4,7 @@ import type { MatrixAnswer, SeriesAnswer } from '../../../../src/api/contract/qu
 import { useEvents } from '../../api/events.ts'
 import type { Answered, Asked } from '../../api/questions.ts'
 import { HeatChart } from '../../chart/heat-chart.tsx'
-import { addsUp, addUp, completeBuckets, layersOf, SETTLE_MS } from '../../chart/layers.ts'
+import { addsUp, addUp, completeBuckets, firstWhole, layersOf, SETTLE_MS } from '../../chart/layers.ts'
 import { marksOf } from '../../chart/marks.ts'
 import { SankeyChart } from '../../chart/sankey-chart.tsx'
 import { SeriesChart } from '../../chart/series-chart.tsx'
@@ -19,6 +19,7 @@ import { MarkMenu } from './mark-menu.tsx'
 import type { MarkPicked } from './mark-menu.tsx'
 import { PickMenu } from './pick-menu.tsx'
 import type { Picked } from './pick-menu.tsx'
+import { knownSeconds } from '../../time/known.ts'
 
 const HEIGHT = 300
 
@@ -48,7 +49,7 @@ export function Picture({ view, series, matrix, acts }: PictureProps) {
                   columns={data.columns}
                   rows={data.links}
                   metric={data.counted.metric}
-                  seconds={Math.max(1, (data.bounds.to - data.bounds.from) / 1000)}
+                  seconds={knownSeconds(data)}
                   height={400}
                   most={60}
                   onPick={(key, at) => setPicked({ columns: Object.keys(key), key, at })}
@@ -156,7 +157,8 @@ function Lines({
 function levelOf(answer: Answered<SeriesAnswer>, view: View): { value: number; name: string } | undefined {
   if (view.chart === 'lines' && answer.series.length > 1) return undefined
   const complete = completeBuckets(answer.times, answer.step, Math.min(answer.to, answer.askedAt - SETTLE_MS))
-  const total = addUp(layersOf(answer), answer.times.length).values.slice(0, Math.max(1, complete))
+  const first = firstWhole(answer.times, answer.known.from)
+  const total = addUp(layersOf(answer), answer.times.length).values.slice(first, complete)
   const value = percentile(total, 0.95)
   return value === null || value <= 0 ? undefined : { value, name: `95th pct ${rateText(view.metric, value)}` }
 }

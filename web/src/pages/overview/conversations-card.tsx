@@ -10,6 +10,7 @@ import { NothingInSpan } from '../../parts/states.tsx'
 import { DataTable } from '../../table/data-table.tsx'
 import type { Column } from '../../table/data-table.tsx'
 import type { Row } from '../../../../src/api/contract/query.ts'
+import { knownSeconds } from '../../time/known.ts'
 
 const BY = ['src_vm', 'src_addr', 'dst_vm', 'dst_addr', 'service']
 
@@ -34,7 +35,7 @@ export function Conversations() {
       <Answer of={top} height={240}>
         {(data) => {
           if (data.rows.length === 0) return <NothingInSpan />
-          const seconds = Math.max(1, (data.bounds.to - data.bounds.from) / 1000)
+          const seconds = knownSeconds(data)
           const most = data.rows[0]?.bytes ?? 1
           const columns: Column<Row>[] = [
             { id: 'src', head: 'From', cell: (row) => <End row={row} side="src" /> },

@@ -11,6 +11,7 @@ import { useClock } from '../../time/clock.tsx'
 import { spanText } from '../../time/span.ts'
 import { durationText } from '../../time/zone.ts'
 import { SETTLE_MS } from '../../chart/layers.ts'
+import { knownSeconds } from '../../time/known.ts'
 
 const MINUTE = { kind: 'last', ms: 60_000 } as const
 const BY_LOCALITY = ['locality']
@@ -30,7 +31,7 @@ export function KeyFigures() {
   const health = useHealth().data
   const vms = inventory?.machines.filter((machine) => machine.kind === 'vm').length
   const data = now.data
-  const seconds = data ? Math.max(1, (data.bounds.to - data.bounds.from) / 1000) : 1
+  const seconds = data ? knownSeconds(data) : 1
   const bits = rateFigure('bytes', ((data?.total.bytes ?? 0) * 8) / seconds, 4)
   const packets = scaled((data?.total.packets ?? 0) / seconds)
   const inside = data?.rows.find((row) => row.key['locality'] === 'intra_host')

@@ -9,6 +9,7 @@ import { Segments } from '../../parts/segments.tsx'
 import { NothingInSpan } from '../../parts/states.tsx'
 import { pairsAsk } from '../../subject/use-ends.ts'
 import { pathOf } from '../../names/dimensions.ts'
+import { knownSeconds } from '../../time/known.ts'
 
 const ENDS = [
   { value: 'host', label: 'Hosts' },
@@ -53,7 +54,7 @@ export function TalkCard() {
                 columns={data.columns}
                 rows={data.rows}
                 metric="bytes"
-                seconds={Math.max(1, (data.bounds.to - data.bounds.from) / 1000)}
+                seconds={knownSeconds(data)}
                 height={270}
                 most={end === 'host' ? 48 : 26}
                 onPick={(key) => {

@@ -18,6 +18,7 @@ import { Segments } from '../../parts/segments.tsx'
 import { NothingInSpan } from '../../parts/states.tsx'
 import { useClock } from '../../time/clock.tsx'
 import { spanText } from '../../time/span.ts'
+import { knownSeconds } from '../../time/known.ts'
 
 const OVER = [
   { value: 'vlan', label: 'VLAN' },
@@ -176,7 +177,7 @@ interface BesideRow {
 /** Now (the last bucket that is all in) and the average of each series, the largest first. */
 export function rowsOf(series: Answered<SeriesAnswer>): BesideRow[] {
   const complete = completeBuckets(series.times, series.step, Math.min(series.to, series.askedAt - SETTLE_MS))
-  const seconds = Math.max(1, (series.bounds.to - series.bounds.from) / 1000)
+  const seconds = knownSeconds(series)
   return series.series
     .map((one) => ({
       id: one.other ? '\u0000other' : JSON.stringify(one.key),

@@ -7,6 +7,7 @@ import { Bar } from '../../parts/bars.tsx'
 import { Card } from '../../parts/card.tsx'
 import { Go } from '../../parts/go.tsx'
 import { NothingInSpan } from '../../parts/states.tsx'
+import { knownSeconds } from '../../time/known.ts'
 
 export const WHERE_ASK = { by: ['locality'], metric: 'bytes', limit: 10 } as const
 const ORDER = Object.keys(LOCALITY)
@@ -36,7 +37,7 @@ export function WhereCard() {
         <Answer of={top} height={200}>
           {(data) => {
             if (data.total.bytes === 0) return <NothingInSpan />
-            const seconds = Math.max(1, (data.bounds.to - data.bounds.from) / 1000)
+            const seconds = knownSeconds(data)
             const rows = [...data.rows].sort(
               (a, b) => ORDER.indexOf(String(a.key['locality'])) - ORDER.indexOf(String(b.key['locality'])),
             )
