@@ -1,12 +1,11 @@
 import type { Cell } from '../store/store.ts'
 import type { Buckets } from './buckets.ts'
 import type { KeyValue } from './dimensions.ts'
-import { codesOf, groupingBy, keyOf, measuredSql, namedOnly, type Codes, type Grouping } from './group.ts'
-import { greatestByHash, keysOf } from './hashed.ts'
+import { codesOf, groupingBy, keyOf, type Codes } from './group.ts'
+import { greatestKeys } from './greatest-keys.ts'
 import {
   addSums,
   intervalOf,
-  metricSql,
   noSums,
   rowOf,
   sumsOf,
@@ -227,25 +226,6 @@ async function greatestLines(
   const { lines, total } = await linesOf(prepared, buckets, keys, wanted, run)
   const rest = lines.at(-1) as Line
   return { lines: rest.sums.flows > 0 ? lines : lines.slice(0, -1), total, groups, keys }
-}
-
-/** The keys of the greatest groups, and how many groups there are. */
-async function greatestKeys(
-  prepared: Prepared,
-  grouping: Grouping,
-  limit: number,
-  run: Run,
-): Promise<{ keys: readonly (readonly Cell[])[]; groups: number }> {
-  const wanted = { sql: `${metricSql(prepared)} AS m`, names: ['m'], order: 'm' }
-  const hashed = grouping.either ? undefined : await greatestByHash(prepared, keysOf(grouping), wanted, limit, run)
-  if (hashed) return { keys: hashed.found.map(({ cells }) => cells), groups: hashed.groups }
-  const named = namedOnly(grouping)
-  const answer = await run.query(
-    `SELECT ${named.count}, ${named.list(limit)}((-toFloat64(m), ${grouping.keys})${named.more}) FROM (${measuredSql(prepared, grouping)})`,
-    grouping.sides.length,
-  )
-  const [groups = 0, tuples = []] = answer.rows[0] ?? []
-  return { groups: Number(groups), keys: (tuples as readonly (readonly Cell[])[]).map((tuple) => tuple.slice(1)) }
 }
 
 /** Lines of the same keys over these buckets; what is in none goes to the one that is `other`, or is left out. */

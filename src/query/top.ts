@@ -2,6 +2,7 @@ import { UserError } from '../base/errors.ts'
 import type { Cell } from '../store/store.ts'
 import { MOST_CODES, sumsByKey } from './by-key.ts'
 import { greatestSql, groupedSql, groupingBy, keyOf, namedOnly, type Grouping } from './group.ts'
+import { greatestKeys } from './greatest-keys.ts'
 import { greatestByHash, keysOf } from './hashed.ts'
 import {
   SUM_NAMES,
@@ -44,6 +45,14 @@ interface Found {
   readonly sums: Sums
 }
 
+interface Greatest {
+  readonly found: readonly Found[]
+  readonly totals: Sums
+  readonly groups: number
+  /** Of the rows that are in none of them, where that is known at once. */
+  readonly rest?: Sums
+}
+
 /** @param before the same question for the time before */
 export async function top(asked: Prepared, limit: number, run: Run, before?: Prepared): Promise<TopAnswer> {
   const known = factsOf(asked, run)
@@ -72,11 +81,10 @@ export async function top(asked: Prepared, limit: number, run: Run, before?: Pre
     }
   }
   const grouping = groupingBy(prepared)
-  const [{ found, totals, groups }, facts] = await Promise.all([greatest(prepared, grouping, limit, run), known])
-  const rest =
-    groups > found.length || grouping.folded !== undefined
-      ? await otherSums(prepared, grouping, found, totals, run)
-      : undefined
+  const [all, facts] = await Promise.all([greatest(prepared, grouping, limit, run), known])
+  const { found, totals, groups } = all
+  const isMore = groups > found.length || grouping.folded !== undefined
+  const rest = isMore ? (all.rest ?? (await otherSums(prepared, grouping, found, totals, run))) : undefined
   const sampling = await samplingOf(prepared, totals, facts, run)
   const previous = before ? await asBefore(before, found, sampling, run) : undefined
   const kept = found.map(({ cells, sums }) => rowOf(keyOf(grouping, cells, 0), sums, metric, sampling))
@@ -123,12 +131,8 @@ async function asBefore(
 }
 
 /** One pass over the rows: the greatest groups, how many there are, and the sums of all. */
-async function greatest(
-  prepared: Prepared,
-  grouping: Grouping,
-  limit: number,
-  run: Run,
-): Promise<{ found: Found[]; totals: Sums; groups: number }> {
+async function greatest(prepared: Prepared, grouping: Grouping, limit: number, run: Run): Promise<Greatest> {
+  if (grouping.either && limit <= MOST_CODES) return greatestOfEither(prepared, grouping, limit, run)
   const wanted = { sql: sumsSql(prepared), names: SUM_NAMES, order: metricSum(prepared.metric) }
   const hashed = grouping.either ? undefined : await greatestByHash(prepared, keysOf(grouping), wanted, limit, run)
   if (hashed)
@@ -154,6 +158,13 @@ async function greatest(
   }
 }
 
+/** First which they are, by the metric alone; then what they amount to, and all rows once. */
+async function greatestOfEither(prepared: Prepared, grouping: Grouping, limit: number, run: Run): Promise<Greatest> {
+  const { keys, groups } = await greatestKeys(prepared, grouping, limit, run)
+  const { of, rest, total } = await sumsByKey(prepared, grouping, keys, run)
+  return { groups, totals: total, rest, found: keys.map((cells, i) => ({ cells, sums: of[i] as Sums })) }
+}
+
 /** What is in none of the greatest groups. Where a row may be in two of them, the rows have to be looked at again. */
 async function otherSums(
   prepared: Prepared,
@@ -167,9 +178,7 @@ async function otherSums(
       totals,
       found.map((f) => f.sums),
     )
-  if (found.length > MOST_CODES) return otherBySet(prepared, grouping, found.length, run)
-  const keys = found.map((f) => f.cells)
-  return (await sumsByKey(prepared, grouping, keys, run)).rest
+  return otherBySet(prepared, grouping, found.length, run)
 }
 
 /** The same where the keys are too many to be written into a statement. */
