@@ -35,6 +35,9 @@ test('behind a noun its comparators and its fixed values are offered', () => {
   assert.deepEqual(completeFilter('port i', 6).options, [{ label: 'in', kind: 'operator', detail: 'one of a list' }])
   assert.equal(completeFilter('i', 1).options[0]?.detail, 'input side')
   assert.ok(labels('proto t').includes('tcp'))
+  assert.deepEqual(labels('proto ').slice(0, 3), ['tcp', 'udp', 'icmp'])
+  assert.deepEqual(labels('src and '), ['dst'])
+  assert.deepEqual(labels('out or i'), ['in'])
   assert.deepEqual(labels('locality vm_'), ['vm_physical', 'vm_external'])
 })
 
@@ -50,6 +53,7 @@ test('names are asked for by their dimension and side', () => {
   assert.deepEqual(completeFilter('src vm we', 9).values, { column: 'src_vm', noun: 'vm', prefix: 'we' })
   assert.deepEqual(completeFilter('vm "big o', 9).values, { column: 'vm', noun: 'vm', prefix: 'big o' })
   assert.deepEqual(completeFilter('vm in [web, d', 13).values, { column: 'vm', noun: 'vm', prefix: 'd' })
+  assert.deepEqual(completeFilter('vm in [web ', 11).values, { column: 'vm', noun: 'vm', prefix: '' })
   assert.equal(completedValue('vm', 'web-1'), 'web-1')
   assert.equal(completedValue('vm', 'big one'), '"big one"')
 })

@@ -73,7 +73,10 @@ export class ValueReader extends Cursor {
     if (!this.accept('[')) this.fail(open, 'a list in [ ] must follow “in”', ['['], `write “${noun.name} in [ …, … ]”`)
     const values = [this.value(noun, side, { net })]
     while (!this.accept(']')) {
-      if (this.atEnd()) this.fail(open, 'this list is not closed', [']'], 'put a ] at its end')
+      if (this.atEnd()) {
+        this.wants.push({ type: 'value', noun, ...(side ? { side } : {}) })
+        this.fail(open, 'this list is not closed', [']'], 'put a ] at its end')
+      }
       this.accept(',')
       values.push(this.value(noun, side, { net }))
     }

@@ -169,8 +169,13 @@ class Parser extends ValueReader {
   /** `and dst` behind `src`: how the two are joined. */
   private otherSide(side: Side): 'and' | 'or' | undefined {
     const joined = this.isWord('and') ? 'and' : this.isWord('or') ? 'or' : undefined
-    if (joined === undefined || this.sideAt(1) !== OTHER_SIDE[side]) return undefined
+    if (joined === undefined) return undefined
     this.take()
+    const other = OTHER_SIDE[side]
+    if (this.sideAt(0) !== other) {
+      this.wants.push({ type: 'word', text: other })
+      this.fail(this.token(), `“${other}” must follow “${side} ${joined}”`, [other], `or a noun must follow “${side}”`)
+    }
     this.take()
     return joined
   }

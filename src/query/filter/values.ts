@@ -99,10 +99,13 @@ export function expectation(noun: Noun): string {
   }
 }
 
-/** Words that complete a value without asking the store. */
+/** What is asked for nearly always. */
+const USUAL_PROTOCOLS = ['tcp', 'udp', 'icmp', 'icmp6', 'gre', 'esp', 'sctp']
+
+/** Words that complete a value without asking the store, best first. */
 export function fixedValues(noun: Noun): readonly string[] {
   if (noun.kind === 'enum') return Object.values(noun.values ?? {})
-  if (noun.kind === 'proto') return PROTOCOL_WORDS
+  if (noun.kind === 'proto') return [...new Set([...USUAL_PROTOCOLS, ...PROTOCOL_WORDS])]
   if (noun.kind === 'ethertype') return ETHERTYPE_WORDS
   if (noun.kind === 'boolean') return ['yes', 'no']
   return Object.keys(noun.names ?? {})
