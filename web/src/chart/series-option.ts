@@ -117,11 +117,13 @@ export function seriesOption(picture: SeriesPicture, width: number): EChartsCore
       (value, at) =>
         [Math.min((picture.times[at] ?? 0) + half, picture.to), at < picture.drawn ? value : null] as const,
     )
-  const veil = {
-    silent: true,
-    itemStyle: { color: inks.panel, opacity: 0.62 },
-    data: [[{ xAxis: (incomplete ?? 0) - half / 8 }, { xAxis: picture.to + half }]],
-  }
+  // What is not all in yet, and what is no longer all kept, is drawn faint.
+  const cut = picture.first > 0 ? picture.times[picture.first] : undefined
+  const faint = [
+    ...(incomplete === undefined ? [] : [[{ xAxis: incomplete - half / 8 }, { xAxis: picture.to + half }]]),
+    ...(cut === undefined ? [] : [[{ xAxis: picture.from }, { xAxis: cut + half / 8 }]]),
+  ]
+  const veil = { silent: true, itemStyle: { color: inks.panel, opacity: 0.62 }, data: faint }
   const layers = picture.layers.map((layer, index) => ({
     type: 'line',
     id: layer.id,
@@ -137,7 +139,7 @@ export function seriesOption(picture: SeriesPicture, width: number): EChartsCore
     connectNulls: false,
     emphasis: { disabled: true },
     z: 2,
-    ...(index === picture.layers.length - 1 && incomplete !== undefined ? { markArea: { ...veil, z: 5 } } : {}),
+    ...(index === picture.layers.length - 1 && faint.length > 0 ? { markArea: { ...veil, z: 5 } } : {}),
   }))
   return {
     animation: false,

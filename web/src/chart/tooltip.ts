@@ -16,6 +16,8 @@ export interface TipFrame {
   readonly step: number
   readonly zone: Zone
   readonly complete: number
+  /** The first bucket that is all kept. */
+  readonly first: number
   readonly layers: readonly Layer[]
   /** True if the layers are parts of one whole, whose total says something. */
   readonly adds: boolean
@@ -69,7 +71,10 @@ export function tooltipNode(frame: TipFrame, index: number): HTMLElement {
   const box = element('div', 'tip')
   const head = element('div', 'tip-head')
   const text = bucketText(frame.times[index] ?? 0, frame.step, frame.zone)
-  head.append(text.local, element('span', '', index >= frame.complete ? `${text.utc} · not complete` : text.utc))
+  head.append(
+    text.local,
+    element('span', '', index >= frame.complete || index < frame.first ? `${text.utc} · not complete` : text.utc),
+  )
   const table = element('table', '')
   const at = (layer: Layer) => layer.values[index] ?? null
   const sorted = [...frame.layers].sort((a, b) => Number(a.other) - Number(b.other) || (at(b) ?? -1) - (at(a) ?? -1))

@@ -67,7 +67,8 @@ export function Settings() {
                 'Keys',
                 <span key="k">
                   <kbd>{withCommand('K')}</kbd> or <kbd>/</kbd> finds everything; <kbd>↑</kbd> <kbd>↓</kbd>{' '}
-                  <kbd>Enter</kbd> walk tables; <kbd>{withCommand('↵')}</kbd> runs a filter
+                  <kbd>Enter</kbd> walk tables, <kbd>→</kbd> what a row offers; <kbd>{withCommand('↵')}</kbd> runs a
+                  filter
                 </span>,
               ],
             ]}

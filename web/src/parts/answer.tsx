@@ -68,20 +68,22 @@ interface Told {
   readonly samplingRates: readonly number[]
   readonly read?: readonly { readonly table: string; readonly describe: string }[]
   readonly notes?: readonly string[]
+  readonly total?: { readonly flows: number }
 }
 
 /** `the 1-hour table and flows`: what an answer was read from, the coarsest last as it is read. */
 export function sourceText({ source, read }: Pick<Told, 'source' | 'read'>): string {
   const names = [...new Set((read ?? []).map(({ describe }) => describe))]
   if (names.length === 0) return source
-  return names.map((name) => (name.endsWith('table') ? `the ${name}` : name)).join(' and ')
+  const named = names.map((name) => (name.endsWith('table') ? `the ${name}` : name))
+  return named.length < 3 ? named.join(' and ') : `${named.slice(0, -1).join(', ')} and ${named.at(-1)}`
 }
 
 /** Table, rows read, milliseconds and sampling, in small; and what else one has to know of the answer. */
 export function Provenance({ of, error }: { readonly of: Asked<Told>; readonly error?: string }) {
   if (!of.data) return null
   const { rowsRead, tookMs, samplingRates, notes = [] } = of.data
-  const sampling = samplingText(samplingRates)
+  const sampling = of.data.total?.flows === 0 ? '' : samplingText(samplingRates)
   return (
     <span>
       from {sourceText(of.data)} · {countText(rowsRead)} rows · {Math.round(tookMs)} ms

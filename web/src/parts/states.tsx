@@ -72,7 +72,14 @@ export function Nothing({ children }: { readonly children: ReactNode }) {
 }
 
 /** An empty answer, and when there was something. */
-export function NothingInSpan({ filtered = false }: { readonly filtered?: boolean }) {
+export function NothingInSpan({
+  filtered = false,
+  onClear,
+}: {
+  readonly filtered?: boolean
+  /** Takes the filter away. */
+  readonly onClear?: () => void
+}) {
   const clock = useClock()
   const health = useHealth()
   const { oldest, newest } = health.data?.store ?? { oldest: null, newest: null }
@@ -87,15 +94,22 @@ export function NothingInSpan({ filtered = false }: { readonly filtered?: boolea
             There is traffic from {momentText(oldest, clock.zone)} to {momentText(newest, clock.zone)} (
             {agoText(newest, clock.now())}).
           </span>
-          <button
-            type="button"
-            className="button small-button"
-            onClick={() =>
-              clock.setSpan({ kind: 'between', from: Math.max(oldest, newest - 3_600_000), to: newest + 1000 })
-            }
-          >
-            Show the newest of it
-          </button>
+          <span className="row">
+            {filtered && onClear ? (
+              <button type="button" className="button small-button" onClick={onClear}>
+                Ask without the filter
+              </button>
+            ) : null}
+            <button
+              type="button"
+              className="button small-button"
+              onClick={() =>
+                clock.setSpan({ kind: 'between', from: Math.max(oldest, newest - 3_600_000), to: newest + 1000 })
+              }
+            >
+              Show the newest of it
+            </button>
+          </span>
         </>
       )}
     </div>

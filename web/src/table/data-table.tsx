@@ -143,7 +143,7 @@ function Line<T>({
       className={`${pick ? 'pick' : ''} ${faint?.(row) ? 'faint' : ''}`}
       aria-selected={selected === undefined ? undefined : rowId(row) === selected}
       tabIndex={pick ? (first ? 0 : -1) : undefined}
-      aria-keyshortcuts={pick ? `Enter${onDrop ? ' Delete' : ''}` : undefined}
+      aria-keyshortcuts={pick ? `Enter${onDrop ? ' Delete' : ''} ArrowRight` : undefined}
       onClick={pick ? () => pick(row) : undefined}
       onKeyDown={
         pick
@@ -164,7 +164,24 @@ function Line<T>({
   )
 }
 
+/** What right and left walk in a row: the row itself, then its links and buttons. */
+function stopsOf(line: HTMLElement): HTMLElement[] {
+  const within = [...line.querySelectorAll<HTMLElement>('a[href], button:enabled')]
+  return [line, ...within.filter((stop) => stop.offsetParent !== null)]
+}
+
 function walk(event: KeyboardEvent<HTMLTableSectionElement>): void {
+  const aside = event.key === 'ArrowRight' ? 1 : event.key === 'ArrowLeft' ? -1 : 0
+  if (aside !== 0) {
+    const here = event.target as HTMLElement
+    const row = here.closest('tr')
+    const stops = row?.hasAttribute('tabindex') ? stopsOf(row) : []
+    const stop = stops[stops.indexOf(here) + aside]
+    if (!stop) return
+    event.preventDefault()
+    stop.focus()
+    return
+  }
   const by =
     event.key === 'ArrowDown' ? 'nextElementSibling' : event.key === 'ArrowUp' ? 'previousElementSibling' : undefined
   const line = (event.target as HTMLElement).closest('tr')

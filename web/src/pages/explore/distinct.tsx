@@ -43,7 +43,7 @@ export function Distinct({ view, change, acts }: Part) {
         <Answer of={distinct} height={300}>
           {(answer) =>
             answer.rows.length === 0 ? (
-              <NothingInSpan filtered={filter !== ''} />
+              <NothingInSpan filtered={filter !== ''} onClear={() => change({ filter: '' })} />
             ) : (
               <DataTable
                 label="Distinct"

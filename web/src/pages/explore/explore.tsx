@@ -99,13 +99,13 @@ function Groups({ view, change, acts }: Part) {
           {(data) =>
             data.total.flows === 0 ? (
               <section className="card">
-                <NothingInSpan filtered={filter !== ''} />
+                <NothingInSpan filtered={filter !== ''} onClear={() => change({ filter: '' })} />
               </section>
             ) : null
           }
         </Answer>
       ) : (
-        <Picture view={shown} series={series} matrix={matrix} acts={acts} />
+        <Picture view={shown} series={series} matrix={matrix} acts={acts} onClear={() => change({ filter: '' })} />
       )}
       {!unknownLink && series.data && series.data.total.flows > 0 ? (
         <GroupsTable

@@ -28,9 +28,10 @@ export interface PictureProps {
   readonly series: Asked<SeriesAnswer>
   readonly matrix: Asked<MatrixAnswer>
   readonly acts: Acts
+  readonly onClear: () => void
 }
 
-export function Picture({ view, series, matrix, acts }: PictureProps) {
+export function Picture({ view, series, matrix, acts, onClear }: PictureProps) {
   const [picked, setPicked] = useState<Picked>()
   const sankey = view.chart === 'sankey' && view.by.length >= 2
   const filtered = view.filter !== ''
@@ -42,7 +43,7 @@ export function Picture({ view, series, matrix, acts }: PictureProps) {
         <Answer of={matrix} height={HEIGHT}>
           {(data) =>
             data.links.length === 0 ? (
-              <NothingInSpan filtered={filtered} />
+              <NothingInSpan filtered={filtered} onClear={onClear} />
             ) : (
               <div style={{ padding: '0 14px' }}>
                 <SankeyChart
@@ -62,7 +63,7 @@ export function Picture({ view, series, matrix, acts }: PictureProps) {
         <Answer of={series} height={HEIGHT}>
           {(data) =>
             data.total.flows === 0 ? (
-              <NothingInSpan filtered={filtered} />
+              <NothingInSpan filtered={filtered} onClear={onClear} />
             ) : view.chart === 'heat' ? (
               <HeatChart answer={data} metric={view.metric} {...(pickable ? { onPick: pick(data.columns) } : {})} />
             ) : (
