@@ -80,9 +80,9 @@ const SMALL = 100_000
 const MOST_MINUTES = 60
 /** Earlier versions told of a minute's flows, or of five's, at its first piece: of that one never as many are there. */
 const MOST_TRIES = 3
-/** Questions may read pieces for so long after they were planned. */
-const PIECES_KEPT_SECONDS = 1800
-const PIECES_READ_SECONDS = 900
+const PIECES_READ_SECONDS = 300
+/** A question takes ten minutes at most, and may read to the end what was there when it was planned. */
+const PIECES_KEPT_SECONDS = PIECES_READ_SECONDS + 660
 const FORGET_EVERY_MS = 60_000
 
 export function createOpenMinutes(

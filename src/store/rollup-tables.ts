@@ -13,7 +13,7 @@ import type { TableDefinition } from './schema.ts'
 // alike. Both are written so that what is done twice changes nothing: by the token of the insert, and as a maximum.
 
 /** Of the tables of pieces. */
-const PIECE_PARTITION = `toStartOfFiveMinutes(${BUCKET_COLUMN.name})`
+const PIECE_PARTITION = `toStartOfMinute(${BUCKET_COLUMN.name})`
 
 export const ROLLUP_DEFINITIONS: readonly TableDefinition[] = ROLLUP_TABLES.map(({ name, rollup, level }) => ({
   name,
@@ -24,7 +24,7 @@ export const ROLLUP_DEFINITIONS: readonly TableDefinition[] = ROLLUP_TABLES.map(
   orderBy: [BUCKET_COLUMN.name, ...rollup.keys.slice(0, 4).map((key) => key.name)].join(', '),
 }))
 
-/** Pieces are told to be there by what the roller has in mind alone. They go by five minutes when minutes are in their place. */
+/** Pieces are told to be there by what the roller has in mind alone. They go by minutes, of which whole ones are dropped. */
 const PIECE_DEFINITIONS: readonly TableDefinition[] = PIECE_TABLES.map(({ name, rollup }) => ({
   name,
   columns: [BUCKET_COLUMN, ...rollup.keys, ...SUM_COLUMNS],
