@@ -1,7 +1,9 @@
 import { MAX_EXPANDED_TESTS, MAX_NAMED_DEPTH } from '../../src/query/filter/expand.ts'
 import { NOUNS } from '../../src/query/filter/nouns.ts'
 import type { Noun } from '../../src/query/filter/nouns.ts'
-import { parseFilter } from '../../src/query/filter/parse.ts'
+import { MAX_DEPTH, MAX_TESTS, parseFilter } from '../../src/query/filter/parse.ts'
+import { MAX_TEXT } from '../../src/query/filter/parse-cursor.ts'
+import { MAX_COMPARISONS } from '../../src/query/question.ts'
 import { REFUSED } from '../../src/query/filter/refused.ts'
 
 const EXAMPLES: readonly (readonly [string, string])[] = [
@@ -81,6 +83,13 @@ curl -X DELETE localhost:8080/api/v1/filters/web
 \`\`\`
 
 They are kept in \`state/state.sqlite\` of the data directory, beside the views that the console saves.
+
+## How long it may be
+
+${MAX_TEXT.toLocaleString('en-US')} characters, ${MAX_TESTS} tests, ${MAX_DEPTH} levels of brackets and \`not\`. A list is one test, however long. Tests that differ in their values alone
+(\`ip 10.0.0.1 and not port 22 or ip 10.0.0.2 and not port 80 or …\`) are looked up together, in little more time than a few. Of
+tests that can't be put together, such as patterns behind \`like\`, a filter may have ${MAX_COMPARISONS} comparisons (a test of either side is two): more
+are refused before anything is read.
 
 ## Words
 

@@ -16,7 +16,7 @@ export type Want =
   | { readonly type: 'filter' }
 
 /** Room for a list of ten thousand addresses. */
-const MAX_TEXT = 200_000
+export const MAX_TEXT = 200_000
 export const SIDES: ReadonlySet<string> = new Set(['src', 'dst', 'in', 'out'])
 /** nfdump's further words for a side. */
 const SIDE_WORDS: Readonly<Record<string, Side>> = {

@@ -21,8 +21,8 @@ export type FilterResult =
 export const FILTER_NAME = /^[a-z][a-z0-9_.-]{0,63}$/i
 
 /** Each takes its time in the plan of a statement; a list of any length is one. */
-const MAX_TESTS = 2000
-const MAX_DEPTH = 100
+export const MAX_TESTS = 2000
+export const MAX_DEPTH = 100
 const OTHER_SIDE: Readonly<Record<Side, Side>> = { src: 'dst', dst: 'src', in: 'out', out: 'in' }
 
 /** Text → tree; empty text is `any`. Never throws. */
