@@ -66,7 +66,11 @@ export function createEmbeddedStore(config: EmbeddedStoreConfig, deps: EmbeddedS
   const queryMemory = config.queryMemoryBytes ?? Math.floor(memory / 2)
   const queryTimeoutMs = config.queryTimeoutMs ?? 30_000
   const clockFile = join(config.dir, 'clock.json')
-  const schema = { keepDays: config.keepDays ?? 30, maxPartBytes: maxPartBytes(config.maxBytes) }
+  const schema = {
+    keepDays: config.keepDays ?? 30,
+    ...(config.keep ? { keep: config.keep } : {}),
+    maxPartBytes: maxPartBytes(config.maxBytes),
+  }
   let engine: EngineProcess | undefined
   let state: StoreStatus['state'] = 'stopped'
   let since = deps.clock.now()

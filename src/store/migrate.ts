@@ -176,8 +176,8 @@ async function alter(store: Statements, tables: readonly TableDefinition[], opti
       if (isAging) await store.execute(`ALTER TABLE ${stored}${home.on} REMOVE TTL`)
     } else if (!ddl.get(stored)?.includes(age))
       await store.execute(`ALTER TABLE ${stored}${home.on} MODIFY TTL ${age} SETTINGS materialize_ttl_after_modify = 0`)
-    for (const setting of tableSettings(options)) {
-      if (!ddl.get(stored)?.includes(setting))
+    for (const setting of tableSettings(table.name, options)) {
+      if (!new RegExp(`\\b${setting}\\b`).test(ddl.get(stored) ?? ''))
         await store.execute(`ALTER TABLE ${stored}${home.on} MODIFY SETTING ${setting}`)
     }
   }

@@ -141,6 +141,26 @@ test('flows that came late go when they are summed up, or after a while all the 
   assert.equal((await totals(store)).flows, ROWS)
 })
 
+test('no part is a large share of what is kept of its kind', async () => {
+  const mib = 2 ** 20
+  const most = async (keep: RetentionConfig['keep']): Promise<unknown> => {
+    await store.stop()
+    store = await startStore(place.data, { keep, maxBytes: 1024 * mib })
+    const { rows } = await store.query(
+      "SELECT toUInt64(extract(create_table_query, 'max_bytes_to_merge_at_max_space_in_pool = ([0-9]+)')) FROM system.tables WHERE database = currentDatabase() AND name IN ('flows', 'metrics', 'traffic_hour') ORDER BY name",
+    )
+    return rows.flat()
+  }
+  assert.deepEqual(await most({ flows: { maxBytes: 320_000_000 }, hours: { maxBytes: 2 * mib } }), [
+    20_000_000,
+    64 * mib,
+    mib,
+  ])
+  // One that begins with the same digits.
+  assert.deepEqual(await most({ flows: { maxBytes: 32_000_000 } }), [2_000_000, 64 * mib, 64 * mib])
+  assert.deepEqual(await most({}), [64 * mib, 64 * mib, 64 * mib])
+})
+
 test('a clock that jumps years ahead deletes nothing until it has stayed there for a day', async () => {
   now = FIRST + 2 * DAY_MS + HOUR_MS
   let kept: unknown

@@ -109,7 +109,7 @@ export function createTable(table: TableDefinition, options: SchemaOptions): str
   return `CREATE TABLE IF NOT EXISTS ${home.stored(table.name)}${home.on} (\n${columns}\n) ENGINE = ${home.engine(table.engine ?? 'MergeTree')}
 PARTITION BY ${table.partitionBy ?? `toYYYYMMDD(${table.time})`}
 ORDER BY (${table.orderBy})${age}
-SETTINGS ${tableSettings(options).join(', ')}`
+SETTINGS ${tableSettings(table.name, options).join(', ')}`
 }
 
 export function computedOf(table: TableDefinition, home: Home): readonly ComputedColumn[] {
@@ -125,16 +125,25 @@ export function computedSql({ name, type, of, codec }: ComputedColumn): string {
  * Settings of each table. A part is flushed before its insert is answered, because the spool then deletes what it holds.
  * Merged parts are not, so the parts that they came from stay until the kernel has written them (the default here is 0 s).
  */
-export function tableSettings(options: SchemaOptions): string[] {
+export function tableSettings(table: string, options: SchemaOptions): string[] {
   return [
     `non_replicated_deduplication_window = ${DEDUPLICATION_WINDOW}`,
     'ttl_only_drop_parts = 1',
     'fsync_after_insert = 1',
     'fsync_part_directory = 1',
     'old_parts_lifetime = 120',
-    `max_bytes_to_merge_at_max_space_in_pool = ${options.maxPartBytes}`,
+    `max_bytes_to_merge_at_max_space_in_pool = ${maxPartBytes(table, options)}`,
     ...(options.home ?? LOCAL_HOME).tableSettings,
   ]
+}
+
+const LEAST_PART_BYTES = 2 ** 20
+
+/** Where its kind has a size of its own, one part must not be a large share of that either. */
+function maxPartBytes(table: string, { keep, maxPartBytes: most, home = LOCAL_HOME }: SchemaOptions): number {
+  const kind = KEPT_TABLES.get(table)
+  const bytes = home === LOCAL_HOME && kind !== undefined ? keep?.[kind]?.maxBytes : undefined
+  return bytes === undefined ? most : Math.min(most, Math.max(LEAST_PART_BYTES, Math.floor(bytes / 16)))
 }
 
 /** Statements that make the tables where they are missing. */
