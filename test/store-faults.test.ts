@@ -20,7 +20,7 @@ let set = NOW
 const clock = { now: () => Math.round(set + performance.now()) }
 let parts: { store: EmbeddedStore; loader: Loader; spool: Spool } | undefined
 let mounted: string[] = []
-let others: ChildProcess[] = []
+const others: ChildProcess[] = []
 let next = 0
 let told = { accepted: 0, refused: 0 }
 
