@@ -119,9 +119,10 @@ export function seriesOption(picture: SeriesPicture, width: number): EChartsCore
     )
   // What is not all in yet, and what is no longer all kept, is drawn faint.
   const cut = picture.first > 0 ? picture.times[picture.first] : undefined
+  const since = picture.times[picture.first - 1] ?? picture.from
   const faint = [
     ...(incomplete === undefined ? [] : [[{ xAxis: incomplete - half / 8 }, { xAxis: picture.to + half }]]),
-    ...(cut === undefined ? [] : [[{ xAxis: picture.from }, { xAxis: cut + half / 8 }]]),
+    ...(cut === undefined ? [] : [[{ xAxis: since }, { xAxis: cut + half / 8 }]]),
   ]
   const veil = { silent: true, itemStyle: { color: inks.panel, opacity: 0.62 }, data: faint }
   const layers = picture.layers.map((layer, index) => ({

@@ -51,9 +51,20 @@ export function pathOf(dimension: string, value: KeyValue | undefined): string |
   }
 }
 
-/** True for what stands for "not known": no name, no VLAN, the unspecified address. */
+/** What a zero of these says. */
+const ZERO: Readonly<Record<string, string>> = {
+  as: 'not known',
+  src_as: 'not known',
+  dst_as: 'not known',
+  vni: 'none',
+  mpls_label: 'none',
+  tcp_flags: 'none',
+}
+
+/** True for what stands for "not known" or "none": no name, no VLAN, the unspecified address. */
 export function isUnknown(dimension: string, value: KeyValue | undefined): boolean {
   if (value === null || value === undefined || value === '') return true
+  if (ZERO[dimension] !== undefined && Number(value) === 0) return true
   const kind = kindOf(dimension)
   return (kind === 'vlan' && Number(value) === 0) || (kind === 'address' && value === '::')
 }
@@ -83,11 +94,11 @@ const IP_PROTOCOLS: Readonly<Record<string, string>> = {
   132: 'SCTP',
 }
 const ETHERTYPES: Readonly<Record<string, string>> = {
-  2048: 'IPv4',
-  2054: 'ARP',
-  34525: 'IPv6',
-  34887: 'MPLS',
-  35020: 'LLDP',
+  ipv4: 'IPv4',
+  arp: 'ARP',
+  ipv6: 'IPv6',
+  mpls: 'MPLS',
+  lldp: 'LLDP',
 }
 const INTERFACES: Readonly<Record<string, string>> = { 1073741823: 'internal' }
 
@@ -102,7 +113,7 @@ export type ExporterNames = ReadonlyMap<string, string>
 
 /** A value as it is shown. */
 export function valueText(dimension: string, value: KeyValue | undefined, exporters?: ExporterNames): string {
-  if (isUnknown(dimension, value)) return UNKNOWN[kindOf(dimension)] ?? 'not known'
+  if (isUnknown(dimension, value)) return ZERO[dimension] ?? UNKNOWN[kindOf(dimension)] ?? 'not known'
   const text = String(value)
   if (dimension === 'exporter') return exporters?.get(text) ?? text
   if (dimension === 'locality') return LOCALITY[text]?.name ?? text

@@ -44,7 +44,12 @@ export function Answer<T>({ of, height, children }: AnswerProps<T>) {
       {of.error instanceof ApiError && of.error.patience ? (
         <LongQuestion error={of.error} retry={() => void of.refetch()} />
       ) : of.error && !(of.data !== undefined && !of.isPlaceholderData && isUnreachable(of.error)) ? (
-        <Failure error={of.error} since={of.errorUpdatedAt} retry={() => void of.refetch()} />
+        <Failure
+          error={of.error}
+          since={of.errorUpdatedAt}
+          retry={() => void of.refetch()}
+          before={of.data !== undefined && of.isPlaceholderData}
+        />
       ) : null}
       {of.data === undefined ? (
         of.error || stopped ? null : (

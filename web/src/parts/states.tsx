@@ -12,10 +12,13 @@ export function Failure({
   error,
   since,
   retry,
+  before = false,
 }: {
   readonly error: unknown
   readonly since?: number
   readonly retry?: () => void
+  /** True if what was asked before still stands below. */
+  readonly before?: boolean
 }) {
   const clock = useClock()
   const queries = useQueryClient()
@@ -26,18 +29,22 @@ export function Failure({
       {problem.detail !== undefined && problem.detail !== problem.title ? <span>{problem.detail}</span> : null}
       {problem.expected === undefined ? null : <span>Expected: {problem.expected}</span>}
       {problem.hint === undefined ? null : <span>{problem.hint}</span>}
-      <span className="row">
-        {since === undefined || since === 0 ? null : (
-          <span className="small">since {clockText(since, clock.zone, true)}</span>
-        )}
-        <button
-          type="button"
-          className="button small-button"
-          onClick={retry ?? (() => void queries.refetchQueries({ stale: true }))}
-        >
-          Try again
-        </button>
-      </span>
+      {/* What is wrong with a question stays wrong. */}
+      {problem.status === 400 ? null : (
+        <span className="row">
+          {since === undefined || since === 0 ? null : (
+            <span className="small">since {clockText(since, clock.zone, true)}</span>
+          )}
+          <button
+            type="button"
+            className="button small-button"
+            onClick={retry ?? (() => void queries.refetchQueries({ stale: true }))}
+          >
+            Try again
+          </button>
+        </span>
+      )}
+      {before ? <span className="small">What stands below is of the question before.</span> : null}
     </div>
   )
 }

@@ -171,7 +171,12 @@ function tableColumns(
       head: 'Average',
       num: true,
       value: (group) => group.average,
-      cell: (group) => rate(group.average),
+      cell: (group) =>
+        metric === 'share' && group.average === null && !group.other ? (
+          <span className="dim">speed not told</span>
+        ) : (
+          rate(group.average)
+        ),
     },
     {
       id: 'error',
