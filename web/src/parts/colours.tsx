@@ -44,7 +44,9 @@ export function usePaint(columns: readonly string[], keys: readonly Key[]): Pain
     const given = assignColours(ids === '' ? [] : ids.split('\n'), book)
     for (const [id, slot] of given) book.set(id, slot)
     const only = columns.length === 1 ? columns[0] : undefined
+    const whole = columns.length === 0
     return (key: Key) => {
+      if (whole) return colourOf(0, scheme)
       if (only === 'way') return colourOf(key[only] === 'out' ? 0 : 1, scheme)
       if (only === 'locality') return colourOf(LOCALITY_SLOTS[String(key[only])], scheme)
       return colourOf(given.get(colourId(columns, key)), scheme)
