@@ -13,6 +13,7 @@ import { bindParams } from './literal.ts'
 import { createRetention, type Retention, type RetentionConfig } from './retention.ts'
 import { migrate } from './migrate.ts'
 import { settleMovedDirectory } from './moved-directory.ts'
+import { roomOf } from './room.ts'
 import type { StoreLog } from './store-log.ts'
 import type { ExecuteOptions, QueryOptions, Store, StoreStatus } from './store.ts'
 
@@ -232,6 +233,7 @@ export function createEmbeddedStore(config: EmbeddedStoreConfig, deps: EmbeddedS
     },
     {
       store,
+      room: roomOf(config.dir),
       clockFile: { read: () => readJsonFile(clockFile), write: (state) => writeJsonFile(clockFile, state) },
       ...deps,
     },
@@ -256,7 +258,8 @@ function engineOptions(memoryBytes: number): string[] {
     max_thread_pool_free_size: 8,
     background_pool_size: 2,
     background_schedule_pool_size: 2,
-    os_threads_nice_value_merge_mutate: 10,
+    // Questions and inserts go first, but what is put off is only owed.
+    os_threads_nice_value_merge_mutate: 4,
   }
   return Object.entries(options).map(([name, value]) => `--${name}=${value}`)
 }
