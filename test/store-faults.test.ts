@@ -60,6 +60,10 @@ function mount(words: readonly string[], path: string): void {
   mounted.push(path)
 }
 
+function free(path: string): number {
+  return Number(execFileSync('df', ['--output=avail', '-B1', path], { encoding: 'utf8' }).split('\n')[1])
+}
+
 function unmount(path: string): void {
   execFileSync('umount', [path])
   mounted = mounted.filter((one) => one !== path)
@@ -73,9 +77,9 @@ async function copyMounts(): Promise<void> {
   await until(() => namespace(other.pid as number) !== namespace('self'))
 }
 
-async function start(dir: string, maxBytes = 2 ** 30): Promise<void> {
+async function start(dir: string, { maxBytes = 2 ** 30, keepDays = 30 } = {}): Promise<void> {
   const spoolDir = join(dir, 'spool')
-  const store = createEmbeddedStore({ dir: join(dir, 'store'), keepDays: 30, memoryBytes: 2 ** 30 }, { clock })
+  const store = createEmbeddedStore({ dir: join(dir, 'store'), keepDays, memoryBytes: 2 ** 30 }, { clock })
   const loader = createLoader({ dir: spoolDir, waitMs: 20 }, { store, clock })
   const spool = createSpool(
     { dir: spoolDir, maxBytes, minFreeBytes: 2 ** 20 },
@@ -152,10 +156,8 @@ test('a disk that is full for spool and store keeps what was accepted, and goes 
   await running().loader.drained()
   const ballast = join(path, 'ballast')
   // Room for the spool, but not for the store to take over what it holds.
-  const free = (): number =>
-    Number(execFileSync('df', ['--output=avail', '-B1', path], { encoding: 'utf8' }).split('\n')[1])
   await write()
-  execFileSync('fallocate', ['-l', String(free()), ballast])
+  execFileSync('fallocate', ['-l', String(free(path)), ballast])
   const refused = []
   for (let i = 0; i < 3; i++) {
     set += 1000
@@ -167,6 +169,26 @@ test('a disk that is full for spool and store keeps what was accepted, and goes 
   set += 5000
   assert.deepEqual(await write(), { accepted: 500, refused: 0 })
   await assertAllStoredOnce()
+})
+
+test('a disk that another program has filled does not keep what is old from going', async () => {
+  const path = disk('filled', 500)
+  await start(path, { keepDays: 100 })
+  set = NOW - 40 * DAY
+  for (let i = 0; i < 3; i++) await write()
+  set = NOW
+  await write()
+  await running().loader.drained()
+  // Once a minute: while there is plenty of room some is taken.
+  await running().store.retain()
+  await stop()
+  await start(path)
+  execFileSync('fallocate', ['-l', String(free(path)), join(path, 'ballast')])
+  assert.equal(free(path), 0)
+  const flows = async (): Promise<unknown> => (await running().store.query('SELECT count() FROM flows')).rows
+  assert.deepEqual(await flows(), [[2000]])
+  await running().store.retain()
+  assert.deepEqual(await flows(), [[500]])
 })
 
 test('a clock that jumps ahead and back by seconds, days and years stores each row once, and without waiting for it', async () => {
@@ -191,7 +213,7 @@ test('a clock that jumps ahead and back by seconds, days and years stores each r
 })
 
 test('an engine that hangs fills the spool, which says what it refuses, and nothing of the rest is lost', async () => {
-  await start(place.dir, 400_000)
+  await start(place.dir, { maxBytes: 400_000 })
   await write()
   await running().loader.drained()
   const pid = running().store.status().pid as number

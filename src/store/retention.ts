@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.ts'
+import type { OperatorError } from '../base/errors.ts'
 import { believedStateOf, believedTime, type BelievedState, type BelievedTime } from './believed-time.ts'
 import { ROLLUP_TABLES } from './rollups.ts'
 import type { StoreLog } from './store-log.ts'
@@ -33,12 +34,21 @@ export interface RetentionDeps {
   readonly owes?: (before: number) => boolean
   /** Where it is kept over restarts what time it is. */
   readonly clockFile?: ClockFile
+  /** A little of the disk, kept for a disk that is full. */
+  readonly room?: Room
   readonly log?: StoreLog
 }
 
 export interface ClockFile {
   read(): unknown
   write(state: BelievedState): Promise<void>
+}
+
+export interface Room {
+  /** Takes it, where the disk has more than enough. */
+  take(): Promise<void>
+  /** Answers whether there was some to give. */
+  give(): Promise<boolean>
 }
 
 export interface Retention {
@@ -128,13 +138,21 @@ export function createRetention(config: RetentionConfig, deps: RetentionDeps): R
     return elapsed() - owedSince < OWED_MS
   }
 
+  async function dropNoted(part: Part): Promise<void> {
+    await note(part.table, part.newest + 1000)
+    await deps.noted?.()
+    await deps.store.execute(`ALTER TABLE ${part.table} DROP PART '${part.name}'`)
+  }
+
   /** False of a part that goes later: one that is being merged cannot be dropped, and what it becomes is found the next time. */
   async function drop(part: Part, why: string): Promise<boolean> {
     if (isOwed(part)) return false
     try {
-      await note(part.table, part.newest + 1000)
-      await deps.noted?.()
-      await deps.store.execute(`ALTER TABLE ${part.table} DROP PART '${part.name}'`)
+      await dropNoted(part).catch(async (error: OperatorError) => {
+        // What is deleted leaves a note and an empty part first.
+        if (error.code !== 'store_disk' || !(await deps.room?.give())) throw error
+        await dropNoted(part)
+      })
       deps.log?.info(
         `store: dropped ${part.bytes} bytes of ${part.table} up to ${new Date(part.newest).toISOString()}: ${why}`,
       )
@@ -191,6 +209,7 @@ export function createRetention(config: RetentionConfig, deps: RetentionDeps): R
     }
     for (const kinds of FIRST_TO_GO) all = await dropAbove(all, config.maxBytes, kinds)
     if (!isOwing) owedSince = undefined
+    await deps.room?.take()
   }
 
   function schedule(): void {

@@ -2,6 +2,7 @@ import { constants, existsSync, readdirSync, readFileSync, readlinkSync } from '
 import { copyFile, link, lstat, mkdir, readdir, readlink, rm, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { OperatorError } from '../base/errors.ts'
+import { ROOM } from './room.ts'
 
 // A copy of the engine's directory as a sudden death at this moment would have left it, while the engine runs or not.
 // Parts are directories whose files never change: all of them are linked first, which takes moments, and copied then.
@@ -11,7 +12,14 @@ import { OperatorError } from '../base/errors.ts'
 /** Within this the parts that are listed are there. */
 const MOST_LINKING_MS = 90_000
 /** Of the engine's run, not of the data. */
-const NOT_COPIED: ReadonlySet<string> = new Set(['status', 'tmp', 'preprocessed_configs', 'user_scripts', 'flags'])
+const NOT_COPIED: ReadonlySet<string> = new Set([
+  ROOM,
+  'status',
+  'tmp',
+  'preprocessed_configs',
+  'user_scripts',
+  'flags',
+])
 const UNFINISHED = /^(tmp|delete_tmp|tmp-fetch)_/
 
 /** True if an engine has the directory open. */
