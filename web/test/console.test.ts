@@ -8,7 +8,7 @@ import { after, before, describe, test } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
 import { launch, ROOT, serve, stop, WAIT } from './console.fixture.ts'
 import type { Running } from './console.fixture.ts'
-import { deadEnds, drags, marks, returns, waits } from './explore-states.ts'
+import { deadEnds, drags, marks, returns, shares, waits } from './explore-states.ts'
 import { operatorsHour } from './operators-hour.ts'
 
 /** A NetFlow v5 datagram with one flow of 10.0.0.1 to 10.0.0.2, port 443. */
@@ -222,9 +222,10 @@ describe('the console', () => {
     await page.close()
   })
 
-  test('a share without a link, a time that can’t be read and groups of both ends say so and lead on', async () => {
+  test('a share without a link, a time that can’t be read and groups of both ends say so and lead on; a link can be to this very time', async () => {
     const page = await open('/explore')
     await deadEnds(page, demo?.url ?? '')
+    await shares(page, demo?.url ?? '')
     await page.close()
   })
 

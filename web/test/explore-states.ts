@@ -52,6 +52,21 @@ export async function returns(page: Page): Promise<void> {
   await page.getByText('The server does not answer').first().waitFor({ state: 'detached' })
 }
 
+/** A link to the last hour shows another hour tomorrow: it can be one to this hour too. */
+export async function shares(page: Page, url: string): Promise<void> {
+  await page.context().grantPermissions(['clipboard-read', 'clipboard-write'])
+  await page.goto(`${url}/explore?by=src_vm&last=1h`)
+  await page.getByRole('button', { name: 'Share' }).click()
+  await page.getByRole('menuitem', { name: 'Copy a link to this time' }).click()
+  await page.getByRole('button', { name: 'Link copied' }).waitFor()
+  const copied = new URL(await page.evaluate(() => navigator.clipboard.readText()))
+  const ends = [copied.searchParams.get('from') ?? '', copied.searchParams.get('to') ?? ''].map((text) =>
+    Date.parse(text),
+  )
+  assert.equal((ends[1] ?? 0) - (ends[0] ?? 0), 3_600_000)
+  assert.deepEqual([copied.searchParams.get('by'), copied.searchParams.has('last')], ['src_vm', false])
+}
+
 /** Each has words and a way on. */
 export async function deadEnds(page: Page, url: string): Promise<void> {
   await page.goto(`${url}/explore?by=vlan&metric=share&from=yesterday&to=today`)

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import {
   DEFAULT_VIEW,
+  fixedUrl,
   parseSearch,
   plainSearch,
   readView,
@@ -69,4 +70,11 @@ test('a saved view brings its own time, or the usual one', () => {
     search: { last: '6h', from: '', to: '', by: 'vlan' },
   })
   assert.deepEqual(viewTarget('/machines').search, { last: '', from: '', to: '' })
+})
+
+test('a link to the last hour becomes one to this very hour', () => {
+  assert.equal(
+    fixedUrl('http://host:1/explore?by=src_vm,dst_port&last=1h', { from: 0, to: 3_600_000 }),
+    'http://host:1/explore?by=src_vm,dst_port&from=1970-01-01T00:00:00Z&to=1970-01-01T01:00:00Z',
+  )
 })

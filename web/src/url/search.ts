@@ -2,7 +2,7 @@
 
 import type { MetricName } from '../figures/units.ts'
 import { durationCode, parseDuration } from '../time/span.ts'
-import type { Span, Versus } from '../time/span.ts'
+import type { Bounds, Span, Versus } from '../time/span.ts'
 
 export type Search = Readonly<Record<string, string>>
 
@@ -50,6 +50,12 @@ export function spanSearch(span: Span): { last: string; from: string; to: string
   if (span.kind === 'last') return { last: durationCode(span.ms), from: '', to: '' }
   const iso = (ms: number) => new Date(Math.round(ms / 1000) * 1000).toISOString().replace('.000', '')
   return { last: '', from: iso(span.from), to: iso(span.to) }
+}
+
+/** The same page with its time fixed. */
+export function fixedUrl(url: string, { from, to }: Bounds): string {
+  const [base = '', search = ''] = url.split('?')
+  return base + stringifySearch({ ...parseSearch(search), ...spanSearch({ kind: 'between', from, to }) })
 }
 
 export type ChartKind = 'stacked' | 'lines' | 'heat' | 'sankey' | 'table' | 'distinct' | 'flows'

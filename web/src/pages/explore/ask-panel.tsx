@@ -9,7 +9,6 @@ import { useColumns } from '../../api/system.ts'
 import { labelOf, USUAL_DIMENSIONS } from '../../names/dimensions.ts'
 import { AddName } from '../../parts/add-name.tsx'
 import { ChipList } from '../../parts/chip-list.tsx'
-import { CopyButton } from '../../parts/copy.tsx'
 import { Segments } from '../../parts/segments.tsx'
 import { TOPS } from '../../url/search.ts'
 import { useClock } from '../../time/clock.tsx'
@@ -18,6 +17,7 @@ import type { Versus } from '../../time/span.ts'
 import { withCommand } from '../../frame/keys.ts'
 import { canShare, limitOf } from './asked.ts'
 import { SavedMenu } from './saved-menu.tsx'
+import { ShareMenu } from './share-menu.tsx'
 
 const FilterEditor = lazy(() =>
   import('./filter-editor.tsx').then(({ FilterEditor: component }) => ({ default: component })),
@@ -92,7 +92,7 @@ export function AskPanel({ view, change, problem, provenance }: AskPanelProps) {
           />
         </Suspense>
         <SavedMenu filter={text} onFilter={run} />
-        <CopyButton text={() => location.href} label="Share" className="wide-share" />
+        <ShareMenu />
         <button type="button" className="button primary" onClick={() => run()} data-changed={changed || undefined}>
           Run{' '}
           <span style={{ opacity: 0.75 }} className="small key-hint" aria-hidden="true">
