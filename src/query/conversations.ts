@@ -17,7 +17,7 @@ import {
 } from './measure.ts'
 import type { Prepared } from './question.ts'
 import type { Provenance, Run } from './run.ts'
-import { factsOf, samplingOf } from './sampling.ts'
+import { howSampled } from './sampling.ts'
 
 // Who talks with whom: one row an unordered pair of ends, with what went each way.
 
@@ -54,9 +54,9 @@ export async function conversations(prepared: Prepared, limit: number, run: Run)
     throw new UserError('a conversation needs something that both of its ends have', {
       hint: 'for example by: ["ip"], or ["vm", "port"]',
     })
-  const facts = await factsOf(prepared, run)
+  const how = howSampled(prepared, run)
   const { found, groups, total } = await greatest(prepared, limit, run)
-  const sampling = await samplingOf(prepared, total, facts, run)
+  const [facts, sampling] = await Promise.all([how.facts, how.sampling])
   const measures = (sums: Sums): Measures => measuresOf(sums, metric, sampling)
   const named = (of: typeof dimensions, cells: readonly Cell[]): Record<string, KeyValue> =>
     Object.fromEntries(of.map((d, i) => [d.name, d.decode(cells[i] as Cell)]))

@@ -5,7 +5,7 @@ import { codesOf, groupingBy, keyOf, namedOnly, type Grouping } from './group.ts
 import { measuresOf, type Measures, type Sums } from './measure.ts'
 import { rowsOf, type Prepared } from './question.ts'
 import type { Provenance, Run } from './run.ts'
-import { factsOf, samplingOf } from './sampling.ts'
+import { howSampled } from './sampling.ts'
 import { replacedIn } from './source.ts'
 
 // How many different values of a dimension each group has: `who scans?` is the sources with the most destinations.
@@ -27,11 +27,11 @@ export interface DistinctAnswer extends Provenance {
 export async function distinct(prepared: Prepared, order: number, limit: number, run: Run): Promise<DistinctAnswer> {
   const { metric, counted: of = [] } = prepared
   const columns = prepared.dimensions.map((d) => d.name)
-  const facts = await factsOf(prepared, run)
+  const how = howSampled(prepared, run)
   const grouping = groupingBy(prepared)
   const { keys, counts, groups } = await greatest(prepared, grouping, of, order, limit, run)
   const sums = await sumsByKey(prepared, grouping, keys, run)
-  const sampling = await samplingOf(prepared, sums.total, facts, run)
+  const [facts, sampling] = await Promise.all([how.facts, how.sampling])
   const rare = facts.sampledRate !== undefined ? await rareValues(prepared, grouping, of, keys, run) : undefined
   return {
     columns,

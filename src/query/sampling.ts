@@ -1,6 +1,6 @@
 import type { Cell } from '../store/store.ts'
 import type { Facts } from './facts.ts'
-import { UNSAMPLED, type Sampling, type Sums } from './measure.ts'
+import { UNSAMPLED, type Sampling } from './measure.ts'
 import { rowsOf, where, type Prepared } from './question.ts'
 import type { Run } from './run.ts'
 import { SLOT_MS } from './source.ts'
@@ -9,11 +9,24 @@ import { SLOT_MS } from './source.ts'
 
 const SFLOW = "protocol = 'sflow'"
 
+export interface HowSampled {
+  readonly facts: Promise<Facts>
+  readonly sampling: Promise<Sampling>
+}
+
+/** Found out beside what else is asked. Either may be awaited after something else has failed. */
+export function howSampled(prepared: Prepared, run: Run): HowSampled {
+  const facts = factsOf(prepared, run)
+  const sampling = facts.then((known) => samplingOf(prepared, known, run))
+  sampling.catch(() => undefined)
+  return { facts, sampling }
+}
+
 /**
  * Of the flows only whether there is any such row: each probe stops at the first, and where there is none it has read one
  * narrow column. Of rollups, which are small, all there is to know.
  */
-export async function factsOf(prepared: Prepared, run: Run): Promise<Facts> {
+async function factsOf(prepared: Prepared, run: Run): Promise<Facts> {
   return prepared.reading ? ofRollups(prepared, run) : ofFlows(prepared, run)
 }
 
@@ -55,13 +68,13 @@ const ROWS_OF_SLICE = 10_000
 /** Rates that are asked for one by one; whoever has more of them is asked for all at once. */
 const FEW_RATES = 5
 
-export async function samplingOf(prepared: Prepared, totals: Sums, facts: Facts, run: Run): Promise<Sampling> {
+async function samplingOf(prepared: Prepared, facts: Facts, run: Run): Promise<Sampling> {
   const { sampledRate } = facts
   if (sampledRate === undefined) return UNSAMPLED
   if (facts.sampling) return facts.sampling
   const [rates, packetBytes] = await Promise.all([
     ratesOf(prepared, [...(facts.unsampled ? [1] : []), sampledRate], run),
-    prepared.metric === 'bytes' && totals.sampled > 0 ? packetBytesOf(prepared, run) : 0,
+    prepared.metric === 'bytes' ? packetBytesOf(prepared, run) : 0,
   ])
   return { rates, packetBytes }
 }

@@ -19,7 +19,7 @@ import {
 import { missingOf, withMissing, withoutMissing, type Missing, type MissingOf } from './missing.ts'
 import { rowsOf, type Prepared } from './question.ts'
 import type { Provenance, Run } from './run.ts'
-import { factsOf, samplingOf } from './sampling.ts'
+import { howSampled } from './sampling.ts'
 import { SLOT_SECONDS } from '../store/schema.ts'
 import { speedsOf } from './speeds.ts'
 
@@ -83,8 +83,9 @@ export async function series(
   run: Run,
 ): Promise<SeriesAnswer> {
   const { dimensions, metric } = prepared
+  const how = howSampled(overall, run)
   const [facts, { lines, total, groups, keys }, oldest] = await Promise.all([
-    factsOf(overall, run),
+    how.facts,
     dimensions.length === 0 ? wholeLine(prepared, buckets, run) : greatestLines(prepared, overall, buckets, limit, run),
     oldestRow(prepared, run),
   ])
@@ -95,7 +96,7 @@ export async function series(
         Number(at(lines, a).other) - Number(at(lines, b).other) ||
         at(lines, b).sums[metric] - at(lines, a).sums[metric],
     )
-  const sampling = await samplingOf(overall, total, facts, run)
+  const sampling = await how.sampling
   const isShare = prepared.unit === 'share'
   const speedOf = isShare
     ? await speedsOf(

@@ -18,7 +18,7 @@ import {
 import { missingOf, withMissing, withoutMissing, type MissingOf } from './missing.ts'
 import { rowsOf, type Prepared } from './question.ts'
 import type { Provenance, Run } from './run.ts'
-import { factsOf, samplingOf } from './sampling.ts'
+import { howSampled } from './sampling.ts'
 import { withShares } from './speeds.ts'
 
 // The greatest groups of a range: `who are the top talkers?`
@@ -55,16 +55,15 @@ interface Greatest {
 
 /** @param before the same question for the time before */
 export async function top(asked: Prepared, limit: number, run: Run, before?: Prepared): Promise<TopAnswer> {
-  const known = factsOf(asked, run)
-  // It may be awaited after something else has failed.
-  void known.catch(() => undefined)
+  const how = howSampled(asked, run)
+  const known = how.facts
   // Of the flows it is worth to know beforehand that nothing was sampled; rollups are small either way.
   const prepared = asked.reading ? asked : { ...asked, unsampled: (await known).sampledRate === undefined }
   const { dimensions, metric } = prepared
   const columns = dimensions.map((d) => d.name)
   if (dimensions.length === 0) {
     const [sums, facts] = await Promise.all([totalSums(prepared, run), known])
-    const sampling = await samplingOf(prepared, sums, facts, run)
+    const sampling = await how.sampling
     const missing = await missingOf(prepared, [], run)
     const [total] = withMissing([rowOf({}, sums, metric, sampling)], [missing.all]) as [Row]
     const isEmpty = sums.flows === 0
@@ -85,7 +84,7 @@ export async function top(asked: Prepared, limit: number, run: Run, before?: Pre
   const { found, totals, groups } = all
   const isMore = groups > found.length || grouping.folded !== undefined
   const rest = isMore ? (all.rest ?? (await otherSums(prepared, grouping, found, totals, run))) : undefined
-  const sampling = await samplingOf(prepared, totals, facts, run)
+  const sampling = await how.sampling
   const previous = before ? await asBefore(before, found, sampling, run) : undefined
   const kept = found.map(({ cells, sums }) => rowOf(keyOf(grouping, cells, 0), sums, metric, sampling))
   const keys = found.map((f) => f.cells)

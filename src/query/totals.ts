@@ -3,7 +3,7 @@ import { intervalOf, sumsOf, sumsSql, weightOf, type Metric, type Sums } from '.
 import { missingOf, sumOf } from './missing.ts'
 import { rowsOf, type Prepared } from './question.ts'
 import type { Provenance, Run } from './run.ts'
-import { factsOf, samplingOf } from './sampling.ts'
+import { howSampled } from './sampling.ts'
 
 // What a range holds in all: bytes, packets and flows, each with its own interval and its mean a second.
 
@@ -26,9 +26,9 @@ export interface TotalsAnswer extends Provenance {
 
 export async function totals(prepared: Prepared, run: Run): Promise<TotalsAnswer> {
   const { from, to } = prepared
-  const facts = await factsOf(prepared, run)
+  const how = howSampled({ ...prepared, metric: 'bytes' }, run)
   const [bytes, packets] = await Promise.all([sumsFor(prepared, 'bytes', run), sumsFor(prepared, 'packets', run)])
-  const sampling = await samplingOf({ ...prepared, metric: 'bytes' }, bytes, facts, run)
+  const [facts, sampling] = await Promise.all([how.facts, how.sampling])
   const total = async (sums: Sums, metric: Metric): Promise<Total> => {
     const value = sums[metric]
     const perSecond = (value * (metric === 'bytes' ? 8 : 1)) / ((to - from) / 1000)
