@@ -99,6 +99,11 @@ test('each question is answered in the shape of its contract', async () => {
     canonical: 'proto tcp',
   })
   assert.equal(FilterCheck.parse((await post('/api/v1/filter/check', { filter: 'proto' })).json()).ok, false)
+  const long = Array.from({ length: 501 }, (_, i) => `vm like a${i}*`).join(' or ')
+  for (const filter of ['exporter nobody', long])
+    assert.equal(FilterCheck.parse((await post('/api/v1/filter/check', { filter })).json()).ok, false, filter)
+  const list = `ip in [${Array.from({ length: 9000 }, (_, i) => `10.0.${i >> 8}.${i & 255}`).join(' ')}]`
+  assert.equal(FilterCheck.parse((await post('/api/v1/filter/check', { filter: list })).json()).ok, true)
 })
 
 test('answers come as CSV or Parquet to whoever asks for them', async () => {

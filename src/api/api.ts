@@ -63,10 +63,7 @@ export async function createApi(config: ApiConfig, deps: ApiDeps): Promise<Fasti
   })
   queryRoutes(app, deps.ask)
   followRoutes(app, deps)
-  vocabularyRoutes(app, deps.ask, {
-    namedFilter: (name) => deps.saved.filters.text(name),
-    filterNames: () => deps.saved.filters.names(),
-  })
+  vocabularyRoutes(app, deps.ask)
   savedRoutes(app, deps)
   namesRoutes(app, deps)
   systemRoutes(app, deps)

@@ -2,7 +2,9 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import type { FastifyInstance } from 'fastify'
 import fc from 'fast-check'
+import { createAsk } from '../query/ask.ts'
 import { createSaved } from '../query/saved.ts'
+import type { Store } from '../store/store.ts'
 import { createApi, type ApiDeps } from './api.ts'
 import { FilterCheck, Problem } from './contract/query.ts'
 import { FiltersAnswer, SavedFilter, SavedView, ViewsAnswer } from './contract/saved.ts'
@@ -12,7 +14,12 @@ const saved = createSaved({ file: ':memory:' }, { clock: { now: () => 1234 } })
 
 before(async () => {
   saved.start()
-  api = await createApi({}, { saved } as unknown as ApiDeps)
+  const { filters } = saved
+  const namedFilter = (name: string): string | undefined => filters.text(name)
+  const filterNames = (): string[] => [...filters.names()]
+  // Nothing is asked of a store.
+  const ask = createAsk({}, { store: {} as Store, clock: { now: () => 1234 }, namedFilter, filterNames })
+  api = await createApi({}, { saved, ask } as unknown as ApiDeps)
 })
 after(async () => {
   await api.close()

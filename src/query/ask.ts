@@ -94,6 +94,8 @@ export interface Ask {
     limit: number,
     options?: AskOptions,
   ): Promise<(string | number | boolean | null)[]>
+  /** @throws FilterError for what a question would refuse: mistakes, names that nobody knows, too many tests */
+  checkFilter(filter: string): void
   /** Ends the question of this id. Answers false if there is none. */
   cancel(id: string): boolean
 }
@@ -323,6 +325,7 @@ export function createAsk(config: AskConfig, deps: AskDeps): Ask {
       const names = column === 'exporter' ? matching(deps.exporterNames?.() ?? [], prefix) : []
       return [...names, ...found].slice(0, limitTo)
     },
+    checkFilter: (filter) => void prepare({ from: 0, to: 1, filter }, filterOptions),
     cancel: (id) => {
       const controller = underWay.get(id)
       controller?.abort()

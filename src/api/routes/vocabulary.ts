@@ -4,7 +4,6 @@ import { z } from 'zod'
 import { COLUMNS } from '../../flow/columns.ts'
 import type { Ask } from '../../query/ask.ts'
 import { DIMENSIONS } from '../../query/dimensions.ts'
-import { expandFilter, type NamedFilterOptions } from '../../query/filter/expand.ts'
 import { formatFilter } from '../../query/filter/format.ts'
 import { parseFilter } from '../../query/filter/parse.ts'
 import { FilterError } from '../../query/filter/problem.ts'
@@ -36,7 +35,7 @@ const COLUMNS_ANSWER: ColumnsAnswer = {
   ],
 }
 
-export function vocabularyRoutes(app: FastifyInstance, ask: Ask, saved: NamedFilterOptions): void {
+export function vocabularyRoutes(app: FastifyInstance, ask: Ask): void {
   const routes = app.withTypeProvider<ZodTypeProvider>()
   routes.get(
     '/api/v1/columns',
@@ -55,7 +54,7 @@ export function vocabularyRoutes(app: FastifyInstance, ask: Ask, saved: NamedFil
       schema: {
         summary: 'Says whether a filter is right, and if not, where and why',
         tags: ['query'],
-        body: z.object({ filter: z.string().max(20_000) }),
+        body: z.object({ filter: z.string().max(200_000) }),
         response: { 200: FilterCheck, 400: Problem },
       },
     },
@@ -63,7 +62,7 @@ export function vocabularyRoutes(app: FastifyInstance, ask: Ask, saved: NamedFil
       const result = parseFilter(request.body.filter)
       if (!result.ok) return { ok: false, ...result.problem, expected: [...result.problem.expected] }
       try {
-        expandFilter(result.ast, saved)
+        ask.checkFilter(request.body.filter)
       } catch (error) {
         if (!(error instanceof FilterError)) throw error
         return { ok: false, ...problemIn(error) }
