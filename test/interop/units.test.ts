@@ -1,7 +1,7 @@
 // What the systemd units grant is enough: the programs run as nobody, with those capabilities and no others.
 
 import assert from 'node:assert/strict'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { chownSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { run, start, until } from './processes.ts'
@@ -32,7 +32,14 @@ writeFileSync(
   { mode: 0o644 },
 )
 
+const collector = join(folder.path, 'vnetscope.yaml')
+writeFileSync(collector, 'http: { port: 0 }\nlisteners: [{ address: 127.0.0.1, ports: [0] }]\n', { mode: 0o644 })
+const state = join(folder.path, 'state')
+mkdirSync(state)
+chownSync(state, 65_534, 65_534)
+
 for (const [name, instead, begun] of [
+  ['vnetscope.service', { '/etc/vnetscope.yaml': collector, '/var/lib/vnetscope': state }, 'vnetscope is ready'],
   ['vnetscope-meter.service', { eth1: 'lo', '192.0.2.1:4739': '127.0.0.1:9' }, 'metering lo'],
   ['vnetscope-probe.service', { '/etc/vsprobed.conf': configuration }, 'monitoring lo'],
 ] as const)
