@@ -56,9 +56,10 @@ export async function returns(page: Page): Promise<void> {
 export async function shares(page: Page, url: string): Promise<void> {
   await page.context().grantPermissions(['clipboard-read', 'clipboard-write'])
   await page.goto(`${url}/explore?by=src_vm&last=1h`)
-  await page.getByRole('button', { name: 'Share' }).click()
+  const question = page.getByRole('region', { name: 'Question' })
+  await question.getByRole('button', { name: 'Share' }).click()
   await page.getByRole('menuitem', { name: 'Copy a link to this time' }).click()
-  await page.getByRole('button', { name: 'Link copied' }).waitFor()
+  await question.getByRole('button', { name: 'Link copied' }).waitFor()
   const copied = new URL(await page.evaluate(() => navigator.clipboard.readText()))
   const ends = [copied.searchParams.get('from') ?? '', copied.searchParams.get('to') ?? ''].map((text) =>
     Date.parse(text),
