@@ -31,7 +31,7 @@ test('another reader finds every value, missing ones too', async () => {
   const table: Table = {
     columns: [
       { name: 'name', type: 'text' },
-      { name: 'port', type: 'number' },
+      { name: 'port', type: 'whole' },
       { name: 'low', type: 'number' },
       { name: 'other', type: 'boolean' },
     ],
@@ -56,7 +56,7 @@ test('another reader finds every value, missing ones too', async () => {
 })
 
 test('many columns and rows, and none at all', async () => {
-  const columns = Array.from({ length: 40 }, (_, i) => ({ name: `c${i}`, type: 'number' as const }))
+  const columns = Array.from({ length: 40 }, (_, i) => ({ name: `c${i}`, type: 'whole' as const }))
   const rows = Array.from({ length: 1001 }, (_, r) => columns.map((_c, c) => (r % 7 === c % 7 ? null : r * c)))
   assert.deepEqual((await readBack({ columns, rows })).rows, rows)
   assert.deepEqual((await readBack({ columns, rows: [] })).rows, [])
@@ -66,7 +66,7 @@ test('texts that come again, of any number of different ones and with gaps, and 
   const columns = [
     ...[1, 2, 3, 8, 9, 700, 5000].map((different) => ({ name: `t${different}`, type: 'text' as const, different })),
     { name: 'none', type: 'text' as const, different: 0 },
-    { name: 'whole', type: 'number' as const, different: 0 },
+    { name: 'whole', type: 'whole' as const, different: 0 },
   ]
   const rows = Array.from({ length: 10_007 }, (_, row) =>
     columns.map(({ name, different }) => {

@@ -29,7 +29,7 @@ interface Group {
 export interface ParquetColumn {
   readonly name: string
   /** `whole` numbers are 64-bit integers, others doubles. */
-  readonly type: CellType | 'whole'
+  readonly type: CellType
 }
 
 export interface ParquetWriter {
@@ -75,11 +75,7 @@ export function createParquetWriter(given: readonly ParquetColumn[]): ParquetWri
 }
 
 export function parquet(table: Table): Buffer {
-  const columns = table.columns.map(({ name, type }, i): ParquetColumn => {
-    const isWhole = table.rows.every((row) => row[i] === null || row[i] === undefined || Number.isSafeInteger(row[i]))
-    return { name, type: type === 'number' && isWhole ? 'whole' : type }
-  })
-  const writer = createParquetWriter(columns)
+  const writer = createParquetWriter(table.columns)
   return Buffer.concat([writer.group(table.rows), writer.end()])
 }
 

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
-import { writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { readFile } from 'node:fs/promises'
 import { after, before, test } from 'node:test'
 import type { FastifyInstance } from 'fastify'
 import type { z } from 'zod'
@@ -129,6 +128,24 @@ test('each answer is a table too', async () => {
   )
   const shares = await lines('top', 'csv', { ...HOUR, by: ['exporter', 'in_if'], unit: 'share' })
   assert.match(shares[0] as string, /,share,speed$/)
+})
+
+test('a Parquet file has the same columns whatever was found', async () => {
+  const file = join(place.dir, 'answer.parquet')
+  const columnsOf = async (path: string, body: object): Promise<{ columns: readonly unknown[]; rows: number }> => {
+    const answer = await post(`${path}?format=parquet`, body)
+    assert.equal(answer.statusCode, 200, answer.body)
+    await writeFile(file, answer.rawPayload)
+    const { columns, rows } = await store.query(`SELECT * FROM file(${quoted(file)}, 'Parquet')`)
+    return { columns, rows: rows.length }
+  }
+  for (const [path, { body }] of Object.entries(EXAMPLES)) {
+    if (path === 'cost') continue
+    const some = await columnsOf(path, body)
+    const none = await columnsOf(path, { ...body, filter: 'port 1 and port 2' })
+    assert.deepEqual(some.columns, none.columns, path)
+    assert.ok(some.rows > 0)
+  }
 })
 
 test('every flow of a range goes out as a stream, whatever the format', async () => {

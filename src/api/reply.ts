@@ -3,8 +3,8 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { UserError } from '../base/errors.ts'
 import type { AskOptions } from '../query/ask.ts'
 import type { EveryFlow } from '../query/every-flow.ts'
-import { createParquetWriter, parquet, type ParquetColumn } from './parquet.ts'
-import { csv, csvRows, flowRows, jsonLines, type Table } from './table.ts'
+import { createParquetWriter, parquet } from './parquet.ts'
+import { cellTypeOf, csv, csvRows, flowRows, jsonLines, type Table } from './table.ts'
 
 // How an answer goes out: as JSON, JSON lines, CSV or Parquet, at once or as a stream.
 
@@ -72,7 +72,7 @@ function pageWriter(
 ): { page(rows: Table['rows']): string | Buffer; end(): string | Buffer } {
   if (format === 'jsonl') return { page: (rows) => jsonLines({ columns, rows }), end: () => '' }
   if (format === 'parquet') {
-    const writer = createParquetWriter(columns.map(({ name, format: kind }) => ({ name, type: typeOf(kind) })))
+    const writer = createParquetWriter(columns.map(({ name, format: kind }) => ({ name, type: cellTypeOf(kind) })))
     return { page: writer.group, end: writer.end }
   }
   let header = csv({ columns: columns.map(({ name }) => ({ name, type: 'text' })), rows: [] })
@@ -82,13 +82,6 @@ function pageWriter(
     return all
   }
   return { page: (rows) => withHeader(csvRows(rows)), end: () => withHeader('') }
-}
-
-const WHOLE = new Set(['number', 'bytes', 'packets', 'port', 'interface', 'vlan', 'as'])
-
-function typeOf(format: string): ParquetColumn['type'] {
-  if (format === 'boolean') return 'boolean'
-  return WHOLE.has(format) ? 'whole' : 'text'
 }
 
 function typed(reply: FastifyReply, format: Format): FastifyReply {

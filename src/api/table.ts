@@ -1,43 +1,46 @@
 import type { RecordsAnswer } from './contract/records.ts'
 import type { ConversationsAnswer, DistinctAnswer, TotalsAnswer } from './contract/analysis.ts'
+import { dimensionNamed } from '../query/dimensions.ts'
 import type { FlowsAnswer, KeyValue, SeriesAnswer, TopAnswer } from './contract/query.ts'
 
 // Answers as plain tables, for CSV, JSON lines and Parquet.
 
-export type CellType = 'text' | 'number' | 'boolean'
+/** Of a column, whatever its values are: files of the same question have the same columns. */
+export type CellType = 'text' | 'number' | 'whole' | 'boolean'
 
 export interface Table {
   readonly columns: readonly { readonly name: string; readonly type: CellType }[]
   readonly rows: readonly (readonly KeyValue[])[]
 }
 
-function columnOf(name: string, values: readonly KeyValue[]): Table['columns'][number] {
-  const type = values.every((v) => typeof v === 'number')
-    ? 'number'
-    : values.every((v) => typeof v === 'boolean')
-      ? 'boolean'
-      : 'text'
-  return { name, type: values.length === 0 ? 'text' : type }
+const WHOLE = new Set(['number', 'bytes', 'packets', 'port', 'interface', 'vlan', 'as'])
+
+/** Of the values of a column or dimension of this format. */
+export function cellTypeOf(format: string): CellType {
+  if (format === 'boolean') return 'boolean'
+  return WHOLE.has(format) ? 'whole' : 'text'
+}
+
+function keysOf(names: readonly string[]): Table['columns'] {
+  return names.map((name) => ({ name, type: cellTypeOf(dimensionNamed(name).format) }))
 }
 
 const MEASURES = ['bytes', 'packets', 'flows', 'low', 'high'] as const
+const COUNTS: ReadonlySet<string> = new Set(['bytes', 'packets', 'flows'])
 
-function numbers(names: readonly string[]): Table['columns'] {
-  return names.map((name) => ({ name, type: 'number' }))
+function numbers(names: readonly string[], type: CellType = 'number'): Table['columns'] {
+  return names.map((name) => ({ name, type }))
+}
+
+function measures(before = ''): Table['columns'] {
+  return MEASURES.map((name) => ({ name: `${before}${name}`, type: COUNTS.has(name) ? 'whole' : 'number' }))
 }
 
 /** Rows of a top or a matrix: the key, then the measures, then the share of the interface's speed where it was asked for. */
 export function rowsTable(columns: readonly string[], rows: TopAnswer['rows']): Table {
   const isShare = rows.some((row) => row.share !== undefined)
   return {
-    columns: [
-      ...keysOf(
-        columns,
-        rows.map((row) => row.key),
-      ),
-      ...numbers(MEASURES),
-      ...numbers(isShare ? ['share', 'speed'] : []),
-    ],
+    columns: [...keysOf(columns), ...measures(), ...numbers(isShare ? ['share', 'speed'] : [])],
     rows: rows.map((row) => [
       ...columns.map((name) => row.key[name] ?? null),
       ...MEASURES.map((name) => row[name]),
@@ -46,25 +49,16 @@ export function rowsTable(columns: readonly string[], rows: TopAnswer['rows']): 
   }
 }
 
-function keysOf(names: readonly string[], keys: readonly Readonly<Record<string, KeyValue>>[]): Table['columns'] {
-  return names.map((name) =>
-    columnOf(
-      name,
-      keys.map((key) => key[name] ?? null),
-    ),
-  )
-}
-
 /** The key, of each dimension how many were seen and how many there may be, then the measures. */
 export function distinctTable(answer: DistinctAnswer): Table {
   return {
     columns: [
-      ...keysOf(
-        answer.columns,
-        answer.rows.map((row) => row.key),
-      ),
-      ...numbers(answer.of.flatMap((name) => [`distinct_${name}`, `distinct_${name}_high`])),
-      ...numbers(MEASURES),
+      ...keysOf(answer.columns),
+      ...answer.of.flatMap((name): Table['columns'] => [
+        { name: `distinct_${name}`, type: 'whole' },
+        { name: `distinct_${name}_high`, type: 'number' },
+      ]),
+      ...measures(),
     ],
     rows: answer.rows.map((row) => [
       ...answer.columns.map((name) => row.key[name] ?? null),
@@ -78,19 +72,13 @@ export function distinctTable(answer: DistinctAnswer): Table {
 export function conversationsTable({ ends, shared, rows }: ConversationsAnswer): Table {
   const ways = ['both', 'forth', 'back'] as const
   const named = (end: 'a' | 'b'): Table['columns'] =>
-    keysOf(
-      ends,
-      rows.map((row) => row[end]),
-    ).map(({ name, type }) => ({ name: `${end}_${name}`, type }))
+    keysOf(ends).map(({ name, type }) => ({ name: `${end}_${name}`, type }))
   return {
     columns: [
       ...named('a'),
       ...named('b'),
-      ...keysOf(
-        shared,
-        rows.map((row) => row.key),
-      ),
-      ...numbers(ways.flatMap((way) => MEASURES.map((name) => (way === 'both' ? name : `${way}_${name}`)))),
+      ...keysOf(shared),
+      ...ways.flatMap((way) => measures(way === 'both' ? '' : `${way}_`)),
     ],
     rows: rows.map((row) => [
       ...ends.map((name) => row.a[name] ?? null),
@@ -123,14 +111,13 @@ export function seriesTable(answer: SeriesAnswer): Table {
       series.high[i] ?? null,
     ]),
   )
-  const keys = answer.columns.map((name) =>
-    columnOf(
-      name,
-      answer.series.filter((s) => !s.other).map((s) => s.key[name] ?? null),
-    ),
-  )
-  const measured = ['value', 'low', 'high'].map((name) => ({ name, type: 'number' as const }))
-  return { columns: [{ name: 'time', type: 'text' }, ...keys, { name: 'other', type: 'boolean' }, ...measured], rows }
+  const columns: Table['columns'] = [
+    { name: 'time', type: 'text' },
+    ...keysOf(answer.columns),
+    { name: 'other', type: 'boolean' },
+    ...numbers(['value', 'low', 'high']),
+  ]
+  return { columns, rows }
 }
 
 /** Rows of a list of flows, in which times become ISO 8601. */
@@ -159,32 +146,21 @@ const SECONDS_KEPT = 1000
 export function flowsTable(answer: FlowsAnswer): Table {
   const rows = flowRows(answer.columns, answer.rows)
   return {
-    columns: answer.columns.map(({ name }, i) =>
-      columnOf(
-        name,
-        rows.map((row) => row[i] ?? null),
-      ),
-    ),
+    columns: answer.columns.map(({ name, format }) => ({ name, type: cellTypeOf(format) })),
     rows,
   }
 }
 
 /** One row a record: first and last packet in ISO 8601, the key, then the sums. */
 export function recordsTable(answer: RecordsAnswer): Table {
-  const keys = answer.columns.map((name) =>
-    columnOf(
-      name,
-      answer.rows.map((row) => row.key[name] ?? null),
-    ),
-  )
   const sums = ['bytes', 'packets', 'flows', 'bytesBack', 'packetsBack', 'flags'] as const
   const time = (millis: number): string => (millis === 0 ? '' : new Date(millis).toISOString())
   return {
     columns: [
       { name: 'first', type: 'text' },
       { name: 'last', type: 'text' },
-      ...keys,
-      ...sums.map((name) => ({ name, type: 'number' as const })),
+      ...keysOf(answer.columns),
+      ...numbers(sums, 'whole'),
     ],
     rows: answer.rows.map((row) => [
       time(row.first),
