@@ -192,9 +192,13 @@ export function createRollBook({ isShared = false }: RollBookConfig = {}): RollB
     dirtyNow: isDirty,
     isWhole,
     owes(before) {
-      for (const { level, start } of dirty(Number.POSITIVE_INFINITY)) {
-        if (start >= before) continue
-        if (level === 'minute' || (level === 'hour' && !isWhole('minute', start, UNIT_SECONDS.hour))) return true
+      for (const number of days.keys()) {
+        const [first, end] = [number * DAY, Math.min(before, (number + 1) * DAY)]
+        // Of what is deleted nothing can be summed up any more.
+        if (end <= Math.max(first, dropped.flows)) continue
+        for (let start = first; start < end; start += UNIT_SECONDS.minute) if (isDirty('minute', start)) return true
+        for (let start = first; start < end; start += UNIT_SECONDS.hour)
+          if (isDirty('hour', start) && !isWhole('minute', start, UNIT_SECONDS.hour)) return true
       }
       return false
     },
