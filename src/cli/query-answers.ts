@@ -84,6 +84,10 @@ export async function askAndPrint(source: Source, wanted: Wanted): Promise<void>
     throw new UserError('-o raw is for lists of flows', {
       hint: 'what was counted or put together comes whole as json',
     })
+  if (wanted.columns !== undefined && !isList(wanted))
+    throw new UserError('--columns chooses those of a list of flows', {
+      hint: 'what is counted or put together has the columns of -s or -A; nfdump’s formats have theirs, or fmt: with tags',
+    })
   if (wanted.unit === 'share') checkShare(wanted)
   if (wanted.I) return info(source, wanted)
   if (wanted.distinct !== undefined) return distinct(source, wanted, readKeys(wanted.distinct))
@@ -93,6 +97,21 @@ export async function askAndPrint(source: Source, wanted: Wanted): Promise<void>
   return list(source, wanted)
 }
 
+/** True for flows as they are, in a format that has no columns of its own. */
+function isList({ s, A, a, b, B, I, distinct: counted, o = 'table' }: Wanted): boolean {
+  return (
+    s === undefined && A === undefined && !a && !b && !B && !I && counted === undefined && readFormat(o) === undefined
+  )
+}
+
+/** @throws UserError for a unit in which nothing but sums is answered */
+function refuseUnit({ unit }: Wanted): void {
+  if (unit === 'l2' || unit === 'l3')
+    throw new UserError('--unit l2 and l3 are of sums, as a table or for programs', {
+      hint: 'for example -s srcip/bytes --unit l3; flows, records and nfdump’s formats have bytes as they were exported',
+    })
+}
+
 /** What can be said to be wrong before anything is read. @throws UserError */
 export function checkWords({
   s = [],
@@ -100,8 +119,13 @@ export function checkWords({
   distinct: counted,
   o = 'table',
   columns,
-}: Pick<Wanted, 's' | 'A' | 'distinct' | 'o' | 'columns'>): void {
+  O,
+}: Pick<Wanted, 's' | 'A' | 'distinct' | 'o' | 'columns' | 'O'>): void {
   s.map(readStat)
+  if (O !== undefined && s.length > 0)
+    throw new UserError('-O orders flows and records; a statistic has its order behind it', {
+      hint: `for example -s ${(s[0] as string).split('/')[0]}/${O}`,
+    })
   for (const keys of [A, counted]) if (keys !== undefined) readKeys(keys)
   readFormat(o)
   for (const name of columns === undefined ? [] : namesIn(columns))
@@ -145,6 +169,7 @@ const totalsAsked = async (source: Source, wanted: Wanted): Promise<{ answer: Re
 }
 
 async function info(source: Source, wanted: Wanted): Promise<void> {
+  refuseUnit(wanted)
   const { answer, totals } = await totalsAsked(source, wanted)
   if (wanted.o === undefined || wanted.o === 'table') void wanted.out(infoText(totals))
   else forPrograms(wanted, answer, () => recordsTable(answer))
@@ -192,6 +217,7 @@ async function stats(source: Source, wanted: Wanted, words: readonly string[]): 
       await top(source, wanted, { ...question, metric: metricOf(order, wanted) })
       continue
     }
+    refuseUnit(wanted)
     const answer = await source.records({ ...question, order: order as RecordOrder })
     if (!format && o !== 'table') {
       forPrograms(wanted, answer, () => recordsTable(answer))
@@ -246,6 +272,7 @@ async function together(source: Source, wanted: Wanted): Promise<void> {
 }
 
 async function records(source: Source, wanted: Wanted, question: RecordsQuestion, format: LineFormat): Promise<void> {
+  refuseUnit(wanted)
   const answer = await source.records(question)
   const { o = 'table' } = wanted
   if (o !== 'table' && FORMATS.includes(o)) return forPrograms(wanted, answer, () => recordsTable(answer))
@@ -303,6 +330,7 @@ async function distinct(source: Source, wanted: Wanted, of: string[]): Promise<v
 const DISTINCT_HINT = 'for example -A srcip --distinct dstip,dstport'
 
 async function list(source: Source, wanted: Wanted): Promise<void> {
+  refuseUnit(wanted)
   const { o = 'table', O, from, to, filter } = wanted
   const { shown = wanted } = wanted
   const count = wanted.n ?? wanted.c

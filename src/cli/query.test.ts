@@ -133,6 +133,14 @@ test('titles and rates are of the window of time that is asked for; where nothin
   // What is wrong is said before files are read.
   const wrong = await query('-r', '/dev/zero', '--columns', 'src_adr')
   assert.match(wrong.stderr, /“src_adr” is not a column of a flow\n {2}did you mean src_addr/)
+  // What would be left out of account is refused.
+  for (const [asked, said] of [
+    [['-s', 'srcip', '-O', 'bytes'], /-s srcip\/bytes/],
+    [['-b', '--unit', 'l3'], /--unit l2 and l3 are of sums/],
+    [['-s', 'srcip/bps', '--unit', 'l2'], /--unit l2 and l3 are of sums/],
+    [['-o', 'line', '--columns', 'bytes'], /--columns chooses those of a list/],
+  ] as const)
+    assert.match((await query('--url', url, ...asked)).stderr, said)
   const none = await query('--url', url, '-A', 'none', 'port 1')
   assert.match(none.stdout, /\n +0 +0 +0 +0 +exact\n/)
 })
