@@ -339,6 +339,17 @@ test('where flows were stored before they were counted, rollups begin with the n
   assert.deepEqual(rows, [[ROLLUP_TABLES.length, 1, 1, 1]])
   const views = await one.query("SELECT count() FROM system.tables WHERE name = 'count_arrivals'")
   assert.deepEqual(views.rows, [[2]])
+
+  // A level that comes later, and is made of another, has nothing of them either.
+  for (const rollup of ROLLUPS)
+    for (const table of [rollupTable(rollup, '6hours'), `${rollupTable(rollup, '6hours')}_local`])
+      await one.execute(`DROP TABLE ${table} ON CLUSTER 'blue-green' SYNC`)
+  await one.execute("ALTER TABLE dropped_local DELETE WHERE table LIKE '%6hours' SETTINGS mutations_sync = 2")
+  await (await startClusterStore(ch.urls, { cluster: 'blue-green', spoolDir: join(place.dir, 'last') })).stop()
+  const begin = await one.query(
+    "SELECT countIf(table LIKE '%6hours'), uniqExact(until) FROM dropped WHERE table LIKE '%hour%'",
+  )
+  assert.deepEqual(begin.rows, [[ROLLUPS.length, 1]])
 })
 
 test('a rollup that a later version adds answers for the days from the next on, and no other loses any', async () => {

@@ -11,6 +11,7 @@ import {
   rollupDefinitions,
   SCRATCH_TABLES,
 } from './rollup-tables.ts'
+import { below } from './roll-book.ts'
 import { wholeTableStatement } from './roll-sql.ts'
 import { LEVELS, ROLLUP_TABLES, ROLLUPS, rollupTable, SUM_COLUMNS } from './rollups.ts'
 import {
@@ -115,8 +116,10 @@ async function makeSharedRollups(store: Statements, options: SchemaOptions, home
   for (const table of [ARRIVALS, ROLLED, DROPPED, ROLLING, ...rollups]) {
     if (isThere(table)) continue
     // Told first: what its level is built of counts as built in each table.
-    if (there.has('count_arrivals') && levelOf(table).some((name) => there.has(name)))
-      await beginLater(store, home, [beginOf(table.name)])
+    if (there.has('count_arrivals')) {
+      if (levelOf(table).some((name) => there.has(name))) await beginLater(store, home, [beginOf(table.name)])
+      else await beginAsBelow(store, home, table)
+    }
     for (const statement of [createTable(table, options), ...home.spread(table.name)]) await store.execute(statement)
   }
   if (there.has('count_arrivals')) return
@@ -145,6 +148,16 @@ async function beginLater(store: Statements, home: Home, names: readonly string[
   const list = names.map((name) => `'${name}'`).join(', ')
   await store.execute(
     `INSERT INTO ${home.stored(DROPPED.name)} SELECT arrayJoin([${list}]), toDateTime(toStartOfDay(now('UTC')) + toIntervalDay(1), 'UTC')`,
+  )
+}
+
+/** Where there were flows before they were counted, a level that comes later begins with what it is made of. */
+async function beginAsBelow(store: Statements, home: Home, { name }: TableDefinition): Promise<void> {
+  const table = ROLLUP_TABLES.find((one) => one.name === name)
+  const finer = table && below(table.level)
+  if (finer === undefined) return
+  await store.execute(
+    `INSERT INTO ${home.stored(DROPPED.name)} SELECT '${name}', max(until) FROM dropped WHERE table = '${rollupTable(table.rollup, finer)}' HAVING count() > 0`,
   )
 }
 

@@ -213,6 +213,23 @@ test('a minute that is not over is built in pieces, of which it is made when it 
   assert.equal(await flowsOf('traffic_hour'), 7_600)
 })
 
+test('pieces that went while the clock was ahead are not told to be there when it goes back', async (t) => {
+  now = START + 0.75 * MINUTE_MS
+  await insert(1, 4_000, 0, 0.75)
+  const roller = newRoller(OPEN, () => Promise.resolve())
+  await roller.run()
+  assert.deepEqual(covered(roller, 'traffic_10seconds'), [`0 to ${40 / 60}`])
+
+  const later = performance.now() + MINUTE_MS + 1
+  t.mock.method(performance, 'now', () => later)
+  now += 60 * MINUTE_MS
+  await roller.run()
+  assert.equal(await flowsOf('traffic_10seconds'), 0)
+  now -= 59 * MINUTE_MS
+  await roller.look()
+  assert.deepEqual(covered(roller, 'traffic_10seconds'), [])
+})
+
 test('where the keys of traffic are too many, minutes and pieces of few keys are built alone', async () => {
   now = START + 1.5 * MINUTE_MS
   await insert(1, 20_000, 0, 1.5)

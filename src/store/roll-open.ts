@@ -189,9 +189,12 @@ export function createOpenMinutes(
   async function forgetPieces(): Promise<void> {
     if (performance.now() - forgotAt < FORGET_EVERY_MS) return
     forgotAt = performance.now()
+    const before = notedBefore - PIECES_KEPT_SECONDS
+    // Of a clock that was ahead, and goes back, they may be the last ones again.
+    for (const [start, piece] of pieces) if (start < before) piece.built = MINUTE_ROLLUPS.map(() => 0)
     const names = PIECE_TABLES.map(({ name }) => `'${name}'`).join(', ')
     const { rows } = await store.query(
-      `SELECT DISTINCT table, partition FROM system.parts WHERE active AND database = currentDatabase() AND table IN (${names}) AND toUnixTimestamp(max_time) < ${notedBefore - PIECES_KEPT_SECONDS}`,
+      `SELECT DISTINCT table, partition FROM system.parts WHERE active AND database = currentDatabase() AND table IN (${names}) AND toUnixTimestamp(max_time) < ${before}`,
     )
     for (const [table, partition] of rows)
       await store.execute(`ALTER TABLE ${String(table)} DROP PARTITION '${String(partition)}'`, { background: true })
