@@ -96,12 +96,13 @@ export interface Ask {
   ): Promise<(string | number | boolean | null)[]>
   /** @throws FilterError for what a question would refuse: mistakes, names that nobody knows, too many tests */
   checkFilter(filter: string): void
-  /** Ends the question of this id. Answers false if there is none. */
+  /** Ends the question of this id. Answers false if there neither is one nor was one lately. */
   cancel(id: string): boolean
 }
 
 const TIMEOUT_MS = 30_000
 const LONGEST_QUEUE = 200
+const ENDED_KEPT = 1000
 const VALUES_TIMEOUT_MS = 5000
 /** Comparisons of a filter that take longer to plan once more than the times of some million flows take to be read. */
 const LONG_FILTER = 200
@@ -125,6 +126,8 @@ export function createAsk(config: AskConfig, deps: AskDeps): Ask {
   const inPassing = createTurns({ atOnce: 1, longestQueue: LONGEST_QUEUE })
   const values = createValues(deps.clock)
   const underWay = new Map<string, AbortController>()
+  /** Who cancels a question that has just been answered makes no mistake. */
+  const ended = new Set<string>()
   const costs = createCosts()
   const { exporterAddresses, asNumbers, namedFilter, filterNames } = deps
   const filterOptions = {
@@ -162,7 +165,12 @@ export function createAsk(config: AskConfig, deps: AskDeps): Ask {
       controller.abort()
       throw error
     } finally {
-      if (id !== undefined && underWay.get(id) === controller) underWay.delete(id)
+      if (id !== undefined && underWay.get(id) === controller) {
+        underWay.delete(id)
+        ended.delete(id)
+        ended.add(id)
+        if (ended.size > ENDED_KEPT) ended.delete(ended.values().next().value as string)
+      }
     }
   }
 
@@ -329,7 +337,7 @@ export function createAsk(config: AskConfig, deps: AskDeps): Ask {
     cancel: (id) => {
       const controller = underWay.get(id)
       controller?.abort()
-      return controller !== undefined
+      return controller !== undefined || ended.has(id)
     },
   }
 }
