@@ -155,7 +155,7 @@ async function beginLater(store: Statements, home: Home, names: readonly string[
 async function beginAsBelow(store: Statements, home: Home, { name }: TableDefinition): Promise<void> {
   const table = ROLLUP_TABLES.find((one) => one.name === name)
   const finer = table && below(table.level)
-  if (finer === undefined) return
+  if (!table || finer === undefined) return
   await store.execute(
     `INSERT INTO ${home.stored(DROPPED.name)} SELECT '${name}', max(until) FROM dropped WHERE table = '${rollupTable(table.rollup, finer)}' HAVING count() > 0`,
   )
