@@ -4,6 +4,7 @@ import { mkdirSync, readlinkSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, test } from 'node:test'
+import { backUp, restore } from '../src/store/backup.ts'
 import { createEmbeddedStore, type EmbeddedStore } from '../src/store/embedded.ts'
 import { createLoader, type Loader } from '../src/store/loader.ts'
 import { createSpool, type Spool } from '../src/store/spool.ts'
@@ -189,6 +190,24 @@ test('a disk that another program has filled does not keep what is old from goin
   assert.deepEqual(await flows(), [[2000]])
   await running().store.retain()
   assert.deepEqual(await flows(), [[500]])
+})
+
+test('a data directory that is a disk of its own is restored where it is', async () => {
+  await start(place.dir)
+  await write()
+  await running().loader.drained()
+  await stop()
+  const backup = join(disk('backups', 200), 'today')
+  await assert.rejects(backUp(place.dir, join(place.dir, 'backups'), NOW), /is a disk of its own/)
+  await backUp(place.dir, backup, NOW)
+  const path = disk('data', 200)
+  mkdirSync(join(path, 'lost+found'))
+  // As one that was killed leaves it.
+  mkdirSync(join(path, 'restoring'))
+  await restore(backup, path)
+  assert.deepEqual((await readdir(path)).sort(), ['lost+found', 'spool', 'store'])
+  await start(path)
+  await assertAllStoredOnce()
 })
 
 test('a clock that jumps ahead and back by seconds, days and years stores each row once, and without waiting for it', async () => {

@@ -161,7 +161,7 @@ test('what is no backup, or would be overwritten, is refused in words', async ()
   const files = await readdir(join(place.dir, 'copy', 'store'), { recursive: true })
   await truncate(join(place.dir, 'copy', 'store', files.find((name) => name.endsWith('.sql')) as string), 5)
   await assert.rejects(restore(join(place.dir, 'copy'), join(place.dir, 'new')), /is damaged: it had \d+ files of/)
-  assert.equal(existsSync(join(place.dir, 'new.partial')), false)
+  assert.equal(existsSync(join(place.dir, 'new')), false)
 })
 
 test('a backup that is killed leaves nothing that the next one does not remove', async () => {

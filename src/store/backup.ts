@@ -37,6 +37,10 @@ export interface Size {
 
 const MANIFEST = 'vnetscope-backup.json'
 const STATE_DATABASE = 'state.sqlite'
+/** The store last: a directory with one is complete. */
+const PARTS = ['spool', 'state', 'store']
+/** What is being restored, in the directory that it is for. */
+const RESTORING = 'restoring'
 
 /**
  * Copies a data directory. Of a running server all is there that its store had, and what waits in its spool, but for one
@@ -46,12 +50,16 @@ export async function backUp(data: string, target: string, now: number): Promise
   const store = join(data, 'store')
   if (!existsSync(join(store, 'metadata')))
     throw new OperatorError('backup_source', `${data} holds no store`, { hint: 'name the data directory with --data' })
+  if (isMountPoint(target))
+    throw new OperatorError('backup_target', `${target} is a disk of its own`, {
+      hint: 'name a directory on it that is new',
+    })
   if (!isEmptyOrMissing(target))
     throw new OperatorError('backup_target', `${target} is there already and not empty`, {
       hint: 'name a directory that is new',
     })
-  if (isWithin(target, data))
-    throw new OperatorError('backup_target', `${target} is in the data directory ${data}`, {
+  if (PARTS.some((name) => isWithin(target, join(data, name))))
+    throw new OperatorError('backup_target', `${target} is in what is to be backed up`, {
       hint: 'name a directory elsewhere, best on another disk',
     })
   const running = isEngineRunning(store)
@@ -86,7 +94,7 @@ export async function backUp(data: string, target: string, now: number): Promise
 /** Makes a data directory of a backup. The directory must be empty or not be there. */
 export async function restore(source: string, data: string): Promise<BackupManifest> {
   const manifest = readManifest(source)
-  if (!isEmptyOrMissing(data))
+  if (!isEmptyOrMissing(data, [RESTORING, 'lost+found']))
     throw new OperatorError('restore_target', `${data} is not empty`, {
       hint: 'move what is there away first, or name another directory with --data',
     })
@@ -96,36 +104,43 @@ export async function restore(source: string, data: string): Promise<BackupManif
       `${source} was taken by a later version of vnetscope (schema ${manifest.schema}; this one knows up to ${SCHEMA_VERSION})`,
       { hint: 'restore it with that version' },
     )
-  const partial = `${resolve(data)}.partial`
+  // Within it: it may be a disk of its own.
+  const partial = join(data, RESTORING)
+  const isNew = !existsSync(data)
   try {
-    makeDirectory(dirname(resolve(data)))
+    makeDirectory(data)
     await rm(partial, { recursive: true, force: true })
     await mkdir(partial)
-    for (const name of ['store', 'state', 'spool'])
+    for (const name of PARTS)
       if (existsSync(join(source, name))) await copyTree(join(source, name), join(partial, name))
     refuseDamaged(source, manifest, await sizeOf(partial))
-    await rm(data, { recursive: true, force: true })
-    await rename(partial, data)
+    for (const name of PARTS) if (existsSync(join(partial, name))) await rename(join(partial, name), join(data, name))
+    await rm(partial, { recursive: true })
     settleMovedDirectory(join(data, 'store'))
+    await syncDirectory(data)
     await syncDirectory(dirname(resolve(data)))
     return manifest
   } catch (error) {
-    await rm(partial, { recursive: true, force: true })
+    await rm(isNew ? data : partial, { recursive: true, force: true })
     throw described(error, `${source} could not be restored to ${data}`)
   }
 }
 
-/** False of what is no directory, too. */
-function isEmptyOrMissing(path: string): boolean {
+/** False of what is no directory, too. @param ignored names of what may be there all the same */
+function isEmptyOrMissing(path: string, ignored: readonly string[] = []): boolean {
   if (!existsSync(path)) return true
-  return statSync(path).isDirectory() && readdirSync(path).length === 0
+  return statSync(path).isDirectory() && readdirSync(path).every((name) => ignored.includes(name))
+}
+
+function isMountPoint(path: string): boolean {
+  return existsSync(path) && statSync(path).dev !== statSync(dirname(resolve(path))).dev
 }
 
 /** Whether a path, of which the end need not be there, leads into a directory. */
 function isWithin(path: string, dir: string): boolean {
   let there = resolve(path)
   while (!existsSync(there)) there = dirname(there)
-  return `${realpathSync(there)}${sep}`.startsWith(`${realpathSync(dir)}${sep}`)
+  return existsSync(dir) && `${realpathSync(there)}${sep}`.startsWith(`${realpathSync(dir)}${sep}`)
 }
 
 /** A backup that was killed leaves its links, which would keep on the disk what the store deletes. */
