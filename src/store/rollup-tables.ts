@@ -6,8 +6,8 @@ import type { TableDefinition } from './schema.ts'
 // The tables of the rollups, and what tells which of their buckets are built:
 //
 //   flows ── view `count_arrivals` ──▶ arrivals   flows of each ten seconds of receipt that were ever stored
-//   flows ──▶ traffic_minute … ──▶ traffic_hour … ──▶ traffic_day …
-//                    └──────────────────┴────────────────┴──▶ rolled   flows in each unit that is built
+//   flows ──▶ traffic_minute … ──▶ traffic_hour … ──▶ traffic_6hours …, traffic_day …
+//                    └──────────────────┴──────────────────────┴──▶ rolled   flows in each unit that is built
 //
 // A unit has to be built (again) where `rolled` tells of fewer flows than `arrivals`: after a crash and after late flows
 // alike. Both are written so that what is done twice changes nothing: by the token of the insert, and as a maximum.
@@ -96,8 +96,12 @@ export const ROLLING: TableDefinition = {
   orderBy: 'at',
 }
 
+function countedFlows(seconds: number): string {
+  return `SELECT toDateTime(toStartOfInterval(time_received, INTERVAL ${seconds} SECOND), 'UTC') AS time, count() AS flows FROM`
+}
+
 /** By the pieces of minutes: units are of five minutes, but busy ones are built in parts before they are over. */
-const COUNTED_FLOWS = `SELECT toDateTime(toStartOfInterval(time_received, INTERVAL ${UNIT_SECONDS.piece} SECOND), 'UTC') AS time, count() AS flows FROM`
+const COUNTED_FLOWS = countedFlows(UNIT_SECONDS.piece)
 
 /**
  * Statements that make what counts arrivals where it is missing: filled with the flows that are there, under another name
@@ -118,9 +122,10 @@ export function arrivalsStatements(tables: ReadonlySet<string>, create: (table: 
   ]
 }
 
-/** The view that counts arrivals, where flows of several collectors come while it is made. */
+/** The view that counts arrivals, where flows of several collectors come while it is made: by units, none is built in parts. */
 export function arrivalsView({ qualified, on }: Home): string {
-  return `CREATE MATERIALIZED VIEW IF NOT EXISTS count_arrivals${on} TO ${qualified(ARRIVALS.name)} AS ${COUNTED_FLOWS} ${qualified('flows')} GROUP BY time`
+  const counted = countedFlows(UNIT_SECONDS.minute)
+  return `CREATE MATERIALIZED VIEW IF NOT EXISTS count_arrivals${on} TO ${qualified(ARRIVALS.name)} AS ${counted} ${qualified('flows')} GROUP BY time`
 }
 
 /** Of earlier versions: where the greatest addresses of a unit were noted while it was built. */
