@@ -1,5 +1,5 @@
-// Which tables a range is read from: whole days from the table of days, what is left of it from hours, then minutes, and
-// the edges from the rows themselves. What a finer table no longer keeps is read from a coarser one, whole buckets at a time.
+// Which tables a range is read from: whole days from the table of days, what is left of it from the next finer ones, and the
+// edges from the rows themselves. What a finer table no longer keeps is read from a coarser one, whole buckets at a time.
 
 /** A table that could answer a question, and what it holds. */
 export interface Level {

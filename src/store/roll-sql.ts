@@ -13,8 +13,8 @@ import {
   UNIT_SECONDS,
 } from './rollups.ts'
 
-// Statements that build one unit of a rollup (an hour, a day, or the minutes of five), from the flows or from the level
-// below. Each ends in one INSERT of one block into one partition, so that it is there as a whole or not at all. Where there
+// Statements that build one unit of a rollup (a piece of a minute, one minute or all of five, an hour, six, a day), from the
+// flows or from the level below. Each ends in one INSERT of one block into one partition, so that it is there as a whole or not at all. Where there
 // are rows already, what is inserted is the difference between what ought to be there and what is: done twice, the second
 // time inserts nothing.
 
