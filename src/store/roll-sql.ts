@@ -14,9 +14,9 @@ import {
 } from './rollups.ts'
 
 // Statements that build one unit of a rollup (a piece of a minute, one minute or all of five, an hour, six, a day), from the
-// flows or from the level below. Each ends in one INSERT of one block into one partition, so that it is there as a whole or not at all. Where there
-// are rows already, what is inserted is the difference between what ought to be there and what is: done twice, the second
-// time inserts nothing.
+// flows or from the level below. Each ends in one INSERT of one block into one partition, so that it is there as a whole or
+// not at all. Where there are rows already, what is inserted is the difference between what ought to be there and what is:
+// done twice, the second time inserts nothing.
 
 /** Where the rows of a unit come from: at its own level, those of the rollup that it is made of. */
 export type RollSource = 'flows' | TableLevel
