@@ -74,13 +74,11 @@ export function measuredSql(prepared: Prepared, grouping: Grouping): string {
   return unpacked(grouping, `SELECT ${keys}, sum(m) AS m FROM (${both}) GROUP BY ${keys}`)
 }
 
+const FEW_VALUES: ReadonlySet<string> = new Set(['String', 'Int8', 'UInt8'])
+
 /** Of names there are so few pairs that rows are put together by both ends at once, and then by each. */
 function isPaired({ either, dimensions }: Grouping): boolean {
-  return either && dimensions.every(({ type }) => type !== 'IPv6' && type !== 'UInt64') && dimensions.some(isOfNames)
-}
-
-function isOfNames({ type, sides }: Dimension): boolean {
-  return type === 'String' && sides.length === 2
+  return either && dimensions.every(({ name, type }) => FEW_VALUES.has(type) || name === 'vlan')
 }
 
 /** Times that the statement of `measuredSql` reads each row. */

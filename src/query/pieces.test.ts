@@ -14,7 +14,7 @@ test('up to now is answered from minutes, from the pieces of the one that is not
   try {
     const clock = { now: () => START + 98_000 }
     await insertBatch(store, place.spool, smallNetwork(1, 6_000, START, START + 98_000))
-    const config = { openMinutes: { fewestFlows: 100, worth: 0.5, pauseMs: 0 } }
+    const config = { openMinutes: { fewestFlows: 100, worth: 0.2, pauseMs: 0 } }
     const rollups = createRoller(config, { store, clock })
     await rollups.run()
     const raw = createAsk({}, { store, clock })

@@ -12,7 +12,7 @@ import { createPlace, startStore, type Place } from './store.fixture.ts'
 const START = Date.parse('2030-05-06T01:00:00Z')
 const MINUTE_MS = 60_000
 const EVERYTHING: RollerConfig = { fewestFlows: 1, worth: 0.5 }
-const OPEN: RollerConfig = { ...EVERYTHING, openMinutes: { fewestFlows: 1, worth: 0.5, pauseMs: 0 } }
+const OPEN: RollerConfig = { ...EVERYTHING, openMinutes: { fewestFlows: 1, worth: 0.2, pauseMs: 0 } }
 
 let place: Place
 let store: EmbeddedStore

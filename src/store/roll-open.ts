@@ -15,7 +15,10 @@ export interface OpenMinutesConfig {
   readonly memoryBytes: number
   /** Minutes and pieces of fewer flows are left for when the five are over: they are read fast enough. Default 200,000. */
   readonly fewestFlows?: number
-  /** Flows that a row of a minute has to stand for, on average. Default 6; of a piece half as many: it has as many keys. */
+  /**
+   * Flows that a row of a minute has to stand for, on average. Default 6. Of a piece 2.5 times as many: it is built besides,
+   * and its flows are read fast unless they are far more than its rows.
+   */
   readonly worth?: number
   /** Flows of a minute or a piece have all come when none came for so long, ms. Default 3 s. */
   readonly pauseMs?: number
@@ -60,6 +63,8 @@ interface Bucket {
 }
 
 type OpenLevel = 'minute' | 'piece'
+/** Of an index in MINUTE_ROLLUPS. */
+type IsWanted = (rollup: number) => boolean
 
 /** Buckets of a rollup. */
 interface Built {
@@ -74,8 +79,10 @@ const FEWEST_FLOWS = 200_000
 const PAUSE_MS = 3000
 /** The first minute of busy traffic mostly is a part of one: as many keys in fewer flows. */
 const FAR_MORE = 2
-/** Rows that a minute may have of a rollup whose keys are few. */
-const SMALL = 100_000
+/** How much more is asked of a piece. */
+const MORE_OF_PIECES = 2.5
+/** Rows that a minute or a piece may have of a rollup whose keys are few. */
+const SMALL = { minute: 100_000, piece: 20_000 } as const
 /** Minutes that are remembered: five that are open, and some that wait to be built. */
 const MOST_MINUTES = 60
 /** Earlier versions told of a minute's flows, or of five's, at its first piece: of that one never as many are there. */
@@ -94,8 +101,8 @@ export function createOpenMinutes(
   const pauseMs = config.pauseMs ?? PAUSE_MS
   const minutes = new Map<number, Bucket>()
   const pieces = new Map<number, Bucket>()
-  /** Flows of a minute of the unit, or of a piece, whose `traffic` got too many rows: one of far more is tried. */
-  const notWorth = { minute: new Map<number, number>(), piece: new Map<number, number>() }
+  /** By unit and rollup, flows of a minute or of a piece that got too many rows: one of far more is tried. */
+  const notWorth = { minute: new Map<string, number>(), piece: new Map<string, number>() }
   /** What is being built of a unit. */
   const underWay = new Map<number, Promise<unknown>>()
   let notedFrom = 0
@@ -136,20 +143,20 @@ export function createOpenMinutes(
   }
 
   /** Each rollup by itself: where that of most keys saves too little, the others may save much. */
-  async function buildBucket(level: OpenLevel, start: number, bucket: Bucket, isPromising: boolean): Promise<void> {
+  async function buildBucket(level: OpenLevel, start: number, bucket: Bucket, isWanted: IsWanted): Promise<void> {
     const before = await there(level, start)
     const where = level === 'minute' ? { start: unitOf(start), minute: start } : { start }
-    const saving = bucket.arrived / (level === 'minute' ? worth : worth / 2)
+    const saving = bucket.arrived / (level === 'minute' ? worth : worth * MORE_OF_PIECES)
     bucket.tries++
     let first = before[0] === bucket.arrived
     for (const [i, rollup] of MINUTE_ROLLUPS.entries()) {
-      if (before[i] === bucket.arrived || (i === 0 && !isPromising)) continue
+      if (before[i] === bucket.arrived || !isWanted(i)) continue
       const below = level === 'minute' && isOfPieces(start, i) ? 'piece' : 'flows'
       const from = first ? sourceOf(rollup, level, below) : below
-      const isBuilt = await tryRoll({ rollup, level, from, ...where }, i === 0 ? saving : Math.max(SMALL, saving))
-      if (i > 0) continue
-      first = isBuilt
-      if (!isBuilt) notWorth[level].set(unitOf(start), bucket.arrived)
+      const mostGroups = i === 0 ? saving : Math.max(SMALL[level], saving)
+      const isBuilt = await tryRoll({ rollup, level, from, ...where }, mostGroups)
+      if (i === 0) first = isBuilt
+      if (!isBuilt) notWorth[level].set(keyOf(start, i), bucket.arrived)
     }
     bucket.built = await there(level, start)
   }
@@ -163,21 +170,23 @@ export function createOpenMinutes(
     return true
   }
 
-  const isDue = (bucket: Bucket | undefined, isPromising: (flows: number) => boolean): bucket is Bucket =>
+  const isDue = (bucket: Bucket | undefined, isWanted: IsWanted): bucket is Bucket =>
     bucket !== undefined &&
     bucket.arrived >= fewestFlows &&
     bucket.tries < MOST_TRIES &&
     performance.now() - bucket.grewAt >= pauseMs &&
-    MINUTE_ROLLUPS.some((_, i) => bucket.built[i] !== bucket.arrived && (i > 0 || isPromising(bucket.arrived)))
+    MINUTE_ROLLUPS.some((_, i) => bucket.built[i] !== bucket.arrived && isWanted(i))
 
   async function build(level: OpenLevel, start: number, wanted: WantedMinutes): Promise<void> {
     const unit = unitOf(start)
     const bucket = (level === 'minute' ? minutes : pieces).get(start)
-    const isPromising = (flows: number): boolean =>
-      flows > FAR_MORE * (notWorth[level].get(unit) ?? 0) && wanted.isPromising(unit, flows)
-    if (!wanted.isOpen(unit) || !isDue(bucket, isPromising)) return
+    const arrived = bucket?.arrived ?? 0
+    const isWanted = (rollup: number): boolean =>
+      arrived > FAR_MORE * (notWorth[level].get(keyOf(start, rollup)) ?? 0) &&
+      (rollup > 0 || wanted.isPromising(unit, arrived))
+    if (!wanted.isOpen(unit) || !isDue(bucket, isWanted)) return
     try {
-      await buildBucket(level, start, bucket, isPromising(bucket.arrived))
+      await buildBucket(level, start, bucket, isWanted)
     } catch (error) {
       // It is left for when the five are over
       if (!OF_THE_STORE.has((error as OperatorError).code)) bucket.tries = MOST_TRIES
@@ -216,8 +225,8 @@ export function createOpenMinutes(
       notedFrom = starts.at(-MOST_MINUTES) as number
       for (const buckets of [minutes, pieces])
         for (const start of buckets.keys()) if (start < notedFrom) buckets.delete(start)
-      for (const units of Object.values(notWorth))
-        for (const unit of units.keys()) if (unit < notedFrom) units.delete(unit)
+      for (const keys of Object.values(notWorth))
+        for (const key of keys.keys()) if (Number.parseInt(key, 10) < notedFrom) keys.delete(key)
     },
     async run(wanted) {
       const first = Math.max(notedFrom, unitOf(notedBefore) - UNIT_SECONDS.minute)
@@ -245,7 +254,7 @@ export function createOpenMinutes(
     clear() {
       minutes.clear()
       pieces.clear()
-      for (const units of Object.values(notWorth)) units.clear()
+      for (const keys of Object.values(notWorth)) keys.clear()
       notedFrom = 0
       notedBefore = 0
     },
@@ -280,6 +289,10 @@ function grow(buckets: Map<number, Bucket>, start: number, arrived: number): voi
   const bucket = buckets.get(start)
   if (!bucket) buckets.set(start, { arrived, grewAt: performance.now(), built: MINUTE_ROLLUPS.map(() => 0), tries: 0 })
   else if (bucket.arrived !== arrived) Object.assign(bucket, { arrived, grewAt: performance.now(), tries: 0 })
+}
+
+function keyOf(start: number, rollup: number): string {
+  return `${unitOf(start)} ${rollup}`
 }
 
 function unitOf(start: number): number {
