@@ -112,7 +112,7 @@ async function fillTo(dir: string, rows: number): Promise<string> {
     writeFileSync(state, JSON.stringify({ end, rows } satisfies Filled))
     const sizes = await tableSizes(store)
     const raw = sizes.find(({ table }) => table === 'flows')?.bytes ?? 0
-    const rollups = sizes.filter(({ table }) => /_(minute|hour|day)$/.test(table))
+    const rollups = sizes.filter(({ table }) => /_(minute|5minutes|hour|6hours|day)$/.test(table))
     const share = rollups.reduce((sum, { bytes }) => sum + bytes, 0) / raw
     return `${rows} | ${rolled} | ${(raw / rows).toFixed(1)}, ${(share * 100).toFixed(1)} %`
   } finally {
