@@ -9,15 +9,16 @@ import { setTime } from '../src/store/store.fixture.ts'
 // the spool has accepted it prints, a line a batch: `<first> <rows>`. Half of its rows are of now, most others of
 // yesterday, whose rollups are built again and again, and some are older than they may be. It prints, too, what its
 // statements are about: `begin roll`, `end roll`.
-// Arguments: spool directory, data directory, first number, greatest age in days.
+// Arguments: spool directory, data directory, first number, greatest age in days; `owes` if what is too old waits until it
+// is summed up.
 
-const [spoolDir, dataDir, first, keepDays] = process.argv.slice(2) as [string, string, string, string]
+const [spoolDir, dataDir, first, keepDays, owes] = process.argv.slice(2) as [string, string, string, string, string?]
 const DAY_MS = 86_400_000
 const clock = { now: () => Date.now() }
 const keep = { flows: { days: Number(keepDays) } }
 const store = createEmbeddedStore(
   { dir: dataDir, memoryBytes: 2 ** 30, keep },
-  { clock, noted: () => roller.look(), owes: (before) => roller.owes?.(before) === true },
+  { clock, noted: () => roller.look(), owes: (before) => owes !== undefined && roller.owes?.(before) === true },
 )
 const { execute, insertFiles } = store
 
