@@ -43,15 +43,10 @@ const ALWAYS: readonly Span[] = [{ from: 0, to: Number.POSITIVE_INFINITY }]
 
 /** The question with where it is to be read. */
 export async function plan(prepared: Prepared, wish: Wish, deps: PlannerDeps): Promise<Prepared> {
-  const held = new Map((deps.rollups?.coverage() ?? []).map((table) => [table.table, table]))
-  if (held.size === 0) return prepared
-  const flows: Level = { table: 'flows', stepMs: 1, ranges: held.get('flows')?.ranges ?? ALWAYS }
-  const usable: Usable[] = ANSWERING_TABLES.flatMap((table) => {
-    const ranges = held.get(table.name)?.ranges ?? []
-    const needs = needsOf(table.rollup, prepared)
-    if (!needs || ranges.length === 0 || !fits(table, wish.buckets)) return []
-    return [{ table, needs, ranges, rows: held.get(table.name)?.rows ?? 0 }]
-  })
+  const kept = keptFor(prepared, deps)
+  if (!kept) return prepared
+  const { flows } = kept
+  const usable = kept.usable.filter(({ table }) => fits(table, wish.buckets))
   const exact = wish.exact || (await lacksTooMuch(prepared, usable, wish, flows, deps))
   const spread = deps.rollups?.spread
   const read = (tables: readonly Usable[], used: readonly Usable[] = tables): Prepared => {
@@ -122,6 +117,21 @@ interface Usable {
   readonly needs: Needs
   readonly ranges: readonly Span[]
   readonly rows: number
+}
+
+/** What is kept that could answer the question; undefined where there are no rollups. */
+function keptFor(
+  prepared: Prepared,
+  { rollups }: Pick<PlannerDeps, 'rollups'>,
+): { flows: Level; usable: readonly Usable[] } | undefined {
+  const held = new Map((rollups?.coverage() ?? []).map((table) => [table.table, table]))
+  if (held.size === 0) return undefined
+  const usable = ANSWERING_TABLES.flatMap((table) => {
+    const { ranges = [], rows = 0 } = held.get(table.name) ?? {}
+    const needs = needsOf(table.rollup, prepared)
+    return needs && ranges.length > 0 ? [{ table, needs, ranges, rows }] : []
+  })
+  return { flows: { table: 'flows', stepMs: 1, ranges: held.get('flows')?.ranges ?? ALWAYS }, usable }
 }
 
 /** What the question needs of a rollup; undefined if that lacks any of it. */
@@ -300,15 +310,10 @@ function unique<T>(list: readonly T[], by: (item: T) => unknown = (item) => item
  * Seconds of a bucket that the tables can still answer: where flows are gone, those of the finest tables that have the
  * whole range, or the most of it. Minutes have holes in times with few flows, hours and days have none.
  */
-export function coarseEnough(prepared: Prepared, step: number, { rollups }: Pick<PlannerDeps, 'rollups'>): number {
-  const held = new Map((rollups?.coverage() ?? []).map((table) => [table.table, table]))
-  if (held.size === 0) return step
-  const flows: Level = { table: 'flows', stepMs: 1, ranges: held.get('flows')?.ranges ?? ALWAYS }
-  const usable: Usable[] = ANSWERING_TABLES.flatMap((table) => {
-    const { ranges = [], rows = 0 } = held.get(table.name) ?? {}
-    const needs = needsOf(table.rollup, prepared)
-    return needs && ranges.length > 0 ? [{ table, needs, ranges, rows }] : []
-  })
+export function coarseEnough(prepared: Prepared, step: number, deps: Pick<PlannerDeps, 'rollups'>): number {
+  const kept = keptFor(prepared, deps)
+  if (!kept) return step
+  const { flows, usable } = kept
   const steps = usable.map(({ table }) => Math.ceil((step * 1000) / table.stepMs) * (table.stepMs / 1000))
   let best = step
   let least = Number.POSITIVE_INFINITY

@@ -12,6 +12,7 @@ import { checkStatement, insertStatement } from './insert.ts'
 import { bindParams } from './literal.ts'
 import { createRetention, type Retention, type RetentionConfig } from './retention.ts'
 import { migrate } from './migrate.ts'
+import { largestPart } from './schema.ts'
 import { settleMovedDirectory } from './moved-directory.ts'
 import { roomOf } from './room.ts'
 import type { StoreLog } from './store-log.ts'
@@ -241,9 +242,8 @@ export function createEmbeddedStore(config: EmbeddedStoreConfig, deps: EmbeddedS
   return store
 }
 
-/** Retention by size drops whole parts, so none may be a large share of what is kept. */
-function maxPartBytes(maxBytes: number | undefined): number {
-  return Math.min(20 * GIB, Math.max(16 * 2 ** 20, Math.floor((maxBytes ?? Infinity) / 16)))
+function maxPartBytes(maxBytes = Infinity): number {
+  return Math.min(20 * GIB, largestPart(maxBytes, 16 * 2 ** 20))
 }
 
 /** Small caches: an idle server has to fit small machines, and the kernel caches the files anyway. */

@@ -18,6 +18,18 @@ export function engineCodeOf(error: unknown): number | undefined {
   return ((error as Error).cause as EngineFailure | undefined)?.code
 }
 
+/** False if the engine refused a statement with one of these numbers. */
+export async function unlessRefused(done: Promise<void>, ...codes: readonly number[]): Promise<boolean> {
+  try {
+    await done
+    return true
+  } catch (error) {
+    const code = engineCodeOf(error)
+    if (code !== undefined && codes.includes(code)) return false
+    throw error
+  }
+}
+
 export function queryError(failure: EngineFailure): OperatorError {
   if (MEMORY.has(failure.code)) {
     return new OperatorError('query_memory', 'the query needs more memory than it may have', {

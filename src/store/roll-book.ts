@@ -3,9 +3,6 @@ import { ALONE, UNIT_SECONDS, LEVELS, type AloneName, type Range, type RollupLev
 // Which units are built, kept in memory as `arrivals` and `rolled` have it: 13 kB a day.
 
 const DAY = 86_400
-const FIVE_MINUTES = 288
-const HOURS = 24
-const SIX_HOURS = 4
 
 interface Entries {
   /** Flows that were ever stored. */
@@ -58,11 +55,9 @@ export interface RollBook {
   clear(): void
 }
 
-const COUNT: Readonly<Record<RollupLevel, number>> = {
-  minute: FIVE_MINUTES,
-  hour: HOURS,
-  '6hours': SIX_HOURS,
-  day: 1,
+/** Units of a day. */
+function countOf(level: RollupLevel): number {
+  return DAY / UNIT_SECONDS[level]
 }
 
 export function createRollBook({ isShared = false }: RollBookConfig = {}): RollBook {
@@ -128,7 +123,7 @@ export function createRollBook({ isShared = false }: RollBookConfig = {}): RollB
       const first = number * DAY
       for (const level of LEVELS) {
         const step = UNIT_SECONDS[level]
-        for (let i = COUNT[level] - 1; i >= 0; i--) {
+        for (let i = countOf(level) - 1; i >= 0; i--) {
           const start = first + i * step
           if (start + step <= closedBefore && isDirty(level, start)) yield { level, start }
         }
@@ -143,7 +138,7 @@ export function createRollBook({ isShared = false }: RollBookConfig = {}): RollB
     const last = Math.floor(closedBefore / step) * step
     let from: number | undefined = dropped[level]
     for (const number of [...days.keys()].sort((a, b) => a - b)) {
-      for (let i = 0; i < COUNT[level]; i++) {
+      for (let i = 0; i < countOf(level); i++) {
         const start = number * DAY + i * step
         if (start < dropped[level] || start >= last || state(level, start).arrived === 0) continue
         if (isCovered(level, start) || (alone && isCoveredAlone(alone, start))) from ??= start
@@ -214,11 +209,11 @@ export function below(level: RollupLevel): RollupLevel | undefined {
 }
 
 function newDay(): Day {
-  const alone = Object.fromEntries(ALONE.map((name) => [name, new Float64Array(FIVE_MINUTES)])) as Record<
+  const alone = Object.fromEntries(ALONE.map((name) => [name, new Float64Array(countOf('minute'))])) as Record<
     AloneName,
     Float64Array
   >
-  const levels = Object.fromEntries(LEVELS.map((level) => [level, entries(COUNT[level])])) as Record<
+  const levels = Object.fromEntries(LEVELS.map((level) => [level, entries(countOf(level))])) as Record<
     RollupLevel,
     Entries
   >

@@ -1,5 +1,5 @@
 import { OperatorError } from '../base/errors.ts'
-import { engineCodeOf } from './engine-failure.ts'
+import { unlessRefused } from './engine-failure.ts'
 import { boundsQuery, foldStatement, greatestQuery, greatestStatement, type Three } from './roll-addresses.ts'
 import {
   ASIDE,
@@ -147,14 +147,9 @@ export function createRollBuild(
   }
 
   /** False if there are more groups than are worth it. */
-  async function tryRoll(unit: Unit, mostGroups: number, how: How, fold?: number): Promise<boolean> {
-    try {
-      await execute(rollStatement(unit, { ...how, mostGroups, memoryBytes, ...(fold === undefined ? {} : { fold }) }))
-      return true
-    } catch (error) {
-      if (engineCodeOf(error) === TOO_MANY_GROUPS) return false
-      throw error
-    }
+  function tryRoll(unit: Unit, mostGroups: number, how: How, fold?: number): Promise<boolean> {
+    const options = { ...how, mostGroups, memoryBytes, ...(fold === undefined ? {} : { fold }) }
+    return unlessRefused(execute(rollStatement(unit, options)), TOO_MANY_GROUPS)
   }
 
   /** @param mayLeaveOut nothing of the unit is there yet: else it has to be built, whatever it saves */
@@ -198,16 +193,9 @@ export function createRollBuild(
   }
 
   /** False if there are too many addresses to hold in memory. */
-  async function tryAtOnce(unit: Unit, keep: number, how: How): Promise<boolean> {
-    const mostGroups = memoryBytes / BYTES_A_GROUP
-    try {
-      await execute(greatestStatement(unit, keep, { ...how, mostGroups, memoryBytes }))
-      return true
-    } catch (error) {
-      const code = engineCodeOf(error)
-      if (code === TOO_MANY_GROUPS || code === MEMORY_LIMIT) return false
-      throw error
-    }
+  function tryAtOnce(unit: Unit, keep: number, how: How): Promise<boolean> {
+    const options = { ...how, mostGroups: memoryBytes / BYTES_A_GROUP, memoryBytes }
+    return unlessRefused(execute(greatestStatement(unit, keep, options)), TOO_MANY_GROUPS, MEMORY_LIMIT)
   }
 
   async function rollAddresses(unit: Unit, to: ToBuild, how: How): Promise<void> {

@@ -1,5 +1,5 @@
 import type { OperatorError } from '../base/errors.ts'
-import { engineCodeOf } from './engine-failure.ts'
+import { unlessRefused } from './engine-failure.ts'
 import { OF_THE_STORE } from './roll-pass.ts'
 import { rollStatement, sourceOf, TOO_MANY_GROUPS, type Unit } from './roll-sql.ts'
 import { MINUTE_ROLLUPS, PIECE_TABLES, UNIT_SECONDS, rollupTable, type Range, type RollupName } from './rollups.ts'
@@ -73,6 +73,8 @@ interface Built {
   readonly rollup: RollupName
 }
 
+/** What is built of a bucket at first. */
+const NOTHING: Bucket['built'] = MINUTE_ROLLUPS.map(() => 0)
 const PIECE = UNIT_SECONDS.piece
 const MINUTE = 60
 const FEWEST_FLOWS = 200_000
@@ -131,15 +133,9 @@ export function createOpenMinutes(
   }
 
   /** False if it would get too many rows. */
-  async function tryRoll(unit: Unit, mostGroups: number): Promise<boolean> {
+  function tryRoll(unit: Unit, mostGroups: number): Promise<boolean> {
     const options = { again: true, unlessFewer: true, mostGroups, memoryBytes: config.memoryBytes }
-    try {
-      await store.execute(rollStatement(unit, options), { background: true })
-      return true
-    } catch (error) {
-      if (engineCodeOf(error) === TOO_MANY_GROUPS) return false
-      throw error
-    }
+    return unlessRefused(store.execute(rollStatement(unit, options), { background: true }), TOO_MANY_GROUPS)
   }
 
   /** Each rollup by itself: where that of most keys saves too little, the others may save much. */
@@ -200,7 +196,7 @@ export function createOpenMinutes(
     forgotAt = performance.now()
     const before = notedBefore - PIECES_KEPT_SECONDS
     // Of a clock that was ahead, and goes back, they may be the last ones again.
-    for (const [start, piece] of pieces) if (start < before) piece.built = MINUTE_ROLLUPS.map(() => 0)
+    for (const [start, piece] of pieces) if (start < before) piece.built = NOTHING
     const names = PIECE_TABLES.map(({ name }) => `'${name}'`).join(', ')
     const { rows } = await store.query(
       `SELECT DISTINCT table, partition FROM system.parts WHERE active AND database = currentDatabase() AND table IN (${names}) AND toUnixTimestamp(max_time) < ${before}`,
@@ -287,7 +283,7 @@ export function createOpenMinutes(
 
 function grow(buckets: Map<number, Bucket>, start: number, arrived: number): void {
   const bucket = buckets.get(start)
-  if (!bucket) buckets.set(start, { arrived, grewAt: performance.now(), built: MINUTE_ROLLUPS.map(() => 0), tries: 0 })
+  if (!bucket) buckets.set(start, { arrived, grewAt: performance.now(), built: NOTHING, tries: 0 })
   else if (bucket.arrived !== arrived) Object.assign(bucket, { arrived, grewAt: performance.now(), tries: 0 })
 }
 

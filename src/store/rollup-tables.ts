@@ -1,4 +1,13 @@
-import { BUCKET_COLUMN, PIECE_TABLES, ROLLUP_TABLES, SUM_COLUMNS, UNIT_SECONDS, UNSEEN_COLUMNS } from './rollups.ts'
+import {
+  BUCKET_COLUMN,
+  PIECE_TABLES,
+  ROLLUP_TABLES,
+  SUM_COLUMNS,
+  UNIT_SECONDS,
+  UNSEEN_COLUMNS,
+  type RollupTable,
+  type TableLevel,
+} from './rollups.ts'
 import type { Home } from './home.ts'
 import { INSERTS_COLUMN } from './roll-sql.ts'
 import type { TableDefinition } from './schema.ts'
@@ -12,26 +21,29 @@ import type { TableDefinition } from './schema.ts'
 // A unit has to be built (again) where `rolled` tells of fewer flows than `arrivals`: after a crash and after late flows
 // alike. Both are written so that what is done twice changes nothing: by the token of the insert, and as a maximum.
 
-/** Of the tables of pieces. */
-const PIECE_PARTITION = `toStartOfMinute(${BUCKET_COLUMN.name})`
+/** One part a month at last; a day of minutes, which are many; a minute of pieces, of which whole ones are dropped. */
+const PARTITIONS: Readonly<Record<TableLevel, string>> = {
+  piece: 'toStartOfMinute',
+  minute: 'toYYYYMMDD',
+  hour: 'toYYYYMM',
+  '6hours': 'toYYYYMM',
+  day: 'toYYYYMM',
+}
 
-export const ROLLUP_DEFINITIONS: readonly TableDefinition[] = ROLLUP_TABLES.map(({ name, rollup, level }) => ({
-  name,
-  columns: [BUCKET_COLUMN, ...rollup.keys, ...SUM_COLUMNS, ...(rollup.exact ? [] : UNSEEN_COLUMNS)],
-  time: BUCKET_COLUMN.name,
-  // One part a month at last, or a day of minutes, which are many.
-  partitionBy: `${level === 'minute' ? 'toYYYYMMDD' : 'toYYYYMM'}(${BUCKET_COLUMN.name})`,
-  orderBy: [BUCKET_COLUMN.name, ...rollup.keys.slice(0, 4).map((key) => key.name)].join(', '),
-}))
+function definitionOf({ name, rollup, level }: RollupTable<TableLevel>): TableDefinition {
+  return {
+    name,
+    columns: [BUCKET_COLUMN, ...rollup.keys, ...SUM_COLUMNS, ...(rollup.exact ? [] : UNSEEN_COLUMNS)],
+    time: BUCKET_COLUMN.name,
+    partitionBy: `${PARTITIONS[level]}(${BUCKET_COLUMN.name})`,
+    orderBy: [BUCKET_COLUMN.name, ...rollup.keys.slice(0, 4).map((key) => key.name)].join(', '),
+  }
+}
 
-/** Pieces are told to be there by what the roller has in mind alone. They go by minutes, of which whole ones are dropped. */
-const PIECE_DEFINITIONS: readonly TableDefinition[] = PIECE_TABLES.map(({ name, rollup }) => ({
-  name,
-  columns: [BUCKET_COLUMN, ...rollup.keys, ...SUM_COLUMNS],
-  time: BUCKET_COLUMN.name,
-  partitionBy: PIECE_PARTITION,
-  orderBy: [BUCKET_COLUMN.name, ...rollup.keys.slice(0, 4).map((key) => key.name)].join(', '),
-}))
+export const ROLLUP_DEFINITIONS: readonly TableDefinition[] = ROLLUP_TABLES.map(definitionOf)
+
+/** Pieces are told to be there by what the roller has in mind alone. */
+const PIECE_DEFINITIONS: readonly TableDefinition[] = PIECE_TABLES.map(definitionOf)
 
 /** The tables of the rollups as they are made somewhere. */
 export function rollupDefinitions({ isShared }: Home): readonly TableDefinition[] {

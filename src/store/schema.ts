@@ -139,11 +139,16 @@ export function tableSettings(table: string, options: SchemaOptions): string[] {
 
 const LEAST_PART_BYTES = 2 ** 20
 
+/** Retention by size drops whole parts, so none may be a large share of what is kept. */
+export function largestPart(keptBytes: number, least: number): number {
+  return Math.max(least, Math.floor(keptBytes / 16))
+}
+
 /** Where its kind has a size of its own, one part must not be a large share of that either. */
 function maxPartBytes(table: string, { keep, maxPartBytes: most, home = LOCAL_HOME }: SchemaOptions): number {
   const kind = KEPT_TABLES.get(table)
   const bytes = home === LOCAL_HOME && kind !== undefined ? keep?.[kind]?.maxBytes : undefined
-  return bytes === undefined ? most : Math.min(most, Math.max(LEAST_PART_BYTES, Math.floor(bytes / 16)))
+  return bytes === undefined ? most : Math.min(most, largestPart(bytes, LEAST_PART_BYTES))
 }
 
 /** Statements that make the tables where they are missing. */

@@ -1,5 +1,5 @@
 import type { Condition } from './condition-tree.ts'
-import { bitsOf, expressionOf, isListed, mapped, typeOf, type Params } from './sql-columns.ts'
+import { bitsOf, expressionOf, isListed, mapped, networkOf, typeOf, type Params } from './sql-columns.ts'
 
 // Many parts of a filter that ask the same of other values (`ip A and not port 1 or ip B and not port 2 or …`) as a few
 // expressions. Each part is a bit of a number of 256 bits: a value of a row is looked up once for all parts, which gives the
@@ -149,11 +149,7 @@ class Masks {
         const key = mapped(type, value as string | number)
         values.set(key, (values.get(key) ?? 0n) | (1n << BigInt(i)))
       }
-    const column = expressionOf(first.of)
-    const looked =
-      first.kind === 'net'
-        ? `tupleElement(IPv6CIDRToRange(${column}, ${this.params.add('UInt8', bitsOf(first))}), 1)`
-        : column
+    const looked = first.kind === 'net' ? networkOf(first, this.params) : expressionOf(first.of)
     return this.lookup(looked, type, values)
   }
 

@@ -55,6 +55,11 @@ export function bitsOf({ address, bits }: Net): number {
   return address.includes(':') ? bits : bits + 96
 }
 
+/** The network of such length that a column's address lies in. */
+export function networkOf(net: Net, params: Params): string {
+  return `tupleElement(IPv6CIDRToRange(${expressionOf(net.of)}, ${params.add('UInt8', bitsOf(net))}), 1)`
+}
+
 /** True for columns whose values a list can hold as they are. */
 export function isListed(column: string): boolean {
   const definition = columnNamed(column)

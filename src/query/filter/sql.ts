@@ -3,7 +3,7 @@ import type { FilterNode } from './ast.ts'
 import { conditionOf, type ConditionOptions } from './condition.ts'
 import type { Condition, Constant } from './condition-tree.ts'
 import { putTogether } from './masks.ts'
-import { bitsOf, expressionOf, isListed, mapped, typeOf, type Net, type Params } from './sql-columns.ts'
+import { bitsOf, expressionOf, isListed, mapped, networkOf, typeOf, type Net, type Params } from './sql-columns.ts'
 
 export { Params, SERVICE_PORT, expressionOf } from './sql-columns.ts'
 
@@ -76,10 +76,8 @@ function networksApart(condition: Extract<Condition, { kind: 'all' | 'any' }>): 
 
 /** One look into a list, whatever its length. */
 function listOfNetworks(list: readonly Net[], params: Params): string {
-  const { of } = list[0] as Net
   params.comparisons++
-  const first = `tupleElement(IPv6CIDRToRange(${of}, ${params.add('UInt8', bitsOf(list[0] as Net))}), 1)`
-  return `${first} IN ${params.add(
+  return `${networkOf(list[0] as Net, params)} IN ${params.add(
     'Array(IPv6)',
     list.map(({ address }) => String(mapped('IPv6', address))),
   )}`
