@@ -13,7 +13,7 @@ import type { Point } from './brush.tsx'
 import { Canvas } from './canvas.tsx'
 import type { EChartsType } from './echarts.ts'
 import { heatColour, heatHeight, heatOption, mostOf } from './heat-option.ts'
-import { completeBuckets, layersOf, SETTLE_MS } from './layers.ts'
+import { layersOf, wholeBuckets } from './layers.ts'
 
 const MOST_ROWS = 40
 const LEGEND_STEPS = [0, 0.04, 0.16, 0.36, 0.64, 1]
@@ -48,7 +48,7 @@ export function HeatChart({
           times: answer.times,
           step: answer.step,
           zone: clock.zone,
-          complete: completeBuckets(answer.times, answer.step, Math.min(answer.to, answer.askedAt - SETTLE_MS)),
+          complete: wholeBuckets(answer).complete,
           from: answer.bounds.from,
           to: answer.bounds.to,
         },

@@ -127,3 +127,24 @@ export function firstWhole(times: readonly number[], from: number): number {
 
 /** How long after its end a bucket may still grow: receipt, spool and loading. */
 export const SETTLE_MS = 4000
+
+export interface WholeBuckets {
+  /** The first bucket that is all kept. */
+  readonly first: number
+  /** The first after it that has not all arrived. */
+  readonly complete: number
+}
+
+/** The buckets that are wholly known. */
+export function wholeBuckets(
+  answer: Pick<SeriesAnswer, 'times' | 'step' | 'to'> & {
+    readonly askedAt: number
+    readonly known: { readonly from: number }
+  },
+): WholeBuckets {
+  const { times, step, to, askedAt, known } = answer
+  return {
+    first: firstWhole(times, known.from),
+    complete: completeBuckets(times, step, Math.min(to, askedAt - SETTLE_MS)),
+  }
+}

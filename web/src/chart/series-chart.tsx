@@ -13,7 +13,7 @@ import { Brush } from './brush.tsx'
 import type { Point } from './brush.tsx'
 import { Canvas } from './canvas.tsx'
 import type { EChartsType } from './echarts.ts'
-import { addsUp, completeBuckets, drawnBuckets, firstWhole, layerAt, layersOf, SETTLE_MS } from './layers.ts'
+import { addsUp, drawnBuckets, layerAt, layersOf, SETTLE_MS, wholeBuckets } from './layers.ts'
 import type { Mark } from './marks.ts'
 import { seriesOption } from './series-option.ts'
 
@@ -62,9 +62,8 @@ export function SeriesChart(props: SeriesChartProps) {
           times: answer.times,
           step: answer.step,
           zone: clock.zone,
-          complete: completeBuckets(answer.times, answer.step, Math.min(answer.to, answer.askedAt - SETTLE_MS)),
+          ...wholeBuckets(answer),
           drawn: drawnBuckets(answer.times, answer.step, answer.to, answer.askedAt - SETTLE_MS),
-          first: firstWhole(answer.times, answer.known.from),
           marks,
           layers,
           colour: (layer) => (layer.other ? OTHER_COLOUR[scheme] : paint(layer.key)),

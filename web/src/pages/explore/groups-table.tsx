@@ -3,7 +3,7 @@ import { useMemo } from 'react'
 import type { ReactNode } from 'react'
 import type { SeriesAnswer } from '../../../../src/api/contract/query.ts'
 import type { Answered } from '../../api/questions.ts'
-import { completeBuckets, firstWhole, SETTLE_MS } from '../../chart/layers.ts'
+import { wholeBuckets } from '../../chart/layers.ts'
 import { changeText, countText, errorText, rateText, shareText, totalText } from '../../figures/units.ts'
 import { labelOf } from '../../names/dimensions.ts'
 import type { Key } from '../../names/dimensions.ts'
@@ -98,13 +98,11 @@ export function GroupsTable({ answer, view, change, acts, ofBefore, end }: Group
 }
 
 function overOf(answer: Answered<SeriesAnswer>): Over {
-  const { bounds, times, step, known } = answer
-  const complete = completeBuckets(times, step, Math.min(answer.to, answer.askedAt - SETTLE_MS))
+  const { bounds } = answer
   return {
     seconds: knownSeconds(answer),
     whole: (bounds.to - bounds.from) / 1000,
-    first: firstWhole(times, known.from),
-    complete,
+    ...wholeBuckets(answer),
   }
 }
 

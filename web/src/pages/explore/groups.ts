@@ -1,6 +1,7 @@
 // The table under a picture: one row a group, computed from what the picture draws.
 import type { SeriesAnswer } from '../../../../src/api/contract/query.ts'
 import { rateOf, summed } from '../../figures/rates.ts'
+import type { WholeBuckets } from '../../chart/layers.ts'
 import type { MetricName } from '../../figures/units.ts'
 import type { Key } from '../../names/dimensions.ts'
 import type { Cell } from '../../table/text.ts'
@@ -43,14 +44,11 @@ export function knownBefore(answer: Pick<SeriesAnswer, 'previous' | 'times'>): n
 }
 
 /** What a table of groups is computed over. */
-export interface Over {
+export interface Over extends WholeBuckets {
   /** Of the time shown, what is known. */
   readonly seconds: number
   /** Of the whole time shown: the earlier one is as long. */
   readonly whole: number
-  /** The buckets that are wholly known: from the one to before the other. */
-  readonly first: number
-  readonly complete: number
 }
 
 export function groupsOf(answer: SeriesAnswer, metric: MetricName, over: Over): Group[] {

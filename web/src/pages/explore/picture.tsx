@@ -4,7 +4,7 @@ import type { MatrixAnswer, SeriesAnswer } from '../../../../src/api/contract/qu
 import { useEvents } from '../../api/events.ts'
 import type { Answered, Asked } from '../../api/questions.ts'
 import { HeatChart } from '../../chart/heat-chart.tsx'
-import { addsUp, addUp, completeBuckets, firstWhole, layersOf, SETTLE_MS } from '../../chart/layers.ts'
+import { addsUp, addUp, layersOf, wholeBuckets } from '../../chart/layers.ts'
 import { marksOf } from '../../chart/marks.ts'
 import { SankeyChart } from '../../chart/sankey-chart.tsx'
 import { SeriesChart } from '../../chart/series-chart.tsx'
@@ -157,8 +157,7 @@ function Lines({
 /** The 95th percentile of the total, as transit is billed; not for lines, which have no total to see. */
 function levelOf(answer: Answered<SeriesAnswer>, view: View): { value: number; name: string } | undefined {
   if (view.chart === 'lines' && answer.series.length > 1) return undefined
-  const complete = completeBuckets(answer.times, answer.step, Math.min(answer.to, answer.askedAt - SETTLE_MS))
-  const first = firstWhole(answer.times, answer.known.from)
+  const { first, complete } = wholeBuckets(answer)
   const total = addUp(layersOf(answer), answer.times.length).values.slice(first, complete)
   const value = percentile(total, 0.95)
   return value === null || value <= 0 ? undefined : { value, name: `95th pct ${rateText(view.metric, value)}` }

@@ -4,7 +4,7 @@ import { useNavigate, useSearch } from '@tanstack/react-router'
 import { useSeries } from '../../api/questions.ts'
 import type { Answered } from '../../api/questions.ts'
 import type { SeriesAnswer } from '../../../../src/api/contract/query.ts'
-import { completeBuckets, SETTLE_MS } from '../../chart/layers.ts'
+import { wholeBuckets } from '../../chart/layers.ts'
 import { SeriesChart } from '../../chart/series-chart.tsx'
 import { rateText } from '../../figures/units.ts'
 import { LOCALITY, valueText } from '../../names/dimensions.ts'
@@ -176,7 +176,7 @@ interface BesideRow {
 
 /** Now (the last bucket that is all in) and the average of each series, the largest first. */
 export function rowsOf(series: Answered<SeriesAnswer>): BesideRow[] {
-  const complete = completeBuckets(series.times, series.step, Math.min(series.to, series.askedAt - SETTLE_MS))
+  const { complete } = wholeBuckets(series)
   const seconds = knownSeconds(series)
   return series.series
     .map((one) => ({
